@@ -1,0 +1,1 @@
+"""Weights to planes and back, see docs/format.md."""

@@ -1,0 +1,1 @@
+"""Conversion by TensorFlow, in worker processes."""

@@ -1,0 +1,62 @@
+"""What goes to a conversion worker and what comes back: small, frozen, picklable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How to read a source model that needs TensorFlow.
+
+    Attributes:
+        path: a SavedModel directory, or a ``.h5``, ``.hdf5``, ``.keras`` or ``.pb`` file.
+        kind: ``saved-model``, ``keras2``, ``keras3`` or ``frozen-graph``, as ``sources.detect`` says.
+        signature: name of the SavedModel signature.
+        tags: tags of the meta graph.
+        outputs: names of the outputs to keep (node names for a frozen graph); () keeps all.
+        trust: the user vouches for code inside the model (Keras Lambda layers).
+    """
+
+    path: Path
+    kind: str
+    signature: str = "serving_default"
+    tags: tuple[str, ...] = ("serve",)
+    outputs: tuple[str, ...] = ()
+    trust: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    """Convert a source into a TensorFlow.js graph model: ``out/model.json`` and weight files beside it."""
+
+    source: SourceOptions
+    out: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertResult:
+    """What a conversion made.
+
+    Attributes:
+        model_json: the stock artefact.
+        notes: sentences the user should read (dropped optimiser state, …).
+    """
+
+    model_json: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRequest:
+    """Run the *source* model in TensorFlow, unconverted.
+
+    Attributes:
+        inputs: an ``.npz`` file with one array for each input, by signature name, batch included.
+        outputs: the ``.npz`` file to write, one array for each output, by signature name.
+    """
+
+    source: SourceOptions
+    inputs: Path
+    outputs: Path

@@ -1,0 +1,91 @@
+"""The class tree of everything that may go wrong, and nothing else.
+
+An error says what happened, where, and what to do next. ``builder.cli`` is the one place that turns it
+into text and an exit status.
+"""
+
+from __future__ import annotations
+
+
+class ShardpressError(Exception):
+    """Base of all expected failures.
+
+    Args:
+        what: what happened, one sentence without a full stop.
+        where: the file, key or node it happened at.
+        hint: what to do next, one sentence.
+    """
+
+    exit_status = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Give the one paragraph a user reads."""
+        place = f"{self.where}: " if self.where else ""
+        advice = f" {self.hint.rstrip('.')}." if self.hint else ""
+        return f"{place}{self.what.rstrip('.')}.{advice}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a worker process with all fields."""
+        return _rebuild, (type(self), self.what, self.where, self.hint)
+
+
+def _rebuild(kind: type[ShardpressError], what: str, where: str, hint: str) -> ShardpressError:
+    return kind(what, where=where, hint=hint)
+
+
+class UsageError(ShardpressError):
+    """The command line is wrong."""
+
+    exit_status = 2
+
+
+class ConfigError(ShardpressError):
+    """``build.toml`` is wrong."""
+
+    exit_status = 2
+
+
+class SourceError(ShardpressError):
+    """A source model is missing, damaged or of a kind that cannot be built."""
+
+
+class UnsafeModelError(SourceError):
+    """A source model asks for files, scripts or the network."""
+
+
+class UnsupportedOpsError(SourceError):
+    """A source model holds ops that TensorFlow.js lacks."""
+
+
+class ConversionError(ShardpressError):
+    """TensorFlow or the stock converter failed, or is not installed."""
+
+
+class FormatError(ShardpressError):
+    """A bundle file does not follow ``docs/format.md``."""
+
+
+class VerificationError(ShardpressError):
+    """TensorFlow.js could not run a bundle, or answered differently."""
+
+
+class BudgetError(ShardpressError):
+    """A model is larger than its budget."""
+
+
+class StoreError(ShardpressError):
+    """A store is not what it should be."""
+
+    exit_status = 4
+
+
+class StoreConflictError(StoreError):
+    """Somebody else published in between."""
+
+    exit_status = 3

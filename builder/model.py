@@ -1,0 +1,176 @@
+"""The central nouns of the source side: a model, its weights, and where their bytes lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from builder.errors import SourceError
+
+type_sizes = {"float32": 4, "int32": 4, "bool": 1, "complex64": 8}
+code_sizes = {"uint8": 1, "uint16": 2, "float16": 2}
+
+
+class Data(Protocol):
+    """Bytes that need not be in memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """Length in bytes."""
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Give the bytes ``start <= i < stop``."""
+
+
+@dataclass(frozen=True, slots=True)
+class BytesData:
+    """Bytes in memory."""
+
+    content: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Length in bytes."""
+        return len(self.content)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Give the bytes ``start <= i < stop``."""
+        return self.content[start:stop]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A run of bytes in a file."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileData:
+    """Bytes that lie in one or several runs of files, in order."""
+
+    extents: tuple[Extent, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Length in bytes."""
+        return sum(extent.length for extent in self.extents)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Give the bytes ``start <= i < stop``.
+
+        Raises:
+            SourceError: a file is shorter than when it was first read.
+        """
+        pieces: list[bytes] = []
+        begin = 0
+        for extent in self.extents:
+            low, high = max(start, begin), min(stop, begin + extent.length)
+            if low < high:
+                with extent.path.open("rb") as file:
+                    file.seek(extent.offset + low - begin)
+                    piece = file.read(high - low)
+                if len(piece) != high - low:
+                    raise SourceError(
+                        "the file became shorter while it was read", where=str(extent.path), hint="Build again"
+                    )
+                pieces.append(piece)
+            begin += extent.length
+        return b"".join(pieces)
+
+
+def chunks(data: Data, size: int = 1 << 22) -> Iterator[bytes]:
+    """Give all of ``data`` in pieces of at most ``size`` bytes."""
+    for start in range(0, data.nbytes, size):
+        yield data.read(start, min(start + size, data.nbytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One weight as TensorFlow.js' manifest describes it.
+
+    Attributes:
+        name: unique in its model.
+        shape: lengths of the dimensions; () for a scalar.
+        dtype: ``float32``, ``int32``, ``bool``, ``string`` or ``complex64``.
+        data: the stored bytes: values, or codes where ``quantization`` is given.
+        quantization: TensorFlow.js' ``{dtype, scale, min, original_dtype}``, or None.
+
+    Raises:
+        SourceError: the data's length contradicts shape and dtype.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    data: Data
+    quantization: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the parts agree."""
+        if self.dtype != "string" and self.dtype not in type_sizes:
+            raise SourceError(f"weight {self.name!r} has the unknown dtype {self.dtype!r}", hint="Convert it again")
+        expected = self.expected_bytes()
+        if expected is not None and self.data.nbytes != expected:
+            raise SourceError(
+                f"weight {self.name!r} needs {expected} bytes for {self.dtype}{list(self.shape)}, "
+                f"but has {self.data.nbytes}",
+                hint="The weights file is damaged or belongs to another model",
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def stored_type(self) -> str:
+        """What the bytes are: the dtype, or that of the codes."""
+        return str(self.quantization["dtype"]) if self.quantization else self.dtype
+
+    def expected_bytes(self) -> int | None:
+        """Length that shape and dtype ask for; None for strings, whose length is in their bytes."""
+        if self.dtype == "string":
+            return None
+        return self.size * (code_sizes[self.stored_type] if self.quantization else type_sizes[self.dtype])
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """An input or output of a model; None in ``shape`` is an unknown length, shape None an unknown rank."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model in TensorFlow.js' terms, from whatever source.
+
+    Attributes:
+        kind: ``graph-model`` or ``layers-model``.
+        artifacts: TensorFlow.js ``ModelArtifacts`` without weights, see ``docs/format.md``.
+        weights: in manifest order until ``transforms.order`` has seen them.
+        inputs, outputs: what a page feeds and gets, by signature name.
+    """
+
+    kind: str
+    artifacts: dict[str, Any]
+    weights: tuple[Weight, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Check that names are unique."""
+        seen: set[str] = set()
+        for weight in self.weights:
+            if weight.name in seen:
+                raise SourceError(f"two weights are named {weight.name!r}", hint="Give the layers distinct names")
+            seen.add(weight.name)

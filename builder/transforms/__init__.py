@@ -1,0 +1,1 @@
+"""Model to model: names, order, duplicates."""

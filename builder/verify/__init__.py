@@ -1,0 +1,1 @@
+"""The proof that TensorFlow.js runs a bundle."""
