@@ -1,0 +1,260 @@
+"""Bundles: models as heads and shards, and the index that names them. ``docs/format.md`` is the specification."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from builder.cache import Blob
+from builder.compress import Encoded
+from builder.errors import FormatError
+from builder.model import Model, TensorSpec
+from builder.segments import Segment, Stage, choose_codec
+from builder.shards import Shard
+
+format_version = 1
+hash_digits = 16
+loader_name = "loader.js"
+index_mark = b"const CONFIG="
+immutable_name = re.compile(
+    r"loader\.[0-9a-f]{16}\.js(\.br|\.gz)?|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin)(\.br|\.gz)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An immutable file of a bundle.
+
+    Attributes:
+        url: relative to the bundle's root.
+        blob: its content.
+        encodings: its copies that pay, by content encoding (``br``, ``gzip``).
+    """
+
+    url: str
+    blob: Blob
+    encodings: Mapping[str, Encoded]
+
+    @property
+    def wire(self) -> int:
+        """Bytes as sent with the best of brotli and identity."""
+        return self.encodings["br"].nbytes if "br" in self.encodings else self.blob.nbytes
+
+    def variants(self) -> Iterator[tuple[str, Any]]:
+        """Give key and path of the file and of its encoded copies."""
+        yield self.url, self.blob.path
+        for name, encoded in self.encodings.items():
+            yield f"{self.url}.{'br' if name == 'br' else 'gz'}", encoded.path
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBundle:
+    """One model, built.
+
+    Attributes:
+        name: its name in the loader.
+        head: the file that describes it.
+        content: the head, parsed.
+        shards: in order of fetching, as ``content["shards"]``.
+        load, priority: as in ``build.toml``.
+        inputs, outputs: by signature name.
+    """
+
+    name: str
+    head: File
+    content: Mapping[str, Any]
+    shards: tuple[File, ...]
+    load: str
+    priority: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Give the shards, then the head: whatever a head names is there before it."""
+        return *self.shards, self.head
+
+    @property
+    def nbytes(self) -> int:
+        """Decoded bytes of all files."""
+        return sum(file.blob.nbytes for file in self.files)
+
+    @property
+    def wire(self) -> int:
+        """Sent bytes of all files."""
+        return sum(file.wire for file in self.files)
+
+    def stage_sizes(self) -> list[tuple[str, int, int]]:
+        """Give name, bytes and wire bytes of each stage; the head is in none."""
+        sizes = []
+        for number, name in enumerate(self.content["stages"]):
+            files = [
+                file for file, shard in zip(self.shards, self.content["shards"], strict=True) if shard["stage"] == number
+            ]
+            sizes.append((name, sum(file.blob.nbytes for file in files), sum(file.wire for file in files)))
+        return sizes
+
+
+def head_url(name: str, sha256: str) -> str:
+    """Give the address of a head."""
+    return f"assets/{name}.{sha256[:hash_digits]}.json"
+
+
+def shard_url(name: str, stage: str, number: int, sha256: str) -> str:
+    """Give the address of a stage's shard."""
+    return f"assets/{name}-{stage}-{number}.{sha256[:hash_digits]}.bin"
+
+
+def pinned_url(sha256: str) -> str:
+    """Give the address of the unchanging copy of a loader."""
+    return f"loader.{sha256[:hash_digits]}.js"
+
+
+def make_head(
+    name: str,
+    model: Model,
+    stages: tuple[Stage, ...],
+    shards: tuple[tuple[int, Shard, Mapping[str, Any]], ...],
+    same: tuple[int | None, ...],
+    labels: tuple[str, ...] | None,
+) -> bytes:
+    """Write a head.
+
+    Args:
+        name: the model's name in the loader.
+        model: with its weights in execution order.
+        stages: as planned.
+        shards: for each its stage's number, its segments, and ``{"bytes", "wire", "sha256"}``.
+        same: as ``transforms.dedupe`` gives it.
+        labels: what the outputs' numbers mean, if known.
+    """
+    content: dict[str, Any] = {
+        "format": format_version,
+        "name": name,
+        "kind": model.kind,
+        "contract": contract(model, labels),
+        "artifacts": model.artifacts,
+        "labels": labels,
+        "stages": [stage.name for stage in stages],
+        "shards": [
+            {"stage": stage, **facts, "segments": [_place(segment) for segment in shard]} for stage, shard, facts in shards
+        ],
+        "weights": list(_weights(model, same)),
+    }
+    if labels is None:
+        del content["labels"]
+    return to_json(content)
+
+
+def _place(segment: Segment) -> list[int]:
+    whole = [segment.weight, segment.plane.index]
+    return whole if segment.whole else [*whole, segment.start, segment.stop]
+
+
+def _weights(model: Model, same: tuple[int | None, ...]) -> Iterator[dict[str, Any]]:
+    for weight, earlier in zip(model.weights, same, strict=True):
+        entry: dict[str, Any] = {"name": weight.name, "shape": list(weight.shape), "dtype": weight.dtype}
+        if weight.quantization:
+            entry["quantization"] = weight.quantization
+        if earlier is not None:
+            entry["same"] = earlier
+        elif (codec := choose_codec(weight).name) != "raw":
+            entry["codec"] = codec
+        if weight.dtype == "string":
+            entry["bytes"] = weight.data.nbytes
+        yield entry
+
+
+def contract(model: Model, labels: tuple[str, ...] | None) -> str:
+    """Hash what pages depend on: inputs, outputs, labels."""
+    facts = {
+        "inputs": [[spec.name, spec.dtype, spec.shape] for spec in model.inputs],
+        "labels": labels,
+        "outputs": [[spec.name, spec.dtype, spec.shape] for spec in model.outputs],
+    }
+    return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
+
+
+def make_index(models: tuple[ModelBundle, ...]) -> dict[str, Any]:
+    """Make the index of a bundle."""
+    entries = {
+        model.name: [
+            model.head.blob.sha256,
+            model.head.blob.nbytes,
+            model.load,
+            model.priority,
+            model.content["kind"],
+            model.nbytes,
+            model.wire,
+        ]
+        for model in sorted(models, key=lambda model: model.name)
+    }
+    release = hashlib.sha256(to_json(entries)).hexdigest()[:hash_digits]
+    return {"format": format_version, "release": release, "models": entries}
+
+
+def read_index(loader: bytes) -> dict[str, Any]:
+    """Read the index out of a loader.
+
+    Raises:
+        FormatError: it is not a loader, or of a later format.
+    """
+    parts = loader.split(index_mark)
+    if len(parts) != 2:
+        raise FormatError("is not a Shardpress loader", where=loader_name, hint="Build again")
+    try:
+        index, _ = json.JSONDecoder().raw_decode(parts[1].decode().lstrip())
+        version = index["format"]
+        entries = index["models"]
+        valid = all(isinstance(entry[0], str) and len(entry) >= 7 for entry in entries.values())
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise FormatError("has a damaged index", where=loader_name, hint="Build again") from error
+    if type(version) is not int or not 1 <= version <= format_version or not valid:
+        raise FormatError(
+            f"has an index of format {version!r}; this version reads 1 to {format_version}",
+            where=loader_name,
+            hint="Upgrade shardpress",
+        )
+    return dict(index)
+
+
+def reachable(index: Mapping[str, Any], heads: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Give the addresses of all heads and shards that an index names, encodings left out.
+
+    Args:
+        index: as ``read_index`` gives it.
+        heads: the parsed head of each model.
+    """
+    urls = set()
+    for name, entry in index["models"].items():
+        urls.add(head_url(name, entry[0]))
+        urls.update(shard_urls(name, heads[name]))
+    return urls
+
+
+def shard_urls(name: str, head: Mapping[str, Any]) -> list[str]:
+    """Give the addresses of a head's shards, in order."""
+    counts: dict[int, int] = {}
+    urls = []
+    for shard in head["shards"]:
+        number = counts.setdefault(shard["stage"], 0)
+        urls.append(shard_url(name, head["stages"][shard["stage"]], number, shard["sha256"]))
+        counts[shard["stage"]] += 1
+    return urls
+
+
+def to_json(value: Any) -> bytes:
+    """Write JSON as the format asks for: UTF-8, no white space.
+
+    Raises:
+        ValueError: a number is not finite; JSON has none of these.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which JavaScript's strings may hold, has no UTF-8
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()

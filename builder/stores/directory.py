@@ -1,0 +1,99 @@
+"""A folder as a store."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock
+
+from builder.cache import write_atomically
+from builder.errors import StoreConflictError, StoreError
+
+
+class DirectoryStore:
+    """Keys are paths below ``root``. Every write is a rename; the swap holds a lock file beside ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        """Use, and make when missing, the folder ``root``.
+
+        Raises:
+            StoreError: it cannot be made, or is no folder.
+        """
+        self.root = root
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _failure(error, root) from error
+        self._lock = FileLock(root.parent / f".{root.name}.lock")
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Give an object's bytes and its SHA-256 as tag."""
+        try:
+            content = self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _failure(error, self._path(key)) from error
+        return content, hashlib.sha256(content).hexdigest()
+
+    def put(self, key: str, content: Path) -> bool:
+        """Copy a file to ``key``; one that is there but differs (a torn disk, a stray edit) is replaced."""
+        path = self._path(key)
+        try:
+            if path.is_file() and filecmp.cmp(path, content, shallow=False):
+                return False
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+            os.close(descriptor)
+            temporary = Path(name)
+            try:
+                shutil.copyfile(content, temporary)
+                temporary.chmod(0o644)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise _failure(error, path) from error
+        return True
+
+    def swap(self, key: str, content: bytes, tag: str | None) -> str:
+        """Replace one object by rename while nobody else can."""
+        with self._lock:
+            found = self.get(key)
+            if (found and found[1]) != tag:
+                raise StoreConflictError(
+                    "another release was published meanwhile", where=str(self._path(key)), hint="Run the command again"
+                )
+            try:
+                if not found or found[0] != content:
+                    write_atomically(self._path(key), content)
+            except OSError as error:
+                raise _failure(error, self._path(key)) from error
+        return hashlib.sha256(content).hexdigest()
+
+    def list(self) -> Iterator[str]:
+        """Give the paths of all files, sorted."""
+        yield from sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+
+    def delete(self, key: str) -> None:
+        """Remove a file, if it is there."""
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _failure(error, self._path(key)) from error
+
+    def _path(self, key: str) -> Path:
+        return self.root / key
+
+
+def _failure(error: OSError, path: Path) -> StoreError:
+    return StoreError(
+        f"cannot be read or written ({error.strerror})", where=str(path), hint="Check the disk and the permissions"
+    )

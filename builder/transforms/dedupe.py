@@ -1,0 +1,23 @@
+"""Finds identical tensors, so that each is stored once."""
+
+from __future__ import annotations
+
+import hashlib
+
+from builder.model import Weight, chunks
+
+
+def find_same(weights: tuple[Weight, ...]) -> tuple[int | None, ...]:
+    """Give for each weight the index of the first earlier one with the same bytes and stored type, or None."""
+    first: dict[tuple[str, str], int] = {}
+    same: list[int | None] = []
+    for index, weight in enumerate(weights):
+        if weight.data.nbytes == 0:
+            same.append(None)
+            continue
+        digest = hashlib.sha256()
+        for chunk in chunks(weight.data):
+            digest.update(chunk)
+        earlier = first.setdefault((weight.stored_type, digest.hexdigest()), index)
+        same.append(None if earlier == index else earlier)
+    return tuple(same)

@@ -1,0 +1,42 @@
+"""Sizes as people write them."""
+
+from __future__ import annotations
+
+import re
+
+factors = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+}
+
+
+def parse_size(text: str | int) -> int:
+    """Give the bytes of ``"256 KiB"``, ``"600 kB"`` or a plain number.
+
+    Raises:
+        ValueError: it is none of these, or negative.
+    """
+    if isinstance(text, int):
+        if text < 0:
+            raise ValueError(f"{text} is negative")
+        return text
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    unit = match[2].lower() if match else "?"
+    if not match or unit not in factors:
+        raise ValueError(f"{text!r} is not a size such as '256 KiB' or '600 kB'")
+    return round(float(match[1]) * factors[unit])
+
+
+def show_size(count: float) -> str:
+    """Write a number of bytes for people: ``1.4 MB`` (decimal units)."""
+    for unit in ("B", "kB", "MB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
