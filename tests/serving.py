@@ -95,7 +95,7 @@ class _Handler(SimpleHTTPRequestHandler):
         with self.site.lock:
             self.site.requests.append(entry)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep quiet: tests read the log instead."""
 
 

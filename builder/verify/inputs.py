@@ -1,0 +1,205 @@
+"""What a model is run with when it is verified: seeded numbers, or the user's own examples."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.errors import ConfigError, VerificationError
+from builder.model import TensorSpec
+
+Array = NDArray[np.generic]
+Case = dict[str, Array]
+
+seed = 20261101
+batch, spatial, sequence = 1, 64, 16
+small_id = 4
+largest_elements = 1 << 28
+picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+no_ids: Mapping[str, int] = MappingProxyType({})
+
+
+def seeded_inputs(specs: tuple[TensorSpec, ...], *, ids_below: Mapping[str, int] = no_ids) -> Case:
+    """Make one case of the declared shapes, the same on every platform and for every order of ``specs``.
+
+    float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, ids_below[name]), or in [0, 4) where that is
+    not known. Unknown lengths: the first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64; all others
+    (sequences) 16. An unknown rank is taken as one axis, the batch.
+
+    Raises:
+        VerificationError: an input cannot be seeded (strings, complex numbers), or would be absurdly large.
+    """
+    return {spec.name: _seeded(spec, ids_below.get(spec.name, small_id)) for spec in specs}
+
+
+def load_inputs(pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path) -> list[Case]:
+    """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
+
+    An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
+    A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
+    width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input.
+
+    Raises:
+        ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
+    """
+    anchor = Path(pattern).anchor
+    start, relative = (Path(anchor), str(Path(pattern).relative_to(anchor))) if anchor else (base_dir, pattern)
+    try:
+        files = sorted(path for path in start.glob(relative) if path.is_file())
+    except ValueError as error:
+        raise ConfigError(f"{pattern!r} is no pattern ({error})", where="verify.inputs") from error
+    if not files:
+        raise ConfigError(
+            f"no file matches {pattern!r}",
+            where="verify.inputs",
+            hint="Name .npz files or pictures, relative to build.toml, or leave the key out for seeded inputs",
+        )
+    return [_case(path, specs) for path in files]
+
+
+def _seeded(spec: TensorSpec, below: int) -> Array:
+    shape = _shape(spec)
+    if math.prod(shape) > largest_elements:
+        raise VerificationError(
+            f"a seeded input of shape {list(shape)} would be too large",
+            where=f"input {spec.name!r}",
+            hint="Give smaller examples with verify.inputs",
+        )
+    generator = np.random.Generator(np.random.PCG64([seed, *spec.name.encode()]))
+    if spec.dtype == "float32":
+        return generator.random(shape, dtype=np.float32)
+    if spec.dtype == "int32":
+        return generator.integers(0, max(below, 1), size=shape, dtype=np.int32)
+    if spec.dtype == "bool":
+        return generator.integers(0, 2, size=shape, dtype=np.uint8).astype(np.bool_)
+    raise VerificationError(
+        f"inputs of type {spec.dtype} cannot be seeded",
+        where=f"input {spec.name!r}",
+        hint="Give examples as .npz files with verify.inputs",
+    )
+
+
+def _shape(spec: TensorSpec) -> tuple[int, ...]:
+    if spec.shape is None:
+        return (batch,)
+    return tuple(
+        length if length is not None else _guess(axis, len(spec.shape)) for axis, length in enumerate(spec.shape)
+    )
+
+
+def _guess(axis: int, rank: int) -> int:
+    if axis == 0:
+        return batch
+    if rank in {4, 5} and axis < rank - 1:
+        return spatial
+    return 3 if rank in {4, 5} else sequence
+
+
+def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
+    if path.suffix.lower() == ".npz":
+        return _arrays(path, specs)
+    if path.suffix.lower() in picture_suffixes:
+        return _picture(path, specs)
+    raise ConfigError("is neither an .npz file nor a picture", where=str(path), hint="Narrow the pattern verify.inputs")
+
+
+def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
+    try:
+        # numpy leaves a file that it opened itself open when it is no archive
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            found = {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ConfigError(
+            f"cannot be read as .npz ({error})", where=str(path), hint="Write it with numpy.savez"
+        ) from error
+    if len(specs) == len(found) == 1:
+        found = {specs[0].name: next(iter(found.values()))}
+    missing = [spec.name for spec in specs if spec.name not in found]
+    if missing:
+        raise ConfigError(
+            f"lacks the inputs {', '.join(map(repr, missing))}, it has {', '.join(map(repr, found))}",
+            where=str(path),
+            hint="Store one array for each input under its name",
+        )
+    return {spec.name: fit(found[spec.name], spec, str(path)) for spec in specs}
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> Array:
+    with archive.open(name) as member:
+        array: Array = np.lib.format.read_array(member, allow_pickle=False)  # type: ignore[no-untyped-call]
+    return array
+
+
+def fit(array: Array, spec: TensorSpec, where: str) -> Array:
+    """Give ``array`` in the input's own type.
+
+    Raises:
+        ConfigError: the shape contradicts the input's, or the type cannot be converted without loss of meaning.
+    """
+    wanted = spec.shape
+    if wanted is not None and (
+        len(wanted) != array.ndim
+        or any(length is not None and length != got for length, got in zip(wanted, array.shape, strict=True))
+    ):
+        raise ConfigError(
+            f"input {spec.name!r} has shape {list(array.shape)}, the model takes {_readable(wanted)}",
+            where=where,
+            hint="Mind the batch axis: one picture is [1, height, width, channels]",
+        )
+    kinds = {"float32": "fiub", "int32": "iub", "bool": "biu", "string": "SU"}
+    if array.dtype.kind not in kinds.get(spec.dtype, ""):
+        raise ConfigError(
+            f"input {spec.name!r} is {array.dtype}, the model takes {spec.dtype}",
+            where=where,
+            hint=f"Store it as {spec.dtype}",
+        )
+    if spec.dtype == "string":
+        return np.char.encode(array.astype(np.str_), "utf-8") if array.dtype.kind == "U" else array
+    converted: Array = np.ascontiguousarray(array.astype(spec.dtype)).reshape(array.shape)
+    return converted
+
+
+def _readable(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("any" if length is None else str(length) for length in shape) + "]"
+
+
+def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
+    where = str(path)
+    shape = specs[0].shape if len(specs) == 1 else None
+    if shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}:
+        raise ConfigError(
+            "a picture feeds only a model with one input of shape [1, height, width, 1 or 3]",
+            where=where,
+            hint="Store the inputs as .npz instead",
+        )
+    spec = specs[0]
+    _, height, width, channels = shape
+    pillow = _pillow(where)
+    try:
+        with pillow.open(path) as file:
+            picture = file.convert("L" if channels == 1 else "RGB")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be decoded ({error})", where=where, hint="Give a whole PNG or JPEG file") from error
+    picture = picture.resize((width or picture.width, height or picture.height), pillow.Resampling.BILINEAR)
+    pixels = np.asarray(picture, dtype=np.uint8).reshape(1, picture.height, picture.width, channels or 3)
+    if spec.dtype == "float32":
+        return {spec.name: pixels.astype(np.float32) / np.float32(255)}
+    return {spec.name: fit(pixels, spec, where)}
+
+
+def _pillow(where: str) -> Any:
+    try:
+        return importlib.import_module("PIL.Image")
+    except ImportError as error:
+        raise ConfigError(
+            "pictures as inputs need Pillow", where=where, hint="Run pip install pillow, or give .npz files"
+        ) from error

@@ -1,0 +1,166 @@
+"""Seeded inputs and the user's own."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.errors import ConfigError, VerificationError
+from builder.model import TensorSpec
+from builder.verify.inputs import load_inputs, seeded_inputs
+
+picture = TensorSpec("image", "float32", (None, 4, 6, 3))
+
+
+def test_unknown_lengths_have_documented_values() -> None:
+    specs = (
+        TensorSpec("image", "float32", (None, None, None, 3)),
+        TensorSpec("clip", "float32", (None, None, 32, None, None)),
+        TensorSpec("ids", "int32", (None, None)),
+        TensorSpec("rankless", "float32", None),
+        TensorSpec("scalar", "float32", ()),
+        TensorSpec("mask", "bool", (2, 50)),
+    )
+    case = seeded_inputs(specs, ids_below={"ids": 3})
+    shapes = {name: array.shape for name, array in case.items()}
+    assert shapes == {
+        "image": (1, 64, 64, 3),
+        "clip": (1, 64, 32, 64, 3),
+        "ids": (1, 16),
+        "rankless": (1,),
+        "scalar": (),
+        "mask": (2, 50),
+    }
+    assert [array.dtype for array in case.values()] == ["f4", "f4", "i4", "f4", "f4", "?"]
+    assert set(np.unique(case["ids"])) == {0, 1, 2}
+    assert set(np.unique(case["mask"])) == {False, True}
+
+
+@given(st.integers(1, 1000))
+def test_ids_stay_below_the_rows_of_the_table(rows: int) -> None:
+    ids = seeded_inputs((TensorSpec("ids", "int32", (8, 16)),), ids_below={"ids": rows})["ids"]
+    assert ids.min() >= 0
+    assert ids.max() < rows
+
+
+def test_the_same_numbers_everywhere_whatever_the_order() -> None:
+    one, other = TensorSpec("a", "float32", (4,)), TensorSpec("b", "float32", (4,))
+    case = seeded_inputs((one, other))
+    assert np.array_equal(case["a"], seeded_inputs((other, one))["a"])
+    assert not np.array_equal(case["a"], case["b"])
+    golden = np.array([0.019685328006744385, 0.9121043682098389, 0.283153772354126, 0.8873205780982971], np.float32)
+    assert np.array_equal(case["a"], golden)
+    assert case["a"].min() >= 0
+    assert case["a"].max() < 1
+
+
+def test_strings_and_giants_are_refused() -> None:
+    with pytest.raises(VerificationError, match="type string cannot be seeded"):
+        seeded_inputs((TensorSpec("text", "string", (None,)),))
+    with pytest.raises(VerificationError, match="too large"):
+        seeded_inputs((TensorSpec("x", "float32", (1, 1 << 20, 1 << 20)),))
+
+
+def test_each_npz_is_a_case_in_order_of_name(tmp_path: Path) -> None:
+    folder = tmp_path / "odd [1] folder"
+    folder.mkdir()
+    specs = (TensorSpec("x", "float32", (None, 2)), TensorSpec("ids", "int32", (None,)))
+    for name in "ba":
+        np.savez(folder / f"{name}.npz", ids=np.array([ord(name)]), x=np.full((1, 2), ord(name), np.float64))
+    cases = load_inputs("*.npz", specs, folder)
+    assert [case["ids"].tolist() for case in cases] == [[97], [98]]
+    assert [list(case) for case in cases] == [["x", "ids"]] * 2
+    assert cases[0]["x"].dtype == np.float32
+    assert cases[0]["ids"].dtype == np.int32
+    assert len(load_inputs(str(tmp_path / "odd*" / "a.npz"), specs, Path("elsewhere"))) == 1
+    with pytest.raises(ConfigError, match="is no pattern"):
+        load_inputs("", specs, folder)
+
+
+def test_a_single_input_may_have_any_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", np.zeros((1, 4, 6, 3), np.uint8))
+    (case,) = load_inputs("a.npz", (picture,), tmp_path)
+    assert case["image"].shape == (1, 4, 6, 3)
+
+
+def test_words_are_kept_as_bytes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", text=np.array(["招聘", "b"]))
+    (case,) = load_inputs("a.npz", (TensorSpec("text", "string", (None,)),), tmp_path)
+    assert case["text"].tolist() == ["招聘".encode(), b"b"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"x": np.zeros((4, 6, 3))}, "has shape \\[4, 6, 3\\], the model takes \\[any, 4, 6, 3\\]"),
+        ({"x": np.zeros((1, 4, 7, 3))}, "has shape"),
+        ({"x": np.array([["a"]])}, "has shape"),
+        ({"x": np.zeros((1, 4, 6, 3), np.complex64)}, "is complex64, the model takes float32"),
+        ({"x": np.zeros((1, 4, 6, 3)), "y": np.zeros(1)}, "lacks the inputs 'image', it has 'x', 'y'"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], complaint: str) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ConfigError, match=complaint):
+        load_inputs("a.npz", (picture,), tmp_path)
+
+
+def test_files_that_are_no_inputs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no file matches"):
+        load_inputs("*.npz", (picture,), tmp_path)
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(ConfigError, match="cannot be read as"):
+        load_inputs("a.npz", (picture,), tmp_path)
+    np.savez(tmp_path / "a.npz", x=np.array([{}], dtype=object))
+    with pytest.raises(ConfigError, match="cannot be read as"):
+        load_inputs("a.npz", (picture,), tmp_path)
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(ConfigError, match="neither"):
+        load_inputs("notes.txt", (picture,), tmp_path)
+
+
+def test_pictures_ask_for_one_picture_input(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(ConfigError, match="a picture feeds only"):
+        load_inputs("a.png", (picture, TensorSpec("size", "int32", ())), tmp_path)
+    with pytest.raises(ConfigError, match="a picture feeds only"):
+        load_inputs("a.png", (TensorSpec("x", "float32", (None, 4, 6, 7)),), tmp_path)
+
+
+def test_pictures_are_resized_and_scaled_or_say_what_is_missing(tmp_path: Path) -> None:
+    colours = np.zeros((8, 12, 3), np.uint8)
+    colours[:, 6:] = (255, 51, 0)
+    write_png(tmp_path / "a.png", colours)
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        with pytest.raises(ConfigError, match="pictures as inputs need Pillow"):
+            load_inputs("a.png", (picture,), tmp_path)
+        return
+    (case,) = load_inputs("a.png", (picture,), tmp_path)
+    assert case["image"].shape == (1, 4, 6, 3)
+    assert np.allclose(case["image"][0, 1, -1], [1, 0.2, 0], atol=1e-6)
+    assert np.allclose(case["image"][0, 1, 0], 0)
+    (grey,) = load_inputs("a.png", (TensorSpec("x", "int32", (None, None, None, 1)),), tmp_path)
+    assert grey["x"].shape == (1, 8, 12, 1)
+    assert grey["x"].max() == 106
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(ConfigError, match="cannot be decoded"):
+        load_inputs("a.png", (picture,), tmp_path)
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
