@@ -1,0 +1,352 @@
+// Runs models in TensorFlow.js under Node and writes down what they answered.
+//
+//   node harness.mjs JOB.json…
+//
+// A job, as builder/verify/run.py writes it:
+//   { nodeModules: "dir",               where @tensorflow/tfjs (and the wasm backend) are installed
+//     backends: ["wasm", "cpu"],        tried in order
+//     loader: "dir/loader.js" | null,   the bundle; its assets lie beside it…
+//     files: { "assets/x.bin": "path" } | null,   …or here
+//     model: "name",
+//     source: "dir/model.json" | null,  the stock artefact to compare with
+//     data: "file",                     the tensors of the cases: {name, dtype, shape, offset, bytes}
+//     cases: [[tensor, …], …],
+//     out: "dir" }                      gets result.json and result.bin
+//
+// result.json:
+//   { runtime: "tfjs 4.22.0 wasm", backend: "wasm", seconds: 0.4, notes: ["…"], requests: ["assets/…", …],
+//     stages: [{ name: "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
+//     error: null | { stage: "runtime" | "load" | "base" | "full" | "source", message, code } }
+//
+// Numbers lie in the files as little-endian arrays; strings each as a uint32 length and that many bytes. A model that
+// cannot be loaded or run is a result; only a fault of this file makes the process fail.
+
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, complex64: Float32Array };
+
+class Failure extends Error {
+  constructor(stage, cause) {
+    super(cause?.message || String(cause), { cause });
+    this.stage = stage;
+    this.code = typeof cause?.code === "string" ? cause.code : null;
+  }
+}
+
+/** Runs `action`; what it throws becomes a failure of `stage`. */
+async function during(stage, action) {
+  try {
+    return await action();
+  } catch (error) {
+    throw error instanceof Failure ? error : new Failure(stage, error);
+  }
+}
+
+/** TensorFlow.js from the project's own packages, with every backend of `names` that is installed. */
+function runtime(nodeModules, names) {
+  const require = createRequire(path.join(path.resolve(nodeModules), "index.js"));
+  const tf = require("@tensorflow/tfjs");
+  const present = names.filter((name) => {
+    if (name !== "wasm") return true;
+    try {
+      require("@tensorflow/tfjs-backend-wasm");
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return { tf, present };
+}
+
+/** A `fetch` that reads the bundle's files and can keep those of the last stage back. */
+class Files {
+  constructor(root, files) {
+    this.root = path.resolve(root);
+    this.files = files;
+    this.requests = [];
+    this.held = new Set();
+    this.gate = new Promise((resolve) => {
+      this.release = resolve;
+    });
+    this.fetch = (input) => this.answer(String(input?.url ?? input));
+  }
+
+  get baseUrl() {
+    return pathToFileURL(this.root + path.sep).href;
+  }
+
+  async answer(url) {
+    const relative = path.relative(this.root, fileURLToPath(url)).split(path.sep).join("/");
+    this.requests.push(relative);
+    const place = this.files ? this.files[relative] : path.join(this.root, relative);
+    const inside = relative && !relative.startsWith("../") && !path.isAbsolute(relative);
+    if (!inside || !place) return new Response("", { status: 404 });
+    if (this.held.has(relative)) await this.gate;
+    let bytes;
+    try {
+      bytes = await readFile(place);
+    } catch (error) {
+      if (error.code === "ENOENT") return new Response("", { status: 404 });
+      throw new TypeError(`cannot read ${relative}: ${error.message}`);
+    }
+    if (relative.endsWith(".json")) this.hold(bytes);
+    return new Response(bytes, { status: 200 });
+  }
+
+  /** Notes from a head which shards belong to the last of several stages. */
+  hold(bytes) {
+    let head;
+    try {
+      head = JSON.parse(bytes.toString());
+    } catch {
+      return; // the loader has to find that out itself
+    }
+    if (!Array.isArray(head?.stages) || !Array.isArray(head.shards) || head.stages.length < 2) return;
+    const last = head.stages.length - 1;
+    let count = 0;
+    for (const shard of head.shards) {
+      if (shard?.stage !== last) continue;
+      this.held.add(`assets/${head.name}-${head.stages[last]}-${count}.${String(shard.sha256).slice(0, 16)}.bin`);
+      count += 1;
+    }
+  }
+}
+
+/** The stock artefact, as tf.io would load it, from files. */
+function stockHandler(file) {
+  return {
+    load: async () => {
+      const { weightsManifest = [], ...artifacts } = JSON.parse(await readFile(file, "utf8"));
+      const folder = path.dirname(path.resolve(file));
+      const weightSpecs = weightsManifest.flatMap((group) => group.weights);
+      const names = weightsManifest.flatMap((group) => group.paths);
+      const parts = [];
+      for (const name of names) {
+        const place = path.resolve(folder, name);
+        if (path.relative(folder, place).startsWith("..")) throw new Error(`${name} lies outside the model's folder`);
+        parts.push(await readFile(place));
+      }
+      const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+      const weightData = whole.buffer.slice(whole.byteOffset, whole.byteOffset + whole.byteLength);
+      return { ...artifacts, weightSpecs, weightData };
+    },
+  };
+}
+
+async function loadStock(tf, file) {
+  const handler = stockHandler(file);
+  const { format, modelTopology } = JSON.parse(await readFile(file, "utf8"));
+  const isGraph = format === "graph-model" || Boolean(modelTopology?.node || modelTopology?.library);
+  return isGraph ? tf.loadGraphModel(handler) : tf.loadLayersModel(handler);
+}
+
+function decodeStrings(bytes, count) {
+  const strings = [];
+  for (let at = 0; strings.length < count; ) {
+    const length = bytes.readUInt32LE(at);
+    strings.push(new Uint8Array(bytes.subarray(at + 4, at + 4 + length)));
+    at += 4 + length;
+  }
+  return strings;
+}
+
+function readTensor(tf, data, { dtype, shape, offset, bytes }) {
+  const part = data.subarray(offset, offset + bytes);
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (dtype === "string") return tf.tensor(decodeStrings(part, size), shape, "string");
+  const copy = part.buffer.slice(part.byteOffset, part.byteOffset + part.byteLength);
+  return tf.tensor(new arrays[dtype](copy), shape, dtype);
+}
+
+/** Collects the tensors of all answers in one file. */
+class Output {
+  constructor() {
+    this.parts = [];
+    this.length = 0;
+  }
+
+  async add(name, tensor) {
+    const { dtype, shape } = tensor;
+    let bytes;
+    if (dtype === "string") {
+      const pieces = (await tensor.bytes()).flatMap((value) => {
+        const prefix = Buffer.alloc(4);
+        prefix.writeUInt32LE(value.length);
+        return [prefix, Buffer.from(value)];
+      });
+      bytes = Buffer.concat(pieces);
+    } else {
+      const values = new arrays[dtype](await tensor.data());
+      bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+    }
+    const offset = this.length;
+    this.parts.push(bytes);
+    this.length += bytes.length;
+    return { name, dtype, shape, offset, bytes: bytes.length };
+  }
+}
+
+const list = (value) => (Array.isArray(value) ? value : [value]);
+
+/** Runs a graph model; gives [output name, tensor] pairs. */
+async function runGraph(model, feeds) {
+  const signed = Object.keys(model.modelSignature?.outputs ?? {});
+  const names = signed.length ? signed : model.outputNodes;
+  let outputs;
+  try {
+    outputs = model.execute(feeds, names);
+  } catch (error) {
+    // TensorFlow.js has no public question for this; its error is the answer.
+    if (!String(error?.message).includes("executeAsync")) throw error;
+    outputs = await model.executeAsync(feeds, names);
+  }
+  return list(outputs).map((tensor, index) => [names[index], tensor]);
+}
+
+/** Runs a layers model, by input name where the names agree, else in order; gives [output name, tensor] pairs. */
+function runLayers(model, feeds, order) {
+  const named = model.inputNames.every((name) => Object.hasOwn(feeds, name));
+  const inputs = (named ? model.inputNames : order).map((name) => feeds[name]);
+  if (model.stateful) model.resetStates();
+  const outputs = list(model.predict(inputs.length === 1 ? inputs[0] : inputs));
+  const taken = new Map();
+  return outputs.map((tensor, index) => {
+    const name = model.outputNames[index];
+    const times = taken.get(name) ?? 0;
+    taken.set(name, times + 1);
+    return [times ? `${name}:${times}` : name, tensor];
+  });
+}
+
+async function runCases(tf, model, job, data, output) {
+  const isGraph = typeof model.executeAsync === "function";
+  const answers = [];
+  for (const tensors of job.cases) {
+    const feeds = Object.fromEntries(tensors.map((item) => [item.name, readTensor(tf, data, item)]));
+    const order = tensors.map((item) => item.name);
+    const pairs = isGraph ? await runGraph(model, { ...feeds }) : runLayers(model, feeds, order);
+    const answer = [];
+    for (const [name, tensor] of pairs) answer.push(await output.add(name, tensor));
+    answers.push(answer);
+    tf.dispose([Object.values(feeds), pairs.map(([, tensor]) => tensor)]);
+  }
+  return answers;
+}
+
+async function runBundle(tf, job, data, output, result) {
+  const files = new Files(path.dirname(job.loader), job.files);
+  result.requests = files.requests;
+  // Imported under another name: beside it there is no package.json that would make Node read .js as a module.
+  const copy = path.join(job.out, "loader.mjs");
+  await copyFile(job.loader, copy);
+  watch.stage = "load";
+  const loader = await during("load", () => import(`${pathToFileURL(copy).href}?backend=${result.backend}`));
+  const handle = await during("load", () => {
+    loader.configure({ tf, fetch: files.fetch, baseUrl: files.baseUrl });
+    if (!Object.hasOwn(loader.models, job.model)) throw new Error(`the loader knows no model ${job.model}`);
+    return { load: loader.models[job.model].load({}) };
+  });
+  handle.load.full.catch(() => {}); // asked for below; until then no unhandled rejection
+  try {
+    const model = await during("load", () => handle.load.ready);
+    if (files.held.size) {
+      watch.stage = "base";
+      const cases = await during("base", () => runCases(tf, model, job, data, output));
+      result.stages.push({ name: "base", cases });
+      files.release();
+    }
+    watch.stage = "full";
+    const refined = await during("full", () => handle.load.full);
+    if (refined !== model) throw new Failure("full", new Error("full is another object than ready"));
+    const cases = await during("full", () => runCases(tf, refined, job, data, output));
+    result.stages.push({ name: "full", cases });
+  } finally {
+    files.release();
+    handle.load.dispose();
+  }
+}
+
+async function runSource(tf, job, data, output, result) {
+  watch.stage = "source";
+  await during("source", async () => {
+    const model = await loadStock(tf, job.source);
+    result.source = await runCases(tf, model, job, data, output);
+    model.dispose();
+  });
+}
+
+/** What goes wrong with the files goes wrong on every backend. */
+const filesAtFault = new Set(["network", "integrity", "manifest", "contract", "quota", "abort"]);
+
+async function attempt(tf, backend, job, notes) {
+  const began = performance.now();
+  const output = new Output();
+  const result = {
+    runtime: `tfjs ${tf.version_core ?? tf.version?.tfjs} ${backend}`,
+    backend,
+    seconds: 0,
+    notes,
+    requests: [],
+    stages: [],
+    source: null,
+    error: null,
+  };
+  watch.result = result;
+  watch.out = job.out;
+  try {
+    watch.stage = "runtime";
+    await during("runtime", async () => {
+      if (!(await tf.setBackend(backend))) throw new Error(`the ${backend} backend does not start`);
+      await tf.ready();
+    });
+    const data = await readFile(job.data);
+    if (job.loader) await runBundle(tf, job, data, output, result);
+    if (job.source) await runSource(tf, job, data, output, result);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    result.error = { stage: error.stage, message: error.message, code: error.code };
+    result.failure = error;
+  }
+  result.seconds = (performance.now() - began) / 1000;
+  return { result, output };
+}
+
+async function finish(out, { failure, ...result }, output) {
+  await writeFile(path.join(out, "result.bin"), output.parts);
+  await writeFile(path.join(out, "result.json"), JSON.stringify(result));
+}
+
+async function run(job) {
+  const { tf, present } = runtime(job.nodeModules, job.backends);
+  const notes = [];
+  let done;
+  for (const backend of present) {
+    done = await attempt(tf, backend, job, [...notes]);
+    const { failure } = done.result;
+    if (!failure || filesAtFault.has(failure.code) || backend === present.at(-1)) break;
+    notes.push(`not run on ${backend}: ${failure.message.split("\n")[0]}`);
+  }
+  await finish(job.out, done.result, done.output);
+}
+
+// What is under way: when nothing can go on any more, the stage that waits forever is named.
+const watch = { out: null, result: null, stage: "" };
+process.on("beforeExit", () => {
+  if (!watch.out) return;
+  const { out, result, stage } = watch;
+  watch.out = null;
+  const message = stage === "load" ? "ready never settles: it waits for the last stage, or for nothing" : "never settles";
+  result.error = { stage, message, code: null };
+  result.stages = [];
+  result.source = null;
+  finish(out, result, new Output()).then(() => process.exit(0));
+});
+
+for (const file of process.argv.slice(2)) {
+  await run(JSON.parse(await readFile(file, "utf8")));
+  watch.out = null;
+}
+process.exit(0);

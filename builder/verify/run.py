@@ -1,0 +1,249 @@
+"""Runs built models in TensorFlow.js under Node and judges their answers.
+
+One Node process takes many models, because starting one costs more than running a small model. A model that cannot
+be loaded or run, or answers differently, is a ``Verification`` that has not passed; that nothing could be run at all
+(no Node, no TensorFlow.js) is one without a runtime.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.errors import VerificationError
+from builder.verify.compare import Comparison, Gate, Tensors, compare
+
+Array = NDArray[np.generic]
+backends = ("wasm", "cpu")
+harness = Path(__file__).with_name("harness.mjs")
+numpy_types = {"float32": "<f4", "int32": "<i4", "bool": "?", "complex64": "<c8"}
+install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One model to verify.
+
+    Attributes:
+        model: its name in the loader.
+        loader: the bundle's ``loader.js`` on disk.
+        cases: what to feed, by input name.
+        gate: what must hold.
+        files: where the bundle's other files lie, by path relative to the bundle's root; None: beside ``loader``.
+        source: the stock ``model.json`` to compare with, run by the same TensorFlow.js, or None.
+        references: what the source model answers to each case, by output name; needed when ``source`` is None.
+    """
+
+    model: str
+    loader: Path
+    cases: Sequence[Tensors]
+    gate: Gate
+    files: Mapping[str, Path] | None = None
+    source: Path | None = None
+    references: Sequence[Tensors] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What became of one check.
+
+    Attributes:
+        runtime: what ran it, as ``tfjs 4.22.0 wasm``; None: nothing could, the model is unverified.
+        passed: TensorFlow.js ran every stage, and the last one meets the gate.
+        stages: the comparisons made, in order.
+        problem: why it is unverified or has not passed; empty when it passed.
+        notes: what else to know, as a backend that could not run the model.
+        seconds: time in TensorFlow.js, loading included.
+    """
+
+    runtime: str | None
+    passed: bool
+    stages: tuple[Comparison, ...] = ()
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def find_node_modules(*starts: Path) -> Path | None:
+    """Find the nearest ``node_modules`` with TensorFlow.js, at or above each of ``starts``, else above this package."""
+    checkout = Path(__file__).resolve().parents[2]
+    for start in (*starts, checkout):
+        for folder in (start.resolve(), *start.resolve().parents):
+            modules = folder / "node_modules"
+            if (modules / "@tensorflow" / "tfjs" / "package.json").is_file():
+                return modules
+    return None
+
+
+def verify(check: Check, *, work: Path, node_modules: Path | None, timeout: float = 600.0) -> Verification:
+    """Verify one model; see ``verify_all``."""
+    return verify_all([check], work=work, node_modules=node_modules, timeout=timeout)[0]
+
+
+def verify_all(
+    checks: Sequence[Check], *, work: Path, node_modules: Path | None, timeout: float = 600.0
+) -> list[Verification]:
+    """Verify models, one after another, in as few Node processes as it takes.
+
+    Args:
+        checks: what to verify.
+        work: an existing folder for the jobs and answers; the caller removes it.
+        node_modules: as ``find_node_modules`` gives it.
+        timeout: seconds that Node may take for each model.
+
+    Raises:
+        VerificationError: the harness itself failed, or a check has neither source nor references.
+    """
+    node = shutil.which("node")
+    if node is None or node_modules is None:
+        missing = "Node is not installed" if node is None else "TensorFlow.js is not installed for Node"
+        return [Verification(None, passed=False, problem=f"{missing}. {install_hint}.") for _ in checks]
+    jobs = [_write_job(check, work / str(index), node_modules) for index, check in enumerate(checks)]
+    failed: dict[Path, str] = {}
+    waiting = jobs
+    while waiting:
+        trouble = _run_node(node, waiting, timeout * len(waiting))
+        waiting = [job for job in waiting if not _answer(job).is_file()]
+        if waiting:
+            # The first without an answer brought the process down; the others deserve a run of their own.
+            failed[waiting[0]] = trouble
+            waiting = waiting[1:]
+    return [
+        Verification("node", passed=False, problem=failed[job]) if job in failed else _judge(check, job)
+        for check, job in zip(checks, jobs, strict=True)
+    ]
+
+
+def _answer(job: Path) -> Path:
+    return job.with_name("result.json")
+
+
+def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
+    if check.source is None and check.references is None:
+        raise VerificationError("there is nothing to compare with", where=f"model {check.model!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "cases.bin"
+    with data.open("wb") as file:
+        cases = [[_write_tensor(file, name, array) for name, array in case.items()] for case in check.cases]
+    job = folder / "job.json"
+    content = {
+        "nodeModules": str(node_modules.resolve()),
+        "backends": backends,
+        "loader": str(check.loader.resolve()),
+        "files": None if check.files is None else {name: str(path.resolve()) for name, path in check.files.items()},
+        "model": check.model,
+        "source": None if check.source is None else str(check.source.resolve()),
+        "cases": cases,
+        "data": str(data.resolve()),
+        "out": str(folder.resolve()),
+    }
+    job.write_text(json.dumps(content), encoding="utf-8")
+    _answer(job).unlink(missing_ok=True)
+    return job
+
+
+def _write_tensor(file: Any, name: str, array: Array) -> dict[str, Any]:
+    kind = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64"}.get(array.dtype.kind, "string")
+    if kind == "string":
+        encoded = [item if isinstance(item, bytes) else str(item).encode() for item in array.ravel().tolist()]
+        content = b"".join(len(item).to_bytes(4, "little") + item for item in encoded)
+    else:
+        content = np.ascontiguousarray(array, dtype=numpy_types[kind]).tobytes()
+    offset = file.tell()
+    file.write(content)
+    return {"name": name, "dtype": kind, "shape": list(array.shape), "offset": offset, "bytes": len(content)}
+
+
+def _run_node(node: str, jobs: Sequence[Path], timeout: float) -> str:
+    """Run the harness; give what to say of the first job without an answer."""
+    command = [node, str(harness), *map(str, jobs)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return f"Node gave no answer within {timeout:g} seconds"
+    except OSError as error:
+        raise VerificationError(f"Node cannot be started ({error.strerror})", where=node, hint=install_hint) from error
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    ending = f"by signal {-done.returncode}" if done.returncode < 0 else f"with status {done.returncode}"
+    return f"Node ended {ending}: {' | '.join(lines[-5:]) or 'it said nothing'}"
+
+
+def _judge(check: Check, job: Path) -> Verification:
+    result = json.loads(_answer(job).read_bytes())
+    content = job.with_name("result.bin").read_bytes()
+    failure = result["error"]
+    stages: list[Comparison] = []
+    problem = ""
+    if failure is not None:
+        problem = _describe(failure)
+    try:
+        expected = check.references if check.source is None else _cases(result["source"], content)
+        if expected is not None:
+            for stage in result["stages"]:
+                answers = _cases(stage["cases"], content)
+                stages.append(compare(stage["name"], answers or [], expected, check.gate.metric))
+    except VerificationError as error:
+        problem = problem or str(error)
+    if not problem and not check.gate.admits(stages[-1]):
+        problem = _shortfall(check.gate, stages[-1])
+    return Verification(
+        runtime=result["runtime"],
+        passed=not problem,
+        stages=tuple(stages),
+        problem=problem,
+        notes=tuple(result["notes"]),
+        seconds=result["seconds"],
+    )
+
+
+def _describe(failure: Mapping[str, Any]) -> str:
+    what = {
+        "runtime": "TensorFlow.js cannot be started",
+        "load": "TensorFlow.js cannot load the bundle",
+        "base": "TensorFlow.js loads the bundle, but cannot run its first stage",
+        "full": "TensorFlow.js cannot load or run the refined model",
+        "source": "TensorFlow.js cannot load or run the source model itself",
+    }[failure["stage"]]
+    code = f" ({failure['code']})" if failure["code"] else ""
+    return f"{what}{code}: {failure['message']}"
+
+
+def _shortfall(gate: Gate, last: Comparison) -> str:
+    if gate.max_error is not None and not last.max_error <= gate.max_error:
+        size = f"{last.max_error:.2g}" if math.isfinite(last.max_error) else "without bound (NaN, infinity or shape)"
+        return f"output {last.worst!r} differs from the source model's by {size}, allowed is {gate.max_error:g}"
+    return (
+        f"only {last.agreement:.1%} of the answers agree with the source model's ({gate.metric}), "
+        f"asked for is {gate.min_agreement:.1%}"
+    )
+
+
+def _cases(cases: Sequence[Sequence[Mapping[str, Any]]] | None, content: bytes) -> list[Tensors] | None:
+    if cases is None:
+        return None
+    return [{item["name"]: _read_tensor(item, content) for item in case} for case in cases]
+
+
+def _read_tensor(item: Mapping[str, Any], content: bytes) -> Array:
+    part = content[item["offset"] : item["offset"] + item["bytes"]]
+    shape = tuple(item["shape"])
+    if item["dtype"] != "string":
+        return np.frombuffer(part, dtype=numpy_types[item["dtype"]]).reshape(shape)
+    strings: list[bytes] = []
+    at = 0
+    while at < len(part):
+        length = int.from_bytes(part[at : at + 4], "little")
+        strings.append(part[at + 4 : at + 4 + length])
+        at += 4 + length
+    array = np.empty(len(strings), dtype=object)
+    array[:] = strings
+    return array.reshape(shape)
