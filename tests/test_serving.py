@@ -7,7 +7,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from serving import serve
+
+from tests.serving import serve
 
 
 def test_it_serves_files_with_types_cors_and_a_log(tmp_path: Path) -> None:

@@ -13,74 +13,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.errors import ConfigError, VerificationError
+from builder.errors import VerificationError
+from builder.verify.nouns import Comparison, Gate
 
 Array = NDArray[np.generic]
 Tensors = Mapping[str, Array]
+__all__ = ["Comparison", "Gate", "compare", "max_error", "psnr", "top1"]
 
-metrics = ("top1", "psnr", "relative")
 close_decibels = 40.0
 close_error = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What must hold for a model to pass, at its last stage.
-
-    Attributes:
-        max_error: the largest allowed max error, or None.
-        min_agreement: the least allowed share (0..1) of cases that agree by ``metric``, or None.
-        metric: ``top1`` counts rows; ``psnr`` cases of at least 40 dB; ``relative`` cases of max error ≤ 0.01.
-
-    Raises:
-        ConfigError: a number is out of its range, or the metric is unknown.
-    """
-
-    max_error: float | None = 1e-4
-    min_agreement: float | None = None
-    metric: str = "top1"
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.metric not in metrics:
-            raise ConfigError(
-                f"metric {self.metric!r} is unknown", where="verify.metric", hint=f"Use one of {', '.join(metrics)}"
-            )
-        if self.max_error is not None and not 0 <= self.max_error < math.inf:
-            raise ConfigError(
-                f"max_error is {self.max_error}", where="verify.max_error", hint="Give a number of at least 0"
-            )
-        if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
-            raise ConfigError(
-                f"min_agreement is {self.min_agreement}", where="verify.min_agreement", hint="Give a number from 0 to 1"
-            )
-
-    def admits(self, comparison: Comparison) -> bool:
-        """Tell whether ``comparison`` passes."""
-        exact = self.max_error is None or comparison.max_error <= self.max_error
-        return exact and (self.min_agreement is None or comparison.agreement >= self.min_agreement)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One stage against the source model, over all cases.
-
-    Attributes:
-        stage: ``base`` or ``full``.
-        max_error: the largest of all outputs and cases; infinite where NaN, infinities or shapes differ.
-        agreement: share (0..1) of what agrees by the gate's metric.
-        worst: name of the output with the largest error.
-    """
-
-    stage: str
-    max_error: float
-    agreement: float
-    worst: str
 
 
 def compare(stage: str, got: Sequence[Tensors], expected: Sequence[Tensors], metric: str = "top1") -> Comparison:

@@ -51,6 +51,15 @@ def load_inputs(pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path) -> 
     Raises:
         ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
     """
+    return [_case(path, specs) for path in matching_files(pattern, base_dir)]
+
+
+def matching_files(pattern: str, base_dir: Path) -> list[Path]:
+    """Give the files that ``pattern`` (relative to ``base_dir``, or absolute) matches, in order of name.
+
+    Raises:
+        ConfigError: there are none, or it is no pattern.
+    """
     anchor = Path(pattern).anchor
     start, relative = (Path(anchor), str(Path(pattern).relative_to(anchor))) if anchor else (base_dir, pattern)
     try:
@@ -63,7 +72,7 @@ def load_inputs(pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path) -> 
             where="verify.inputs",
             hint="Name .npz files or pictures, relative to build.toml, or leave the key out for seeded inputs",
         )
-    return [_case(path, specs) for path in files]
+    return files
 
 
 def _seeded(spec: TensorSpec, below: int) -> Array:

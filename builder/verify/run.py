@@ -12,65 +12,20 @@ import math
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.errors import VerificationError
-from builder.verify.compare import Comparison, Gate, Tensors, compare
+from builder.verify.nouns import Check, Comparison, Gate, Verification
 
-Array = NDArray[np.generic]
+if TYPE_CHECKING:
+    from builder.verify.compare import Array, Tensors
+
+__all__ = ["Check", "Verification", "find_node_modules", "install_hint", "verify", "verify_all"]
 backends = ("wasm", "cpu")
 harness = Path(__file__).with_name("harness.mjs")
 numpy_types = {"float32": "<f4", "int32": "<i4", "bool": "?", "complex64": "<c8"}
 install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One model to verify.
-
-    Attributes:
-        model: its name in the loader.
-        loader: the bundle's ``loader.js`` on disk.
-        cases: what to feed, by input name.
-        gate: what must hold.
-        files: where the bundle's other files lie, by path relative to the bundle's root; None: beside ``loader``.
-        source: the stock ``model.json`` to compare with, run by the same TensorFlow.js, or None.
-        references: what the source model answers to each case, by output name; needed when ``source`` is None.
-    """
-
-    model: str
-    loader: Path
-    cases: Sequence[Tensors]
-    gate: Gate
-    files: Mapping[str, Path] | None = None
-    source: Path | None = None
-    references: Sequence[Tensors] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What became of one check.
-
-    Attributes:
-        runtime: what ran it, as ``tfjs 4.22.0 wasm``; None: nothing could, the model is unverified.
-        passed: TensorFlow.js ran every stage, and the last one meets the gate.
-        stages: the comparisons made, in order.
-        problem: why it is unverified or has not passed; empty when it passed.
-        notes: what else to know, as a backend that could not run the model.
-        seconds: time in TensorFlow.js, loading included.
-    """
-
-    runtime: str | None
-    passed: bool
-    stages: tuple[Comparison, ...] = ()
-    problem: str = ""
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
 
 
 def find_node_modules(*starts: Path) -> Path | None:
@@ -151,7 +106,9 @@ def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
     return job
 
 
-def _write_tensor(file: Any, name: str, array: Array) -> dict[str, Any]:
+def _write_tensor(file: BinaryIO, name: str, array: Array) -> dict[str, Any]:
+    import numpy as np
+
     kind = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64"}.get(array.dtype.kind, "string")
     if kind == "string":
         encoded = [item if isinstance(item, bytes) else str(item).encode() for item in array.ravel().tolist()]
@@ -178,6 +135,8 @@ def _run_node(node: str, jobs: Sequence[Path], timeout: float) -> str:
 
 
 def _judge(check: Check, job: Path) -> Verification:
+    from builder.verify.compare import compare
+
     result = json.loads(_answer(job).read_bytes())
     content = job.with_name("result.bin").read_bytes()
     failure = result["error"]
@@ -234,6 +193,8 @@ def _cases(cases: Sequence[Sequence[Mapping[str, Any]]] | None, content: bytes) 
 
 
 def _read_tensor(item: Mapping[str, Any], content: bytes) -> Array:
+    import numpy as np
+
     part = content[item["offset"] : item["offset"] + item["bytes"]]
     shape = tuple(item["shape"])
     if item["dtype"] != "string":

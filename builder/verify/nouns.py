@@ -1,0 +1,115 @@
+"""What verification is asked and what it answers; no NumPy here, a build that verifies nothing need not load it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.errors import ConfigError
+
+if TYPE_CHECKING:
+    from builder.verify.compare import Tensors
+
+metrics = ("top1", "psnr", "relative")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What must hold for a model to pass, at its last stage.
+
+    Attributes:
+        max_error: the largest allowed max error, or None.
+        min_agreement: the least allowed share (0..1) of cases that agree by ``metric``, or None.
+        metric: ``top1`` counts rows; ``psnr`` cases of at least 40 dB; ``relative`` cases of max error ≤ 0.01.
+
+    Raises:
+        ConfigError: a number is out of its range, or the metric is unknown.
+    """
+
+    max_error: float | None = 1e-4
+    min_agreement: float | None = None
+    metric: str = "top1"
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.metric not in metrics:
+            raise ConfigError(
+                f"metric {self.metric!r} is unknown", where="verify.metric", hint=f"Use one of {', '.join(metrics)}"
+            )
+        if self.max_error is not None and not 0 <= self.max_error < math.inf:
+            raise ConfigError(
+                f"max_error is {self.max_error}", where="verify.max_error", hint="Give a number of at least 0"
+            )
+        if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
+            raise ConfigError(
+                f"min_agreement is {self.min_agreement}", where="verify.min_agreement", hint="Give a number from 0 to 1"
+            )
+
+    def admits(self, comparison: Comparison) -> bool:
+        """Tell whether ``comparison`` passes."""
+        exact = self.max_error is None or comparison.max_error <= self.max_error
+        return exact and (self.min_agreement is None or comparison.agreement >= self.min_agreement)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One stage against the source model, over all cases.
+
+    Attributes:
+        stage: ``base`` or ``full``.
+        max_error: the largest of all outputs and cases; infinite where NaN, infinities or shapes differ.
+        agreement: share (0..1) of what agrees by the gate's metric.
+        worst: name of the output with the largest error.
+    """
+
+    stage: str
+    max_error: float
+    agreement: float
+    worst: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One model to verify.
+
+    Attributes:
+        model: its name in the loader.
+        loader: the bundle's ``loader.js`` on disk.
+        cases: what to feed, by input name.
+        gate: what must hold.
+        files: where the bundle's other files lie, by path relative to the bundle's root; None: beside ``loader``.
+        source: the stock ``model.json`` to compare with, run by the same TensorFlow.js, or None.
+        references: what the source model answers to each case, by output name; needed when ``source`` is None.
+    """
+
+    model: str
+    loader: Path
+    cases: Sequence[Tensors]
+    gate: Gate
+    files: Mapping[str, Path] | None = None
+    source: Path | None = None
+    references: Sequence[Tensors] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What became of one check.
+
+    Attributes:
+        runtime: what ran it, as ``tfjs 4.22.0 wasm``; None: nothing could, the model is unverified.
+        passed: TensorFlow.js ran every stage, and the last one meets the gate.
+        stages: the comparisons made, in order.
+        problem: why it is unverified or has not passed; empty when it passed.
+        notes: what else to know, as a backend that could not run the model.
+        seconds: time in TensorFlow.js, loading included.
+    """
+
+    runtime: str | None
+    passed: bool
+    stages: tuple[Comparison, ...] = ()
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
