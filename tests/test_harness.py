@@ -23,7 +23,7 @@ modules = find_node_modules(Path(__file__).parent)
 gate = Gate(1e-5)
 
 
-def check(bundle: tiny.Bundle, name: str, source: Path, **changes: object) -> Check:
+def check(bundle: tiny.Bundle, name: str, source: Path, /, **changes: object) -> Check:
     specs = read_model(source).inputs
     settings: dict[str, object] = {"cases": [seeded_inputs(specs)], "gate": gate, "source": source}
     return Check(name, bundle.loader, **(settings | changes))  # type: ignore[arg-type]

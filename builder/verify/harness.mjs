@@ -28,9 +28,19 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, complex64: Float32Array };
 
+/** An error's message with those of its causes. */
+function wholeMessage(error) {
+  const parts = [];
+  for (let at = error; at !== undefined && at !== null && parts.length < 5; at = at.cause) {
+    const text = at.message || String(at);
+    if (!parts.some((part) => part.includes(text))) parts.push(text);
+  }
+  return parts.join(": ");
+}
+
 class Failure extends Error {
   constructor(stage, cause) {
-    super(cause?.message || String(cause), { cause });
+    super(wholeMessage(cause), { cause });
     this.stage = stage;
     this.code = typeof cause?.code === "string" ? cause.code : null;
   }
