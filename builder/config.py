@@ -25,7 +25,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A table of build.toml: unknown keys are errors."""
 
 
-class BuildConfig(_Table):
+class BuildConfig(_Table, frozen=True):
     """The table ``[build]``."""
 
     out: Annotated[str, Meta(description="Folder to write to.")] = "dist"
@@ -34,16 +34,29 @@ class BuildConfig(_Table):
     package: Annotated[str, Meta(description="Name of the ES package in dist/package.", min_length=1)] = "models"
 
 
-class VerifyConfig(_Table):
+class VerifyConfig(_Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
     inputs: Annotated[str | None, Meta(description="Pattern of .npz files or pictures; without it seeded inputs.")] = None
     max_error: Annotated[
-        float, Meta(description="Largest error at full precision: max |a-b| / max(1, max |b|).", gt=0)
+        float | None, Meta(description="Largest error at full precision: max |a-b| / max(1, max |b|).")
     ] = 1e-4
+    min_agreement: Annotated[
+        float | None, Meta(description="Least share of cases that agree by the metric, 0 to 1.")
+    ] = None
+    metric: Annotated[
+        Literal["top1", "psnr", "relative"], Meta(description="What agreement means: same top class, ≥ 40 dB, ≤ 1 %.")
+    ] = "top1"
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.max_error is not None and not 0 < self.max_error < float("inf"):
+            raise ValueError(f"max_error is {self.max_error}, it must be above 0")
+        if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
+            raise ValueError(f"min_agreement is {self.min_agreement}, it must be from 0 to 1")
 
 
-class ModelConfig(_Table):
+class ModelConfig(_Table, frozen=True):
     """The table ``[models.NAME]``."""
 
     source: Annotated[str, Meta(description="SavedModel folder, .h5, .hdf5, .keras, .pb or model.json.", min_length=1)]
@@ -64,7 +77,7 @@ class ModelConfig(_Table):
     verify: Annotated[VerifyConfig, Meta(description="How the bundle is checked.")] = VerifyConfig()
 
 
-class TargetConfig(_Table):
+class TargetConfig(_Table, frozen=True):
     """The table ``[targets.NAME]``: where releases are published."""
 
     type: Literal["s3", "directory"]
@@ -78,7 +91,7 @@ class TargetConfig(_Table):
     keep_releases: Annotated[int, Meta(ge=1)] = 5
 
 
-class Document(_Table):
+class Document(_Table, frozen=True):
     """All of build.toml; the source of the published JSON Schema."""
 
     build: BuildConfig = BuildConfig()

@@ -6,6 +6,8 @@ into text and an exit status.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ShardpressError(Exception):
     """Base of all expected failures.
@@ -89,3 +91,19 @@ class StoreConflictError(StoreError):
     """Somebody else published in between."""
 
     exit_status = 3
+
+
+class BuildError(ShardpressError):
+    """Several models of one build failed.
+
+    Args:
+        failures: the failure of each model, by name.
+    """
+
+    def __init__(self, failures: Mapping[str, ShardpressError]) -> None:
+        super().__init__(f"{len(failures)} of the models failed")
+        self.failures = failures
+
+    def __str__(self) -> str:
+        """Give one paragraph a model."""
+        return "\n".join(f"{name}: {error}" for name, error in self.failures.items())

@@ -108,7 +108,7 @@ class Weight:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    data: Data
+    data: Data = field(repr=False)
     quantization: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:

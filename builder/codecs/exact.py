@@ -22,15 +22,15 @@ def suits(weight: Weight) -> bool:
 
 
 def _exponent(bits: Bits) -> Bits:
-    return bits >> 23
+    return bits >> np.uint32(23)
 
 
 def _sign_and_top(bits: Bits) -> Bits:
-    return (bits >> 24) & 0x80 | (bits >> 16) & 0x7F
+    return (bits >> np.uint32(24)) & np.uint32(0x80) | (bits >> np.uint32(16)) & np.uint32(0x7F)
 
 
 def _middle(bits: Bits) -> Bits:
-    return bits >> 8
+    return bits >> np.uint32(8)
 
 
 def _low(bits: Bits) -> Bits:

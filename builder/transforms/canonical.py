@@ -20,7 +20,8 @@ def canonicalise(model: Model) -> Model:
     artifacts = _rewrite(model.artifacts, renamed)
     library = artifacts["modelTopology"].get("library", {})
     if "function" in library:
-        library["function"] = sorted(library["function"], key=lambda function: str(function["signature"]["name"]))
+        functions = [_rename_function(function, renamed) for function in library["function"]]
+        library["function"] = sorted(functions, key=lambda function: str(function["signature"]["name"]))
     weights = tuple(replace(weight, name=_rename(weight.name, renamed)) for weight in model.weights)
     return replace(
         model,
@@ -53,15 +54,37 @@ def _referenced(topology: dict[str, Any]) -> list[str]:
 
 
 def _rewrite(value: Any, renamed: dict[str, str]) -> Any:
+    """Sort keys and rename what refers to a function: ``{"func": {"name": …}}``, at any depth."""
     if isinstance(value, dict):
-        return {_rename(key, renamed): _rewrite(value[key], renamed) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_rewrite(item, renamed) for item in value]
-    return _rename(value, renamed) if isinstance(value, str) else value
+        return {
+            key: {**_rewrite(value[key], renamed), "name": renamed.get(value[key]["name"], value[key]["name"])}
+            if key == "func" and isinstance(value[key], dict) and "name" in value[key]
+            else _rewrite(value[key], renamed)
+            for key in sorted(value)
+        }
+    return [_rewrite(item, renamed) for item in value] if isinstance(value, list) else value
+
+
+def _rename_function(function: dict[str, Any], renamed: dict[str, str]) -> dict[str, Any]:
+    """Rename a function and the constants in it, whose names begin with its name."""
+    name = function["signature"]["name"]
+    changed = {**function, "signature": {**function["signature"], "name": renamed[name]}}
+    if "nodeDef" in function:
+        changed["nodeDef"] = [
+            {
+                **node,
+                "name": _rename(node["name"], renamed),
+                **({"input": [_rename(source, renamed) for source in node["input"]]} if "input" in node else {}),
+            }
+            for node in function["nodeDef"]
+        ]
+    if "ret" in function:
+        changed["ret"] = {key: _rename(source, renamed) for key, source in function["ret"].items()}
+    return changed
 
 
 def _rename(text: str, renamed: dict[str, str]) -> str:
-    """Rename a function, or the function at the start of a node's path; control inputs begin with ``^``."""
+    """Rename the function at the start of a node's path; control inputs begin with ``^``."""
     mark = "^" if text.startswith("^") else ""
     head, slash, rest = text[len(mark) :].partition("/")
-    return f"{mark}{renamed[head]}{slash}{rest}" if head in renamed else text
+    return f"{mark}{renamed[head]}{slash}{rest}" if slash and head in renamed else text

@@ -1,0 +1,147 @@
+"""From a model to its head and shards, and from the record of that back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgspec
+
+from builder.bundle import File, ModelBundle, head_url, make_head, shard_url
+from builder.cache import Blob, Cache
+from builder.compress import Compressor, Encoded
+from builder.model import Model, TensorSpec
+from builder.segments import Stage, plan_stages
+from builder.shards import Shard, pack, read
+from builder.transforms.dedupe import find_same
+from builder.transforms.inspect import find_non_finite
+from builder.transforms.order import order_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A built model without what only the index says of it (load policy, priority).
+
+    Attributes:
+        head, content, shards, inputs, outputs: as in ``ModelBundle``.
+        notes: sentences the user should read.
+    """
+
+    name: str
+    head: File
+    content: Mapping[str, Any]
+    shards: tuple[File, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    notes: tuple[str, ...]
+
+    def bundle(self, load: str, priority: str) -> ModelBundle:
+        """Add the policies."""
+        return ModelBundle(
+            self.name, self.head, self.content, self.shards, load, priority, self.inputs, self.outputs
+        )
+
+
+def assemble(
+    name: str,
+    model: Model,
+    *,
+    labels: tuple[str, ...] | None,
+    shard_bytes: int,
+    cache: Cache,
+    compressor: Compressor,
+    begin: Callable[[int], None],
+    advance: Callable[[Blob], None],
+) -> Assembly:
+    """Order, deduplicate, split, pack and compress a model.
+
+    Args:
+        name: its name in the loader.
+        model: as a source gave it.
+        labels: what the outputs' numbers mean, if known.
+        shard_bytes: about how large a shard is.
+        cache: keeps the files.
+        compressor: makes their encodings.
+        begin, advance: told the number of files, and each one that is compressed.
+    """
+    model = order_weights(model)
+    same = find_same(model.weights)
+    notes = (*model.notes, *_weight_notes(model))
+    stages = plan_stages(model.weights, same)
+    plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
+    blobs = [cache.put(read(shard)) for _, shard in plans]
+    begin(len(blobs) + 1)
+    encodings = compressor.encode_all(blobs, advance)
+    files = _shard_files(name, stages, plans, blobs, encodings)
+    facts = [{"bytes": file.blob.nbytes, "wire": file.wire, "sha256": file.blob.sha256} for file in files]
+    head_content = make_head(
+        name, model, stages, tuple((*plan, fact) for plan, fact in zip(plans, facts, strict=True)), same, labels
+    )
+    head_blob = cache.put(head_content)
+    head = File(head_url(name, head_blob.sha256), head_blob, compressor.encode(head_blob))
+    advance(head_blob)
+    return Assembly(
+        name, head, msgspec.json.decode(head_content), files, model.inputs, model.outputs, notes
+    )
+
+
+def _weight_notes(model: Model) -> tuple[str, ...]:
+    names = find_non_finite(model.weights)
+    if not names:
+        return ()
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return (f"the weight {names[0]!r}{more} holds NaN or infinities; they are kept as they are",)
+
+
+def _shard_files(
+    name: str,
+    stages: tuple[Stage, ...],
+    plans: list[tuple[int, Shard]],
+    blobs: list[Blob],
+    encodings: Mapping[str, Mapping[str, Encoded]],
+) -> tuple[File, ...]:
+    files = []
+    first = 0
+    for position, ((stage, _), blob) in enumerate(zip(plans, blobs, strict=True)):
+        if position and plans[position - 1][0] != stage:
+            first = position
+        url = shard_url(name, stages[stage].name, position - first, blob.sha256)
+        files.append(File(url, blob, encodings[blob.sha256]))
+    return tuple(files)
+
+
+def to_record(assembly: Assembly) -> dict[str, Any]:
+    """Give what is needed to find an assembly again in the cache."""
+    return {
+        "name": assembly.name,
+        "files": [
+            [file.url, file.blob.sha256, list(file.encodings)] for file in (*assembly.shards, assembly.head)
+        ],
+        "inputs": [asdict(spec) for spec in assembly.inputs],
+        "outputs": [asdict(spec) for spec in assembly.outputs],
+        "notes": assembly.notes,
+    }
+
+
+def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly | None:
+    """Find an assembly again; None when anything of it is no longer in the cache."""
+    files = []
+    for url, sha256, names in record["files"]:
+        blob = cache.find(sha256)
+        if blob is None:
+            return None
+        encodings = compressor.encode(blob)
+        if list(encodings) != names:
+            return None
+        files.append(File(url, blob, encodings))
+    *shards, head = files
+    return Assembly(
+        record["name"],
+        head,
+        msgspec.json.decode(head.blob.path.read_bytes()),
+        tuple(shards),
+        tuple(msgspec.convert(spec, TensorSpec) for spec in record["inputs"]),
+        tuple(msgspec.convert(spec, TensorSpec) for spec in record["outputs"]),
+        tuple(record["notes"]),
+    )

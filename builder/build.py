@@ -1,0 +1,68 @@
+"""The whole of ``python build.py``: build, verify, publish, write the evidence."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.cache import write_atomically
+from builder.config import Config
+from builder.errors import VerificationError
+from builder.output import Output, write_output
+from builder.pipeline import BuildOptions, Built, build_models, open_session
+from builder.progress import Progress
+from builder.report import report_data
+from builder.verification import verify_models
+from builder.verify.run import Verification
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build gave.
+
+    Attributes:
+        models: in order of their names.
+        verified: what became of each model's check.
+        output: what was written.
+        warnings: sentences the user should read.
+    """
+
+    models: tuple[Built, ...]
+    verified: dict[str, Verification]
+    output: Output
+    warnings: tuple[str, ...]
+
+
+def build(config: Config, options: BuildOptions, out: Path, progress: Progress, *, strict: bool) -> BuildResult:
+    """Build into ``out``.
+
+    Raises:
+        ShardpressError: something failed; what was published in ``out`` before is as it was.
+    """
+    begun = time.monotonic()
+    with open_session(config, options, progress) as session:
+        models = build_models(session)
+        verified = verify_models(session, models)
+        warnings = _warnings(models, verified)
+        if strict and warnings:
+            raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
+        output = write_output(out, config.build.package, models, verified, session.cache, session.compressor)
+        report = report_data(models, verified, time.monotonic() - begun)
+        write_atomically(out / "report.json", json.dumps(report, indent=1).encode() + b"\n")
+    return BuildResult(models, verified, output, warnings)
+
+
+def _warnings(models: tuple[Built, ...], verified: dict[str, Verification]) -> tuple[str, ...]:
+    """Collect the notes; a reason that many models share is told once."""
+    found: dict[str, list[str]] = {}
+    for built in models:
+        name = built.bundle.name
+        verification = verified.get(name)
+        notes = list(built.notes)
+        if verification is not None and verification.runtime is None:
+            notes.append(f"not verified: {verification.problem}")
+        for note in notes:
+            found.setdefault(note, []).append(name)
+    return tuple(f"{', '.join(names)}: {note}" for note, names in found.items())

@@ -1,0 +1,220 @@
+"""The command line: the one place that prints, and that turns failures into text and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from builder import __version__
+from builder.config import json_schema, load_config
+from builder.errors import BuildError, ShardpressError
+from builder.terminal import open_progress
+
+interrupted = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much is said, and in which form."""
+
+    as_json: bool
+    verbosity: int
+
+    def say(self, text: str) -> None:
+        """Print for people: on stdout, or on stderr when stdout carries JSON; nothing when quiet."""
+        if self.verbosity >= 0:
+            click.echo(text, err=self.as_json)
+
+    def give(self, document: Any) -> None:
+        """Print the one JSON document, if that is wanted."""
+        if self.as_json:
+            click.echo(json.dumps(document, indent=1))
+
+
+def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every command has."""
+    options = (
+        click.option("--config", type=click.Path(path_type=Path), default=Path("build.toml"), show_default=True,
+                     help="The configuration file."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr."),
+        click.option("-q", "--quiet", is_flag=True, help="Only errors."),
+        click.option("-v", "--verbose", count=True, help="More; -vv adds tracebacks."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@_shared
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to, instead of [build] out.")
+@click.option("--only", multiple=True, metavar="NAME", help="Build only this model; may be given several times.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Parallel conversions and compressions; default: all cores.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep earlier work.")
+@click.option("--strict", is_flag=True, help="Warnings and unverified models fail.")
+@click.option("--fast", is_flag=True, help="Compress quickly (brotli 5), for development.")
+@click.option("--compare", is_flag=True, help="Measure each model against the stock converter's output with brotli.")
+@click.version_option(__version__, prog_name="shardpress")
+@click.pass_context
+def cli(context: click.Context, /, **options: Any) -> None:
+    """Turn TensorFlow and Keras models into files that web pages load without delay.
+
+    Without a command: build every model of build.toml into dist/.
+    """
+    if context.invoked_subcommand is None:
+        _build(**options)
+
+
+def _build(
+    *,
+    config: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    jobs: int | None,
+    no_cache: bool,
+    strict: bool,
+    fast: bool,
+    compare: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    from builder.build import build
+    from builder.pipeline import BuildOptions
+    from builder.report import report_data, summary
+
+    output = Output(as_json, -1 if quiet else verbose)
+    begun = time.monotonic()
+    settings = load_config(config)
+    options = BuildOptions(
+        only=only, jobs=jobs or os.cpu_count() or 1, use_cache=not no_cache, fast=fast, compare=compare
+    )
+    target = out or settings.folder / settings.build.out
+    with open_progress(quiet=quiet, verbose=verbose) as progress:
+        result = build(settings, options, target, progress, strict=strict)
+    seconds = time.monotonic() - begun
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    output.say(summary(result.models, result.verified))
+    state = f"{len(result.output.changed)} files new" if result.output.changed else "nothing changed"
+    output.say(f"{target / 'cdn'}: release {result.output.index['release']}, {state}, {seconds:.1f} s")
+    output.give(
+        {
+            "ok": True,
+            "release": result.output.index["release"],
+            "out": str(target),
+            "changed": list(result.output.changed),
+            "warnings": list(result.warnings),
+            **report_data(result.models, result.verified, seconds),
+        }
+    )
+
+
+@cli.command()
+@_shared
+def check(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Tell what would fail and why; write nothing."""
+    from builder.check import check_models
+
+    output = Output(as_json, -1 if quiet else verbose)
+    settings = load_config(config)
+    found = check_models(settings)
+    width = max((len(item.name) for item in found), default=0)
+    for item in found:
+        output.say(f"{item.name.ljust(width)}  {item.kind:14}  {item.problem or 'ok'}")
+    problems = [item for item in found if item.problem]
+    output.give({"ok": not problems, "models": [asdict(item) for item in found]})
+    if problems:
+        sys.exit(1)
+
+
+@cli.command()
+@_shared
+def doctor(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Tell what works on this machine and how to mend what does not."""
+    from builder.doctor import examine, show
+
+    findings = examine(config.parent)
+    output = Output(as_json, -1 if quiet else verbose)
+    output.say(show(findings))
+    output.give({"ok": all(finding.ok for finding in findings), "findings": [asdict(finding) for finding in findings]})
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["config", "manifest"]), default="config")
+def schema(what: str) -> None:
+    """Print the JSON Schema of build.toml or of manifest.json."""
+    if what == "config":
+        click.echo(json.dumps(json_schema(), indent=1))
+    else:
+        from builder.schema import manifest_schema
+
+        click.echo(json.dumps(manifest_schema(), indent=1))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and give the exit status of DESIGN §2."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        cli.main(args=words, prog_name="build.py" if sys.argv[0].endswith("build.py") else None, standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except ShardpressError as error:
+        _tell(error, words)
+        return error.exit_status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # the boundary: a fault of ours is still one paragraph
+        click.echo(
+            f"error: {type(error).__name__}: {error}. This is a fault of shardpress; run again with -vv and report it.",
+            err=True,
+        )
+        _trace(words)
+        return 1
+    return 0
+
+
+def _interrupted() -> int:
+    click.echo("interrupted; what was published before is as it was", err=True)
+    return interrupted
+
+
+def _tell(error: ShardpressError, words: list[str]) -> None:
+    errors = error.failures if isinstance(error, BuildError) else {"": error}
+    for model, failure in errors.items():
+        click.echo(click.style("error: ", fg="red", bold=True) + (f"model {model}: " if model else "") + str(failure), err=True)
+    if "--json" in words:
+        entries = [
+            {"model": model or None, "what": failure.what, "where": failure.where, "hint": failure.hint}
+            for model, failure in errors.items()
+        ]
+        click.echo(json.dumps({"ok": False, "errors": entries}, indent=1))
+    _trace(words)
+
+
+def _trace(words: list[str]) -> None:
+    if "-vv" in words or words.count("-v") + words.count("--verbose") > 1:
+        click.echo(traceback.format_exc(), err=True)
+
+

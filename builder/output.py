@@ -1,0 +1,212 @@
+"""Writes a build's folder: the bundle by the publish protocol, then what lies beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from builder import __version__
+from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json
+from builder.cache import Cache, write_atomically
+from builder.compress import Compressor
+from builder.errors import StoreConflictError, StoreError
+from builder.pipeline import Built
+from builder.publish import publish, remove_unnamed
+from builder.render import render, render_loader, render_package
+from builder.stores.directory import DirectoryStore
+from builder.verify.run import Verification
+
+lock_seconds = 60.0
+forever = "public, max-age=31536000, immutable"
+never = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What was written.
+
+    Attributes:
+        index: of the loader.
+        loader: the pinned copy.
+        changed: keys of the bundle files that are new.
+        removed: keys of those that nothing names any more.
+    """
+
+    index: dict[str, Any]
+    loader: File
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def write_output(
+    out: Path,
+    package_name: str,
+    models: tuple[Built, ...],
+    verified: dict[str, Verification],
+    cache: Cache,
+    compressor: Compressor,
+) -> Output:
+    """Write ``out`` so that a kill at any instant leaves the old bundle or the new one.
+
+    Raises:
+        StoreConflictError: another build writes to the same folder, and goes on doing so.
+        StoreError: the folder cannot be written.
+    """
+    bundles = tuple(built.bundle for built in models)
+    index = make_index(bundles)
+    blob = cache.put(render_loader(index))
+    loader = File(pinned_url(blob.sha256), blob, compressor.encode(blob))
+    files = [file for built in models for file in (*built.compat, *built.bundle.files)]
+    store = DirectoryStore(out / "cdn")
+    try:
+        with FileLock(out / ".lock", timeout=lock_seconds):
+            published = publish(files, loader, store)
+            removed = remove_unnamed(files, loader, store)
+            for name, content in _beside(package_name, models, bundles, index, loader, verified).items():
+                _write(out / name, content)
+    except Timeout as error:
+        raise StoreConflictError(
+            "another build writes to this folder", where=str(out), hint="Wait for it, or use another --out"
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
+        ) from error
+    return Output(index, loader, published.put, removed)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        pass
+    write_atomically(path, content)
+
+
+def _beside(
+    package_name: str,
+    models: tuple[Built, ...],
+    bundles: tuple[ModelBundle, ...],
+    index: dict[str, Any],
+    loader: File,
+    verified: dict[str, Verification],
+) -> dict[str, bytes]:
+    types = [
+        {
+            "name": bundle.name,
+            "kind": bundle.content["kind"],
+            "inputs": [spec.name for spec in bundle.inputs],
+            "outputs": [spec.name for spec in bundle.outputs],
+            "load": bundle.load,
+        }
+        for bundle in bundles
+    ]
+    package = render_package(index, types, package_name, f"0.0.0-r{index['release']}")
+    preloads = [
+        file.url
+        for bundle in bundles
+        if bundle.load == "now"
+        for file in (
+            bundle.head,
+            *(
+                shard
+                for shard, facts in zip(bundle.shards, bundle.content["shards"], strict=True)
+                if facts["stage"] == 0
+            ),
+        )
+    ]
+    preload = render("preload.html.j2", base="BASE/", pinned=loader.url, preloads=preloads)
+    return {
+        **{f"package/{name}": content for name, content in package.items()},
+        "preload.html": preload.encode(),
+        "headers.json": _pretty(header_rules()),
+        "manifest.json": _pretty(manifest(models, index, loader, verified)),
+    }
+
+
+def header_rules() -> list[dict[str, Any]]:
+    """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
+    cors = {"Access-Control-Allow-Origin": "*"}
+    rows = (
+        ("loader.js", never, "text/javascript; charset=utf-8"),
+        ("loader.*.js", forever, "text/javascript; charset=utf-8"),
+        ("assets/*.json", forever, "application/json"),
+        ("assets/*.bin", forever, "application/octet-stream"),
+    )
+    return [
+        {"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **cors}} for path, age, kind in rows
+    ]
+
+
+def manifest(
+    models: tuple[Built, ...], index: dict[str, Any], loader: File, verified: dict[str, Verification]
+) -> dict[str, Any]:
+    """Describe every file for tools and pipelines; ``manifest_schema`` is its shape."""
+    return {
+        "version": format_version,
+        "release": index["release"],
+        "generator": f"shardpress {__version__}",
+        "loader": {"url": loader_name, "pinned": _file(loader)},
+        "models": {built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
+    }
+
+
+def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
+    bundle = built.bundle
+    content = bundle.content
+    segments: dict[int, list[list[int]]] = {}
+    for number, shard in enumerate(content["shards"]):
+        for weight, *place in shard["segments"]:
+            segments.setdefault(weight, []).append([number, *place])
+    return {
+        "format": content["kind"],
+        "load": bundle.load,
+        "priority": bundle.priority,
+        "precision": "exact",
+        "contract": content["contract"],
+        "verified": _verified(verification),
+        "head": _file(bundle.head),
+        "stages": [
+            {"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()
+        ],
+        "shards": [
+            {**_file(file), "stage": content["stages"][shard["stage"]]}
+            for file, shard in zip(bundle.shards, content["shards"], strict=True)
+        ],
+        "weights": [
+            {
+                "name": weight["name"],
+                "shape": weight["shape"],
+                "dtype": weight["dtype"],
+                "codec": weight.get("codec", "raw"),
+                "segments": segments.get(weight.get("same", number), []),
+            }
+            for number, weight in enumerate(content["weights"])
+        ],
+        "compat": [_file(file) for file in built.compat],
+    }
+
+
+def _verified(verification: Verification | None) -> dict[str, Any] | None:
+    if verification is None or not verification.passed:
+        return None
+    last = verification.stages[-1]
+    return {"runtime": verification.runtime, "max_error": last.max_error, "agreement": last.agreement}
+
+
+def _file(file: File) -> dict[str, Any]:
+    return {
+        "url": file.url,
+        "bytes": file.blob.nbytes,
+        "sha256": file.blob.sha256,
+        "encodings": {name: encoded.nbytes for name, encoded in file.encodings.items()},
+    }
+
+
+def _pretty(value: Any) -> bytes:
+    return json.dumps(json.loads(to_json(value)), indent=1, ensure_ascii=True).encode() + b"\n"

@@ -1,0 +1,363 @@
+"""One build, from ``build.toml`` to models ready to publish: what is cached, what runs where, in which order."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.assemble import Assembly, assemble, from_record, to_record
+from builder.bundle import File, ModelBundle
+from builder.cache import Cache, key_of
+from builder.compress import Compressor
+from builder.config import Config, ModelConfig
+from builder.convert.requests import ConvertRequest, SourceOptions
+from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
+from builder.model import Model
+from builder.progress import Progress
+from builder.sources.detect import detect
+from builder.sources.files import source_files
+from builder.sources.tfjs import read_model
+from builder.stock import measure_stock, stock_files
+from builder.transforms.canonical import canonicalise
+from builder.units import parse_size, show_size
+
+if TYPE_CHECKING:
+    from builder.convert.pool import ConversionPool
+
+converter_packages = ("tensorflow", "tensorflowjs", "tf-keras", "keras")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What the command line adds to build.toml.
+
+    Attributes:
+        only: names of the models to build; () builds all.
+        jobs: processes for conversion, threads for compression.
+        use_cache: keep and use what earlier builds made.
+        fast: brotli 5 instead of 11.
+        compare: measure the stock form of every model too.
+        log: file for TensorFlow's own output, or None.
+    """
+
+    only: tuple[str, ...] = ()
+    jobs: int = 1
+    use_cache: bool = True
+    fast: bool = False
+    compare: bool = False
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One model, built but not yet verified.
+
+    Attributes:
+        bundle: its files.
+        source: where it came from.
+        key: names this very result.
+        artefact: the stock ``model.json`` it was made from: the source itself, or what TensorFlow converted.
+        notes: sentences the user should read.
+        compat: the stock copy, when asked for.
+        stock: bytes of the stock form, as it is and with brotli, when measured.
+        cached: nothing had to be done.
+    """
+
+    bundle: ModelBundle
+    source: SourceOptions
+    key: str
+    artefact: Path
+    notes: tuple[str, ...]
+    compat: tuple[File, ...] = ()
+    stock: tuple[int, int] | None = None
+    cached: bool = False
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """The source can be run by TensorFlow only."""
+        return self.source.kind != "tfjs"
+
+
+class Session:
+    """What the steps of one build share: the cache, the compressor and the conversion workers."""
+
+    def __init__(self, config: Config, options: BuildOptions, progress: Progress, cache: Cache, stack: ExitStack) -> None:
+        """Put together; workers start when the first conversion asks for them."""
+        self.config = config
+        self.options = options
+        self.progress = progress
+        self.cache = cache
+        self.compressor = Compressor(cache, options.jobs, options.fast)
+        self._stack = stack
+        self._pool: ConversionPool | None = None
+
+    @property
+    def pool(self) -> ConversionPool:
+        """The conversion workers, made at first use: a build without conversions never pays for them."""
+        if self._pool is None:
+            from builder.convert.pool import ConversionPool
+
+            self._pool = self._stack.enter_context(ConversionPool(self.options.jobs, self.options.log))
+        return self._pool
+
+
+@contextmanager
+def open_session(config: Config, options: BuildOptions, progress: Progress) -> Iterator[Session]:
+    """Open what a build needs, and close it whatever happens."""
+    with ExitStack() as stack:
+        if options.use_cache:
+            root = config.folder / config.build.cache
+        else:
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shardpress-")))
+        cache = Cache(root)
+        stack.callback(cache.close)
+        yield Session(config, options, progress, cache, stack)
+
+
+def build_models(session: Session) -> tuple[Built, ...]:
+    """Build every model that is asked for, and take the others as they were last built.
+
+    Raises:
+        UsageError: ``only`` names a model that build.toml does not have.
+        BuildError: one or several models failed; it holds the failure of each.
+    """
+    config, options = session.config, session.options
+    for name in options.only:
+        if name not in config.models:
+            raise UsageError(
+                f"there is no model {name!r}", where="--only", hint=f"build.toml has {', '.join(config.models) or 'none'}"
+            )
+    if not config.models:
+        raise ConfigError("no model to build", where=str(config.path), hint="Add a table [models.NAME] with a source")
+    wanted = options.only or tuple(config.models)
+    failures: dict[str, ShardpressError] = {}
+    plans: dict[str, _Plan] = {}
+    for name in wanted:
+        with _collecting(failures, name):
+            plans[name] = _plan(session, name, config.models[name])
+    built: dict[str, Built] = {}
+    for name, plan in plans.items():
+        with _collecting(failures, name):
+            built[name] = _check_budget(_finish(session, plan), plan.model)
+    if failures:
+        raise BuildError(failures)
+    for name, model in config.models.items():
+        if name not in wanted and (last := _last(session, name, model)):
+            built[name] = last
+    return tuple(built[name] for name in sorted(built))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One model before the work: what it is made of, and the conversion that is under way for it."""
+
+    name: str
+    model: ModelConfig
+    source: SourceOptions
+    labels: tuple[str, ...] | None
+    conversion_key: str
+    key: str
+    artefact: Callable[[], tuple[Path, tuple[str, ...]]]
+
+
+@contextmanager
+def _collecting(failures: dict[str, ShardpressError], name: str) -> Iterator[None]:
+    """Let the other models of a build go on when one fails."""
+    try:
+        yield
+    except (ConfigError, UsageError):
+        raise
+    except ShardpressError as error:
+        failures[name] = error
+
+
+def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
+    path = session.config.folder / model.source
+    where = f"models.{name}.source = {model.source!r}"
+    if not path.exists():
+        raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
+    source = SourceOptions(path, detect(path), model.signature, model.tags, model.outputs, model.trust)
+    try:
+        digest = [[file, session.cache.file_digest(place)] for file, place in source_files(path, source.kind)]
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error.strerror})", where=where, hint="Check its files") from error
+    options = [source.kind, source.signature, source.tags, source.outputs, source.trust]
+    conversion_key = key_of(digest, options, _versions(source.kind), fingerprint("convert", "sources"))
+    labels = _read_labels(session.config, name, model)
+    key = key_of(
+        conversion_key,
+        name,
+        labels,
+        model.precision,
+        model.compat,
+        session.config.shard_bytes,
+        session.options.fast,
+        fingerprint(),
+    )
+    return _Plan(name, model, source, labels, conversion_key, key, _artefact(session, name, source, conversion_key))
+
+
+def _artefact(
+    session: Session, name: str, source: SourceOptions, conversion_key: str
+) -> Callable[[], tuple[Path, tuple[str, ...]]]:
+    """Give a function that waits for the stock artefact; a conversion that is needed starts now."""
+    if source.kind == "tfjs":
+        return lambda: (source.path, ())
+    tree = session.cache.tree("converted", conversion_key)
+    if session.cache.record("converted", conversion_key) and (tree / "model.json").exists():
+        return lambda: _converted(session, tree, conversion_key)
+    session.progress.begin(name, "convert", 1)
+    work = Path(tempfile.mkdtemp(dir=session.cache.root / "work"))
+    future = session.pool.submit("convert", ConvertRequest(source, work), name)
+
+    def wait() -> tuple[Path, tuple[str, ...]]:
+        result = future.result()
+        session.progress.advance(name)
+        session.progress.end(name)
+        if tree.exists():
+            return _converted(session, tree, conversion_key)
+        work.rename(tree)
+        session.cache.put_record("converted", conversion_key, {"notes": result.notes})
+        return tree / "model.json", result.notes
+
+    return wait
+
+
+def _converted(session: Session, tree: Path, key: str) -> tuple[Path, tuple[str, ...]]:
+    record = session.cache.record("converted", key) or {"notes": ()}
+    return tree / "model.json", tuple(record["notes"])
+
+
+def _finish(session: Session, plan: _Plan) -> Built:
+    cache, compressor = session.cache, session.compressor
+    record = cache.record("built", plan.key)
+    assembly = from_record(record, cache, compressor) if record else None
+    cached = assembly is not None
+    artefact, notes = plan.artefact()
+    model: Model | None = None
+    if assembly is None:
+        model = _read(plan, artefact, notes)
+        assembly = _assemble(session, plan, model)
+        cache.put_record("built", plan.key, to_record(assembly))
+    compat: tuple[File, ...] = ()
+    stock = None
+    if plan.model.compat:
+        model = model or _read(plan, artefact, notes)
+        compat = stock_files(plan.name, model, cache, compressor)
+    if session.options.compare:
+        stock = _measure(session, plan, model, artefact, notes)
+    cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(artefact)})
+    return Built(
+        assembly.bundle(plan.model.load, plan.model.priority),
+        plan.source,
+        plan.key,
+        artefact,
+        assembly.notes,
+        compat,
+        stock,
+        cached,
+    )
+
+
+def _read(plan: _Plan, artefact: Path, notes: tuple[str, ...]) -> Model:
+    model = read_model(artefact)
+    model = canonicalise(model) if plan.source.kind != "tfjs" else model
+    return replace(model, notes=(*model.notes, *notes))
+
+
+def _assemble(session: Session, plan: _Plan, model: Model) -> Assembly:
+    try:
+        return assemble(
+            plan.name,
+            model,
+            labels=plan.labels,
+            shard_bytes=session.config.shard_bytes,
+            cache=session.cache,
+            compressor=session.compressor,
+            begin=lambda total: session.progress.begin(plan.name, "compress", total),
+            advance=lambda _: session.progress.advance(plan.name),
+        )
+    finally:
+        session.progress.end(plan.name)
+
+
+def _measure(
+    session: Session, plan: _Plan, model: Model | None, artefact: Path, notes: tuple[str, ...]
+) -> tuple[int, int]:
+    key = key_of(plan.conversion_key, "stock")
+    record = session.cache.record("stock", key)
+    if record is None:
+        session.progress.begin(plan.name, "measure the stock form", 1)
+        best = Compressor(session.cache, session.options.jobs)
+        record = measure_stock(model or _read(plan, artefact, notes), session.cache, best)
+        session.cache.put_record("stock", key, record)
+        session.progress.end(plan.name)
+    plain, wire = record
+    return plain, wire
+
+
+def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
+    """Find what the last build made of a model that this one leaves alone."""
+    latest = session.cache.record("latest", name)
+    record = session.cache.record("built", latest["key"]) if latest else None
+    assembly = from_record(record, session.cache, session.compressor) if record else None
+    if latest is None or assembly is None:
+        session.progress.note(name, "was never built, so this build is without it")
+        return None
+    source = SourceOptions(session.config.folder / model.source, "kept")
+    bundle = assembly.bundle(model.load, model.priority)
+    return Built(bundle, source, latest["key"], Path(latest["artefact"]), assembly.notes, cached=True)
+
+
+def _check_budget(built: Built, model: ModelConfig) -> Built:
+    if model.budget is not None and built.bundle.wire > parse_size(model.budget):
+        stages = ", ".join(f"{name} {show_size(wire)}" for name, _, wire in built.bundle.stage_sizes())
+        raise BudgetError(
+            f"{show_size(built.bundle.wire)} on the wire ({stages}) are over the budget of {model.budget}",
+            where=f"models.{built.bundle.name}.budget",
+            hint="Make the model smaller or raise the budget",
+        )
+    return built
+
+
+def _read_labels(config: Config, name: str, model: ModelConfig) -> tuple[str, ...] | None:
+    if model.labels is None:
+        return None
+    path = config.folder / model.labels
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(
+            f"cannot be read ({reason})", where=f"models.{name}.labels = {model.labels!r}", hint="Mend the path"
+        ) from error
+
+
+def _versions(kind: str) -> dict[str, str]:
+    """Give the versions a conversion depends on, without importing anything."""
+    if kind == "tfjs":
+        return {}
+    versions = {}
+    for package in converter_packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "none"
+    return versions
+
+
+def fingerprint(*parts: str) -> str:
+    """Hash our own code: all of the package, or some of its folders; a changed tool makes its cache void."""
+    root = Path(__file__).parent
+    places = [root / part for part in parts] or [root]
+    digest = hashlib.sha256()
+    for place in places:
+        for path in sorted(place.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

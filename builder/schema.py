@@ -1,0 +1,88 @@
+"""The shape of ``manifest.json``, as types, for its published JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class FileEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A file: address below ``cdn/``, decoded length, SHA-256 in hexadecimal, lengths of its encodings."""
+
+    url: str
+    bytes: int
+    sha256: str
+    encodings: dict[Literal["br", "gzip"], int]
+
+
+class ShardEntry(FileEntry):
+    """A shard, and the stage it belongs to."""
+
+    stage: str
+
+
+class StageEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A stage: bytes of its shards, decoded and as sent."""
+
+    name: str
+    bytes: int
+    wire_bytes: int
+
+
+class WeightEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A weight; a segment is [shard, plane] or [shard, plane, from, to]."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    codec: str
+    segments: list[list[int]]
+
+
+class VerifiedEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """Which runtime ran the model, and how its answers compare with the source model's."""
+
+    runtime: str
+    max_error: float
+    agreement: float
+
+
+class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A model."""
+
+    format: Literal["graph-model", "layers-model"]
+    load: str
+    priority: str
+    precision: str
+    contract: str
+    verified: VerifiedEntry | None
+    head: FileEntry
+    stages: list[StageEntry]
+    shards: list[ShardEntry]
+    weights: list[WeightEntry]
+    compat: list[FileEntry]
+    license: str | None = None
+    card: str | None = None
+
+
+class LoaderEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """The mutable loader's address and its pinned copy."""
+
+    url: str
+    pinned: FileEntry
+
+
+class Manifest(msgspec.Struct, forbid_unknown_fields=True):
+    """All of ``manifest.json``."""
+
+    version: int
+    release: str
+    generator: str
+    loader: LoaderEntry
+    models: dict[str, ModelEntry]
+
+
+def manifest_schema() -> dict[str, Any]:
+    """Give the JSON Schema of ``manifest.json``."""
+    return msgspec.json.schema(Manifest)

@@ -1,0 +1,22 @@
+"""Which files a source is made of, for the cache's key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builder.sources.tfjs import weight_files
+
+
+def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
+    """Give name (relative to the source) and path of every file that a build of this source reads.
+
+    Raises:
+        SourceError: a ``model.json`` is damaged or names files that it must not.
+    """
+    if kind == "tfjs":
+        folder = path.parent
+        return ((path.name, path), *((file.relative_to(folder).as_posix(), file) for file in weight_files(path)))
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.is_file())
+        return tuple((file.relative_to(path).as_posix(), file) for file in found)
+    return ((path.name, path),)

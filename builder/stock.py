@@ -1,0 +1,60 @@
+"""The stock form of a model: ``model.json`` and weight files, for plain ``tf.loadGraphModel`` and for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from builder.bundle import File, hash_digits, to_json
+from builder.cache import Cache
+from builder.compress import Compressor
+from builder.model import Model, Weight, chunks
+
+stock_shard_bytes = 4 << 20  # what the stock converter writes
+
+
+def stock_files(name: str, model: Model, cache: Cache, compressor: Compressor) -> tuple[File, ...]:
+    """Write a model as the stock converter would, under names that carry hashes; the last file is the model.json."""
+    blobs = [cache.put(content) for content in _cut(model.weights)]
+    encodings = compressor.encode_all(blobs)
+    shards = [
+        File(f"assets/{name}-stock-{number}.{blob.sha256[:hash_digits]}.bin", blob, encodings[blob.sha256])
+        for number, blob in enumerate(blobs)
+    ]
+    content = to_json(
+        {
+            **model.artifacts,
+            "weightsManifest": [
+                {"paths": [file.url.removeprefix("assets/") for file in shards], "weights": _specs(model.weights)}
+            ],
+        }
+    )
+    blob = cache.put(content)
+    return *shards, File(
+        f"assets/{name}-stock.{blob.sha256[:hash_digits]}.json", blob, compressor.encode(blob)
+    )
+
+
+def measure_stock(model: Model, cache: Cache, compressor: Compressor) -> tuple[int, int]:
+    """Give the bytes of the stock form, as it is and with brotli at the best quality."""
+    files = stock_files("measured", model, cache, compressor)
+    return sum(file.blob.nbytes for file in files), sum(file.wire for file in files)
+
+
+def _specs(weights: Iterable[Weight]) -> list[dict[str, object]]:
+    return [
+        {"name": weight.name, "shape": list(weight.shape), "dtype": weight.dtype}
+        | ({"quantization": weight.quantization} if weight.quantization else {})
+        for weight in weights
+    ]
+
+
+def _cut(weights: Iterable[Weight]) -> Iterator[bytes]:
+    buffer = bytearray()
+    for weight in weights:
+        for chunk in chunks(weight.data, stock_shard_bytes):
+            buffer += chunk
+            while len(buffer) >= stock_shard_bytes:
+                yield bytes(buffer[:stock_shard_bytes])
+                del buffer[:stock_shard_bytes]
+    if buffer:
+        yield bytes(buffer)

@@ -1,0 +1,189 @@
+"""Has TensorFlow.js run every built model, and remembers the answer."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from builder.bundle import make_index
+from builder.cache import key_of
+from builder.convert.requests import ReferenceRequest
+from builder.errors import BuildError, ConversionError, ShardpressError, VerificationError
+from builder.pipeline import Built, Session, fingerprint
+from builder.render import render_loader
+from builder.verify.run import Check, Verification, find_node_modules, install_hint, verify_all
+
+runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One model that is not known to run yet."""
+
+    built: Built
+    key: str
+    check: Check
+
+
+def verify_models(session: Session, models: tuple[Built, ...]) -> dict[str, Verification]:
+    """Give for each model what became of its check.
+
+    Raises:
+        BuildError: TensorFlow.js cannot run some models, or they answer differently from their sources.
+    """
+    node_modules = find_node_modules(session.config.folder)
+    runtime = _runtime_versions(node_modules)
+    loader_code = render_loader(make_index(())).decode()
+    results: dict[str, Verification] = {}
+    missing: list[tuple[Built, str]] = []
+    for built in models:
+        name = built.bundle.name
+        key = key_of(
+            built.bundle.head.blob.sha256,
+            loader_code,
+            runtime,
+            built.key,
+            msgspec.to_builtins(session.config.models[name].verify),
+            _input_digests(session, name),
+            fingerprint("verify"),
+        )
+        record = session.cache.record("verified", key)
+        if record is not None:
+            results[name] = msgspec.convert(record, Verification, strict=False)
+        elif built.source.kind != "kept":
+            missing.append((built, key))
+    if missing:
+        results |= _run(session, missing, node_modules)
+    failures: dict[str, ShardpressError] = {
+        name: VerificationError(
+            result.problem,
+            where="verification",
+            hint="Nothing was published; convert the model again, or loosen [models.NAME.verify] if that is fine",
+        )
+        for name, result in results.items()
+        if result.runtime is not None and not result.passed
+    }
+    if failures:
+        raise BuildError(failures)
+    return results
+
+
+def _run(session: Session, missing: list[tuple[Built, str]], node_modules: Path | None) -> dict[str, Verification]:
+    with ExitStack() as stack:
+        work = stack.enter_context(session.cache.work())
+        if node_modules is None:
+            return {
+                built.bundle.name: Verification(
+                    None, passed=False, problem=f"TensorFlow.js is not installed for Node. {install_hint}"
+                )
+                for built, _ in missing
+            }
+        session.progress.begin("", "verify in TensorFlow.js", len(missing))
+        jobs = _jobs(session, missing, work)
+        answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)
+        results = {}
+        for job, answer in zip(jobs, answers, strict=True):
+            results[job.built.bundle.name] = answer
+            if answer.runtime is not None and answer.passed:
+                session.cache.put_record("verified", job.key, msgspec.to_builtins(answer))
+            session.progress.advance("")
+        session.progress.end("")
+        return results
+
+
+def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> list[_Job]:
+    """Prepare the checks; the references of all models are computed side by side in the conversion workers."""
+    import numpy as np
+
+    from builder.verify.compare import Gate
+
+    failures: dict[str, ShardpressError] = {}
+    prepared: list[tuple[Built, str, list[dict[str, Any]], list[tuple[Path, Future[Any]]]]] = []
+    for built, key in missing:
+        name = built.bundle.name
+        try:
+            cases = _cases(session, built)
+            references = [
+                _reference(session, built, case, work / f"{name}-{number}") for number, case in enumerate(cases)
+            ]
+            prepared.append((built, key, cases, references if built.needs_tensorflow else []))
+        except (VerificationError, ConversionError) as error:
+            failures[name] = error
+    jobs = []
+    for built, key, cases, references in prepared:
+        name = built.bundle.name
+        try:
+            expected = None
+            if built.needs_tensorflow:
+                expected = []
+                for path, future in references:
+                    future.result()
+                    with np.load(path) as arrays:
+                        expected.append(dict(arrays))
+        except ShardpressError as error:
+            failures[name] = error
+            continue
+        settings = session.config.models[name].verify
+        folder = work / f"bundle-{name}"
+        folder.mkdir()
+        (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
+        check = Check(
+            model=name,
+            loader=folder / "loader.js",
+            cases=cases,
+            gate=Gate(settings.max_error, settings.min_agreement, settings.metric),
+            files={file.url: file.blob.path for file in built.bundle.files},
+            source=None if built.needs_tensorflow else built.artefact,
+            references=expected,
+        )
+        jobs.append(_Job(built, key, check))
+    if failures:
+        raise BuildError(failures)
+    return jobs
+
+
+def _cases(session: Session, built: Built) -> list[dict[str, Any]]:
+    from builder.verify.inputs import load_inputs, seeded_inputs
+
+    pattern = session.config.models[built.bundle.name].verify.inputs
+    if pattern is None:
+        return [seeded_inputs(built.bundle.inputs)]
+    return load_inputs(pattern, built.bundle.inputs, session.config.folder)
+
+
+def _reference(session: Session, built: Built, case: dict[str, Any], stem: Path) -> tuple[Path, Future[Any]]:
+    import numpy as np
+
+    outputs = stem.with_suffix(".out.npz")
+    if not built.needs_tensorflow:
+        return outputs, Future()
+    inputs = stem.with_suffix(".in.npz")
+    np.savez(inputs, **case)
+    request = ReferenceRequest(built.source, inputs, outputs)
+    return outputs, session.pool.submit("reference", request, built.bundle.name)
+
+
+def _input_digests(session: Session, name: str) -> list[list[str]]:
+    pattern = session.config.models[name].verify.inputs
+    if pattern is None:
+        return []
+    from builder.verify.inputs import matching_files
+
+    return [[path.name, session.cache.file_digest(path)] for path in matching_files(pattern, session.config.folder)]
+
+
+def _runtime_versions(node_modules: Path | None) -> dict[str, str]:
+    versions = {}
+    for package in runtime_packages:
+        try:
+            content = json.loads((node_modules / package / "package.json").read_bytes()) if node_modules else {}
+        except (OSError, ValueError):
+            content = {}
+        versions[package] = content.get("version", "none")
+    return versions

@@ -1,0 +1,56 @@
+"""Small TensorFlow.js models for tests, made of nothing but JSON and bytes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+
+def tensor_shape(*lengths: int) -> dict[str, Any]:
+    return {"dim": [{"size": str(length)} for length in lengths]}
+
+
+def graph_json(width: int = 8) -> dict[str, Any]:
+    """``y = x · w + b`` for x of shape [n, width], w [width, 8], b [8]."""
+    float_type = {"type": "DT_FLOAT"}
+    nodes = [
+        {"name": "w", "op": "Const", "attr": {"dtype": float_type, "value": {"tensor": {"dtype": "DT_FLOAT", "tensorShape": tensor_shape(width, 8)}}}},
+        {"name": "b", "op": "Const", "attr": {"dtype": float_type, "value": {"tensor": {"dtype": "DT_FLOAT", "tensorShape": tensor_shape(8)}}}},
+        {"name": "x", "op": "Placeholder", "attr": {"dtype": float_type, "shape": {"shape": tensor_shape(-1, width)}}},
+        {"name": "product", "op": "MatMul", "input": ["x", "w"], "attr": {"T": float_type, "transpose_a": {"b": False}, "transpose_b": {"b": False}}},
+        {"name": "y", "op": "AddV2", "input": ["product", "b"], "attr": {"T": float_type}},
+    ]  # fmt: skip
+    return {
+        "format": "graph-model",
+        "generatedBy": "2.19.0",
+        "convertedBy": "TensorFlow.js Converter v4.22.0",
+        "signature": {
+            "inputs": {"x": {"name": "x:0", "dtype": "DT_FLOAT", "tensorShape": tensor_shape(-1, width)}},
+            "outputs": {"y": {"name": "y:0", "dtype": "DT_FLOAT", "tensorShape": tensor_shape(-1, 8)}},
+        },
+        "modelTopology": {"node": nodes, "library": {}, "versions": {"producer": 1}},
+    }
+
+
+def write_model(folder: Path, *, shard_bytes: int = 1 << 20, width: int = 8, seed: int = 0) -> Path:
+    """Write that model; weights are counted bytes for seed 0 at width 8, small numbers otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = width * 8
+    weights = (
+        bytes(range(256)) if seed == 0 and width == 8
+        else struct.pack(f"<{count}f", *(((i * 37 + seed * 101) % 997) / 997 - 0.5 for i in range(count)))
+    )  # fmt: skip
+    content = weights + struct.pack("<8f", *(0.25 * i for i in range(8)))
+    paths = []
+    for number, start in enumerate(range(0, len(content), shard_bytes)):
+        paths.append(f"shard{number}.bin")
+        (folder / paths[-1]).write_bytes(content[start : start + shard_bytes])
+    specs = [
+        {"name": "w", "shape": [width, 8], "dtype": "float32"},
+        {"name": "b", "shape": [8], "dtype": "float32"},
+    ]
+    path = folder / "model.json"
+    path.write_text(json.dumps({**graph_json(width), "weightsManifest": [{"paths": paths, "weights": specs}]}))
+    return path

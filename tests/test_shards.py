@@ -1,0 +1,85 @@
+"""Stages and packing: nothing lost, nothing twice, changes stay local."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from builder.model import BytesData, Weight
+from builder.segments import plan_stages
+from builder.shards import Shard, pack, read
+from builder.transforms.dedupe import find_same
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def floats(name: str, size: int, fill: int = 1) -> Weight:
+    content = bytes((fill + 7 * i) % 251 for i in range(4 * size))
+    return Weight(name, (size,), "float32", BytesData(content))
+
+
+weights = st.lists(
+    st.tuples(st.sampled_from(["float32", "int32", "bool"]), st.integers(0, 700), st.integers(0, 255)), max_size=12
+).map(
+    lambda specs: tuple(
+        Weight(f"w{i}", (n,), kind, BytesData(bytes((fill + j) % 256 for j in range(n * (1 if kind == "bool" else 4)))))
+        for i, (kind, n, fill) in enumerate(specs)
+    )
+)
+
+
+def collect(shards: list[Shard]) -> dict[tuple[int, int], bytes]:
+    planes: dict[tuple[int, int], bytes] = defaultdict(bytes)
+    for shard in shards:
+        content = read(shard)
+        offset = 0
+        for segment in shard:
+            assert segment.start == len(planes[segment.weight, segment.plane.index])
+            planes[segment.weight, segment.plane.index] += content[offset : offset + segment.nbytes]
+            offset += segment.nbytes
+        assert offset == len(content)
+    return planes
+
+
+@given(weights, st.integers(64, 2000))
+def test_every_plane_is_there_once_and_whole(found: tuple[Weight, ...], shard_bytes: int) -> None:
+    same = find_same(found)
+    stages = plan_stages(found, same)
+    shards = [shard for stage in stages for shard in pack(stage, shard_bytes)]
+    planes = collect(shards)
+    expected = {
+        (segment.weight, segment.plane.index): segment.read()
+        for stage in stages
+        for group in stage.groups
+        for segment in group
+    }
+    assert planes == expected
+    assert all(0 < len(read(shard)) <= shard_bytes + len(shard) for shard in shards)
+    for index, earlier in enumerate(same):
+        assert any(weight == index for weight, _ in planes) is (earlier is None and found[index].data.nbytes > 0)
+
+
+def test_a_changed_layer_changes_only_its_shards() -> None:
+    before = tuple(floats(f"w{i}", 200, i) for i in range(20))
+    after = tuple(floats(f"w{i}", 200, 99 if i == 11 else i) for i in range(20))
+
+    def contents(found: tuple[Weight, ...]) -> list[tuple[set[int], bytes]]:
+        return [
+            ({segment.weight for segment in shard}, read(shard))
+            for stage in plan_stages(found, (None,) * 20)
+            for shard in pack(stage, 1000)
+        ]
+
+    for (held, old), (_, new) in zip(contents(before), contents(after), strict=True):
+        assert (old != new) is (11 in held)
+
+
+def test_a_model_without_float_weights_has_one_stage() -> None:
+    (stage,) = plan_stages((Weight("i", (3,), "int32", BytesData(bytes(12))),), (None,))
+    assert stage.name == "base"
+
+
+def test_identical_tensors_are_found_by_content_and_type() -> None:
+    one, two = floats("a", 100), floats("b", 100)
+    integers = Weight("c", (100,), "int32", one.data)
+    empty = Weight("d", (0,), "float32", BytesData(b""))
+    assert find_same((one, two, integers, empty, empty)) == (None, 0, None, None, None)
