@@ -90,6 +90,14 @@ def test_top1_counts_rows() -> None:
     assert top1(got, expected) == (2, 3)
 
 
+def test_outputs_without_classes_do_not_flatter_top1() -> None:
+    expected = {"class": np.array([[0.0, 1.0]]), "score": np.zeros((50, 1))}
+    got = {"class": np.array([[1.0, 0.0]]), "score": np.ones((50, 1))}
+    assert compare("full", [got], [expected]).agreement == 0
+    assert compare("full", [{"score": got["score"]}], [{"score": expected["score"]}]).agreement == 0
+    assert compare("full", [{"score": expected["score"]}], [{"score": expected["score"]}]).agreement == 1
+
+
 def test_compare_names_the_worst_output_of_all_cases() -> None:
     expected = [{"a": np.zeros(2), "b": np.zeros(2)}, {"a": np.zeros(2), "b": np.zeros(2)}]
     got = [{"b": np.zeros(2), "a": np.zeros(2)}, {"a": np.array([0, 0.1]), "b": np.array([0.3, 0])}]
