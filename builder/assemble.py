@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -82,7 +83,7 @@ def assemble(
     head = File(head_url(name, head_blob.sha256), head_blob, compressor.encode(head_blob))
     advance(head_blob)
     return Assembly(
-        name, head, msgspec.json.decode(head_content), files, model.inputs, model.outputs, notes
+        name, head, json.loads(head_content), files, model.inputs, model.outputs, notes
     )
 
 
@@ -139,7 +140,7 @@ def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly |
     return Assembly(
         record["name"],
         head,
-        msgspec.json.decode(head.blob.path.read_bytes()),
+        json.loads(head.blob.path.read_bytes()),
         tuple(shards),
         tuple(msgspec.convert(spec, TensorSpec) for spec in record["inputs"]),
         tuple(msgspec.convert(spec, TensorSpec) for spec in record["outputs"]),
