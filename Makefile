@@ -1,0 +1,73 @@
+# Everything from a fresh clone on Debian with Python 3.11 or 3.12, Node 20.19 or later, and make:
+#   make build    the examples into dist/
+#   make test     all checks and tests
+# PYTHON=python3.12 picks another interpreter for the virtual environment.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell $(name) -c 'import sys; sys.version_info[:2] in ((3,11),(3,12)) and print("$(name)")' 2>/dev/null)))
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8000
+BROWSERS := chromium chromium-browser google-chrome
+APT = sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	$$sudo apt-get update -q; $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends
+
+.PHONY: help
+help: ## Say what there is
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: build
+build: setup examples ## Set up, fetch the example models and build them into dist/
+	$(PY) build.py --compare
+	@echo
+	@echo "Look at them: make serve, then open http://127.0.0.1:$(PORT)/assets/pages/"
+
+.PHONY: test
+test: setup browser examples check ## Set up, run all checks and all tests
+	$(PY) -m pytest
+
+.PHONY: check
+check: setup ## Only the checks of the Python code: style, types, layers
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+.PHONY: serve
+serve: ## Serve this folder on 127.0.0.1 to look at the example pages
+	$(PY) -m http.server $(PORT) --bind 127.0.0.1
+
+.PHONY: setup
+setup: $(VENV)/.ready node_modules/.package-lock.json ## Only the virtual environment and the npm packages
+
+.PHONY: examples
+examples: setup ## Only fetch and make the sources of the examples
+	$(PY) assets/fetch.py
+	$(PY) assets/recipes/small_savedmodel.py
+
+.PHONY: browser
+browser: ## Only Chromium for the tests, when there is none
+	@for name in $(BROWSERS); do if command -v $$name > /dev/null; then exit 0; fi; done; $(APT) chromium
+
+.PHONY: clean
+clean: ## Remove all that was made here, the example models included
+	rm -rf $(VENV) node_modules dist .shardpress assets/models assets/samples .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Debian packs the venv module apart from Python.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or 3.12 is needed. Install one, or name it: make PYTHON=..." >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip' 2> /dev/null; then \
+		version=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); $(APT) $$version; fi
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,dev]'
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@if ! command -v npm > /dev/null; then echo "error: npm is needed. Install Node 20.19 or later with npm." >&2; exit 1; fi
+	npm ci --ignore-scripts
+	@touch $@
