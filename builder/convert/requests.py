@@ -12,7 +12,7 @@ class SourceOptions:
 
     Attributes:
         path: a SavedModel directory, or a ``.h5``, ``.hdf5``, ``.keras`` or ``.pb`` file.
-        kind: ``saved-model``, ``keras2``, ``keras3`` or ``frozen-graph``, as ``sources.detect`` says.
+        kind: ``saved-model``, ``keras-h5``, ``keras-zip`` or ``frozen-graph``, as ``sources.detect`` says.
         signature: name of the SavedModel signature.
         tags: tags of the meta graph.
         outputs: names of the outputs to keep (node names for a frozen graph); () keeps all.
