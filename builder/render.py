@@ -1,0 +1,98 @@
+"""Text from templates: the loader, the ES package, the HTML snippet. The one module that imports jinja2."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import rjsmin
+
+from builder.errors import ShardpressError
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template.
+
+    Args:
+        template: its path below ``templates/``.
+        values: what the template names; a missing one is an error.
+
+    Raises:
+        ShardpressError: the template does not exist, or asks for a value that was not given.
+    """
+    try:
+        return _environment().get_template(template).render(values)
+    except jinja2.TemplateError as error:
+        raise ShardpressError(
+            f"the template cannot be filled in ({type(error).__name__}: {error.message})",
+            where=f"templates/{template}",
+            hint="Install shardpress again",
+        ) from error
+
+
+def render_loader(index: Mapping[str, Any]) -> bytes:
+    """Give ``loader.js``, minified.
+
+    Args:
+        index: as ``docs/format.md`` has it.
+    """
+    return _minify(render("loader.js.j2", config=index)).encode()
+
+
+def render_package(
+    index: Mapping[str, Any], models: Iterable[Mapping[str, Any]], name: str, version: str
+) -> dict[str, bytes]:
+    """Give the files of the ES package, by path.
+
+    Args:
+        index: as ``docs/format.md`` has it.
+        models: for each ``{"name", "kind", "inputs", "outputs", "load"}``, the middle two being lists of names.
+        name: the package's name.
+        version: a version as npm takes it.
+    """
+    texts = {
+        "index.js": render("package/index.js.j2", config=index),
+        "index.d.ts": render("package/index.d.ts.j2", models=list(models)),
+        "package.json": render("package/package.json.j2", name=name, version=version),
+    }
+    return {path: text.encode() for path, text in texts.items()}
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_folder(), encoding="utf-8"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=lambda name: name is not None and name.endswith((".html", ".html.j2")),
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<%=",
+        variable_end_string="%>",
+        comment_start_string="<%#",
+        comment_end_string="%>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # The index keeps the order of its keys.
+    environment.policies["json.dumps_function"] = _dump
+    environment.policies["json.dumps_kwargs"] = {}
+    return environment
+
+
+def _folder() -> Path:
+    here = Path(__file__).parent
+    installed = here / "templates"
+    return installed if installed.is_dir() else here.parent / "templates"
+
+
+def _dump(value: Any, **_: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _minify(script: str) -> str:
+    return str(rjsmin.jsmin(script, keep_bang_comments=True)).strip() + "\n"

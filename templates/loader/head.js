@@ -1,0 +1,174 @@
+/**
+ * A weight as the head describes it.
+ *
+ * @typedef {object} Weight
+ * @property {string} name
+ * @property {number[]} shape
+ * @property {string} dtype
+ * @property {{ dtype: string, scale?: number, min?: number, original_dtype?: string }} [quantization]
+ * @property {boolean} exact whether its bytes come as four planes
+ * @property {number} bytes
+ * @property {number} owner the weight whose bytes these are: itself, or an earlier one
+ */
+
+/**
+ * @typedef {object} Segment
+ * @property {number} weight
+ * @property {number} plane
+ * @property {number} from first byte of the plane
+ * @property {number} to byte behind the last one
+ */
+
+/** @typedef {FileSpec & { stage: number, segments: Segment[] }} Shard */
+
+/**
+ * A head that has been checked: its segments cover every plane once.
+ *
+ * @typedef {object} Head
+ * @property {"graph-model" | "layers-model"} kind
+ * @property {Record<string, any>} artifacts
+ * @property {string[] | undefined} labels
+ * @property {string[]} stages
+ * @property {number} refine number of the stage that refines; that of stages where there is none
+ * @property {Weight[]} weights
+ * @property {Shard[]} shards
+ */
+
+/**
+ * Reads a head.
+ *
+ * @param {Uint8Array} bytes
+ * @param {FileSpec} spec where it is from
+ * @returns {Head}
+ */
+function readHead(bytes, spec) {
+  const { model, url } = spec;
+  /** @param {unknown} fine @param {string} what */
+  const need = (fine, what) => {
+    if (!fine) throw new ModelError("manifest", `${url} is not a head this loader can read, ${what}: build and publish again`, { model, url });
+  };
+  try {
+    const head = JSON.parse(new TextDecoder().decode(bytes));
+    need(head.format === 1, `it has format ${head.format} and the loader knows 1`);
+    need(head.name === model, "it is of another model");
+    need(head.kind === "graph-model" || head.kind === "layers-model", `its kind is ${head.kind}`);
+    need(head.artifacts.modelTopology, "it has no topology");
+    const { stages } = head;
+    need(stages.length && stages.every((/** @type {unknown} */ stage) => typeof stage === "string"), "its stages have no names");
+    const last = stages.indexOf("refine");
+    const refine = last < 0 ? stages.length : last;
+    const weights = readWeights(head.weights, need);
+    const shards = readShards(head.shards, stages, refine, spec, need);
+    checkCoverage(weights, shards, refine, need);
+    return { kind: head.kind, artifacts: head.artifacts, labels: head.labels, stages, refine, weights, shards };
+  } catch (error) {
+    throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
+  }
+}
+
+/** @param {unknown} value @returns {value is number} */
+const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+
+/** @typedef {(fine: unknown, what: string) => void} Need */
+
+/**
+ * @param {any[]} list
+ * @param {Need} need
+ * @returns {Weight[]}
+ */
+function readWeights(list, need) {
+  /** @type {Record<string, number>} */
+  const typeSizes = { float32: 4, int32: 4, bool: 1, complex64: 8, string: 4 };
+  /** @type {Record<string, number>} */
+  const codeSizes = { uint8: 1, uint16: 2, float16: 2 };
+  const names = new Set();
+  /** @type {Weight[]} */
+  const weights = [];
+  list.forEach(({ name, shape, dtype, quantization, codec = "raw", bytes, same }, i) => {
+    const what = `weight ${i} (${name})`;
+    need(typeof name === "string" && !names.has(name), `${what} has no name of its own`);
+    names.add(name);
+    const size = shape.reduce((/** @type {number} */ product, /** @type {unknown} */ n) => (isCount(n) ? product * n : NaN), 1);
+    const unit = quantization ? codeSizes[quantization.dtype] : typeSizes[dtype];
+    const text = dtype === "string";
+    need(typeSizes[dtype] && unit && !(text && quantization), `${what} has an unknown dtype`);
+    const exact = codec === "exact";
+    need(exact ? dtype === "float32" && !quantization : codec === "raw", `${what} has the codec ${codec}`);
+    /** @type {Weight} */
+    const weight = { name, shape, dtype, quantization, exact, bytes: size * unit, owner: i };
+    // Each string takes at least the four bytes of its length.
+    if (text && same === undefined) need(isCount(bytes) && bytes >= weight.bytes, `${what} is too short`);
+    if (text) weight.bytes = bytes;
+    if (same !== undefined) {
+      const other = weights[same];
+      need(other, `${what} is the same as none`);
+      if (text) weight.bytes = other.bytes;
+      need(other.bytes === weight.bytes, `${what} is as long as another`);
+      weight.owner = other.owner;
+      weight.exact = weights[other.owner].exact;
+    }
+    need(isCount(weight.bytes), `${what} has a wrong shape`);
+    weights.push(weight);
+  });
+  return weights;
+}
+
+/**
+ * @param {any[]} list
+ * @param {string[]} stages
+ * @param {number} refine
+ * @param {FileSpec} spec that of the head
+ * @param {Need} need
+ * @returns {Shard[]}
+ */
+function readShards(list, stages, refine, spec, need) {
+  let n = 0;
+  let before = 0;
+  return list.map(({ stage, bytes, sha256, segments }, i) => {
+    need(isCount(stage) && stage >= before && stage < stages.length, `shard ${i} is out of order`);
+    need(/^[0-9a-f]{64}$/.test(sha256) && isCount(bytes), `shard ${i} has no hash or length`);
+    if (stage > before) n = 0;
+    before = stage;
+    return {
+      model: spec.model,
+      url: resolve(`assets/${spec.model}-${stages[stage]}-${n++}.${sha256.slice(0, 16)}.bin`, spec.model),
+      bytes,
+      sha256,
+      rank: spec.rank + 3 * (stage + 1),
+      low: stage >= refine,
+      stage,
+      segments: segments.map((/** @type {any} */ [weight, plane, from, to]) => ({ weight, plane, from, to })),
+    };
+  });
+}
+
+/**
+ * Completes the segments of whole planes, and checks that each plane comes once, in order and in a stage that may have
+ * it, and that the shards hold just that.
+ *
+ * @param {Weight[]} weights
+ * @param {Shard[]} shards
+ * @param {number} refine
+ * @param {Need} need
+ */
+function checkCoverage(weights, shards, refine, need) {
+  const ends = weights.map(({ exact }) => new Array(exact ? 4 : 1).fill(0));
+  const planeBytes = weights.map(({ exact, bytes }) => (exact ? bytes / 4 : bytes));
+  shards.forEach(({ stage, bytes, segments }, i) => {
+    let length = 0;
+    for (const segment of segments) {
+      const { weight, plane } = segment;
+      const end = weights[weight]?.owner === weight ? ends[weight][plane] : undefined;
+      need(end !== undefined && stage < refine === plane < 2, `shard ${i} has a plane that does not belong there`);
+      segment.from ??= 0;
+      segment.to ??= planeBytes[weight];
+      need(segment.from === end && isCount(segment.to) && segment.to >= end, `shard ${i} has a gap`);
+      ends[weight][plane] = segment.to;
+      length += segment.to - segment.from;
+    }
+    need(length === bytes, `shard ${i} is not as long as its segments`);
+  });
+  weights.forEach(({ name, owner }, i) => {
+    need(owner !== i || ends[i].every((end) => end === planeBytes[i]), `weight ${name} is not complete`);
+  });
+}

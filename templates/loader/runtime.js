@@ -1,0 +1,60 @@
+/** @type {Promise<any> | undefined} */
+let runtimePromise;
+
+/** Gives TensorFlow.js, ready to make tensors: the one configured, else the page's own. */
+function runtime() {
+  if (!runtimePromise) {
+    const promise = (runtimePromise = findRuntime());
+    promise.catch(() => {
+      if (runtimePromise === promise) runtimePromise = undefined;
+    });
+  }
+  return runtimePromise;
+}
+
+async function findRuntime() {
+  try {
+    const { tf } = settings;
+    let found = await (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf));
+    found = found?.default?.tensor ? found.default : found;
+    if (!found) {
+      throw new ModelError("runtime", 'No TensorFlow.js: call configure({ tf: () => import("@tensorflow/tfjs") }) or load it with a script element');
+    }
+    const version = String(found.version_core ?? found.version?.["tfjs-core"]);
+    const [major, minor] = version.split(".").map(Number);
+    if (major !== 4 || !(minor >= 22)) {
+      throw new ModelError("runtime", `TensorFlow.js ${version} does not fit: use a version from 4.22 and below 5`);
+    }
+    await found.ready();
+    return found;
+  } catch (error) {
+    throw asModelError(error, "runtime", "TensorFlow.js cannot be loaded");
+  }
+}
+
+/**
+ * What a TensorFlow.js IO handler gives.
+ *
+ * @param {Head} head
+ * @param {WeightBytes} weights
+ */
+function artifactsOf(head, weights) {
+  return { ...head.artifacts, weightSpecs: weights.specs(), weightData: weights.data() };
+}
+
+/**
+ * Makes the TensorFlow.js model from the weights as they are now.
+ *
+ * @param {any} tf
+ * @param {Head} head
+ * @param {WeightBytes} weights
+ * @param {string} model
+ */
+async function buildModel(tf, head, weights, model) {
+  const method = head.kind === "graph-model" ? "loadGraphModel" : "loadLayersModel";
+  try {
+    return await tf[method]({ load: async () => artifactsOf(head, weights) });
+  } catch (error) {
+    throw asModelError(error, "runtime", `TensorFlow.js cannot build ${model}`, { model });
+  }
+}

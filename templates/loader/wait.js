@@ -1,0 +1,49 @@
+/**
+ * A promise and what settles it. Nobody has to listen to its rejection.
+ *
+ * @template T
+ */
+function deferred() {
+  /** @type {(value: T) => void} */
+  let resolve = () => {};
+  /** @type {(error: unknown) => void} */
+  let reject = () => {};
+  /** @type {Promise<T>} */
+  const promise = quiet(new Promise((yes, no) => ([resolve, reject] = [yes, no])));
+  return { promise, resolve, reject };
+}
+
+/**
+ * Keeps a rejection that nobody awaits from being reported as unhandled.
+ *
+ * @template {Promise<any>} P
+ * @param {P} promise
+ */
+function quiet(promise) {
+  promise.catch(() => {});
+  return promise;
+}
+
+/**
+ * Waits for a time, or until the signal is aborted.
+ *
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ */
+function sleep(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, signal.aborted ? 0 : ms);
+    signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
+  });
+}
+
+/** Gives a function that, awaited between steps of long work, hands the thread back every 8 ms. */
+function breather() {
+  let start = performance.now();
+  return async () => {
+    if (performance.now() - start < 8) return;
+    const { scheduler } = /** @type {any} */ (globalThis);
+    await (scheduler?.yield ? scheduler.yield() : new Promise((resolve) => setTimeout(resolve)));
+    start = performance.now();
+  };
+}
