@@ -24,9 +24,10 @@ gate = Gate(1e-5)
 
 
 def check(bundle: tiny.Bundle, name: str, source: Path, /, **changes: object) -> Check:
-    specs = read_model(source).inputs
-    settings: dict[str, object] = {"cases": [seeded_inputs(specs)], "gate": gate, "source": source}
-    return Check(name, bundle.loader, **(settings | changes))  # type: ignore[arg-type]
+    settings: dict[str, object] = {"gate": gate, "source": source} | changes
+    if "cases" not in settings:
+        settings["cases"] = [seeded_inputs(read_model(source).inputs)]
+    return Check(name, bundle.loader, **settings)  # type: ignore[arg-type]
 
 
 def verified(tmp_path: Path, item: Check) -> Verification:
@@ -255,6 +256,48 @@ def test_without_node_or_tensorflow_js_a_model_is_unverified(
     result = verify(item, work=tmp_path, node_modules=modules)
     assert (result.runtime, result.passed) == (None, False)
     assert "Node is not installed" in result.problem
+
+
+def test_an_old_node_is_told_from_a_broken_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: tiny.Bundle, sources: dict[str, Path]
+) -> None:
+    monkeypatch.setenv("NODE_OPTIONS", "--no-experimental-fetch")
+    result = verified(tmp_path, check(bundle, "graph", sources["graph"]))
+    assert not result.passed
+    assert "cannot be started: Node v" in result.problem
+    assert "install Node 20" in result.problem
+
+
+def test_every_type_goes_in_and_comes_out(tmp_path: Path) -> None:
+    kinds = {"words": "DT_STRING", "numbers": "DT_INT32", "flags": "DT_BOOL"}
+    nodes = []
+    for name, kind in kinds.items():
+        nodes += [
+            tiny.node(name, "Placeholder", dtype={"type": kind}, shape={"shape": tiny.dimensions(-1)}),
+            tiny.node(f"{name}_out", "Identity", name) | {"attr": {"T": {"type": kind}}},
+        ]
+    entries = {name: {"dtype": kind, "tensorShape": tiny.dimensions(-1)} for name, kind in kinds.items()}
+    content = {
+        "format": "graph-model",
+        "signature": {
+            "inputs": {name: {"name": f"{name}:0", **entry} for name, entry in entries.items()},
+            "outputs": {name: {"name": f"{name}_out:0", **entry} for name, entry in entries.items()},
+        },
+        "modelTopology": {"node": nodes, "versions": {"producer": 1882}},
+    }
+    source = tiny.write(tmp_path / "types", content, {})
+    built = tiny.bundle(tmp_path / "site", {"types": source})
+    case = {
+        "flags": np.array([True, False]),
+        "words": np.array([b"", "招聘".encode(), b"\xff\x00a"], dtype=object),
+        "numbers": np.array([-(2**31), 2**31 - 1], np.int32),
+    }
+    item = check(built, "types", source, cases=[case], source=None, references=[case], gate=Gate(0.0))
+    result = verified(tmp_path, item)
+    assert result.passed, result.problem
+    other = case | {"words": np.array([b"", b"b", b"c"], dtype=object)}
+    item = check(built, "types", source, cases=[case], source=None, references=[other], gate=Gate(0.0))
+    assert not verified(tmp_path, item).passed
 
 
 def test_node_modules_are_found_upwards(tmp_path: Path) -> None:

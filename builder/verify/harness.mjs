@@ -309,6 +309,7 @@ async function attempt(tf, backend, job, notes) {
   try {
     watch.stage = "runtime";
     await during("runtime", async () => {
+      if (typeof Response !== "function") throw new Error(`Node ${process.version} lacks fetch: install Node 20 or later`);
       if (!(await tf.setBackend(backend))) throw new Error(`the ${backend} backend does not start`);
       await tf.ready();
     });
