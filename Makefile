@@ -9,7 +9,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
-PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell $(name) -c 'import sys; sys.version_info[:2] in ((3,11),(3,12)) and print("$(name)")' 2>/dev/null)))
+ifndef PYTHON
+PYTHON := $(shell for name in python3.11 python3.12 python3; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2> /dev/null; then echo $$name; break; fi; done)
+endif
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8000
