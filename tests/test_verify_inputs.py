@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import ConfigError, VerificationError
-from builder.model import TensorSpec
+from builder.model import BytesData, Model, TensorSpec, Weight
+from builder.verify.ids import ids_below
 from builder.verify.inputs import load_inputs, seeded_inputs
 
 picture = TensorSpec("image", "float32", (None, 4, 6, 3))
@@ -47,6 +48,64 @@ def test_ids_stay_below_the_rows_of_the_table(rows: int) -> None:
     ids = seeded_inputs((TensorSpec("ids", "int32", (8, 16)),), ids_below={"ids": rows})["ids"]
     assert ids.min() >= 0
     assert ids.max() < rows
+
+
+def test_ids_may_be_floats_and_are_small_where_nothing_is_known() -> None:
+    specs = (TensorSpec("ids", "float32", (64,)), TensorSpec("free", "int32", (64,)))
+    case = seeded_inputs(specs, ids_below={"ids": 30})
+    assert case["ids"].dtype == np.float32
+    assert np.array_equal(case["ids"], np.round(case["ids"]))
+    assert 4 < case["ids"].max() < 30
+    assert set(np.unique(case["free"])) == {0, 1, 2, 3}
+
+
+def lookup_graph(op: str, axis: int = 0, through: str = "Cast") -> Model:
+    nodes = [
+        {"name": "tokens", "op": "Placeholder"},
+        {"name": "table", "op": "Const"},
+        {"name": "read", "op": "Identity", "input": ["table"]},
+        {"name": "axis", "op": "Const"},
+        {"name": "cast", "op": through, "input": ["tokens:0"]},
+        {"name": "rows", "op": op, "input": ["read", "cast", "axis"]},
+    ]
+    artifacts = {"modelTopology": {"node": nodes}, "signature": {"inputs": {"words": {"name": "tokens:0"}}}}
+    table = Weight("table", (50, 2), "float32", BytesData(bytes(400)))
+    along = Weight("axis", (), "int32", BytesData(axis.to_bytes(4, "little")))
+    return Model("graph-model", artifacts, (table, along), (TensorSpec("words", "int32", (None, None)),), ())
+
+
+def test_tables_of_graph_models_are_found() -> None:
+    assert ids_below(lookup_graph("GatherV2")) == {"words": 50}
+    assert ids_below(lookup_graph("ResourceGather")) == {"words": 50}
+    assert ids_below(lookup_graph("GatherV2", axis=1)) == {}
+    assert ids_below(lookup_graph("GatherV2", through="Mul")) == {}
+    assert ids_below(lookup_graph("Select")) == {}
+
+
+def test_tables_of_layers_models_are_found() -> None:
+    def layer(kind: str, name: str, *inbound: str, **config: object) -> dict[str, object]:
+        nodes = [[[source, 0, 0, {}] for source in inbound]] if inbound else []
+        return {"class_name": kind, "config": {"name": name, **config}, "name": name, "inbound_nodes": nodes}
+
+    def model(body: object, *inputs: str) -> Model:
+        specs = tuple(TensorSpec(name, "float32", (None, 3)) for name in inputs)
+        return Model("layers-model", {"modelTopology": {"model_config": {"config": body}}}, (), specs, ())
+
+    functional = {
+        "layers": [
+            layer("InputLayer", "words"),
+            layer("InputLayer", "marks"),
+            layer("Embedding", "big", "words", input_dim=90),
+            layer("Embedding", "small", "words", input_dim=7),
+            layer("Dense", "dense", "marks"),
+            layer("Embedding", "late", "dense", input_dim=2),
+        ],
+        "input_layers": [["words", 0, 0], ["marks", 0, 0]],
+    }
+    assert ids_below(model(functional, "words", "marks")) == {"words": 7}
+    assert ids_below(model([layer("Embedding", "e", input_dim=9)], "e_input")) == {"e_input": 9}
+    sequential = {"layers": [layer("InputLayer", "in"), layer("Embedding", "e", input_dim=9)]}
+    assert ids_below(model(sequential, "in")) == {"in": 9}
 
 
 def test_the_same_numbers_everywhere_whatever_the_order() -> None:

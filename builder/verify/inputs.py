@@ -31,14 +31,15 @@ no_ids: Mapping[str, int] = MappingProxyType({})
 def seeded_inputs(specs: tuple[TensorSpec, ...], *, ids_below: Mapping[str, int] = no_ids) -> Case:
     """Make one case of the declared shapes, the same on every platform and for every order of ``specs``.
 
-    float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, ids_below[name]), or in [0, 4) where that is
-    not known. Unknown lengths: the first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64; all others
-    (sequences) 16. An unknown rank is taken as one axis, the batch.
+    float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, 4). Inputs named in ``ids_below`` (see
+    ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the first axis (batch)
+    1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. An unknown rank
+    is taken as one axis, the batch.
 
     Raises:
         VerificationError: an input cannot be seeded (strings, complex numbers), or would be absurdly large.
     """
-    return {spec.name: _seeded(spec, ids_below.get(spec.name, small_id)) for spec in specs}
+    return {spec.name: _seeded(spec, ids_below.get(spec.name)) for spec in specs}
 
 
 def load_inputs(pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path) -> list[Case]:
@@ -75,7 +76,7 @@ def matching_files(pattern: str, base_dir: Path) -> list[Path]:
     return files
 
 
-def _seeded(spec: TensorSpec, below: int) -> Array:
+def _seeded(spec: TensorSpec, below: int | None) -> Array:
     shape = _shape(spec)
     if math.prod(shape) > largest_elements:
         raise VerificationError(
@@ -84,10 +85,11 @@ def _seeded(spec: TensorSpec, below: int) -> Array:
             hint="Give smaller examples with verify.inputs",
         )
     generator = np.random.Generator(np.random.PCG64([seed, *spec.name.encode()]))
+    if spec.dtype == "int32" or (spec.dtype == "float32" and below is not None):
+        ids = generator.integers(0, small_id if below is None else max(below, 1), size=shape, dtype=np.int32)
+        return ids.astype(spec.dtype)
     if spec.dtype == "float32":
         return generator.random(shape, dtype=np.float32)
-    if spec.dtype == "int32":
-        return generator.integers(0, max(below, 1), size=shape, dtype=np.int32)
     if spec.dtype == "bool":
         return generator.integers(0, 2, size=shape, dtype=np.uint8).astype(np.bool_)
     raise VerificationError(

@@ -1,0 +1,86 @@
+"""Finds inputs that are row numbers of a table, so that seeded ones stay inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from builder.model import Model, Weight
+
+lookups = frozenset({"Gather", "GatherV2", "ResourceGather"})
+passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
+
+
+def ids_below(model: Model) -> dict[str, int]:
+    """Give for each input that looks up rows the number of rows of the smallest table it is used with.
+
+    Only what reaches its lookup directly, or through casts and reshapes, is known.
+    """
+    found: dict[str, int] = {}
+    pairs = _graph_lookups(model) if model.kind == "graph-model" else _layer_lookups(model.artifacts["modelTopology"])
+    known = {spec.name for spec in model.inputs}
+    for name, rows in pairs:
+        if name in known:
+            found[name] = min(rows, found.get(name, rows))
+    return found
+
+
+def _graph_lookups(model: Model) -> Iterator[tuple[str, int]]:
+    nodes = {node["name"]: node for node in model.artifacts["modelTopology"].get("node", [])}
+    signature = (model.artifacts.get("signature") or {}).get("inputs", {})
+    input_names = {_node_name(str(info.get("name", name))): name for name, info in signature.items()}
+    weights = {weight.name: weight for weight in model.weights}
+    for node in nodes.values():
+        references = node.get("input", [])
+        if node.get("op") not in lookups or len(references) < 2:
+            continue
+        table, ids, *axis = (_origin(nodes, reference) for reference in references)
+        if table in weights and weights[table].shape and not (axis and _is_not_zero(weights.get(axis[0]))):
+            yield input_names.get(ids, ids), weights[table].shape[0]
+
+
+def _is_not_zero(weight: Weight | None) -> bool:
+    return weight is not None and any(weight.data.read(0, weight.data.nbytes))
+
+
+def _origin(nodes: Mapping[str, Any], reference: str) -> str:
+    """Follow a reference back through nodes that change no value."""
+    name = _node_name(reference)
+    for _ in range(len(nodes)):
+        node = nodes.get(name)
+        if node is None or node.get("op") not in passing or not node.get("input"):
+            break
+        name = _node_name(node["input"][0])
+    return name
+
+
+def _node_name(reference: str) -> str:
+    return reference.lstrip("^").split(":")[0]
+
+
+def _layer_lookups(topology: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    body = topology.get("model_config", topology)["config"]
+    layers = body if isinstance(body, list) else body.get("layers", [])
+    previous = None
+    for layer in layers:
+        config = layer.get("config", {})
+        if layer.get("class_name") == "Embedding" and isinstance(config.get("input_dim"), int):
+            name = config.get("name", "")
+            # A Sequential model feeds its first layer; a functional one says who feeds whom.
+            feeders = {previous or f"{name}_input"} if "input_layers" not in body else _feeders(layer)
+            for feeder in feeders:
+                yield feeder, config["input_dim"]
+        previous = config.get("name", "")
+
+
+def _feeders(layer: dict[str, Any]) -> set[str]:
+    """Give the names of the layers that feed one: the first items of the innermost lists of ``inbound_nodes``."""
+    names: set[str] = set()
+    pending: list[Any] = [layer.get("inbound_nodes", [])]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list) and item and isinstance(item[0], str):
+            names.add(item[0])
+        elif isinstance(item, list):
+            pending.extend(item)
+    return names
