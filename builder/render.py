@@ -22,13 +22,13 @@ def render(template: str, **values: Any) -> str:
         values: what the template names; a missing one is an error.
 
     Raises:
-        ShardpressError: the template does not exist, or asks for a value that was not given.
+        ShardpressError: the template does not exist, or asks for a value that was not given or is no JSON.
     """
     try:
         return _environment().get_template(template).render(values)
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
         raise ShardpressError(
-            f"the template cannot be filled in ({type(error).__name__}: {error.message})",
+            f"the template cannot be filled in ({type(error).__name__}: {error})",
             where=f"templates/{template}",
             hint="Install shardpress again",
         ) from error
@@ -67,7 +67,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_folder(), encoding="utf-8"),
         undefined=jinja2.StrictUndefined,
-        autoescape=lambda name: name is not None and name.endswith((".html", ".html.j2")),
+        autoescape=jinja2.select_autoescape(("html", "html.j2")),
         block_start_string="<%",
         block_end_string="%>",
         variable_start_string="<%=",

@@ -1,0 +1,171 @@
+"""What the templates give: JavaScript that type-checks, stays small and touches nothing when it is imported."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import brotli
+import pytest
+
+from builder.errors import ShardpressError
+from builder.render import render, render_loader, render_package
+
+root = Path(__file__).parent.parent
+empty: dict[str, Any] = {"format": 1, "release": "0" * 16, "models": {}}
+entry = ["a" * 64, 1234, "manual", "normal", "graph-model", 5678, 4321]
+models = [
+    {"name": "faces", "kind": "graph-model", "inputs": ["image"], "outputs": ["boxes", 'a"b</script>'], "load": "now"},
+    {"name": "words-2", "kind": "layers-model", "inputs": [], "outputs": ["y"], "load": "manual"},
+]
+package = render_package({**empty, "models": {"faces": entry, "words-2": entry}}, models, "my-models", "1.2.3")
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run a command that must succeed; give what it printed."""
+    parts = [str(part) for part in command]
+    done = subprocess.run(parts, cwd=cwd, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def check_types(folder: Path, *files: str) -> None:
+    """Run the TypeScript compiler, which must find nothing."""
+    options = {"target": "es2022", "module": "esnext", "moduleResolution": "bundler", "lib": "es2022,dom", "types": ""}
+    flags = ["--strict", "--checkJs", "--allowJs", "--noEmit"]
+    for name, value in options.items():
+        flags += [f"--{name}", value]
+    run("node", root / "node_modules" / "typescript" / "bin" / "tsc", *flags, *files, cwd=folder)
+
+
+def test_the_index_is_in_the_loader_once() -> None:
+    index = {**empty, "models": {"zebra": entry, "ant": entry}}
+    script = render_loader(index).decode()
+    _, after = script.split("const CONFIG=")
+    value, _ = json.JSONDecoder().raw_decode(after)
+    assert value == index
+    assert list(value["models"]) == ["zebra", "ant"]
+    assert after.startswith('{"format":1,"release":"0000000000000000","models":{"zebra":["aaaa')
+
+
+def test_nothing_in_the_index_can_end_a_script_element() -> None:
+    hostile = "</script><!--&'\u2028"
+    script = render_loader({**empty, "release": hostile}).decode()
+    assert not re.search(r"</script|<!--|\u2028", script)
+    value, _ = json.JSONDecoder().raw_decode(script.split("const CONFIG=")[1])
+    assert value["release"] == hostile
+    assert b"</script" not in b"".join(package.values())
+
+
+def test_the_loader_keeps_its_size() -> None:
+    assert len(brotli.compress(render_loader(empty), quality=11)) <= 10_000
+
+
+def test_the_same_index_gives_the_same_bytes() -> None:
+    assert render_loader(empty) == render_loader(dict(empty))
+
+
+def test_a_missing_value_and_a_missing_template_are_errors() -> None:
+    with pytest.raises(ShardpressError, match=r"templates/loader\.js\.j2: .*StrictUndefined"):
+        render("loader.js.j2")
+    with pytest.raises(ShardpressError, match="'base' is undefined"):
+        render("preload.html.j2", pinned="loader.0.js", preloads=[])
+    with pytest.raises(ShardpressError, match=r"templates/nothing\.j2"):
+        render("nothing.j2")
+
+
+def test_the_preload_snippet_escapes_addresses() -> None:
+    text = render("preload.html.j2", base='./c"dn/', pinned="loader.0.js", preloads=["assets/a.json", "assets/<b>.bin"])
+    assert '<link rel="modulepreload" href="./c&#34;dn/loader.js">' in text
+    assert '<link rel="modulepreload" href="./c&#34;dn/loader.0.js">' in text
+    assert '<link rel="preload" as="fetch" crossorigin href="./c&#34;dn/assets/&lt;b&gt;.bin">' in text
+
+
+def test_the_package_describes_itself() -> None:
+    described = json.loads(package["package.json"])
+    assert (described["name"], described["version"], described["type"]) == ("my-models", "1.2.3", "module")
+    assert described["sideEffects"] is False
+    targets = [described["main"], described["types"], *described["exports"]["."].values()]
+    assert {target.removeprefix("./") for target in targets} == {"index.js", "index.d.ts"}
+
+
+def test_the_package_has_no_address_of_its_own() -> None:
+    assert b"import.meta" not in package["index.js"]
+    assert b"import.meta" in render_loader(empty)
+
+
+touches_nothing = """
+const seen = [];
+const watched = ["window", "document", "location", "navigator", "self", "crypto", "tf", "fetch", "scheduler", "caches"];
+for (const name of watched) {
+  Object.defineProperty(globalThis, name, { configurable: true, get() { seen.push(name); return undefined; } });
+}
+const before = Object.keys(globalThis).length;
+const { models, configure, ModelError } = await import("./index.js");
+if (seen.length) throw new Error("import touched " + seen);
+if (Object.keys(globalThis).length !== before) throw new Error("import left something in the global object");
+const handle = models["words-2"].load();
+const error = await handle.ready.then(() => undefined, (reason) => reason);
+if (!(error instanceof ModelError)) throw error;
+console.log(JSON.stringify({ names: Object.keys(models), code: error.code, message: error.message }));
+"""
+
+
+def test_the_package_imports_under_node_and_asks_for_a_base_url(tmp_path: Path) -> None:
+    for path, content in package.items():
+        (tmp_path / path).write_bytes(content)
+    (tmp_path / "use.mjs").write_text(touches_nothing)
+    said = json.loads(run("node", "use.mjs", cwd=tmp_path))
+    assert said["names"] == ["faces", "words-2"]
+    assert said["code"] == "manifest"
+    assert "configure({ baseUrl" in said["message"]
+
+
+@pytest.mark.slow
+def test_the_rendered_scripts_pass_the_type_checker(tmp_path: Path) -> None:
+    (tmp_path / "loader.js").write_text(render("loader.js.j2", config=empty), encoding="utf-8")
+    (tmp_path / "index.js").write_bytes(package["index.js"])
+    check_types(tmp_path, "loader.js", "index.js")
+    wrong = render("loader.js.j2", config=empty) + 'configure({ concurrency: "four" });\n'
+    (tmp_path / "wrong.js").write_text(wrong, encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"string.*not assignable.*number"):
+        check_types(tmp_path, "wrong.js")
+
+
+uses_types = """
+import { models, configure, ModelError, type Signatures } from "my-models";
+import * as tf from "@tensorflow/tfjs";
+
+configure({ tf: () => import("@tensorflow/tfjs"), baseUrl: "https://cdn.test/" });
+const faces = models.faces.load({ priority: "high", onProgress: ({ loaded, total }) => loaded / total });
+const model = await faces.ready;
+const graph: tf.GraphModel = model;
+const boxes: tf.Tensor = model.execute({ image: tf.zeros([1]) }, "boxes");
+const words: tf.LayersModel = await models["words-2"].load().full;
+const output: Signatures["faces"]["outputs"] = 'a"b</script>';
+const policy: "now" = models.faces.policy;
+await tf.loadGraphModel(models.faces.ioHandler());
+console.log(graph, boxes, words, output, policy, new Error() instanceof ModelError);
+// @ts-expect-error
+models.nobody;
+// @ts-expect-error
+const unknown: Signatures["faces"]["outputs"] = "nothing";
+// @ts-expect-error
+const thenable: PromiseLike<unknown> = faces;
+"""
+
+
+@pytest.mark.slow
+def test_the_package_knows_names_as_literals(tmp_path: Path) -> None:
+    folder = tmp_path / "node_modules" / "my-models"
+    folder.mkdir(parents=True)
+    for path, content in package.items():
+        (folder / path).write_bytes(content)
+    (tmp_path / "node_modules" / "@tensorflow").symlink_to(root / "node_modules" / "@tensorflow")
+    (tmp_path / "use.ts").write_text(uses_types)
+    check_types(tmp_path, "--skipLibCheck", "use.ts")
+    shutil.rmtree(folder)
