@@ -1,12 +1,13 @@
 // Makes small bundles after docs/format.md, on its own terms, and serves them to a fresh copy of the loader.
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 export const base = "https://cdn.test/models/";
 const folder = mkdtempSync(join(tmpdir(), "shardpress-"));
+process.on("exit", () => rmSync(folder, { recursive: true }));
 let copies = 0;
 
 export const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
