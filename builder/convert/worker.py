@@ -1,0 +1,778 @@
+"""Everything that runs TensorFlow: the one module that imports tensorflow, tensorflowjs, keras, tf_keras and h5py.
+
+Its functions run in the processes of ``convert.pool``. Every source becomes a ``_Source``: named inputs and outputs,
+a way to run it as it is, and a way to freeze it into one graph of constants. From there all go the same way: checks,
+the stock converter's optimiser, files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import os
+import re
+import sys
+import tempfile
+import types
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
+from builder.errors import ConversionError, SourceError, UnsafeModelError, UnsupportedOpsError
+from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
+from builder.sources.keras_zip import read_keras_zip
+from builder.sources.safety import check_graph, check_keras_config, check_saved_model
+
+weights_file_bytes = 256 << 20
+doubling_floor = 1024
+doubling_ratio = 1.2
+stripped_ops = {"Assert", "CheckNumerics", "Print"}
+control_flow_ops = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
+int32_limits = (-(1 << 31), (1 << 31) - 1)
+Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """A graph without variables.
+
+    Attributes:
+        graph_def: TensorFlow's GraphDef.
+        inputs, outputs: by signature name, the tensor's name, dtype and shape as a TensorFlow tensor.
+        resources: captured tables, by the name of their tensor.
+        initializer: what fills the tables, or None.
+    """
+
+    graph_def: Any
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    resources: dict[str, Any]
+    initializer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A model that TensorFlow can run.
+
+    Attributes:
+        freeze: makes a ``_Frozen``; its argument keeps control flow as functions.
+        run: gives the outputs for inputs, both by signature name.
+        notes: sentences the user should read.
+    """
+
+    freeze: Callable[[bool], _Frozen]
+    run: Callable[[Arrays], Arrays]
+    notes: tuple[str, ...] = ()
+
+
+def convert(request: ConvertRequest) -> ConvertResult:
+    """Convert a source into a graph model.
+
+    Raises:
+        SourceError: it is damaged, unsafe, or cannot be chosen from as asked.
+        UnsupportedOpsError: TensorFlow.js lacks ops of it.
+        ConversionError: TensorFlow cannot be imported.
+    """
+    where = str(request.source.path)
+    with _opened(request.source) as source:
+        frozen = source.freeze(False)
+        result = _optimise(frozen, where)
+        if _is_doubled(result):
+            with contextlib.suppress(UnsupportedOpsError, ValueError):
+                other = _optimise(source.freeze(True), where)
+                result = min(result, other, key=lambda candidate: candidate.nbytes)
+        _write(result, request.out)
+        return ConvertResult(request.out / "model.json", (*source.notes, *result.notes))
+
+
+def reference(request: ReferenceRequest) -> None:
+    """Run the source as it is and write its outputs, see ``ReferenceRequest``.
+
+    Raises:
+        SourceError, ConversionError: as ``convert``.
+    """
+    import numpy as np
+
+    with np.load(request.inputs, allow_pickle=False) as arrays:
+        inputs = dict(arrays)
+    with _opened(request.source) as source:
+        outputs = source.run(inputs)
+    with zipfile.ZipFile(request.outputs, "w") as archive:  # np.savez refuses outputs named "file"
+        for name, array in outputs.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, _plain(array), allow_pickle=False)
+
+
+def versions(_: object = None) -> dict[str, str]:
+    """Give the versions of what took part in a conversion."""
+    tf = _tensorflow()
+    import keras
+    import tensorflowjs
+    import tf_keras
+
+    modules = {"tensorflow": tf, "tensorflowjs": tensorflowjs, "keras": keras, "tf_keras": tf_keras}
+    return {name: module.__version__ for name, module in modules.items()}
+
+
+def _tensorflow() -> Any:
+    """Import TensorFlow and the converter, quietly and without what conversion never uses."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    # oneDNN fuses more than TensorFlow.js knows, and its last bits depend on the number of threads.
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+    # The converter imports these for other sources; TF-DF's protobuf breaks many installs, JAX costs half a gigabyte.
+    for name in ("tensorflow_decision_forests", "tensorflow_hub", "tensorflowjs.converters.jax_conversion"):
+        if name not in sys.modules:
+            sys.modules[name] = types.ModuleType(name)
+    sys.modules["tensorflowjs.converters.jax_conversion"].__dict__.setdefault("convert_jax", None)
+    try:
+        import tensorflow as tf
+        import tensorflowjs  # noqa: F401
+    except Exception as error:
+        raise ConversionError(
+            f"TensorFlow or its converter cannot be imported ({type(error).__name__}: {error})",
+            hint="Run shardpress doctor to see which package is missing or of the wrong version",
+        ) from error
+    return tf
+
+
+@contextlib.contextmanager
+def _opened(options: SourceOptions) -> Iterator[_Source]:
+    """Check a source, load it, and forget it afterwards."""
+    openers = {
+        "saved-model": _open_saved_model,
+        "keras-h5": _open_h5,
+        "keras-zip": _open_zip,
+        "frozen-graph": _open_frozen,
+    }
+    with tempfile.TemporaryDirectory(prefix="shardpress-") as folder:
+        suffix = {"keras-h5": ".h5", "keras-zip": ".keras"}.get(options.kind, "")
+        # TensorFlow reads glob patterns and URLs into paths; this one is plain.
+        plain = Path(folder) / f"model{suffix}"
+        plain.symlink_to(options.path.resolve())
+        source = openers[options.kind](options, plain)
+        try:
+            yield source
+        finally:
+            del source
+            _forget()
+
+
+def _forget() -> None:
+    """Drop names and graphs of the last model: the next must not depend on it."""
+    for module in ("keras", "tf_keras"):
+        if module in sys.modules:
+            sys.modules[module].backend.clear_session()
+    gc.collect()
+
+
+# --- SavedModel -------------------------------------------------------------------------------------------------------
+
+
+def _open_saved_model(options: SourceOptions, plain: Path) -> _Source:
+    where = str(options.path)
+    model = read_saved_model(options.path)
+    check_saved_model(model, options.signature, options.tags, where)
+    meta_graph = choose_meta_graph(model, options.tags, where)
+    signature = choose_signature(meta_graph, options.signature, where)
+    _check_variables(meta_graph, options.path)
+    if meta_graph.object_graph_def.nodes:
+        return _open_saved_model_2(options, plain)
+    names = ({key: info.name for key, info in side.items()} for side in (signature.inputs, signature.outputs))
+    return _open_saved_model_1(options, plain, *names)
+
+
+def _check_variables(meta_graph: Any, folder: Path) -> None:
+    has_variables = any(node.op in {"VarHandleOp", "Variable", "VariableV2"} for node in meta_graph.graph_def.node)
+    index = folder / "variables" / "variables.index"
+    if has_variables and not index.is_file():
+        raise SourceError(
+            "has no variables/variables.index", where=str(folder), hint="Copy the whole SavedModel folder"
+        )
+    data = list((folder / "variables").glob("variables.data-*"))
+    if has_variables and not data:
+        raise SourceError(
+            "has no variables/variables.data-*", where=str(folder), hint="Copy the whole SavedModel folder"
+        )
+
+
+def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
+    tf = _tensorflow()
+    model = tf.saved_model.load(str(plain), tags=list(options.tags))
+    function = model.signatures[options.signature]
+    specs = function.structured_input_signature[1]
+    inputs = sorted(specs)
+    outputs = sorted(function.structured_outputs)
+    kept = _kept(outputs, options)
+
+    def freeze(functional: bool) -> _Frozen:
+        return _freeze(function, inputs, outputs, kept, functional=functional, model=model)
+
+    def run(arrays: Arrays) -> Arrays:
+        fed = {name: _feed(arrays, name, spec.dtype, spec.shape) for name, spec in specs.items()}
+        answers = function(**{name: tf.constant(array) for name, array in fed.items()})
+        return {name: answers[name].numpy() for name in kept}
+
+    return _Source(freeze, run)
+
+
+def _open_saved_model_1(
+    options: SourceOptions, plain: Path, inputs: dict[str, str], outputs: dict[str, str]
+) -> _Source:
+    """Open what TensorFlow 1 wrote: its signature names tensors of the one graph."""
+    tf = _tensorflow()
+    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
+
+    kept = _kept(sorted(outputs), options)
+    nodes = [outputs[name].split(":")[0] for name in kept]
+
+    def freeze(_: bool) -> _Frozen:
+        graph, initializer = stock._freeze_saved_model_v1(str(plain), list(options.tags), nodes)
+        return _Frozen(
+            graph.as_graph_def(),
+            {key: tensor for key, name in inputs.items() if (tensor := _find(graph, name)) is not None},
+            {key: graph.get_tensor_by_name(outputs[key]) for key in kept},
+            {},
+            initializer,
+        )
+
+    def run(arrays: Arrays) -> Arrays:
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            tf.compat.v1.saved_model.loader.load(session, list(options.tags), str(plain))
+            return _run_session(session, arrays, inputs, {key: outputs[key] for key in kept})
+
+    return _Source(freeze, run)
+
+
+# --- frozen graph -----------------------------------------------------------------------------------------------------
+
+
+def _open_frozen(options: SourceOptions, plain: Path) -> _Source:
+    where = str(options.path)
+    outputs = _frozen_outputs(read_graph(options.path), options)
+    check_graph(read_graph(options.path), where)
+    tf = _tensorflow()
+    graph_def = tf.compat.v1.GraphDef()
+    graph_def.ParseFromString(plain.read_bytes())
+    graph_def = tf.compat.v1.graph_util.extract_sub_graph(graph_def, [name.split(":")[0] for name in outputs.values()])
+    variables = [node.name for node in graph_def.node if node.op in {"VarHandleOp", "Variable", "VariableV2"}]
+    if variables:
+        raise SourceError(
+            f"is not frozen: it has the variable {variables[0]!r}", where=where, hint="Freeze it, or save a SavedModel"
+        )
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    inputs = {node.name: f"{node.name}:0" for node in graph_def.node if node.op == "Placeholder"}
+
+    def freeze(_: bool) -> _Frozen:
+        return _Frozen(
+            graph.as_graph_def(),
+            {key: graph.get_tensor_by_name(name) for key, name in inputs.items()},
+            {key: graph.get_tensor_by_name(name) for key, name in outputs.items()},
+            {},
+        )
+
+    def run(arrays: Arrays) -> Arrays:
+        with tf.compat.v1.Session(graph=graph) as session:
+            return _run_session(session, arrays, inputs, outputs)
+
+    return _Source(freeze, run)
+
+
+def _frozen_outputs(graph: Any, options: SourceOptions) -> dict[str, str]:
+    """Give the outputs' tensors by name: those asked for, else the one node that nothing uses."""
+    where = str(options.path)
+    nodes = {node.name: node for node in graph.node}
+    used = {reference.lstrip("^").split(":")[0] for node in graph.node for reference in node.input}
+    idle = {"Const", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert", "VariableV2", "VarHandleOp"}
+    sinks = sorted(name for name, node in nodes.items() if name not in used and node.op not in idle)
+    if not options.outputs:
+        if len(sinks) == 1:
+            return {sinks[0]: f"{sinks[0]}:0"}
+        raise SourceError(
+            f"has {len(sinks)} nodes that could be its output", where=where, hint=f"Set outputs to some of {sinks[:20]}"
+        )
+    for name in options.outputs:
+        if name.split(":")[0] not in nodes:
+            raise SourceError(f"has no node {name!r}", where=where, hint=f"Set outputs to some of {sinks[:20]}")
+    return {name: name if ":" in name else f"{name}:0" for name in options.outputs}
+
+
+def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: dict[str, str]) -> Arrays:
+    feeds = {}
+    for name, tensor_name in inputs.items():
+        tensor = session.graph.get_tensor_by_name(tensor_name)
+        if name in arrays or tensor.op.type != "PlaceholderWithDefault":
+            feeds[tensor] = _feed(arrays, name, tensor.dtype, tensor.shape)
+    answers = session.run(outputs, feeds)
+    return dict(answers)
+
+
+# --- Keras ------------------------------------------------------------------------------------------------------------
+
+
+def _open_h5(options: SourceOptions, plain: Path) -> _Source:
+    import json
+
+    import h5py
+
+    where = str(options.path)
+    try:
+        with h5py.File(plain, "r") as file:
+            _check_hdf5(file, where)
+            text, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "1")
+            has_optimizer = "optimizer_weights" in file
+    except OSError as error:
+        raise SourceError(
+            f"is a damaged or truncated HDF5 file ({error})", where=where, hint="Download or save the model again"
+        ) from error
+    if text is None:
+        raise SourceError(
+            "holds weights only, no model",
+            where=where,
+            hint="Rebuild the model in Python, load these weights, and save all of it with model.save",
+        )
+    try:
+        config = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SourceError("its model_config is not JSON", where=where, hint="Save the model again") from error
+    if config is None:
+        raise SourceError("holds no model: its model_config is null", where=where, hint="Save the whole model")
+    check_keras_config(config, trust=options.trust, where=where)
+    version = version.decode() if isinstance(version, bytes) else str(version)
+    return _open_keras(options, plain, is_keras2=version.split(".")[0] in {"1", "2"}, has_optimizer=has_optimizer)
+
+
+def _open_zip(options: SourceOptions, plain: Path) -> _Source:
+    import h5py
+
+    where = str(options.path)
+    archive = read_keras_zip(options.path)
+    check_keras_config(archive.config, trust=options.trust, where=where)
+    with zipfile.ZipFile(options.path) as file, file.open("model.weights.h5") as weights:
+        try:
+            with h5py.File(weights, "r") as content:
+                _check_hdf5(content, where)
+                has_optimizer = bool(content.get("optimizer") or content.get("_optimizer"))
+        except OSError as error:
+            raise SourceError(
+                f"has damaged weights ({error})", where=where, hint="Download or save the model again"
+            ) from error
+    return _open_keras(options, plain, is_keras2=archive.is_keras2, has_optimizer=has_optimizer)
+
+
+def _check_hdf5(file: Any, where: str) -> None:
+    """Refuse data that lie in other files: a model must not read them."""
+    import h5py
+
+    def visit(name: str, link: Any) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            raise UnsafeModelError(f"links to another file at {name!r}", where=where, hint="Save the model again")
+        if isinstance(link, h5py.HardLink):
+            item = file[name]
+            if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+                raise UnsafeModelError(
+                    f"keeps {name!r} in another file", where=where, hint="Save the model again, as one file"
+                )
+
+    file.visititems_links(visit)
+
+
+def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> _Source:
+    """Load a Keras model and trace it for inference, as ``export()`` does, under its layers' names."""
+    tf = _tensorflow()
+    where = str(options.path)
+    if is_keras2:
+        import tf_keras as keras
+    else:
+        import keras
+    keras.backend.clear_session()
+    # Keras 2 knows safe_mode for its newer format only.
+    keywords = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
+    try:
+        model = keras.models.load_model(str(plain), compile=False, **keywords)
+    except Exception as error:
+        raise _keras_error(error, where) from error
+    if not getattr(model, "inputs", None):
+        raise SourceError(
+            "does not say what its inputs look like",
+            where=where,
+            hint="Call the model once before saving it, or give its first layer an input shape",
+        )
+    inputs = _unique([tensor.name for tensor in model.inputs])
+    outputs = _unique(_output_names(model))
+    for name, tensor in zip(inputs, model.inputs, strict=True):
+        if getattr(tensor, "sparse", False) or "Ragged" in str(getattr(tensor, "type_spec", "")):
+            raise SourceError(
+                f"input {name!r} is sparse or ragged, which TensorFlow.js lacks", where=where, hint="Make it dense"
+            )
+    kept = _kept(outputs, options)
+    tree = tf.nest if is_keras2 else keras.tree
+    specs = [
+        tf.TensorSpec(tensor.shape, tensor.dtype, name=_node_name(name))
+        for name, tensor in zip(inputs, model.inputs, strict=True)
+    ]
+
+    @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
+    def infer(*tensors: Any) -> list[Any]:
+        structure = tree.pack_sequence_as(getattr(model, "_inputs_struct", model.input), list(tensors))
+        return list(tree.flatten(model(structure, training=False)))
+
+    function = infer.get_concrete_function()
+
+    def freeze(functional: bool) -> _Frozen:
+        return _freeze(function, inputs, outputs, kept, functional=functional)
+
+    def run(arrays: Arrays) -> Arrays:
+        fed = [_feed(arrays, name, spec.dtype, spec.shape) for name, spec in zip(inputs, specs, strict=True)]
+        answers = infer(*map(tf.constant, fed))
+        return {name: answer.numpy() for name, answer in zip(outputs, answers, strict=True) if name in kept}
+
+    note = "The optimiser's state in the source is left out: pages only need the model"
+    return _Source(freeze, run, (note,) if has_optimizer else ())
+
+
+def _output_names(model: Any) -> list[str]:
+    names = getattr(model, "output_names", None)
+    if names and len(names) == len(model.outputs):
+        return list(names)
+    return [tensor._keras_history.operation.name for tensor in model.outputs]
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Number names that come more than once."""
+    found: dict[str, None] = {}
+    for name in names:
+        candidate, number = name, 0
+        while candidate in found:
+            number += 1
+            candidate = f"{name}_{number}"
+        found[candidate] = None
+    return list(found)
+
+
+def _node_name(name: str) -> str:
+    """Make a layer's name one that TensorFlow accepts for a node."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return plain if plain[:1].isalnum() else f"input{plain}"
+
+
+def _keras_error(error: Exception, where: str) -> SourceError:
+    from builder.convert.pool import first_sentence
+
+    text = str(error)
+    if unknown := re.search(
+        r"[Uu]nknown (?:layer|object|\w+ function):? '?([\w>]+)|[Cc]ould not locate \w+ '([^']+)'", text
+    ):
+        name = next(filter(None, unknown.groups()))
+        return SourceError(
+            f"needs the custom class or function {name!r}, whose code is not in the file",
+            where=where,
+            hint="Where that code is, export a SavedModel with model.export(PATH) and build that",
+        )
+    return SourceError(
+        f"Keras cannot load it: {first_sentence(error)}",
+        where=where,
+        hint="Load it in the version of Keras that made it, and save a SavedModel with model.export(PATH)",
+    )
+
+
+# --- from a source to a frozen graph ----------------------------------------------------------------------------------
+
+
+def _kept(outputs: list[str], options: SourceOptions) -> list[str]:
+    for name in options.outputs:
+        if name not in outputs:
+            raise SourceError(
+                f"has no output {name!r}", where=str(options.path), hint=f"Set outputs to some of {outputs}"
+            )
+    return [name for name in outputs if not options.outputs or name in options.outputs]
+
+
+def _freeze(
+    function: Any, inputs: list[str], outputs: list[str], kept: list[str], *, functional: bool, model: Any = None
+) -> _Frozen:
+    """Turn the variables of a concrete function into constants.
+
+    Args:
+        function: its first inputs and its outputs are in the order of the names.
+        inputs, outputs: signature names.
+        kept: the outputs that are wanted.
+        functional: keep ``While`` and ``If`` with their functions instead of lowering them.
+        model: the loaded SavedModel that holds the tables which the function uses, if any.
+    """
+    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
+
+    graph = stock._freeze_saved_model_v2(function, functional)
+    captured = function.inputs[len(inputs) :]
+    resources = {
+        tensor.name: tensor
+        for tensor in captured
+        if tensor.dtype == "resource" and (found := _find(graph, tensor.name)) is not None and found.op.type != "Const"
+    }
+    initializer = None
+    if resources and model is not None:
+        initializer = stock._get_resource_initializer_concrete_function(model)
+        ids = stock._get_resource_ids_maps(model, function, initializer)
+        initializer = (stock._freeze_saved_model_v2(initializer, functional), ids)
+    return _Frozen(
+        graph.as_graph_def(),
+        {
+            name: found
+            for name, tensor in zip(inputs, function.inputs, strict=False)
+            if (found := _find(graph, tensor.name)) is not None
+        },
+        {name: tensor for name, tensor in zip(outputs, graph.outputs, strict=True) if name in kept},
+        resources,
+        initializer,
+    )
+
+
+def _find(graph: Any, name: str) -> Any:
+    try:
+        return graph.get_tensor_by_name(name)
+    except (KeyError, ValueError):
+        return None
+
+
+def _feed(arrays: Arrays, name: str, dtype: Any, shape: Any) -> Any:
+    """Give an input in the source's own type; what the converted model dropped gets zeros."""
+    import numpy as np
+
+    if name not in arrays:
+        lengths = [length or 1 for length in shape.as_list()] if shape.rank is not None else []
+        return np.zeros(lengths, dtype.as_numpy_dtype)
+    if dtype == "string":
+        return arrays[name].astype(object)
+    return arrays[name].astype(dtype.as_numpy_dtype)
+
+
+def _plain(array: Any) -> Any:
+    """Give an array in a type that every numpy reads."""
+    import numpy as np
+
+    array = np.asarray(array)
+    if array.dtype == object:
+        return array.astype("S")
+    return array.astype(np.float32) if array.dtype.name in {"bfloat16", "float16"} else array
+
+
+# --- from a frozen graph to files -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """An optimised graph whose weights are taken out, ready to be written."""
+
+    graph_def: Any
+    weights: list[dict[str, Any]]
+    signature: Any
+    initializer: tuple[Any, Any, Any]
+    notes: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all weights."""
+        return sum(weight["data"].nbytes for weight in self.weights)
+
+
+def _optimise(frozen: _Frozen, where: str) -> _Result:
+    import tensorflow as tf
+    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
+
+    initializer, initializer_signature, ids = _initializer(frozen)
+    check_graph(frozen.graph_def, where)
+    graph_def = _without_defaults(frozen)
+    signature = _signature(frozen)
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    graph_def = stock.optimize_graph(graph, signature, skip_op_check=True, strip_debug_ops=True)
+    _prune_functions(graph_def)
+    _check_supported([graph_def, *([initializer] if initializer else [])], where)
+    notes = _drop_unused_inputs(graph_def, signature)
+    for definition in graph_def.library.function:
+        _separate_constants(definition)
+    (weights,) = stock.extract_weights(graph_def, initializer)
+    for weight in weights:
+        weight["data"] = _narrow(weight["data"])
+    return _Result(graph_def, weights, signature, (initializer, initializer_signature, ids), notes)
+
+
+def _initializer(frozen: _Frozen) -> tuple[Any, Any, Any]:
+    """Give graph, signature and resource numbers of what fills the tables."""
+    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
+
+    if frozen.initializer is None:
+        return None, None, None
+    if not isinstance(frozen.initializer, tuple):
+        return frozen.initializer.as_graph_def(), None, None
+    graph, (inputs, outputs) = frozen.initializer
+    # TensorFlow's numbers differ from process to process.
+    ranks = {number: rank for rank, number in enumerate(sorted(set(inputs.values())), 1)}
+    ids = tuple({name: ranks[number] for name, number in side.items()} for side in (inputs, outputs))
+    return graph.as_graph_def(), stock._build_signature_def(graph, [], graph.outputs), ids
+
+
+def _without_defaults(frozen: _Frozen) -> Any:
+    """Keep what the outputs need; a placeholder with a default that is no input of the signature becomes its default."""
+    from tensorflow.compat.v1.graph_util import extract_sub_graph
+
+    fed = {tensor.op.name for tensor in frozen.inputs.values()}
+    for node in frozen.graph_def.node:
+        if node.op == "PlaceholderWithDefault" and node.name not in fed:
+            node.op = "Identity"
+            node.attr["T"].type = node.attr["dtype"].type
+            del node.attr["dtype"], node.attr["shape"]
+    library = frozen.graph_def.library
+    graph_def = extract_sub_graph(frozen.graph_def, [tensor.op.name for tensor in frozen.outputs.values()])
+    graph_def.library.CopyFrom(library)
+    present = {node.name for node in graph_def.node}
+    # The optimiser looks up every input of the signature, also those that nothing uses.
+    graph_def.node.extend(node for node in frozen.graph_def.node if node.name in fed - present)
+    return graph_def
+
+
+def _signature(frozen: _Frozen) -> Any:
+    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+    signature = SignatureDef()
+    for target, tensors in (
+        (signature.inputs, {**frozen.inputs, **frozen.resources}),
+        (signature.outputs, frozen.outputs),
+    ):
+        for name, tensor in tensors.items():
+            target[name].name = tensor.name
+            target[name].dtype = tensor.dtype.as_datatype_enum
+            target[name].tensor_shape.CopyFrom(tensor.shape.as_proto())
+    return signature
+
+
+def _prune_functions(graph_def: Any) -> None:
+    """Drop functions that nothing calls: their constants would be shipped."""
+    functions = {definition.signature.name: definition for definition in graph_def.library.function}
+    queue = list(graph_def.node)
+    used: set[str] = set()
+    while queue:
+        node = queue.pop()
+        references = [value.func.name for value in node.attr.values() if value.HasField("func")]
+        references += [item.name for value in node.attr.values() for item in value.list.func]
+        for name in (node.op, *references):
+            if name in functions and name not in used:
+                used.add(name)
+                queue.extend(functions[name].node_def)
+    kept = [functions[name] for name in sorted(used)]
+    copies = [type(definition).FromString(definition.SerializeToString()) for definition in kept]
+    graph_def.library.Clear()
+    graph_def.library.function.extend(copies)
+
+
+def _check_supported(graphs: list[Any], where: str) -> None:
+    import json
+
+    from tensorflowjs import resource_loader
+
+    supported: set[str] = set()
+    for name in resource_loader.list_dir("op_list"):
+        if name.endswith(".json"):
+            with resource_loader.open_file(f"op_list/{name}") as file:
+                supported |= {entry["tfOpName"] for entry in json.load(file)}
+    missing: dict[str, list[str]] = {}
+    for graph in graphs:
+        functions = {definition.signature.name for definition in graph.library.function}
+        nodes = [*graph.node, *(node for definition in graph.library.function for node in definition.node_def)]
+        for node in nodes:
+            if node.op not in supported and node.op not in functions:
+                missing.setdefault(node.op, []).append(node.name)
+    if missing:
+        found = "; ".join(f"{op} at {_some(sorted(nodes))}" for op, nodes in sorted(missing.items()))
+        raise UnsupportedOpsError(
+            f"TensorFlow.js lacks ops of this model: {found}",
+            where=where,
+            hint="Choose a signature or outputs that do not need them, or do that part in the page and feed its result",
+        )
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _drop_unused_inputs(graph_def: Any, signature: Any) -> tuple[str, ...]:
+    present = {node.name for node in graph_def.node}
+    unused = sorted(name for name, info in signature.inputs.items() if info.name.split(":")[0] not in present)
+    for name in unused:
+        del signature.inputs[name]
+    return tuple(f"Input {name!r} changes no output and is left out" for name in unused)
+
+
+def _separate_constants(definition: Any) -> None:
+    """Rename constants of a function so that no other node's name begins with one's.
+
+    The converter's own renaming goes by beginnings of names and would tear other edges.
+    """
+    names = [node.name for node in definition.node_def]
+    arguments = [argument.name for argument in definition.signature.input_arg]
+    constants = {node.name for node in definition.node_def if node.op == "Const"}
+    others = [name for name in (*names, *arguments) if name not in constants]
+    renamed: dict[str, str] = {}
+    for name in sorted(constants):
+        candidate = name
+        while any(other.startswith(candidate) for other in others):
+            candidate += "_value"
+        if candidate != name:
+            renamed[name] = candidate
+    for node in definition.node_def:
+        node.name = renamed.get(node.name, node.name)
+        for number, text in enumerate(node.input):
+            mark = "^" if text.startswith("^") else ""
+            head, colon, rest = text[len(mark) :].partition(":")
+            node.input[number] = f"{mark}{renamed.get(head, head)}{colon}{rest}"
+    for results in (definition.ret, definition.control_ret):
+        for key in list(results):
+            head, colon, rest = results[key].partition(":")
+            results[key] = f"{renamed.get(head, head)}{colon}{rest}"
+
+
+def _narrow(array: Any) -> Any:
+    """Give a weight in a type that TensorFlow.js has; ends of slices such as 2**63-1 must not wrap round to -1."""
+    import numpy as np
+
+    if array.dtype.kind in "iu" and array.dtype != np.int32:
+        return np.clip(array, *int32_limits).astype(np.int32) if array.dtype.itemsize > 2 else array.astype(np.int32)
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
+def _is_doubled(result: _Result) -> bool:
+    """Tell whether lowering control flow copied weights."""
+    if not any(node.op in control_flow_ops for node in result.graph_def.node):
+        return False
+    arrays = [weight["data"] for weight in result.weights if weight["data"].nbytes >= doubling_floor]
+    distinct = {hashlib.sha256(array.tobytes()).digest(): array.nbytes for array in arrays if array.dtype != object}
+    return sum(array.nbytes for array in arrays) > doubling_ratio * sum(distinct.values())
+
+
+def _write(result: _Result, out: Path) -> None:
+    import tensorflow as tf
+    from google.protobuf.json_format import MessageToDict
+    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
+
+    out.mkdir(parents=True, exist_ok=True)
+    initializer, signature, ids = result.initializer
+    stock.write_artifacts(
+        MessageToDict(result.graph_def),
+        [result.weights],
+        str(out / "model.json"),
+        tf.__version__,
+        result.signature,
+        weight_shard_size_bytes=weights_file_bytes,
+        initializer_graph_def=initializer,
+        initializer_signature_def=signature,
+        resource_ids_maps=ids,
+    )
