@@ -7,10 +7,13 @@ Needs the sample pictures (``python assets/fetch.py``) and ``pip install "shardp
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,20 @@ noise = 0.1
 patch = 32
 batch = 24
 steps = 350
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Hide what native code writes to stderr: TensorFlow's notices while it is imported."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def read_picture(tf: Any, name: str) -> Any:
@@ -46,7 +63,7 @@ def train(tf: Any, network: Any, pictures: list[Any]) -> None:
     optimizer = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(4e-3, steps))
     generator = tf.random.Generator.from_seed(7)
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def step(clean: Any, disturbance: Any) -> None:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(network(clean + disturbance, training=True) - disturbance))
@@ -69,7 +86,9 @@ def export(tf: Any, network: Any, folder: Path) -> None:
     module.weights = [tf.Variable(weight.numpy(), name=f"conv{i // 2}_{'kernel' if i % 2 == 0 else 'bias'}")
                       for i, weight in enumerate(network.weights)]  # fmt: skip
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "image")])
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "image")]
+    )
     def serve(image: Any) -> dict[str, Any]:
         found = image
         for index in range(0, len(module.weights), 2):
@@ -87,15 +106,16 @@ def judge(tf: Any, folder: Path) -> tuple[float, float]:
     clean = read_picture(tf, judging_picture)[None]
     noisy = tf.clip_by_value(clean + tf.random.Generator.from_seed(11).normal(clean.shape, stddev=noise), 0.0, 1.0)
     denoised = tf.saved_model.load(str(folder)).signatures["serving_default"](image=noisy)["denoised"]
-    return tuple(float(tf.image.psnr(clean, picture, 1.0)[0]) for picture in (noisy, denoised))
+    before, after = (float(tf.image.psnr(clean, picture, 1.0)[0]) for picture in (noisy, denoised))
+    return before, after
 
 
 def make() -> str:
     """Train, judge and write the model; give a sentence on it."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import tensorflow as tf
-
+    with hushed():
+        tf = importlib.import_module("tensorflow")
     tf.keras.utils.set_random_seed(7)
     tf.config.experimental.enable_op_determinism()
     network = make_network(tf)
