@@ -13,11 +13,12 @@ from builder.bundle import File, ModelBundle, head_url, make_head, shard_url
 from builder.cache import Blob, Cache
 from builder.compress import Compressor, Encoded
 from builder.model import Model, TensorSpec
-from builder.segments import Stage, plan_stages
+from builder.segments import Stage, choose_codecs, plan_stages
 from builder.shards import Shard, pack, read
 from builder.transforms.dedupe import find_same
 from builder.transforms.inspect import find_non_finite
 from builder.transforms.order import order_weights
+from builder.verify.ids import ids_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Assembly:
     Attributes:
         head, content, shards, inputs, outputs: as in ``ModelBundle``.
         notes: sentences the user should read.
+        ids_below: rows of the tables that inputs look up, by input, for seeded verification.
     """
 
     name: str
@@ -36,12 +38,11 @@ class Assembly:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     notes: tuple[str, ...]
+    ids_below: Mapping[str, int]
 
     def bundle(self, load: str, priority: str) -> ModelBundle:
         """Add the policies."""
-        return ModelBundle(
-            self.name, self.head, self.content, self.shards, load, priority, self.inputs, self.outputs
-        )
+        return ModelBundle(self.name, self.head, self.content, self.shards, load, priority, self.inputs, self.outputs)
 
 
 def assemble(
@@ -64,12 +65,14 @@ def assemble(
         shard_bytes: about how large a shard is.
         cache: keeps the files.
         compressor: makes their encodings.
-        begin, advance: told the number of files, and each one that is compressed.
+        begin: told the number of files.
+        advance: told each one that is compressed.
     """
     model = order_weights(model)
-    same = find_same(model.weights)
+    codecs = choose_codecs(model)
+    same = find_same(model.weights, tuple(codec.name for codec in codecs))
     notes = (*model.notes, *_weight_notes(model))
-    stages = plan_stages(model.weights, same)
+    stages = plan_stages(model.weights, codecs, same)
     plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
     blobs = [cache.put(read(shard)) for _, shard in plans]
     begin(len(blobs) + 1)
@@ -77,14 +80,12 @@ def assemble(
     files = _shard_files(name, stages, plans, blobs, encodings)
     facts = [{"bytes": file.blob.nbytes, "wire": file.wire, "sha256": file.blob.sha256} for file in files]
     head_content = make_head(
-        name, model, stages, tuple((*plan, fact) for plan, fact in zip(plans, facts, strict=True)), same, labels
+        name, model, stages, tuple((*plan, fact) for plan, fact in zip(plans, facts, strict=True)), codecs, same, labels
     )
     head_blob = cache.put(head_content)
     head = File(head_url(name, head_blob.sha256), head_blob, compressor.encode(head_blob))
     advance(head_blob)
-    return Assembly(
-        name, head, json.loads(head_content), files, model.inputs, model.outputs, notes
-    )
+    return Assembly(name, head, json.loads(head_content), files, model.inputs, model.outputs, notes, ids_below(model))
 
 
 def _weight_notes(model: Model) -> tuple[str, ...]:
@@ -116,12 +117,11 @@ def to_record(assembly: Assembly) -> dict[str, Any]:
     """Give what is needed to find an assembly again in the cache."""
     return {
         "name": assembly.name,
-        "files": [
-            [file.url, file.blob.sha256, list(file.encodings)] for file in (*assembly.shards, assembly.head)
-        ],
+        "files": [[file.url, file.blob.sha256, list(file.encodings)] for file in (*assembly.shards, assembly.head)],
         "inputs": [asdict(spec) for spec in assembly.inputs],
         "outputs": [asdict(spec) for spec in assembly.outputs],
         "notes": assembly.notes,
+        "ids_below": assembly.ids_below,
     }
 
 
@@ -145,4 +145,5 @@ def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly |
         tuple(msgspec.convert(spec, TensorSpec) for spec in record["inputs"]),
         tuple(msgspec.convert(spec, TensorSpec) for spec in record["outputs"]),
         tuple(record["notes"]),
+        record["ids_below"],
     )

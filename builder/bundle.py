@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.cache import Blob
+from builder.codecs import Codec
 from builder.compress import Encoded
 from builder.errors import FormatError
 from builder.model import Model, TensorSpec
-from builder.segments import Segment, Stage, choose_codec
+from builder.segments import Segment, Stage
 from builder.shards import Shard
 
 format_version = 1
@@ -93,7 +94,9 @@ class ModelBundle:
         sizes = []
         for number, name in enumerate(self.content["stages"]):
             files = [
-                file for file, shard in zip(self.shards, self.content["shards"], strict=True) if shard["stage"] == number
+                file
+                for file, shard in zip(self.shards, self.content["shards"], strict=True)
+                if shard["stage"] == number
             ]
             sizes.append((name, sum(file.blob.nbytes for file in files), sum(file.wire for file in files)))
         return sizes
@@ -119,6 +122,7 @@ def make_head(
     model: Model,
     stages: tuple[Stage, ...],
     shards: tuple[tuple[int, Shard, Mapping[str, Any]], ...],
+    codecs: tuple[Codec, ...],
     same: tuple[int | None, ...],
     labels: tuple[str, ...] | None,
 ) -> bytes:
@@ -129,6 +133,7 @@ def make_head(
         model: with its weights in execution order.
         stages: as planned.
         shards: for each its stage's number, its segments, and ``{"bytes", "wire", "sha256"}``.
+        codecs: how each weight is stored.
         same: as ``transforms.dedupe`` gives it.
         labels: what the outputs' numbers mean, if known.
     """
@@ -141,9 +146,10 @@ def make_head(
         "labels": labels,
         "stages": [stage.name for stage in stages],
         "shards": [
-            {"stage": stage, **facts, "segments": [_place(segment) for segment in shard]} for stage, shard, facts in shards
+            {"stage": stage, **facts, "segments": [_place(segment) for segment in shard]}
+            for stage, shard, facts in shards
         ],
-        "weights": list(_weights(model, same)),
+        "weights": list(_weights(model, codecs, same)),
     }
     if labels is None:
         del content["labels"]
@@ -155,15 +161,15 @@ def _place(segment: Segment) -> list[int]:
     return whole if segment.whole else [*whole, segment.start, segment.stop]
 
 
-def _weights(model: Model, same: tuple[int | None, ...]) -> Iterator[dict[str, Any]]:
-    for weight, earlier in zip(model.weights, same, strict=True):
+def _weights(model: Model, codecs: tuple[Codec, ...], same: tuple[int | None, ...]) -> Iterator[dict[str, Any]]:
+    for weight, codec, earlier in zip(model.weights, codecs, same, strict=True):
         entry: dict[str, Any] = {"name": weight.name, "shape": list(weight.shape), "dtype": weight.dtype}
         if weight.quantization:
             entry["quantization"] = weight.quantization
         if earlier is not None:
             entry["same"] = earlier
-        elif (codec := choose_codec(weight).name) != "raw":
-            entry["codec"] = codec
+        elif codec.name != "raw":
+            entry["codec"] = codec.name
         if weight.dtype == "string":
             entry["bytes"] = weight.data.nbytes
         yield entry

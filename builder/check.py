@@ -32,7 +32,9 @@ def _check(config: Config, name: str) -> Checked:
     kind = "unknown"
     try:
         if not path.exists():
-            raise SourceError("does not exist", where=model.source, hint="Mend the path; it starts at build.toml's folder")
+            raise SourceError(
+                "does not exist", where=model.source, hint="Mend the path; it starts at build.toml's folder"
+            )
         kind = detect(path)
         if kind == "tfjs":
             read_model(path)

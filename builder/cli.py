@@ -203,7 +203,9 @@ def _interrupted() -> int:
 def _tell(error: ShardpressError, words: list[str]) -> None:
     errors = error.failures if isinstance(error, BuildError) else {"": error}
     for model, failure in errors.items():
-        click.echo(click.style("error: ", fg="red", bold=True) + (f"model {model}: " if model else "") + str(failure), err=True)
+        click.echo(
+            click.style("error: ", fg="red", bold=True) + (f"model {model}: " if model else "") + str(failure), err=True
+        )
     if "--json" in words:
         entries = [
             {"model": model or None, "what": failure.what, "where": failure.where, "hint": failure.hint}
@@ -216,5 +218,3 @@ def _tell(error: ShardpressError, words: list[str]) -> None:
 def _trace(words: list[str]) -> None:
     if "-vv" in words or words.count("-v") + words.count("--verbose") > 1:
         click.echo(traceback.format_exc(), err=True)
-
-

@@ -14,6 +14,7 @@ from pathlib import Path
 import brotli
 
 from builder.cache import Blob, Cache
+from builder.progress import ignore
 
 least_saving = 0.02  # below, decoding costs the visitor more than the bytes
 best_quality, fast_quality = 11, 5
@@ -44,7 +45,7 @@ class Compressor:
     fast: bool = False
 
     def encode_all(
-        self, blobs: Iterable[Blob], done: Callable[[Blob], None] = lambda blob: None
+        self, blobs: Iterable[Blob], done: Callable[[Blob], None] = ignore
     ) -> dict[str, Mapping[str, Encoded]]:
         """Give for each blob's hash its encodings that pay: ``br``, ``gzip``.
 

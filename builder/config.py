@@ -37,7 +37,9 @@ class BuildConfig(_Table, frozen=True):
 class VerifyConfig(_Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
-    inputs: Annotated[str | None, Meta(description="Pattern of .npz files or pictures; without it seeded inputs.")] = None
+    inputs: Annotated[str | None, Meta(description="Pattern of .npz files or pictures; without it seeded inputs.")] = (
+        None
+    )
     max_error: Annotated[
         float | None, Meta(description="Largest error at full precision: max |a-b| / max(1, max |b|).")
     ] = 1e-4

@@ -65,7 +65,9 @@ def _installed(package: str) -> str | None:
 def _package(package: str) -> Finding:
     version = _installed(package)
     ok = version is not None and version.startswith(pins[package])
-    hint = "" if ok else f'Run pip install "shardpress[convert]" with the constraints file; {pins[package]} is what works'
+    hint = (
+        "" if ok else f'Run pip install "shardpress[convert]" with the constraints file; {pins[package]} is what works'
+    )
     return Finding(package, version or "not installed", ok, "sources other than TensorFlow.js", hint)
 
 
@@ -84,7 +86,9 @@ def _node() -> Finding:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
         version = answer.stdout.strip().lstrip("v")
     ok = bool(re.match(r"\d+", version)) and int(version.split(".")[0]) >= least_node
-    return Finding("Node", version or "not installed", ok, "verification", "" if ok else f"Install Node {least_node} or later")
+    return Finding(
+        "Node", version or "not installed", ok, "verification", "" if ok else f"Install Node {least_node} or later"
+    )
 
 
 def _tfjs(folder: Path) -> tuple[Finding, ...]:

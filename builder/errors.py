@@ -21,6 +21,7 @@ class ShardpressError(Exception):
     exit_status = 1
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        """Say what, where and what next."""
         super().__init__(what)
         self.what = what
         self.where = where
@@ -101,6 +102,7 @@ class BuildError(ShardpressError):
     """
 
     def __init__(self, failures: Mapping[str, ShardpressError]) -> None:
+        """Collect the failures."""
         super().__init__(f"{len(failures)} of the models failed")
         self.failures = failures
 

@@ -138,9 +138,7 @@ def header_rules() -> list[dict[str, Any]]:
         ("assets/*.json", forever, "application/json"),
         ("assets/*.bin", forever, "application/octet-stream"),
     )
-    return [
-        {"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **cors}} for path, age, kind in rows
-    ]
+    return [{"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **cors}} for path, age, kind in rows]
 
 
 def manifest(
@@ -171,9 +169,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "contract": content["contract"],
         "verified": _verified(verification),
         "head": _file(bundle.head),
-        "stages": [
-            {"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()
-        ],
+        "stages": [{"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()],
         "shards": [
             {**_file(file), "stage": content["stages"][shard["stage"]]}
             for file, shard in zip(bundle.shards, content["shards"], strict=True)

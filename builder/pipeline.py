@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from builder.assemble import Assembly, assemble, from_record, to_record
 from builder.bundle import File, ModelBundle
@@ -64,6 +64,7 @@ class Built:
         key: names this very result.
         artefact: the stock ``model.json`` it was made from: the source itself, or what TensorFlow converted.
         notes: sentences the user should read.
+        ids_below: rows of the tables that inputs look up, by input.
         compat: the stock copy, when asked for.
         stock: bytes of the stock form, as it is and with brotli, when measured.
         cached: nothing had to be done.
@@ -74,6 +75,7 @@ class Built:
     key: str
     artefact: Path
     notes: tuple[str, ...]
+    ids_below: Mapping[str, int]
     compat: tuple[File, ...] = ()
     stock: tuple[int, int] | None = None
     cached: bool = False
@@ -87,7 +89,9 @@ class Built:
 class Session:
     """What the steps of one build share: the cache, the compressor and the conversion workers."""
 
-    def __init__(self, config: Config, options: BuildOptions, progress: Progress, cache: Cache, stack: ExitStack) -> None:
+    def __init__(
+        self, config: Config, options: BuildOptions, progress: Progress, cache: Cache, stack: ExitStack
+    ) -> None:
         """Put together; workers start when the first conversion asks for them."""
         self.config = config
         self.options = options
@@ -131,7 +135,9 @@ def build_models(session: Session) -> tuple[Built, ...]:
     for name in options.only:
         if name not in config.models:
             raise UsageError(
-                f"there is no model {name!r}", where="--only", hint=f"build.toml has {', '.join(config.models) or 'none'}"
+                f"there is no model {name!r}",
+                where="--only",
+                hint=f"build.toml has {', '.join(config.models) or 'none'}",
             )
     if not config.models:
         raise ConfigError("no model to build", where=str(config.path), hint="Add a table [models.NAME] with a source")
@@ -259,6 +265,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
         plan.key,
         artefact,
         assembly.notes,
+        assembly.ids_below,
         compat,
         stock,
         cached,
@@ -312,7 +319,9 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
         return None
     source = SourceOptions(session.config.folder / model.source, "kept")
     bundle = assembly.bundle(model.load, model.priority)
-    return Built(bundle, source, latest["key"], Path(latest["artefact"]), assembly.notes, cached=True)
+    return Built(
+        bundle, source, latest["key"], Path(latest["artefact"]), assembly.notes, assembly.ids_below, cached=True
+    )
 
 
 def _check_budget(built: Built, model: ModelConfig) -> Built:

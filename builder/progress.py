@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 
+def ignore(_: object) -> None:
+    """Take no notice."""
+
+
 class Progress(Protocol):
     """Told of work under way, from several threads."""
 

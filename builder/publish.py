@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.bundle import File, immutable_name, loader_name
+from builder.progress import ignore
 from builder.stores import Store
 
 
@@ -23,9 +24,7 @@ class Published:
     swapped: bool
 
 
-def publish(
-    files: Iterable[File], loader: File, store: Store, progress: Callable[[str], None] = lambda key: None
-) -> Published:
+def publish(files: Iterable[File], loader: File, store: Store, progress: Callable[[str], None] = ignore) -> Published:
     """Publish a bundle.
 
     Args:

@@ -55,7 +55,15 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
 def summary(models: tuple[Built, ...], verified: dict[str, Verification]) -> str:
     """Give the table that ends a build: sizes on the wire, against the stock form where measured, and the check."""
     compared = any(built.stock for built in models)
-    head = ["model", "source", "first use", "all", *(["stock + br", "ratio"] if compared else []), "checked by", "max error"]
+    head = [
+        "model",
+        "source",
+        "first use",
+        "all",
+        *(["stock + br", "ratio"] if compared else []),
+        "checked by",
+        "max error",
+    ]
     rows = [head, *(_row(built, verified.get(built.bundle.name), compared) for built in models)]
     if len(models) > 1:
         rows.append(_total(models, compared))

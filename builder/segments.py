@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from builder.codecs import Codec, Plane
 from builder.codecs.exact import Exact, suits
 from builder.codecs.raw import Raw
-from builder.model import Weight
+from builder.model import Model, Weight
 
 base, refine = "base", "refine"
 
@@ -44,23 +44,31 @@ class Stage:
     groups: tuple[tuple[Segment, ...], ...]
 
 
-def choose_codec(weight: Weight) -> Codec:
-    """Choose how a weight is stored at the precision ``exact``."""
-    return Exact() if suits(weight) else Raw()
+def choose_codecs(model: Model) -> tuple[Codec, ...]:
+    """Choose how each weight is stored at the precision ``exact``.
+
+    What an initializer uses (lookup tables) is read once, at loading, so it cannot be refined later.
+    """
+    nodes = model.artifacts.get("modelInitializer", {}).get("node", [])
+    once = {node["name"] for node in nodes}
+    return tuple(Exact() if suits(weight) and weight.name not in once else Raw() for weight in model.weights)
 
 
-def plan_stages(weights: tuple[Weight, ...], same: tuple[int | None, ...]) -> tuple[Stage, ...]:
+def plan_stages(
+    weights: tuple[Weight, ...], codecs: tuple[Codec, ...], same: tuple[int | None, ...]
+) -> tuple[Stage, ...]:
     """Assign every plane to ``base`` or ``refine``; a model with nothing to refine has the one stage.
 
     Args:
         weights: in execution order.
+        codecs: one for each weight.
         same: as ``transforms.dedupe`` gives it; repeated weights get no segments.
     """
     groups: dict[str, list[tuple[Segment, ...]]] = {base: [], refine: []}
     for index, weight in enumerate(weights):
         if same[index] is not None:
             continue
-        planes = choose_codec(weight).planes(weight)
+        planes = codecs[index].planes(weight)
         for name, wanted in ((base, False), (refine, True)):
             group = tuple(
                 Segment(index, plane, 0, plane.nbytes) for plane in planes if plane.refine is wanted and plane.nbytes

@@ -29,9 +29,7 @@ def stock_files(name: str, model: Model, cache: Cache, compressor: Compressor) -
         }
     )
     blob = cache.put(content)
-    return *shards, File(
-        f"assets/{name}-stock.{blob.sha256[:hash_digits]}.json", blob, compressor.encode(blob)
-    )
+    return *shards, File(f"assets/{name}-stock.{blob.sha256[:hash_digits]}.json", blob, compressor.encode(blob))
 
 
 def measure_stock(model: Model, cache: Cache, compressor: Compressor) -> tuple[int, int]:

@@ -82,7 +82,8 @@ def open_progress(*, quiet: bool, verbose: int) -> Iterator[Progress]:
         yield Lines(sys.stderr)
     else:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress as RichProgress, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
 
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:

@@ -153,7 +153,7 @@ def _cases(session: Session, built: Built) -> list[dict[str, Any]]:
 
     pattern = session.config.models[built.bundle.name].verify.inputs
     if pattern is None:
-        return [seeded_inputs(built.bundle.inputs)]
+        return [seeded_inputs(built.bundle.inputs, ids_below=built.ids_below)]
     return load_inputs(pattern, built.bundle.inputs, session.config.folder)
 
 

@@ -12,16 +12,22 @@ def tensor_shape(*lengths: int) -> dict[str, Any]:
     return {"dim": [{"size": str(length)} for length in lengths]}
 
 
+def constant(name: str, *lengths: int) -> dict[str, Any]:
+    value = {"tensor": {"dtype": "DT_FLOAT", "tensorShape": tensor_shape(*lengths)}}
+    return {"name": name, "op": "Const", "attr": {"dtype": {"type": "DT_FLOAT"}, "value": value}}
+
+
 def graph_json(width: int = 8) -> dict[str, Any]:
     """``y = x · w + b`` for x of shape [n, width], w [width, 8], b [8]."""
     float_type = {"type": "DT_FLOAT"}
+    plain = {"transpose_a": {"b": False}, "transpose_b": {"b": False}}
     nodes = [
-        {"name": "w", "op": "Const", "attr": {"dtype": float_type, "value": {"tensor": {"dtype": "DT_FLOAT", "tensorShape": tensor_shape(width, 8)}}}},
-        {"name": "b", "op": "Const", "attr": {"dtype": float_type, "value": {"tensor": {"dtype": "DT_FLOAT", "tensorShape": tensor_shape(8)}}}},
+        constant("w", width, 8),
+        constant("b", 8),
         {"name": "x", "op": "Placeholder", "attr": {"dtype": float_type, "shape": {"shape": tensor_shape(-1, width)}}},
-        {"name": "product", "op": "MatMul", "input": ["x", "w"], "attr": {"T": float_type, "transpose_a": {"b": False}, "transpose_b": {"b": False}}},
+        {"name": "product", "op": "MatMul", "input": ["x", "w"], "attr": {"T": float_type, **plain}},
         {"name": "y", "op": "AddV2", "input": ["product", "b"], "attr": {"T": float_type}},
-    ]  # fmt: skip
+    ]
     return {
         "format": "graph-model",
         "generatedBy": "2.19.0",

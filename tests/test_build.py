@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.bundle import read_index, reachable
+from builder.bundle import reachable, read_index
 from builder.cli import main
 from builder.schema import Manifest
 from tests.models import write_model
@@ -29,7 +29,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_model(folder / "models one" / "a", seed=1)
     write_model(folder / "b", width=40, seed=2)
     (folder / "labels.txt").write_text("cat\n</script>\n猫\n", encoding="utf-8")
-    configure(folder, a='source = "models one/a/model.json"\nload = "now"\nlabels = "labels.txt"', b='source = "b/model.json"')
+    configure(
+        folder, a='source = "models one/a/model.json"\nload = "now"\nlabels = "labels.txt"', b='source = "b/model.json"'
+    )
     monkeypatch.chdir(folder)
     monkeypatch.setattr("builder.verify.run.shutil.which", lambda name: None)
     return folder
@@ -41,7 +43,9 @@ def configure(folder: Path, *, build: str = "", **models: str) -> None:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_a_build_writes_what_the_contract_names(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +53,14 @@ def test_a_build_writes_what_the_contract_names(project: Path, capsys: pytest.Ca
     out = project / "dist"
     index = assert_whole(out / "cdn")
     assert set(index["models"]) == {"a", "b"}
-    for name in ("package/index.js", "package/index.d.ts", "package/package.json", "preload.html", "headers.json", "report.json"):
+    for name in (
+        "package/index.js",
+        "package/index.d.ts",
+        "package/package.json",
+        "preload.html",
+        "headers.json",
+        "report.json",
+    ):
         assert (out / name).stat().st_size > 0, name
     manifest = msgspec.json.decode((out / "manifest.json").read_bytes(), type=Manifest)
     assert manifest.release == index["release"]
@@ -254,5 +265,7 @@ def test_reachable_names_every_shard(project: Path) -> None:
         name: json.loads((cdn / f"assets/{name}.{entry[0][:16]}.json").read_bytes())
         for name, entry in index["models"].items()
     }
-    on_disk = {path.relative_to(cdn).as_posix() for path in (cdn / "assets").iterdir() if path.suffix in {".json", ".bin"}}
+    on_disk = {
+        path.relative_to(cdn).as_posix() for path in (cdn / "assets").iterdir() if path.suffix in {".json", ".bin"}
+    }
     assert reachable(index, heads) == on_disk

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builder.assemble import Assembly, assemble, from_record, to_record
 from builder.bundle import File, make_index, pinned_url, reachable, read_index, shard_urls, to_json
 from builder.cache import Blob, Cache

@@ -6,12 +6,13 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from builder.codecs.exact import Exact, smallest, suits
 from builder.codecs.raw import Raw
 from builder.errors import FormatError
 from builder.model import BytesData, Weight
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def weight_of(content: bytes) -> Weight:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from builder.config import json_schema, load_config
 from builder.errors import ConfigError
 from builder.units import parse_size, show_size
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def write(folder: Path, text: str) -> Path:
@@ -70,13 +71,16 @@ bucket = "b"
         ('[models.face]\nsuorce = "x"', r"models.face: unknown key 'suorce'.*'source'"),
         ('[models.face]\nload = "now"', r"models.face: missing the key 'source'|[Mm]issing"),
         ('[models.face]\nsource = "x"\nload = "soon"', r"models.face.load: invalid enum value 'soon'"),
-        ('[models.face]\nsource = "x"\n[models.face.verify]\nmax_eror = 1', r"models.face.verify: unknown key 'max_eror'.*'max_error'"),
+        (
+            '[models.face]\nsource = "x"\n[models.face.verify]\nmax_eror = 1',
+            r"models.face.verify: unknown key 'max_eror'.*'max_error'",
+        ),
         ('[models.face]\nsource = "x"\n[models.face.verify]\nmax_error = -1', "above 0"),
         ('[models."a b"]\nsource = "x"', "'a b' is not allowed"),
         ('[models."</script>"]\nsource = "x"', "is not allowed"),
-        ('models = 3', r"models must be a table"),
+        ("models = 3", r"models must be a table"),
         ('[build]\nshard_bytes = "many"', "not a size"),
-        ('[build]\nshard_bytes = 3', "too small"),
+        ("[build]\nshard_bytes = 3", "too small"),
         ('[models.face]\nsource = "x"\nbudget = "1 parsec"', r"models.face.budget.*not a size"),
         ("[build]\nout = 3", r"build.out: expected 'str', got 'int'"),
     ],
@@ -114,7 +118,8 @@ def test_the_schema_describes_every_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("256 KiB", 262144), ("600 kB", 600_000), ("1.5MB", 1_500_000), (7, 7), ("12", 12), ("1 gib", 1 << 30)]
+    ("text", "count"),
+    [("256 KiB", 262144), ("600 kB", 600_000), ("1.5MB", 1_500_000), (7, 7), ("12", 12), ("1 gib", 1 << 30)],
 )
 def test_sizes(text: str | int, count: int) -> None:
     assert parse_size(text) == count
@@ -122,7 +127,7 @@ def test_sizes(text: str | int, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "kB", "-1", "1 kBB", "one", -1])
 def test_wrong_sizes(text: str | int) -> None:
-    with pytest.raises(ValueError, match="size|negative"):
+    with pytest.raises(ValueError, match=r"size|negative"):
         parse_size(text)
 
 

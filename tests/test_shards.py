@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from builder.model import BytesData, Weight
-from builder.segments import plan_stages
-from builder.shards import Shard, pack, read
-from builder.transforms.dedupe import find_same
 from hypothesis import given
 from hypothesis import strategies as st
+
+from builder.codecs import Codec
+from builder.codecs.raw import Raw
+from builder.model import BytesData, Model, Weight
+from builder.segments import choose_codecs, plan_stages
+from builder.shards import Shard, pack, read
+from builder.transforms.dedupe import find_same
 
 
 def floats(name: str, size: int, fill: int = 1) -> Weight:
@@ -27,6 +30,14 @@ weights = st.lists(
 )
 
 
+def codecs(found: tuple[Weight, ...]) -> tuple[Codec, ...]:
+    return choose_codecs(Model("graph-model", {"modelTopology": {"node": []}}, found, (), ()))
+
+
+def names(found: tuple[Weight, ...]) -> tuple[str, ...]:
+    return tuple(codec.name for codec in codecs(found))
+
+
 def collect(shards: list[Shard]) -> dict[tuple[int, int], bytes]:
     planes: dict[tuple[int, int], bytes] = defaultdict(bytes)
     for shard in shards:
@@ -42,8 +53,8 @@ def collect(shards: list[Shard]) -> dict[tuple[int, int], bytes]:
 
 @given(weights, st.integers(64, 2000))
 def test_every_plane_is_there_once_and_whole(found: tuple[Weight, ...], shard_bytes: int) -> None:
-    same = find_same(found)
-    stages = plan_stages(found, same)
+    same = find_same(found, names(found))
+    stages = plan_stages(found, codecs(found), same)
     shards = [shard for stage in stages for shard in pack(stage, shard_bytes)]
     planes = collect(shards)
     expected = {
@@ -65,7 +76,7 @@ def test_a_changed_layer_changes_only_its_shards() -> None:
     def contents(found: tuple[Weight, ...]) -> list[tuple[set[int], bytes]]:
         return [
             ({segment.weight for segment in shard}, read(shard))
-            for stage in plan_stages(found, (None,) * 20)
+            for stage in plan_stages(found, codecs(found), (None,) * 20)
             for shard in pack(stage, 1000)
         ]
 
@@ -74,7 +85,7 @@ def test_a_changed_layer_changes_only_its_shards() -> None:
 
 
 def test_a_model_without_float_weights_has_one_stage() -> None:
-    (stage,) = plan_stages((Weight("i", (3,), "int32", BytesData(bytes(12))),), (None,))
+    (stage,) = plan_stages((Weight("i", (3,), "int32", BytesData(bytes(12))),), (Raw(),), (None,))
     assert stage.name == "base"
 
 
@@ -82,4 +93,18 @@ def test_identical_tensors_are_found_by_content_and_type() -> None:
     one, two = floats("a", 100), floats("b", 100)
     integers = Weight("c", (100,), "int32", one.data)
     empty = Weight("d", (0,), "float32", BytesData(b""))
-    assert find_same((one, two, integers, empty, empty)) == (None, 0, None, None, None)
+    assert find_same((one, two, integers, empty, empty, two), ("exact", "exact", "raw", "raw", "raw", "raw")) == (
+        None,
+        0,
+        None,
+        None,
+        None,
+        None,
+    )
+
+
+def test_what_an_initializer_uses_is_whole_at_once() -> None:
+    nodes = {"node": [{"name": "keys", "op": "Const"}]}
+    artifacts = {"modelTopology": {"node": []}, "modelInitializer": nodes}
+    model = Model("graph-model", artifacts, (floats("keys", 100), floats("other", 100)), (), ())
+    assert [codec.name for codec in choose_codecs(model)] == ["raw", "exact"]

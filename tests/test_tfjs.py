@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builder.errors import ShardpressError, SourceError
-from builder.sources.tfjs import read_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from builder.errors import ShardpressError, SourceError
+from builder.sources.tfjs import read_model
 from tests.models import graph_json, write_model
 
 
@@ -43,8 +43,14 @@ def change(path: Path, **entries: Any) -> None:
         ({"weightsManifest": [{"paths": ["nothing.bin"], "weights": []}]}, "'nothing.bin' is missing"),
         ({"weightsManifest": [{"paths": [], "weights": [{"name": "w", "shape": [-1], "dtype": "int32"}]}]}, "shape"),
         ({"weightsManifest": [{"paths": [], "weights": [{"name": "w", "shape": [1], "dtype": "half"}]}]}, "dtype"),
-        ({"weightsManifest": [{"paths": [], "weights": [{"name": "w", "shape": [1 << 60], "dtype": "int32"}]}]}, "shape"),
-        ({"weightsManifest": [{"paths": [], "weights": [{"name": "w", "shape": [1 << 30], "dtype": "int32"}]}]}, "only 0"),
+        (
+            {"weightsManifest": [{"paths": [], "weights": [{"name": "w", "shape": [1 << 60], "dtype": "int32"}]}]},
+            "shape",
+        ),
+        (
+            {"weightsManifest": [{"paths": [], "weights": [{"name": "w", "shape": [1 << 30], "dtype": "int32"}]}]},
+            "only 0",
+        ),
     ],
 )
 def test_damage_is_named(tmp_path: Path, entries: dict[str, Any], words: str) -> None:
@@ -104,9 +110,7 @@ mutations = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0,
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
 @given(mutations, st.booleans())
-def test_random_damage_never_escapes_the_error_tree(
-    tmp_path: Path, edits: list[tuple[float, int]], cut: bool
-) -> None:
+def test_random_damage_never_escapes_the_error_tree(tmp_path: Path, edits: list[tuple[float, int]], cut: bool) -> None:
     path = write_model(tmp_path)
     content = bytearray(path.read_bytes())
     for place, value in edits:
@@ -124,17 +128,22 @@ def test_random_damage_never_escapes_the_error_tree(
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["node", "name", "op", "input", "attr", "paths", "weights", "shape", "dtype", "config", "layers"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["node", "name", "op", "input", "attr", "paths", "weights", "shape", "dtype", "config", "layers"]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
-@given(st.fixed_dictionaries({}, optional={key: values for key in ("modelTopology", "weightsManifest", "signature")}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(("modelTopology", "weightsManifest", "signature"), values)))
 def test_random_structures_never_escape_the_error_tree(tmp_path: Path, content: dict[str, Any]) -> None:
     path = tmp_path / "model.json"
     path.write_text(json.dumps(content))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from builder.model import BytesData, Model, TensorSpec, Weight
 from builder.transforms.canonical import canonicalise
 from builder.transforms.inspect import find_non_finite
 from builder.transforms.order import order_weights
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def node(name: str, op: str = "Relu", *inputs: str, **attr: Any) -> dict[str, Any]:
@@ -61,7 +62,12 @@ def library(**functions: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_weights_inside_functions_come_where_the_function_is_called() -> None:
-    nodes = [node("after", "Const"), node("x", "Placeholder"), call("loop", "x", function="body_7"), node("y", "Add", "loop", "after")]
+    nodes = [
+        node("after", "Const"),
+        node("x", "Placeholder"),
+        call("loop", "x", function="body_7"),
+        node("y", "Add", "loop", "after"),
+    ]
     body = [node("body_7/k", "Const"), node("mul", "Mul", "arg", "body_7/k:output:0")]
     assert order(graph(nodes, "after", "body_7/k", library=library(body_7=body))) == ["body_7/k", "after"]
 
@@ -75,7 +81,10 @@ def test_the_initializer_runs_first() -> None:
 def test_layers_follow_the_layers_not_the_alphabet() -> None:
     layers = [
         {"class_name": "Dense", "config": {"name": "zebra"}},
-        {"class_name": "Model", "config": {"name": "inner", "layers": [{"class_name": "Dense", "config": {"name": "ant"}}]}},
+        {
+            "class_name": "Model",
+            "config": {"name": "inner", "layers": [{"class_name": "Dense", "config": {"name": "ant"}}]},
+        },
         {"class_name": "Dense", "config": {"name": "bee"}},
     ]
     topology = {"model_config": {"class_name": "Sequential", "config": {"layers": layers}}}
@@ -88,7 +97,9 @@ def test_layers_follow_the_layers_not_the_alphabet() -> None:
 def test_names_of_functions_do_not_depend_on_the_process(names: list[str], number: int) -> None:
     def build(first: str, second: str) -> Model:
         nodes = [call("one", "x", function=first), call("two", "one", function=second), node("x", "Placeholder")]
-        functions = library(**{name: [node(f"{name}/k", "Const"), node("m", "Mul", f"{name}/k:output:0")] for name in names_of})
+        functions = library(
+            **{name: [node(f"{name}/k", "Const"), node("m", "Mul", f"{name}/k:output:0")] for name in names_of}
+        )
         return graph(nodes, f"{first}/k", f"{second}/k", library=functions)
 
     names_of = ["body", "cond"]

@@ -30,10 +30,9 @@ def graph_specs(artifacts: dict[str, Any]) -> tuple[Specs, Specs]:
     out: TensorFlow.js feeds them itself.
     """
     nodes = artifacts["modelTopology"].get("node", [])
-    signature = artifacts.get("signature") or {}
-    inputs = {
-        name: info for name, info in signature.get("inputs", {}).items() if info.get("dtype") != "DT_RESOURCE"
-    }
+    own = artifacts.get("userDefinedMetadata") or {}
+    signature = own.get("signature") or artifacts.get("signature") or {}  # TensorFlow.js prefers them in this order
+    inputs = {name: info for name, info in signature.get("inputs", {}).items() if info.get("dtype") != "DT_RESOURCE"}
     if inputs or signature.get("outputs"):
         return _signature(inputs), _signature(signature.get("outputs", {}))
     used = {reference.lstrip("^").split(":")[0] for node in nodes for reference in node.get("input", [])}

@@ -103,9 +103,7 @@ def _model(content: dict[str, Any], path: Path) -> Model:
     try:
         inputs, outputs = graph_specs(artifacts) if is_graph else layers_specs(topology)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise SourceError(
-            f"the topology is malformed ({_first_line(error)})", hint="Export the model again"
-        ) from error
+        raise SourceError(f"the topology is malformed ({_first_line(error)})", hint="Export the model again") from error
     return Model(
         kind="graph-model" if is_graph else "layers-model",
         artifacts=artifacts,

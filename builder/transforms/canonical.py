@@ -40,7 +40,9 @@ def called_functions(node: dict[str, Any]) -> Iterator[str]:
 
 
 def _referenced(topology: dict[str, Any]) -> list[str]:
-    functions = {function["signature"]["name"]: function for function in topology.get("library", {}).get("function", [])}
+    functions = {
+        function["signature"]["name"]: function for function in topology.get("library", {}).get("function", [])
+    }
     found: dict[str, None] = {}
     queue = list(topology.get("node", []))
     while queue:

@@ -33,7 +33,9 @@ def _graph_order(topology: dict[str, Any]) -> Iterator[str]:
 
     Loops (``NextIteration``) are cut where the walk meets itself; bodies of functions come where they are called.
     """
-    functions = {function["signature"]["name"]: function for function in topology.get("library", {}).get("function", [])}
+    functions = {
+        function["signature"]["name"]: function for function in topology.get("library", {}).get("function", [])
+    }
     entered: set[str] = set()
 
     def walk(nodes: list[dict[str, Any]]) -> Iterator[str]:
