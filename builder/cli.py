@@ -7,8 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +15,15 @@ import click
 
 from builder import __version__
 from builder.config import json_schema, load_config
+from builder.console import Output, shared_options
 from builder.errors import BuildError, ShardpressError
 from builder.terminal import open_progress
 
 interrupted = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How much is said, and in which form."""
-
-    as_json: bool
-    verbosity: int
-
-    def say(self, text: str) -> None:
-        """Print for people: on stdout, or on stderr when stdout carries JSON; nothing when quiet."""
-        if self.verbosity >= 0:
-            click.echo(text, err=self.as_json)
-
-    def give(self, document: Any) -> None:
-        """Print the one JSON document, if that is wanted."""
-        if self.as_json:
-            click.echo(json.dumps(document, indent=1))
-
-
-def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every command has."""
-    options = (
-        click.option("--config", type=click.Path(path_type=Path), default=Path("build.toml"), show_default=True,
-                     help="The configuration file."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr."),
-        click.option("-q", "--quiet", is_flag=True, help="Only errors."),
-        click.option("-v", "--verbose", count=True, help="More; -vv adds tracebacks."),
-    )  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@_shared
+@shared_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to, instead of [build] out.")
 @click.option("--only", multiple=True, metavar="NAME", help="Build only this model; may be given several times.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Parallel conversions and compressions; default: all cores.")
@@ -120,7 +88,7 @@ def _build(
 
 
 @cli.command()
-@_shared
+@shared_options
 def check(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
     """Tell what would fail and why; write nothing."""
     from builder.check import check_models
@@ -138,7 +106,7 @@ def check(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
 
 
 @cli.command()
-@_shared
+@shared_options
 def doctor(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
     """Tell what works on this machine and how to mend what does not."""
     from builder.doctor import examine, show

@@ -1,0 +1,43 @@
+"""What all commands share: their common options, and how they speak."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much is said, and in which form."""
+
+    as_json: bool
+    verbosity: int
+
+    def say(self, text: str) -> None:
+        """Print for people: on stdout, or on stderr when stdout carries JSON; nothing when quiet."""
+        if self.verbosity >= 0:
+            click.echo(text, err=self.as_json)
+
+    def give(self, document: Any) -> None:
+        """Print the one JSON document, if that is wanted."""
+        if self.as_json:
+            click.echo(json.dumps(document, indent=1))
+
+
+def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every command has."""
+    options = (
+        click.option("--config", type=click.Path(path_type=Path), default=Path("build.toml"), show_default=True,
+                     help="The configuration file."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, all else on stderr."),
+        click.option("-q", "--quiet", is_flag=True, help="Only errors."),
+        click.option("-v", "--verbose", count=True, help="More; -vv adds tracebacks."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
