@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page
 from builder.config import load_config
 from builder.convert.pool import ConversionPool
 from builder.convert.requests import ReferenceRequest, SourceOptions
+from builder.sources.detect import detect
 from tests.browsing import chromium
 from tests.serving import Site, serve
 
@@ -47,7 +48,7 @@ async ([name, source]) => {
   const give = async (tensor) => ({ shape: tensor.shape, values: text(await tensor.data()) });
   const answer = async (model) => {
     const found = {};
-    for (const [i, output] of run(model, input).entries()) found[model.outputs[i].name] = await give(output);
+    for (const [i, output] of run(model, input).entries()) found[i] = await give(output);
     return found;
   };
   const handle = models[name].load();
@@ -164,12 +165,11 @@ def test_each_output_equals_the_sources(site: Site, page: Page, name: str, tmp_p
 
 def by_tensorflow(source: Path, given: npt.NDArray[np.float32], folder: Path) -> dict[str, npt.NDArray[np.float32]]:
     """Run the unconverted source on one input."""
-    kind = "saved-model" if source.is_dir() else "keras2"
     name = "image" if source.is_dir() else "input_1"
     np.savez(folder / "in.npz", **{name: given})
     with ConversionPool(1) as pool:
         pool.submit(
-            "reference", ReferenceRequest(SourceOptions(source, kind), folder / "in.npz", folder / "out.npz")
+            "reference", ReferenceRequest(SourceOptions(source, detect(source)), folder / "in.npz", folder / "out.npz")
         ).result()
     with np.load(folder / "out.npz") as outputs:
         return dict(outputs)
