@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from builder.codecs import Plane
 from builder.errors import FormatError
 from builder.model import Data, Weight
 
-Bits = npt.NDArray[np.uint32]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Bits = npt.NDArray[np.uint32]
+
 smallest = 65  # elements; below, two more segments cost more than the waiting saves
+planes_in_all, first_refining = 4, 2
 
 
 def suits(weight: Weight) -> bool:
     """Tell whether the codec is for this weight: plain float32 and not tiny."""
     return weight.dtype == "float32" and weight.quantization is None and weight.size >= smallest
-
-
-def _exponent(bits: Bits) -> Bits:
-    return bits >> np.uint32(23)
-
-
-def _sign_and_top(bits: Bits) -> Bits:
-    return (bits >> np.uint32(24)) & np.uint32(0x80) | (bits >> np.uint32(16)) & np.uint32(0x7F)
-
-
-def _middle(bits: Bits) -> Bits:
-    return bits >> np.uint32(8)
-
-
-def _low(bits: Bits) -> Bits:
-    return bits
-
-
-splitters: tuple[Callable[[Bits], Bits], ...] = (_exponent, _sign_and_top, _middle, _low)
 
 
 class Exact:
@@ -48,8 +32,8 @@ class Exact:
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
         """Give the four planes, one byte an element each."""
         return tuple(
-            Plane(index, index >= 2, weight.size, partial(_read, weight.data, splitter))
-            for index, splitter in enumerate(splitters)
+            Plane(index, index >= first_refining, weight.size, partial(_read, weight.data, index))
+            for index in range(planes_in_all)
         )
 
     def decode(self, planes: dict[int, bytes]) -> bytes:
@@ -58,6 +42,8 @@ class Exact:
         Raises:
             FormatError: the planes differ in length.
         """
+        import numpy as np
+
         if len({len(plane) for plane in planes.values()}) > 1:
             raise FormatError("planes of one weight differ in length")
         exponent, top = (np.frombuffer(planes[index], np.uint8).astype(np.uint32) for index in (0, 1))
@@ -71,6 +57,19 @@ class Exact:
         return bits.astype("<u4").tobytes()
 
 
-def _read(data: Data, splitter: Callable[[Bits], Bits], start: int, stop: int) -> bytes:
+def _read(data: Data, index: int, start: int, stop: int) -> bytes:
+    import numpy as np
+
     bits = np.frombuffer(data.read(4 * start, 4 * stop), "<u4")
-    return splitter(bits).astype(np.uint8).tobytes()
+    return _split(bits, index).astype(np.uint8).tobytes()
+
+
+def _split(bits: Bits, index: int) -> Bits:
+    """Give one byte of each element in the low eight bits; what is above them is cut off by the caller."""
+    import numpy as np
+
+    if index == 0:
+        return bits >> np.uint32(23)
+    if index == 1:
+        return (bits >> np.uint32(24)) & np.uint32(0x80) | (bits >> np.uint32(16)) & np.uint32(0x7F)
+    return bits >> np.uint32(8) if index == first_refining else bits
