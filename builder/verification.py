@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from builder.convert.requests import ReferenceRequest
 from builder.errors import BuildError, ConversionError, ShardpressError, VerificationError
 from builder.pipeline import Built, Session, fingerprint
 from builder.render import render_loader
-from builder.verify.run import Check, Verification, find_node_modules, install_hint, verify_all
+from builder.verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 
 runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
 
@@ -75,15 +74,9 @@ def verify_models(session: Session, models: tuple[Built, ...]) -> dict[str, Veri
 
 
 def _run(session: Session, missing: list[tuple[Built, str]], node_modules: Path | None) -> dict[str, Verification]:
-    with ExitStack() as stack:
-        work = stack.enter_context(session.cache.work())
-        if node_modules is None:
-            return {
-                built.bundle.name: Verification(
-                    None, passed=False, problem=f"TensorFlow.js is not installed for Node. {install_hint}"
-                )
-                for built, _ in missing
-            }
+    if problem := missing_runtime(node_modules):
+        return {built.bundle.name: Verification(None, passed=False, problem=problem) for built, _ in missing}
+    with session.cache.work() as work:
         session.progress.begin("", "verify in TensorFlow.js", len(missing))
         jobs = _jobs(session, missing, work)
         answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)

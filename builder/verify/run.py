@@ -21,7 +21,7 @@ from builder.verify.nouns import Check, Comparison, Gate, Verification
 if TYPE_CHECKING:
     from builder.verify.compare import Array, Tensors
 
-__all__ = ["Check", "Verification", "find_node_modules", "install_hint", "verify", "verify_all"]
+__all__ = ["Check", "Verification", "find_node_modules", "missing_runtime", "verify", "verify_all"]
 backends = ("wasm", "cpu")
 harness = Path(__file__).with_name("harness.mjs")
 numpy_types = {"float32": "<f4", "int32": "<i4", "bool": "?", "complex64": "<c8"}
@@ -37,6 +37,13 @@ def find_node_modules(*starts: Path) -> Path | None:
             if (modules / "@tensorflow" / "tfjs" / "package.json").is_file():
                 return modules
     return None
+
+
+def missing_runtime(node_modules: Path | None) -> str:
+    """Say what is missing to run anything and how to get it; empty when nothing is."""
+    if shutil.which("node") is None:
+        return f"Node is not installed. {install_hint}."
+    return "" if node_modules else f"TensorFlow.js is not installed for Node. {install_hint}."
 
 
 def verify(check: Check, *, work: Path, node_modules: Path | None, timeout: float = 600.0) -> Verification:
@@ -60,8 +67,8 @@ def verify_all(
     """
     node = shutil.which("node")
     if node is None or node_modules is None:
-        missing = "Node is not installed" if node is None else "TensorFlow.js is not installed for Node"
-        return [Verification(None, passed=False, problem=f"{missing}. {install_hint}.") for _ in checks]
+        problem = missing_runtime(node_modules)
+        return [Verification(None, passed=False, problem=problem) for _ in checks]
     jobs = [_write_job(check, work / str(index), node_modules) for index, check in enumerate(checks)]
     failed: dict[Path, str] = {}
     waiting = jobs
