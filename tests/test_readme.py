@@ -1,0 +1,98 @@
+"""Every command of the README is run, and the installed package works like the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.models import write_model
+from tests.whole import assert_whole
+
+root = Path(__file__).parents[1]
+readme = (root / "README.md").read_text(encoding="utf-8")
+run_by_ci = {"make build", "make test"}
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_ci_runs_the_two_commands() -> None:
+    assert run_by_ci <= set(commands())
+    assert run_by_ci <= set((root / ".ci" / "run").read_text().splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [command for command in commands() if command not in run_by_ci])
+def test_a_command_does_what_the_readme_says(command: str) -> None:
+    words = command.split()
+    assert words[0] == "python"
+    done = subprocess.run([sys.executable, *words[1:]], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_readme_explains_every_option_of_a_build() -> None:
+    help_text = subprocess.run(
+        [sys.executable, "build.py", "--help"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    named = set(re.findall(r"--[a-z][a-z-]+", readme))
+    options = set(re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
+    assert options - named <= {"--help", "--version", "--quiet", "--verbose"}
+
+
+def test_make_serve_serves_the_pages() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["make", "serve", f"PORT={port}", f"PY={sys.executable}"]
+    server = subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        assert server.stdout
+        for line in server.stdout:
+            if "Serving HTTP" in line:
+                break
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/assets/pages/", timeout=20) as answer:
+            assert answer.status == 200
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(timeout=20)
+        server.stdout.close()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in ("builder", "templates"):
+        shutil.copytree(root / name, clone / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, clone)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(clone)]
+    subprocess.run(pip, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    project = tmp_path / "project"
+    write_model(project / "m", seed=1)
+    (project / "build.toml").write_text('[models.m]\nsource = "m/model.json"\n')
+    (project / "node_modules").symlink_to(root / "node_modules")
+    code = "import sys; from builder.cli import main; sys.exit(main(['--strict']))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"m"}
