@@ -22,6 +22,7 @@ from typing import Any
 from builder.errors import ShardpressError
 from builder.model import Extent, FileData, chunks
 
+stale_seconds = 86_400.0
 racy_seconds = 2.0  # a file this fresh may change again without its time changing
 
 
@@ -56,6 +57,7 @@ class Cache:
                 where=str(root),
                 hint="Set [build] cache to a folder you may write",
             ) from error
+        self._sweep()
         self._stats = _read_json(root / "stats.json") or {}
         self._stats_changed = False
 
@@ -130,6 +132,15 @@ class Cache:
         if self._stats_changed:
             write_atomically(self.root / "stats.json", json.dumps(self._stats).encode())
 
+    def _sweep(self) -> None:
+        """Remove work folders that killed builds left, once they are too old to be of a build under way."""
+        for folder in (self.root / "work").iterdir():
+            try:
+                if time.time() - folder.stat().st_mtime > stale_seconds:
+                    shutil.rmtree(folder, ignore_errors=True)
+            except FileNotFoundError:
+                continue
+
     def _blob_path(self, digest: str, label: str = "") -> Path:
         return self.root / "blobs" / digest[:2] / (f"{digest}.{label}" if label else digest)
 
@@ -137,6 +148,11 @@ class Cache:
 def key_of(*parts: Any) -> str:
     """Give a key for anything that JSON can hold: the first 32 digits of its SHA-256."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def is_rest(path: Path) -> bool:
+    """Tell whether a file is what a killed writer left."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

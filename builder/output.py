@@ -64,6 +64,7 @@ def write_output(
     store = DirectoryStore(out / "cdn")
     try:
         with FileLock(out / ".lock", timeout=lock_seconds):
+            store.remove_rests()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store)
             for name, content in _beside(package_name, models, bundles, index, loader, verified).items():

@@ -10,7 +10,7 @@ from pathlib import Path
 import brotli
 import pytest
 
-from builder.cache import Cache, key_of, write_atomically
+from builder.cache import Cache, key_of, stale_seconds, write_atomically
 from builder.compress import Compressor, compress_brotli, compress_gzip
 from builder.errors import ShardpressError
 
@@ -111,3 +111,15 @@ def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("")
     with pytest.raises(ShardpressError, match="cache"):
         Cache(tmp_path / "f")
+
+
+def test_work_that_a_killed_build_left_goes_when_it_is_old(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for name, age in (("old", stale_seconds + 60), ("new", 0)):
+        folder = tmp_path / "work" / name
+        folder.mkdir()
+        os.utime(folder, (folder.stat().st_mtime - age,) * 2)
+    with cache.work() as mine:
+        Cache(tmp_path)
+        assert {folder.name for folder in (tmp_path / "work").iterdir()} == {"new", mine.name}
+    assert not mine.exists()

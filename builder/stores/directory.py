@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from builder.cache import write_atomically
+from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
 
 
@@ -80,7 +80,11 @@ class DirectoryStore:
 
     def list(self) -> Iterator[str]:
         """Give the paths of all files, sorted."""
-        yield from sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+        yield from sorted(
+            path.relative_to(self.root).as_posix()
+            for path in self.root.rglob("*")
+            if path.is_file() and not is_rest(path)
+        )
 
     def delete(self, key: str) -> None:
         """Remove a file, if it is there."""
@@ -88,6 +92,11 @@ class DirectoryStore:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
             raise _failure(error, self._path(key)) from error
+
+    def remove_rests(self) -> None:
+        """Remove what killed writers left under temporary names; only for who holds the folder alone."""
+        for path in [path for path in self.root.rglob("*.tmp") if is_rest(path)]:
+            path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.root / key
