@@ -61,7 +61,12 @@ def _saved_models(folder: Path, tf: Any, np: Any) -> None:
             return {"bytes": tf.io.read_file(path)}
 
     module = Two()
-    signatures = {"serving_default": module.serve, "pair": module.pair, "picture": module.picture, "reads": module.reads}
+    signatures = {
+        "serving_default": module.serve,
+        "pair": module.pair,
+        "picture": module.picture,
+        "reads": module.reads,
+    }
     tf.saved_model.save(module, str(folder / "two"), signatures=signatures)
 
     class Words(tf.Module):
@@ -86,9 +91,7 @@ def _saved_models(folder: Path, tf: Any, np: Any) -> None:
         @tf.function(input_signature=[tf.TensorSpec([None, 64], tf.float32, name="x")])
         def serve(self, x: Any) -> dict[str, Any]:
             steps = tf.cast(tf.reduce_max(tf.abs(x)) * 3, tf.int32)
-            _, y = tf.while_loop(
-                lambda i, _: i < steps, lambda i, y: (i + 1, tf.tanh(y @ self.kernel)), (0, x)
-            )
+            _, y = tf.while_loop(lambda i, _: i < steps, lambda i, y: (i + 1, tf.tanh(y @ self.kernel)), (0, x))
             return {"y": tf.cond(tf.reduce_sum(x) > 0, lambda: y @ self.kernel, lambda: y - x @ self.kernel)}
 
     loop = Loop()
@@ -109,7 +112,9 @@ def _old_saved_model(folder: Path, tf: Any, np: Any) -> None:
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None, 4], name="x")
         rate = v1.placeholder_with_default(tf.constant(2.0), [], name="rate")
-        kernel = v1.get_variable("kernel", initializer=np.arange(12, dtype=np.float32).reshape(4, 3), use_resource=False)
+        kernel = v1.get_variable(
+            "kernel", initializer=np.arange(12, dtype=np.float32).reshape(4, 3), use_resource=False
+        )
         y = tf.identity(tf.matmul(x, kernel) * rate, name="y")
         session.run(v1.global_variables_initializer())
         builder = v1.saved_model.builder.SavedModelBuilder(str(folder / "old"))
@@ -170,7 +175,7 @@ def _frozen(folder: Path, tf: Any, np: Any) -> None:
         tf.nn.relu(y, name="first")
         tf.nn.sigmoid(y, name="second")
         (folder / "several.pb").write_bytes(graph.as_graph_def().SerializeToString())
-        v1.get_variable("v", initializer=1.0) + y  # noqa: B018
+        tf.add(v1.get_variable("v", initializer=1.0), y)
         (folder / "unfrozen.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
@@ -193,10 +198,17 @@ def _keras(folder: Path, tf: Any) -> None:
             library.Model(steps, answer).save(folder / f"{kind.lower()}{version}.keras")
         layers = library.layers
         inside = library.Sequential([library.Input((4,)), layers.Lambda(lambda x: x * 2)])
-        image = library.Input((4,))
+        image = library.Input((4,), name="twice")
         library.Model(image, layers.Dense(2)(inside(image))).save(folder / f"lambda{version}.h5")
         library.Model(image, layers.Dense(2)(inside(image))).save(folder / f"lambda{version}.keras")
     _duplicated_names(folder, tf_keras)
+    _external(folder, tf_keras)
+
+    class Halve(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x / 2
+
+    keras.Sequential([keras.Input((4,)), Halve()]).save(folder / "custom.keras")
     whole = (folder / "keras3.keras").read_bytes()
     (folder / "truncated.keras").write_bytes(whole[: len(whole) // 2])
     whole = (folder / "keras2.h5").read_bytes()
@@ -240,6 +252,19 @@ def _duplicated_names(folder: Path, tf_keras: Any) -> None:
             if plain:
                 group[layer].attrs["weight_names"] = plain
         file.attrs["keras_version"] = b"2.0.5"
+
+
+def _external(folder: Path, tf_keras: Any) -> None:
+    """Write a file whose dataset lies in another file, as one would to publish that file's content."""
+    import h5py
+
+    model = tf_keras.Sequential([tf_keras.Input((4,)), tf_keras.layers.Dense(2, use_bias=False, name="dense")])
+    model.save(folder / "external.h5")
+    (folder / "secret.bin").write_bytes(bytes(32))
+    with h5py.File(folder / "external.h5", "r+") as file:
+        group = file["model_weights/dense/dense"]
+        del group["kernel:0"]
+        group.create_dataset("kernel:0", (4, 2), "<f4", external=[(str(folder / "secret.bin"), 0, 32)])
 
 
 if __name__ == "__main__":

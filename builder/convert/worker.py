@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import os
 import re
 import sys
@@ -21,17 +20,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.convert.graphs import (
+    check_supported,
+    drop_control_edges,
+    frozen_outputs,
+    merge_constants,
+    node_name,
+    prepare_function,
+    prune_functions,
+    replace_defaults,
+    unique,
+)
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
-from builder.errors import ConversionError, SourceError, UnsafeModelError, UnsupportedOpsError
+from builder.errors import ConversionError, SourceError, UnsafeModelError
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_keras_config, check_saved_model
 
 weights_file_bytes = 256 << 20
-doubling_floor = 1024
-doubling_ratio = 1.2
-stripped_ops = {"Assert", "CheckNumerics", "Print"}
-control_flow_ops = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"}
 int32_limits = (-(1 << 31), (1 << 31) - 1)
 Arrays = dict[str, Any]
 
@@ -59,12 +65,12 @@ class _Source:
     """A model that TensorFlow can run.
 
     Attributes:
-        freeze: makes a ``_Frozen``; its argument keeps control flow as functions.
+        freeze: makes a ``_Frozen``.
         run: gives the outputs for inputs, both by signature name.
         notes: sentences the user should read.
     """
 
-    freeze: Callable[[bool], _Frozen]
+    freeze: Callable[[], _Frozen]
     run: Callable[[Arrays], Arrays]
     notes: tuple[str, ...] = ()
 
@@ -79,14 +85,9 @@ def convert(request: ConvertRequest) -> ConvertResult:
     """
     where = str(request.source.path)
     with _opened(request.source) as source:
-        frozen = source.freeze(False)
-        result = _optimise(frozen, where)
-        if _is_doubled(result):
-            with contextlib.suppress(UnsupportedOpsError, ValueError):
-                other = _optimise(source.freeze(True), where)
-                result = min(result, other, key=lambda candidate: candidate.nbytes)
+        result = _optimise(source.freeze(), where)
         _write(result, request.out)
-        return ConvertResult(request.out / "model.json", (*source.notes, *result.notes))
+        return ConvertResult(request.out / "model.json", source.notes)
 
 
 def reference(request: ReferenceRequest) -> None:
@@ -104,7 +105,7 @@ def reference(request: ReferenceRequest) -> None:
     with zipfile.ZipFile(request.outputs, "w") as archive:  # np.savez refuses outputs named "file"
         for name, array in outputs.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, _plain(array), allow_pickle=False)
+                np.lib.format.write_array(file, _plain(array), allow_pickle=False)  # type: ignore[no-untyped-call]
 
 
 def versions(_: object = None) -> dict[str, str]:
@@ -210,8 +211,8 @@ def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
     outputs = sorted(function.structured_outputs)
     kept = _kept(outputs, options)
 
-    def freeze(functional: bool) -> _Frozen:
-        return _freeze(function, inputs, outputs, kept, functional=functional, model=model)
+    def freeze() -> _Frozen:
+        return _freeze(function, inputs, outputs, kept, model=model)
 
     def run(arrays: Arrays) -> Arrays:
         fed = {name: _feed(arrays, name, spec.dtype, spec.shape) for name, spec in specs.items()}
@@ -231,7 +232,7 @@ def _open_saved_model_1(
     kept = _kept(sorted(outputs), options)
     nodes = [outputs[name].split(":")[0] for name in kept]
 
-    def freeze(_: bool) -> _Frozen:
+    def freeze() -> _Frozen:
         graph, initializer = stock._freeze_saved_model_v1(str(plain), list(options.tags), nodes)
         return _Frozen(
             graph.as_graph_def(),
@@ -254,11 +255,12 @@ def _open_saved_model_1(
 
 def _open_frozen(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
-    outputs = _frozen_outputs(read_graph(options.path), options)
-    check_graph(read_graph(options.path), where)
+    content = read_graph(options.path)
+    outputs = frozen_outputs(content, options.outputs, where)
+    check_graph(content, where)
+    del content
     tf = _tensorflow()
-    graph_def = tf.compat.v1.GraphDef()
-    graph_def.ParseFromString(plain.read_bytes())
+    graph_def = tf.compat.v1.GraphDef.FromString(plain.read_bytes())
     graph_def = tf.compat.v1.graph_util.extract_sub_graph(graph_def, [name.split(":")[0] for name in outputs.values()])
     variables = [node.name for node in graph_def.node if node.op in {"VarHandleOp", "Variable", "VariableV2"}]
     if variables:
@@ -270,7 +272,7 @@ def _open_frozen(options: SourceOptions, plain: Path) -> _Source:
         tf.import_graph_def(graph_def, name="")
     inputs = {node.name: f"{node.name}:0" for node in graph_def.node if node.op == "Placeholder"}
 
-    def freeze(_: bool) -> _Frozen:
+    def freeze() -> _Frozen:
         return _Frozen(
             graph.as_graph_def(),
             {key: graph.get_tensor_by_name(name) for key, name in inputs.items()},
@@ -283,25 +285,6 @@ def _open_frozen(options: SourceOptions, plain: Path) -> _Source:
             return _run_session(session, arrays, inputs, outputs)
 
     return _Source(freeze, run)
-
-
-def _frozen_outputs(graph: Any, options: SourceOptions) -> dict[str, str]:
-    """Give the outputs' tensors by name: those asked for, else the one node that nothing uses."""
-    where = str(options.path)
-    nodes = {node.name: node for node in graph.node}
-    used = {reference.lstrip("^").split(":")[0] for node in graph.node for reference in node.input}
-    idle = {"Const", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert", "VariableV2", "VarHandleOp"}
-    sinks = sorted(name for name, node in nodes.items() if name not in used and node.op not in idle)
-    if not options.outputs:
-        if len(sinks) == 1:
-            return {sinks[0]: f"{sinks[0]}:0"}
-        raise SourceError(
-            f"has {len(sinks)} nodes that could be its output", where=where, hint=f"Set outputs to some of {sinks[:20]}"
-        )
-    for name in options.outputs:
-        if name.split(":")[0] not in nodes:
-            raise SourceError(f"has no node {name!r}", where=where, hint=f"Set outputs to some of {sinks[:20]}")
-    return {name: name if ":" in name else f"{name}:0" for name in options.outputs}
 
 
 def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: dict[str, str]) -> Arrays:
@@ -371,17 +354,14 @@ def _check_hdf5(file: Any, where: str) -> None:
     """Refuse data that lie in other files: a model must not read them."""
     import h5py
 
-    def visit(name: str, link: Any) -> None:
+    def visit(name: str, link: Any) -> str | None:
         if isinstance(link, h5py.ExternalLink):
-            raise UnsafeModelError(f"links to another file at {name!r}", where=where, hint="Save the model again")
-        if isinstance(link, h5py.HardLink):
-            item = file[name]
-            if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-                raise UnsafeModelError(
-                    f"keeps {name!r} in another file", where=where, hint="Save the model again, as one file"
-                )
+            return name
+        item = file[name] if isinstance(link, h5py.HardLink) else None
+        return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
 
-    file.visititems_links(visit)
+    if name := file.visititems_links(visit):
+        raise UnsafeModelError(f"keeps {name!r} in another file", where=where, hint="Save the model again, as one file")
 
 
 def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> _Source:
@@ -405,8 +385,8 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
             where=where,
             hint="Call the model once before saving it, or give its first layer an input shape",
         )
-    inputs = _unique([tensor.name for tensor in model.inputs])
-    outputs = _unique(_output_names(model))
+    inputs = unique([tensor.name for tensor in model.inputs])
+    outputs = unique(_output_names(model))
     for name, tensor in zip(inputs, model.inputs, strict=True):
         if getattr(tensor, "sparse", False) or "Ragged" in str(getattr(tensor, "type_spec", "")):
             raise SourceError(
@@ -415,7 +395,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     kept = _kept(outputs, options)
     tree = tf.nest if is_keras2 else keras.tree
     specs = [
-        tf.TensorSpec(tensor.shape, tensor.dtype, name=_node_name(name))
+        tf.TensorSpec(tensor.shape, tensor.dtype, name=node_name(name))
         for name, tensor in zip(inputs, model.inputs, strict=True)
     ]
 
@@ -426,8 +406,8 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
 
     function = infer.get_concrete_function()
 
-    def freeze(functional: bool) -> _Frozen:
-        return _freeze(function, inputs, outputs, kept, functional=functional)
+    def freeze() -> _Frozen:
+        return _freeze(function, inputs, outputs, kept)
 
     def run(arrays: Arrays) -> Arrays:
         fed = [_feed(arrays, name, spec.dtype, spec.shape) for name, spec in zip(inputs, specs, strict=True)]
@@ -443,24 +423,6 @@ def _output_names(model: Any) -> list[str]:
     if names and len(names) == len(model.outputs):
         return list(names)
     return [tensor._keras_history.operation.name for tensor in model.outputs]
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Number names that come more than once."""
-    found: dict[str, None] = {}
-    for name in names:
-        candidate, number = name, 0
-        while candidate in found:
-            number += 1
-            candidate = f"{name}_{number}"
-        found[candidate] = None
-    return list(found)
-
-
-def _node_name(name: str) -> str:
-    """Make a layer's name one that TensorFlow accepts for a node."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return plain if plain[:1].isalnum() else f"input{plain}"
 
 
 def _keras_error(error: Exception, where: str) -> SourceError:
@@ -495,21 +457,21 @@ def _kept(outputs: list[str], options: SourceOptions) -> list[str]:
     return [name for name in outputs if not options.outputs or name in options.outputs]
 
 
-def _freeze(
-    function: Any, inputs: list[str], outputs: list[str], kept: list[str], *, functional: bool, model: Any = None
-) -> _Frozen:
+def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str], model: Any = None) -> _Frozen:
     """Turn the variables of a concrete function into constants.
 
     Args:
-        function: its first inputs and its outputs are in the order of the names.
-        inputs, outputs: signature names.
+        function: a concrete function.
+        inputs: names of its first inputs, in their order.
+        outputs: names of its outputs, in their order.
         kept: the outputs that are wanted.
-        functional: keep ``While`` and ``If`` with their functions instead of lowering them.
         model: the loaded SavedModel that holds the tables which the function uses, if any.
     """
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
-    graph = stock._freeze_saved_model_v2(function, functional)
+    graph = stock._freeze_saved_model_v2(function)
+    for tensor, original in zip(graph.outputs, function.outputs, strict=True):
+        tensor.set_shape(original.shape)
     captured = function.inputs[len(inputs) :]
     resources = {
         tensor.name: tensor
@@ -520,7 +482,7 @@ def _freeze(
     if resources and model is not None:
         initializer = stock._get_resource_initializer_concrete_function(model)
         ids = stock._get_resource_ids_maps(model, function, initializer)
-        initializer = (stock._freeze_saved_model_v2(initializer, functional), ids)
+        initializer = (stock._freeze_saved_model_v2(initializer), ids)
     return _Frozen(
         graph.as_graph_def(),
         {
@@ -574,7 +536,6 @@ class _Result:
     weights: list[dict[str, Any]]
     signature: Any
     initializer: tuple[Any, Any, Any]
-    notes: tuple[str, ...]
 
     @property
     def nbytes(self) -> int:
@@ -588,21 +549,22 @@ def _optimise(frozen: _Frozen, where: str) -> _Result:
 
     initializer, initializer_signature, ids = _initializer(frozen)
     check_graph(frozen.graph_def, where)
-    graph_def = _without_defaults(frozen)
+    graph_def = _trim(frozen)
     signature = _signature(frozen)
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(graph_def, name="")
     graph_def = stock.optimize_graph(graph, signature, skip_op_check=True, strip_debug_ops=True)
-    _prune_functions(graph_def)
-    _check_supported([graph_def, *([initializer] if initializer else [])], where)
-    notes = _drop_unused_inputs(graph_def, signature)
+    drop_control_edges(graph_def)
+    merge_constants(graph_def)
+    prune_functions(graph_def)
+    check_supported([graph_def, *([initializer] if initializer else [])], _supported_ops(), where)
     for definition in graph_def.library.function:
-        _separate_constants(definition)
+        prepare_function(definition)
     (weights,) = stock.extract_weights(graph_def, initializer)
     for weight in weights:
         weight["data"] = _narrow(weight["data"])
-    return _Result(graph_def, weights, signature, (initializer, initializer_signature, ids), notes)
+    return _Result(graph_def, weights, signature, (initializer, initializer_signature, ids))
 
 
 def _initializer(frozen: _Frozen) -> tuple[Any, Any, Any]:
@@ -620,16 +582,12 @@ def _initializer(frozen: _Frozen) -> tuple[Any, Any, Any]:
     return graph.as_graph_def(), stock._build_signature_def(graph, [], graph.outputs), ids
 
 
-def _without_defaults(frozen: _Frozen) -> Any:
-    """Keep what the outputs need; a placeholder with a default that is no input of the signature becomes its default."""
+def _trim(frozen: _Frozen) -> Any:
+    """Keep what the outputs need, and no inputs but those of the signature."""
     from tensorflow.compat.v1.graph_util import extract_sub_graph
 
-    fed = {tensor.op.name for tensor in frozen.inputs.values()}
-    for node in frozen.graph_def.node:
-        if node.op == "PlaceholderWithDefault" and node.name not in fed:
-            node.op = "Identity"
-            node.attr["T"].type = node.attr["dtype"].type
-            del node.attr["dtype"], node.attr["shape"]
+    fed = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.resources.values())}
+    replace_defaults(frozen.graph_def, fed)
     library = frozen.graph_def.library
     graph_def = extract_sub_graph(frozen.graph_def, [tensor.op.name for tensor in frozen.outputs.values()])
     graph_def.library.CopyFrom(library)
@@ -637,6 +595,20 @@ def _without_defaults(frozen: _Frozen) -> Any:
     # The optimiser looks up every input of the signature, also those that nothing uses.
     graph_def.node.extend(node for node in frozen.graph_def.node if node.name in fed - present)
     return graph_def
+
+
+def _supported_ops() -> set[str]:
+    """Give the ops that the converter knows TensorFlow.js to have."""
+    import json
+
+    from tensorflowjs import resource_loader
+
+    supported: set[str] = set()
+    for name in resource_loader.list_dir("op_list"):
+        if name.endswith(".json"):
+            with resource_loader.open_file(f"op_list/{name}") as file:
+                supported |= {entry["tfOpName"] for entry in json.load(file)}
+    return supported
 
 
 def _signature(frozen: _Frozen) -> Any:
@@ -654,92 +626,6 @@ def _signature(frozen: _Frozen) -> Any:
     return signature
 
 
-def _prune_functions(graph_def: Any) -> None:
-    """Drop functions that nothing calls: their constants would be shipped."""
-    functions = {definition.signature.name: definition for definition in graph_def.library.function}
-    queue = list(graph_def.node)
-    used: set[str] = set()
-    while queue:
-        node = queue.pop()
-        references = [value.func.name for value in node.attr.values() if value.HasField("func")]
-        references += [item.name for value in node.attr.values() for item in value.list.func]
-        for name in (node.op, *references):
-            if name in functions and name not in used:
-                used.add(name)
-                queue.extend(functions[name].node_def)
-    kept = [functions[name] for name in sorted(used)]
-    copies = [type(definition).FromString(definition.SerializeToString()) for definition in kept]
-    graph_def.library.Clear()
-    graph_def.library.function.extend(copies)
-
-
-def _check_supported(graphs: list[Any], where: str) -> None:
-    import json
-
-    from tensorflowjs import resource_loader
-
-    supported: set[str] = set()
-    for name in resource_loader.list_dir("op_list"):
-        if name.endswith(".json"):
-            with resource_loader.open_file(f"op_list/{name}") as file:
-                supported |= {entry["tfOpName"] for entry in json.load(file)}
-    missing: dict[str, list[str]] = {}
-    for graph in graphs:
-        functions = {definition.signature.name for definition in graph.library.function}
-        nodes = [*graph.node, *(node for definition in graph.library.function for node in definition.node_def)]
-        for node in nodes:
-            if node.op not in supported and node.op not in functions:
-                missing.setdefault(node.op, []).append(node.name)
-    if missing:
-        found = "; ".join(f"{op} at {_some(sorted(nodes))}" for op, nodes in sorted(missing.items()))
-        raise UnsupportedOpsError(
-            f"TensorFlow.js lacks ops of this model: {found}",
-            where=where,
-            hint="Choose a signature or outputs that do not need them, or do that part in the page and feed its result",
-        )
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
-def _drop_unused_inputs(graph_def: Any, signature: Any) -> tuple[str, ...]:
-    present = {node.name for node in graph_def.node}
-    unused = sorted(name for name, info in signature.inputs.items() if info.name.split(":")[0] not in present)
-    for name in unused:
-        del signature.inputs[name]
-    return tuple(f"Input {name!r} changes no output and is left out" for name in unused)
-
-
-def _separate_constants(definition: Any) -> None:
-    """Rename constants of a function so that no other node's name begins with one's.
-
-    The converter's own renaming goes by beginnings of names and would tear other edges.
-    """
-    names = [node.name for node in definition.node_def]
-    arguments = [argument.name for argument in definition.signature.input_arg]
-    constants = {node.name for node in definition.node_def if node.op == "Const"}
-    others = [name for name in (*names, *arguments) if name not in constants]
-    renamed: dict[str, str] = {}
-    for name in sorted(constants):
-        candidate = name
-        while any(other.startswith(candidate) for other in others):
-            candidate += "_value"
-        if candidate != name:
-            renamed[name] = candidate
-    for node in definition.node_def:
-        node.name = renamed.get(node.name, node.name)
-        for number, text in enumerate(node.input):
-            mark = "^" if text.startswith("^") else ""
-            head, colon, rest = text[len(mark) :].partition(":")
-            node.input[number] = f"{mark}{renamed.get(head, head)}{colon}{rest}"
-    for results in (definition.ret, definition.control_ret):
-        for key in list(results):
-            head, colon, rest = results[key].partition(":")
-            results[key] = f"{renamed.get(head, head)}{colon}{rest}"
-
-
 def _narrow(array: Any) -> Any:
     """Give a weight in a type that TensorFlow.js has; ends of slices such as 2**63-1 must not wrap round to -1."""
     import numpy as np
@@ -747,15 +633,6 @@ def _narrow(array: Any) -> Any:
     if array.dtype.kind in "iu" and array.dtype != np.int32:
         return np.clip(array, *int32_limits).astype(np.int32) if array.dtype.itemsize > 2 else array.astype(np.int32)
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
-
-
-def _is_doubled(result: _Result) -> bool:
-    """Tell whether lowering control flow copied weights."""
-    if not any(node.op in control_flow_ops for node in result.graph_def.node):
-        return False
-    arrays = [weight["data"] for weight in result.weights if weight["data"].nbytes >= doubling_floor]
-    distinct = {hashlib.sha256(array.tobytes()).digest(): array.nbytes for array in arrays if array.dtype != object}
-    return sum(array.nbytes for array in arrays) > doubling_ratio * sum(distinct.values())
 
 
 def _write(result: _Result, out: Path) -> None:

@@ -1,0 +1,182 @@
+"""What is done to graphs between freezing and writing; needs no TensorFlow, only its messages or ``graphdef``'s."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from builder.errors import SourceError, UnsupportedOpsError
+
+idle_ops = {"Const", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert", "VariableV2", "VarHandleOp"}
+counted_argument = re.compile(r"_\d+___(redundant_placeholder\d+)$")
+least_merged = 128
+
+
+def frozen_outputs(graph: Any, wanted: tuple[str, ...], where: str) -> dict[str, str]:
+    """Give the tensors of a frozen graph's outputs by name: those wanted, else the one node that nothing uses.
+
+    Raises:
+        SourceError: a wanted node is missing, or none is wanted and several could be meant.
+    """
+    nodes = {node.name: node for node in graph.node}
+    used = {reference.lstrip("^").split(":")[0] for node in graph.node for reference in node.input}
+    sinks = sorted(name for name, node in nodes.items() if name not in used and node.op not in idle_ops)
+    if not wanted:
+        if len(sinks) == 1:
+            return {sinks[0]: f"{sinks[0]}:0"}
+        raise SourceError(
+            f"has {len(sinks)} nodes that could be its output", where=where, hint=f"Set outputs to some of {sinks[:20]}"
+        )
+    for name in wanted:
+        if name.split(":")[0] not in nodes:
+            raise SourceError(f"has no node {name!r}", where=where, hint=f"Set outputs to some of {sinks[:20]}")
+    return {name: name if ":" in name else f"{name}:0" for name in wanted}
+
+
+def prune_functions(graph_def: Any) -> None:
+    """Drop functions that nothing calls: their constants would be shipped. The others come in order of first call."""
+    functions = {definition.signature.name: definition for definition in graph_def.library.function}
+    queue = list(graph_def.node)
+    used: dict[str, None] = {}
+    while queue:
+        node = queue.pop(0)
+        values = [node.attr[key] for key in sorted(node.attr)]
+        references = [item.name for value in values for item in (value.func, *value.list.func)]
+        for name in (node.op, *references):
+            if name in functions and name not in used:
+                used[name] = None
+                queue.extend(functions[name].node_def)
+    copies = [type(functions[name]).FromString(functions[name].SerializeToString()) for name in used]
+    graph_def.library.Clear()
+    graph_def.library.function.extend(copies)
+
+
+def check_supported(graphs: list[Any], supported: set[str], where: str) -> None:
+    """Check that TensorFlow.js has every op of the graphs and their functions.
+
+    Raises:
+        UnsupportedOpsError: it lacks some; they are named with their nodes.
+    """
+    missing: dict[str, list[str]] = {}
+    for graph in graphs:
+        functions = {definition.signature.name for definition in graph.library.function}
+        nodes = [*graph.node, *(node for definition in graph.library.function for node in definition.node_def)]
+        for node in nodes:
+            if node.op not in supported and node.op not in functions:
+                missing.setdefault(node.op, []).append(node.name)
+    if missing:
+        found = "; ".join(f"{op} at {_some(sorted(nodes))}" for op, nodes in sorted(missing.items()))
+        raise UnsupportedOpsError(
+            f"TensorFlow.js lacks ops of this model: {found}",
+            where=where,
+            hint="Choose a signature or outputs that do not need them, or do that part in the page and feed its result",
+        )
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def prepare_function(definition: Any) -> None:
+    """Make a function of the library ready for the converter, which puts the function's name before its constants'.
+
+    It goes by beginnings of names, which would tear the edges of other nodes, and forgets the function's results.
+    Names that count the functions of this process become ones that do not.
+    """
+    names = [node.name for node in definition.node_def]
+    arguments = [argument.name for argument in definition.signature.input_arg]
+    constants = {node.name for node in definition.node_def if node.op == "Const"}
+    others = [name for name in (*names, *arguments) if name not in constants]
+    renamed: dict[str, str] = {}
+    for name in sorted(constants):
+        candidate = name
+        while any(other.startswith(candidate) for other in others):
+            candidate += "_value"
+        if candidate != name:
+            renamed[name] = candidate
+    for argument in definition.signature.input_arg:
+        if counted := counted_argument.search(argument.name):
+            renamed[argument.name] = counted.group(1)
+            argument.name = counted.group(1)
+    for node in definition.node_def:
+        node.name = renamed.get(node.name, node.name)
+        for number, text in enumerate(node.input):
+            mark = "^" if text.startswith("^") else ""
+            head, colon, rest = text[len(mark) :].partition(":")
+            node.input[number] = f"{mark}{renamed.get(head, head)}{colon}{rest}"
+    for results in (definition.ret, definition.control_ret):
+        for key in list(results):
+            head, colon, rest = results[key].partition(":")
+            prefix = f"{definition.signature.name}/" if head in constants else ""
+            results[key] = f"{prefix}{renamed.get(head, head)}{colon}{rest}"
+
+
+def unique(names: list[str]) -> list[str]:
+    """Number names that come more than once."""
+    found: dict[str, None] = {}
+    for name in names:
+        candidate, number = name, 0
+        while candidate in found:
+            number += 1
+            candidate = f"{name}_{number}"
+        found[candidate] = None
+    return list(found)
+
+
+def node_name(name: str) -> str:
+    """Make a layer's name one that TensorFlow accepts for a node."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return plain if plain[:1].isalnum() else f"input{plain}"
+
+
+def merge_constants(graph_def: Any) -> None:
+    """Keep one of the constants that are equal: lowered loops come with copies of their weights."""
+    first: dict[tuple[str, bytes], str] = {}
+    merged: dict[str, str] = {}
+    for node in graph_def.node:
+        if node.op == "Const" and node.attr["value"].ByteSize() >= least_merged:
+            content = node.attr["value"].SerializeToString(deterministic=True)
+            key = (node.device, hashlib.sha256(content).digest())
+            if first.setdefault(key, node.name) != node.name:
+                merged[node.name] = first[key]
+    for node in graph_def.node:
+        for number, text in enumerate(node.input):
+            if (name := text.partition(":")[0]) in merged:
+                node.input[number] = merged[name]
+    _keep_nodes(graph_def, lambda node: node.name not in merged)
+
+
+def drop_control_edges(graph_def: Any) -> None:
+    """Remove the edges that only order nodes: TensorFlow.js takes them for data, and then finds no way to loops' ends.
+
+    A node that begins anew in each round of a loop keeps them: they alone tell which loop it belongs to.
+    """
+    constants = {node.name for node in graph_def.node if node.op == "Const"}
+    for node in graph_def.node:
+        data = [text for text in node.input if not text.startswith("^")]
+        if len(data) < len(node.input) and (node.op == "Const" or any(_source(text) not in constants for text in data)):
+            node.input[:] = data
+    used = {_source(text) for node in graph_def.node for text in node.input}
+    _keep_nodes(graph_def, lambda node: node.op != "NoOp" or node.name in used)
+
+
+def _keep_nodes(graph_def: Any, wanted: Callable[[Any], bool]) -> None:
+    for number in reversed(range(len(graph_def.node))):
+        if not wanted(graph_def.node[number]):
+            del graph_def.node[number]
+
+
+def _source(reference: str) -> str:
+    return reference.lstrip("^").partition(":")[0]
+
+
+def replace_defaults(graph_def: Any, fed: set[str]) -> None:
+    """Make each placeholder with a default that is not fed its default: it would be one input more."""
+    for node in graph_def.node:
+        if node.op == "PlaceholderWithDefault" and node.name not in fed:
+            node.op = "Identity"
+            node.attr["T"].type = node.attr["dtype"].type
+            del node.attr["dtype"], node.attr["shape"]
