@@ -103,10 +103,7 @@ def prepare_function(definition: Any) -> None:
             argument.name = counted.group(1)
     for node in definition.node_def:
         node.name = renamed.get(node.name, node.name)
-        for number, text in enumerate(node.input):
-            mark = "^" if text.startswith("^") else ""
-            head, colon, rest = text[len(mark) :].partition(":")
-            node.input[number] = f"{mark}{renamed.get(head, head)}{colon}{rest}"
+        node.input[:] = [_replace_source(text, renamed) for text in node.input]
     for results in (definition.ret, definition.control_ret):
         for key in list(results):
             head, colon, rest = results[key].partition(":")
@@ -134,12 +131,12 @@ def node_name(name: str) -> str:
 
 def merge_constants(graph_def: Any) -> None:
     """Keep one of the constants that are equal: lowered loops come with copies of their weights."""
-    first: dict[tuple[str, bytes], str] = {}
+    first: dict[bytes, str] = {}
     merged: dict[str, str] = {}
     for node in graph_def.node:
         if node.op == "Const" and node.attr["value"].ByteSize() >= least_merged:
             content = node.attr["value"].SerializeToString(deterministic=True)
-            key = (node.device, hashlib.sha256(content).digest())
+            key = hashlib.sha256(content).digest()
             if first.setdefault(key, node.name) != node.name:
                 merged[node.name] = first[key]
     for node in graph_def.node:
@@ -161,6 +158,41 @@ def drop_control_edges(graph_def: Any) -> None:
             node.input[:] = data
     used = {_source(text) for node in graph_def.node for text in node.input}
     _keep_nodes(graph_def, lambda node: node.op != "NoOp" or node.name in used)
+
+
+def forget_process(graphs: list[Any]) -> None:
+    """Remove what differs from process to process, and what only TensorFlow reads.
+
+    That is attributes with a leading underscore, devices, names that are counters, and names of shared tables.
+    """
+    tables: dict[bytes, bytes] = {}
+    for graph in graphs:
+        functions = graph.library.function
+        for node in [*graph.node, *(node for definition in functions for node in definition.node_def)]:
+            _forget_attributes(node.attr)
+            node.device = ""
+            if node.op.startswith("HashTable") and node.attr["shared_name"].s:
+                name = node.attr["shared_name"].s
+                node.attr["shared_name"].s = tables.setdefault(name, b"table_%d" % len(tables))
+        for definition in functions:
+            _forget_attributes(definition.attr)
+            definition.ClearField("arg_attr")
+        counters = [node.name for node in graph.node if node.name.isdigit()]
+        renamed = {name: f"constant_{number}" for number, name in enumerate(counters)}
+        for node in graph.node:
+            node.name = renamed.get(node.name, node.name)
+            node.input[:] = [_replace_source(text, renamed) for text in node.input]
+
+
+def _forget_attributes(attributes: Any) -> None:
+    for key in [key for key in attributes if key.startswith("_")]:
+        del attributes[key]
+
+
+def _replace_source(reference: str, renamed: dict[str, str]) -> str:
+    mark = "^" if reference.startswith("^") else ""
+    head, colon, rest = reference[len(mark) :].partition(":")
+    return f"{mark}{renamed.get(head, head)}{colon}{rest}"
 
 
 def _keep_nodes(graph_def: Any, wanted: Callable[[Any], bool]) -> None:

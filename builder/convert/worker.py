@@ -23,6 +23,7 @@ from typing import Any
 from builder.convert.graphs import (
     check_supported,
     drop_control_edges,
+    forget_process,
     frozen_outputs,
     merge_constants,
     node_name,
@@ -558,7 +559,9 @@ def _optimise(frozen: _Frozen, where: str) -> _Result:
     drop_control_edges(graph_def)
     merge_constants(graph_def)
     prune_functions(graph_def)
-    check_supported([graph_def, *([initializer] if initializer else [])], _supported_ops(), where)
+    graphs = [graph_def, initializer] if initializer else [graph_def]
+    check_supported(graphs, _supported_ops(), where)
+    forget_process(graphs)
     for definition in graph_def.library.function:
         prepare_function(definition)
     (weights,) = stock.extract_weights(graph_def, initializer)
