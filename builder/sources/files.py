@@ -6,6 +6,8 @@ from pathlib import Path
 
 from builder.sources.tfjs import weight_files
 
+random_file = "fingerprint.pb"  # TensorFlow puts a new random number into it each time it saves the same model
+
 
 def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
     """Give name (relative to the source) and path of every file that a build of this source reads.
@@ -17,6 +19,6 @@ def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
         folder = path.parent
         return ((path.name, path), *((file.relative_to(folder).as_posix(), file) for file in weight_files(path)))
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.is_file())
+        found = sorted(file for file in path.rglob("*") if file.is_file() and file.name != random_file)
         return tuple((file.relative_to(path).as_posix(), file) for file in found)
     return ((path.name, path),)
