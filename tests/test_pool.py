@@ -82,10 +82,7 @@ def test_what_workers_print_goes_to_the_log_only(tmp_path: Path, capfd: pytest.C
     log = tmp_path / "worker.log"
     with ConversionPool(1, log) as pool:
         assert pool.submit(pool_tasks.speak, "from Python").result() == "from Python"
-    assert log.read_text() == "from Python\nand from C++\n" or set(log.read_text().splitlines()) == {
-        "from Python",
-        "and from C++",
-    }
+    assert sorted(log.read_text().splitlines()) == ["and from C++", "from Python"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -96,7 +93,7 @@ def test_without_tensorflow_the_hint_says_what_to_install(monkeypatch: pytest.Mo
     )
     with (
         ConversionPool(1) as pool,
-        pytest.raises(ConversionError, match=r"tensorflow .*pip install \"shardpress\[conv"),
+        pytest.raises(ConversionError, match="tensorflow .*pip install"),
     ):
         pool.submit("versions", None).result()
     assert pool._all == []
@@ -104,23 +101,32 @@ def test_without_tensorflow_the_hint_says_what_to_install(monkeypatch: pytest.Mo
 
 def test_an_exception_ends_the_work_under_way(tmp_path: Path) -> None:
     started = tmp_path / "started"
-    with pytest.raises(KeyboardInterrupt), ConversionPool(1) as pool:
-        pool.submit(pool_tasks.square, 2).result()
-        worker = pool._all[0].process.pid
-        descriptor = os.pidfd_open(worker)
-        pool.submit(pool_tasks.wait_forever, started)
-        raise KeyboardInterrupt
-    assert select.select([descriptor], [], [], 30)[0]
-    os.close(descriptor)
+    os.mkfifo(started)
+    descriptors = []
+
+    def interrupt() -> None:
+        with ConversionPool(1) as pool:
+            pool.submit(pool_tasks.wait_forever, started)
+            descriptors.append(os.pidfd_open(int(started.read_text())))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert select.select(descriptors, [], [], 30)[0]
+    os.close(descriptors[0])
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
 def test_a_worker_does_not_outlive_a_killed_main_process(state: str, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[1]
-    command = [sys.executable, "-m", "tests.pool_tasks", state, str(tmp_path / "started")]
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    command = [sys.executable, "-m", "tests.pool_tasks", state, str(started)]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as main:
         assert main.stdout is not None
         descriptor = os.pidfd_open(int(main.stdout.readline()))
+        if state == "busy":
+            assert int(started.read_text())
         main.kill()
     ended = select.select([descriptor], [], [], 30)[0]
     os.close(descriptor)
