@@ -93,7 +93,7 @@ def test_without_tensorflow_the_hint_says_what_to_install(monkeypatch: pytest.Mo
     )
     with (
         ConversionPool(1) as pool,
-        pytest.raises(ConversionError, match="tensorflow .*pip install"),
+        pytest.raises(ConversionError, match=r"tensorflow .*pip install"),
     ):
         pool.submit("versions", None).result()
     assert pool._all == []

@@ -167,6 +167,16 @@ def _hostile(folder: Path, tf: Any) -> None:
 
 
 def _frozen(folder: Path, tf: Any, np: Any) -> None:
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    kernel = tf.Variable(np.linspace(-0.1, 0.1, 4096, dtype=np.float32).reshape(64, 64))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 64], tf.float32, name="x")])
+    def loop(x: Any) -> Any:
+        return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(y @ kernel) + 0.5), (0, x))[1]
+
+    frozen = convert_variables_to_constants_v2(loop.get_concrete_function(), lower_control_flow=False)
+    (folder / "loop.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     v1 = tf.compat.v1
     with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, [None, 4], name="x")
