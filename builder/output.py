@@ -166,7 +166,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "format": content["kind"],
         "load": bundle.load,
         "priority": bundle.priority,
-        "precision": "exact",
+        "precision": built.settings.precision,
         "contract": content["contract"],
         "verified": _verified(verification),
         "head": _file(bundle.head),
@@ -186,6 +186,8 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
             for number, weight in enumerate(content["weights"])
         ],
         "compat": [_file(file) for file in built.compat],
+        "license": built.settings.license,
+        "card": built.settings.card,
     }
 
 

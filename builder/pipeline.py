@@ -60,6 +60,7 @@ class Built:
 
     Attributes:
         bundle: its files.
+        settings: its table in build.toml.
         source: where it came from.
         key: names this very result.
         artefact: the stock ``model.json`` it was made from: the source itself, or what TensorFlow converted.
@@ -71,6 +72,7 @@ class Built:
     """
 
     bundle: ModelBundle
+    settings: ModelConfig
     source: SourceOptions
     key: str
     artefact: Path
@@ -261,6 +263,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
     cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(artefact)})
     return Built(
         assembly.bundle(plan.model.load, plan.model.priority),
+        plan.model,
         plan.source,
         plan.key,
         artefact,
@@ -319,9 +322,8 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
         return None
     source = SourceOptions(session.config.folder / model.source, "kept")
     bundle = assembly.bundle(model.load, model.priority)
-    return Built(
-        bundle, source, latest["key"], Path(latest["artefact"]), assembly.notes, assembly.ids_below, cached=True
-    )
+    artefact = Path(latest["artefact"])
+    return Built(bundle, model, source, latest["key"], artefact, assembly.notes, assembly.ids_below, cached=True)
 
 
 def _check_budget(built: Built, model: ModelConfig) -> Built:

@@ -62,8 +62,8 @@ class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
     shards: list[ShardEntry]
     weights: list[WeightEntry]
     compat: list[FileEntry]
-    license: str | None = None
-    card: str | None = None
+    license: str | None
+    card: str | None
 
 
 class LoaderEntry(msgspec.Struct, forbid_unknown_fields=True):

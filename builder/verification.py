@@ -48,8 +48,8 @@ def verify_models(session: Session, models: tuple[Built, ...]) -> dict[str, Veri
             loader_code,
             runtime,
             built.key,
-            msgspec.to_builtins(session.config.models[name].verify),
-            _input_digests(session, name),
+            msgspec.to_builtins(built.settings.verify),
+            _input_digests(session, built),
             fingerprint("verify"),
         )
         record = session.cache.record("verified", key)
@@ -122,7 +122,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
         except ShardpressError as error:
             failures[name] = error
             continue
-        settings = session.config.models[name].verify
+        settings = built.settings.verify
         folder = work / f"bundle-{name}"
         folder.mkdir()
         (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
@@ -144,7 +144,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
 def _cases(session: Session, built: Built) -> list[dict[str, Any]]:
     from builder.verify.inputs import load_inputs, seeded_inputs
 
-    pattern = session.config.models[built.bundle.name].verify.inputs
+    pattern = built.settings.verify.inputs
     if pattern is None:
         return [seeded_inputs(built.bundle.inputs, ids_below=built.ids_below)]
     return load_inputs(pattern, built.bundle.inputs, session.config.folder)
@@ -162,8 +162,8 @@ def _reference(session: Session, built: Built, case: dict[str, Any], stem: Path)
     return outputs, session.pool.submit("reference", request, built.bundle.name)
 
 
-def _input_digests(session: Session, name: str) -> list[list[str]]:
-    pattern = session.config.models[name].verify.inputs
+def _input_digests(session: Session, built: Built) -> list[list[str]]:
+    pattern = built.settings.verify.inputs
     if pattern is None:
         return []
     from builder.verify.inputs import matching_files
