@@ -268,3 +268,20 @@ def test_reachable_names_every_shard(project: Path) -> None:
         path.relative_to(cdn).as_posix() for path in (cdn / "assets").iterdir() if path.suffix in {".json", ".bin"}
     }
     assert reachable(index, heads) == on_disk
+
+
+def test_an_interrupted_build_says_so_and_leaves_what_was_published(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-q"]) == 0
+    before = tree(project / "dist")
+    write_model(project / "b", width=40, seed=9)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builder.assemble.pack", interrupt)
+    capsys.readouterr()
+    assert main(["-q"]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted; what was published before is as it was"
+    assert tree(project / "dist") == before
