@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import rjsmin
+import minify
 
 from builder.errors import ShardpressError
 
@@ -95,4 +95,8 @@ def _dump(value: Any, **_: Any) -> str:
 
 
 def _minify(script: str) -> str:
-    return str(rjsmin.jsmin(script, keep_bang_comments=True)).strip() + "\n"
+    """Minify all but the lines up to the index, which tools have to find as it is."""
+    before, mark, after = script.partition("const CONFIG=")
+    index, _, code = after.partition("\n")
+    lines = [line for line in before.splitlines() if line.startswith("/*!")]
+    return "\n".join([*lines, mark + index, str(minify.string("application/javascript", code)), ""])

@@ -1,82 +1,166 @@
-/** The bytes of a model's weights, put together as its shards come in. */
-class WeightBytes {
-  /** @param {Weight[]} weights */
-  constructor(weights) {
-    this.weights = weights;
-    /** @type {(ArrayBuffer | undefined)[]} */
-    this.buffers = [];
-  }
-
-  /** @param {number} i index of a weight */
-  buffer(i) {
-    const { owner, bytes } = this.weights[i];
-    return (this.buffers[owner] ??= new ArrayBuffer(bytes));
-  }
-
+/**
+ * Puts weights together from their planes. It refers to nothing outside itself: a worker is made from its source.
+ *
+ * @param {Pick<Weight, "exact" | "bytes">[]} weights
+ */
+function makeDecoder(weights) {
+  /** @type {ArrayBuffer[]} */
+  const buffers = [];
+  /** @param {number} i index of a weight that has bytes of its own */
+  const give = (i) => (buffers[i] ??= new ArrayBuffer(weights[i].bytes));
   /**
-   * @param {Shard} shard
+   * @param {Segment[]} segments of a shard
    * @param {Uint8Array} bytes all of it
    */
-  add(shard, bytes) {
+  const add = (segments, bytes) => {
     let offset = 0;
-    for (const { weight, plane, from, to } of shard.segments) {
+    for (const { weight, plane, from, to } of segments) {
       const part = bytes.subarray(offset, (offset += to - from));
-      const buffer = this.buffer(weight);
-      if (this.weights[weight].exact) addPlane(new Uint32Array(buffer), plane, part, from);
-      else new Uint8Array(buffer).set(part, from);
-    }
-  }
-
-  /** Puts into every exact weight the midpoint of what its later planes will say. */
-  async fill() {
-    const breathe = breather();
-    for (const [i, { exact, owner }] of this.weights.entries()) {
-      if (!exact || owner !== i) continue;
-      const words = new Uint32Array(this.buffer(i));
-      for (let start = 0; start < words.length; start += 1 << 18) {
-        fillMidpoints(words.subarray(start, start + (1 << 18)));
-        await breathe();
+      const buffer = give(weight);
+      if (!weights[weight].exact) {
+        new Uint8Array(buffer).set(part, from);
+        continue;
       }
+      const words = new Uint32Array(buffer, 4 * from);
+      const { length } = part;
+      if (plane === 0) for (let i = 0; i < length; i++) words[i] |= part[i] << 23;
+      else if (plane === 1) for (let i = 0; i < length; i++) words[i] |= ((part[i] & 0x80) << 24) | ((part[i] & 0x7f) << 16);
+      else if (plane === 2) for (let i = 0; i < length; i++) words[i] = (words[i] & 0xffff00ff) | (part[i] << 8);
+      else for (let i = 0; i < length; i++) words[i] |= part[i];
     }
-  }
-
-  /** What TensorFlow.js calls weight specs. */
-  specs() {
-    return this.weights.map(({ name, shape, dtype, quantization }) => ({ name, shape, dtype, ...(quantization && { quantization }) }));
-  }
-
-  /** One buffer for each weight that has bytes, in order. */
-  data() {
-    const buffers = this.weights.map((_, i) => this.buffer(i)).filter(({ byteLength }) => byteLength);
-    // TensorFlow.js 4.22 takes [8, 100] for buffers of 8 bytes each: an empty one at the end makes it look.
-    return [...buffers, new ArrayBuffer(0)];
-  }
+  };
+  /**
+   * Sets the 16 missing bits of a stretch to the middle of their range; zeros, infinities and NaN stay.
+   *
+   * @param {number} i
+   * @param {number} start
+   * @returns where the next stretch begins, 0 after the last one
+   */
+  const fill = (i, start) => {
+    if (!weights[i].exact) return 0;
+    const words = new Uint32Array(give(i));
+    const end = Math.min(words.length, start + 0x40000);
+    for (let at = start; at < end; at++) {
+      const bits = words[at];
+      if (bits & 0x7fff0000 && ~bits & 0x7f800000) words[at] |= 0x8000;
+    }
+    return end < words.length ? end : 0;
+  };
+  return { add, fill, give };
 }
 
 /**
- * Writes a run of bytes of one plane of the codec `exact`.
+ * Puts weights together as their shards come.
  *
- * @param {Uint32Array} words the weight's elements, as their bits
- * @param {number} plane
- * @param {Uint8Array} bytes
- * @param {number} from index of the element that the first byte belongs to
+ * @typedef {object} Decoder
+ * @property {(shard: Shard, bytes: Uint8Array<ArrayBuffer>, sole: boolean) => void} add takes the bytes away if they are
+ *   the caller's own
+ * @property {(owners: number[], fill: boolean) => Promise<Map<number, ArrayBuffer>>} take gives what weights have so far,
+ *   missing bits filled in on request
+ * @property {() => void} close
  */
-function addPlane(words, plane, bytes, from) {
-  const { length } = bytes;
-  if (plane === 0) for (let i = 0; i < length; i++) words[from + i] |= bytes[i] << 23;
-  else if (plane === 1) for (let i = 0; i < length; i++) words[from + i] |= ((bytes[i] & 0x80) << 24) | ((bytes[i] & 0x7f) << 16);
-  else if (plane === 2) for (let i = 0; i < length; i++) words[from + i] = (words[from + i] & 0xffff00ff) | (bytes[i] << 8);
-  else for (let i = 0; i < length; i++) words[from + i] |= bytes[i];
-}
 
 /**
- * Sets the 16 missing bits to the middle of their range; zeros, infinities and NaN stay.
- *
- * @param {Uint32Array} words
+ * @param {Head} head
+ * @returns {Promise<Decoder>}
  */
-function fillMidpoints(words) {
-  for (let i = 0; i < words.length; i++) {
-    const bits = words[i];
-    if (bits & 0x7fff0000 && ~bits & 0x7f800000) words[i] |= 0x8000;
+async function openDecoder({ weights, shards }) {
+  // A worker takes longer to start than so little takes to decode.
+  const worker = shards.reduce((sum, { bytes }) => sum + bytes, 0) > 0x40000 && (await startWorker());
+  const specs = weights.map(({ exact, bytes }) => ({ exact, bytes }));
+  if (!worker) {
+    const decoder = makeDecoder(specs);
+    return {
+      add: ({ segments }, bytes) => decoder.add(segments, bytes),
+      async take(owners, fill) {
+        const breathe = breather();
+        for (const i of fill ? owners : []) {
+          let at = 0;
+          while ((at = decoder.fill(i, at))) await breathe();
+          await breathe();
+        }
+        return new Map(owners.map((i) => [i, decoder.give(i)]));
+      },
+      close() {},
+    };
+  }
+  worker.postMessage([specs]);
+  const broken = deferred();
+  worker.onerror = ({ message }) => broken.reject(new ModelError("runtime", `The decoding worker failed: ${message}`));
+  return {
+    add({ segments }, bytes, sole) {
+      const own = sole ? bytes : bytes.slice();
+      worker.postMessage([, segments, own], [own.buffer]);
+    },
+    take(owners, fill) {
+      const answer = new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+      worker.postMessage([, , owners, fill]);
+      return /** @type {Promise<any>} */ (Promise.race([broken.promise, answer]));
+    },
+    close: () => worker.terminate(),
+  };
+}
+
+/** Starts a decoding worker from source, whatever origin the loader is from; gives nothing where the page forbids it. */
+async function startWorker() {
+  if (settings.worker === false) return;
+  const begin = (/** @type {typeof makeDecoder} */ make) => {
+    /** @type {ReturnType<typeof makeDecoder>} */
+    let decoder;
+    onmessage = ({ data: [specs, segments, more, fill] }) => {
+      if (specs) decoder = make(specs);
+      else if (segments) decoder.add(segments, more);
+      else {
+        const result = new Map();
+        for (const i of more) {
+          let at = 0;
+          while (fill && (at = decoder.fill(i, at)));
+          // What is filled in will be refined, so it stays here as well.
+          result.set(i, fill ? decoder.give(i).slice(0) : decoder.give(i));
+        }
+        postMessage(result, { transfer: [...result.values()] });
+      }
+    };
+    postMessage(0);
+  };
+  /** @type {string | undefined} */
+  let url;
+  /** @type {Worker | undefined} */
+  let worker;
+  try {
+    url = URL.createObjectURL(new Blob([`(${begin})(${makeDecoder})`]));
+    const { trustedTypes } = /** @type {any} */ (globalThis);
+    const policy = (workerPolicy ??= trustedTypes?.createPolicy("shardpress", { createScriptURL: String }));
+    const started = (worker = new Worker(policy ? policy.createScriptURL(url) : url));
+    await new Promise((resolve, reject) => {
+      started.onmessage = resolve;
+      started.onerror = reject;
+    });
+    return started;
+  } catch {
+    worker?.terminate();
+  } finally {
+    if (url) URL.revokeObjectURL(url);
   }
 }
+
+/** @type {any} */
+let workerPolicy;
+
+/** What TensorFlow.js calls weight specs. @param {Weight[]} weights */
+const specsOf = (weights) => weights.map(({ name, shape, dtype, quantization }) => ({ name, shape, dtype, ...(quantization && { quantization }) }));
+
+/**
+ * One buffer for each weight that has bytes, in order.
+ *
+ * @param {Weight[]} weights
+ * @param {Map<number, ArrayBuffer>} buffers by owner
+ */
+function dataOf(weights, buffers) {
+  const list = weights.flatMap(({ owner, bytes }) => (bytes ? [/** @type {ArrayBuffer} */ (buffers.get(owner))] : []));
+  // TensorFlow.js 4.22 takes [8, 100] for buffers of 8 bytes each: an empty one at the end makes it look.
+  return [...list, new ArrayBuffer(0)];
+}
+
+/** @param {Weight[]} weights */
+const ownersOf = (weights) => [...new Set(weights.map(({ owner }) => owner))];

@@ -5,14 +5,15 @@ export class ModelError extends Error {
   /**
    * @param {ErrorCode} code
    * @param {string} message what happened and what to do next
-   * @param {{ model?: string, url?: string, cause?: unknown }} [details]
+   * @param {{ model?: string, url?: string, status?: number, cause?: unknown }} [details]
    */
-  constructor(code, message, { model, url, cause } = {}) {
+  constructor(code, message, { model, url, status, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "ModelError";
     this.code = code;
     this.model = model;
     this.url = url;
+    this.status = status;
   }
 }
 
@@ -29,3 +30,9 @@ function asModelError(error, code, message, details) {
   const reason = error instanceof Error ? error.message : String(error);
   return new ModelError(code, `${message}: ${reason}`, { ...details, cause: error });
 }
+
+/**
+ * @param {string} model
+ * @param {unknown} [cause]
+ */
+const cancelled = (model, cause) => new ModelError("abort", `Loading of ${model} was cancelled`, { model, cause });

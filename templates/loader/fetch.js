@@ -1,66 +1,81 @@
 /**
- * A file of the bundle: its address and the proof of its content.
+ * A file of the bundle: its place and the proof of its content.
  *
  * @typedef {object} FileSpec
  * @property {string} model
- * @property {string} url absolute
+ * @property {string} path
  * @property {number} bytes decoded length
+ * @property {number} wire length as sent, about
  * @property {string} sha256
- * @property {number} rank place in the queue: lower is sooner
- * @property {boolean} low whether the browser may put it behind everything else
+ * @property {boolean} refines whether every model's first answer comes before it
  */
 
 /**
  * A file that somebody needs; it is fetched once for all of them and forgotten when the last one lets go.
  *
  * @typedef {object} SharedFile
- * @property {number} claims
+ * @property {FileSpec} spec
+ * @property {Set<Job>} claims
  * @property {AbortController} controller
  * @property {boolean} here
+ * @property {boolean} kept whether it is in the store
+ * @property {string} source
  * @property {Promise<Uint8Array<ArrayBuffer>>} [content]
  */
 
-/** @type {Map<string, SharedFile>} */
+/** @type {Map<string, SharedFile>} by hash, as models may share files */
 const files = new Map();
 
-/** @type {{ rank: number, run: () => Promise<void> }[]} */
+/** @type {{ file: SharedFile, run: () => Promise<void> }[]} */
 const queue = [];
 let running = 0;
+let bestBase = 0;
 
-/** @param {string} url */
-function claim(url) {
-  let file = files.get(url);
-  if (!file) files.set(url, (file = { claims: 0, controller: new AbortController(), here: false }));
-  file.claims++;
+/**
+ * @param {FileSpec} spec
+ * @param {Job} job
+ */
+function claim(spec, job) {
+  let file = files.get(spec.sha256);
+  if (!file) {
+    file = { spec, claims: new Set(), controller: new AbortController(), here: false, kept: false, source: "network" };
+    files.set(spec.sha256, file);
+  }
+  file.claims.add(job);
   return file;
 }
 
 /**
- * @param {string} url
  * @param {SharedFile} file
+ * @param {Job} job
  */
-function release(url, file) {
-  if (--file.claims) return;
-  if (files.get(url) === file) files.delete(url);
+function release(file, job) {
+  file.claims.delete(job);
+  if (file.claims.size) return;
+  forget(file);
   if (!file.here) file.controller.abort();
+}
+
+/** @param {SharedFile} file */
+function forget(file) {
+  if (files.get(file.spec.sha256) === file) files.delete(file.spec.sha256);
 }
 
 /**
  * Gives the checked bytes of a claimed file.
  *
  * @param {SharedFile} file
- * @param {FileSpec} spec
  */
-function read(file, spec) {
+function read(file) {
   return (file.content ??= quiet(
-    inTurn(spec.rank, () => download(spec, file.controller.signal)).then(
+    inTurn(file).then(
       (bytes) => {
         file.here = true;
         return bytes;
       },
       (error) => {
         // The next one to ask tries again.
-        if (files.get(spec.url) === file) files.delete(spec.url);
+        forget(file);
         throw error;
       },
     ),
@@ -68,17 +83,21 @@ function read(file, spec) {
 }
 
 /**
- * Runs a task in one of the few slots that all models share, lowest rank first.
+ * Gives a file's place in the queue as it is now: lower is sooner. First answers go before refinements.
  *
- * @template T
- * @param {number} rank
- * @param {() => Promise<T>} task
- * @returns {Promise<T>}
+ * @param {SharedFile} file
  */
-function inTurn(rank, task) {
+const rankOf = ({ claims, spec }) => Math.min(...[...claims].map(({ rank }) => rank)) + (spec.refines ? 3 : 0);
+
+/**
+ * Gets a file in one of the few slots that all models share; whoever has the lowest rank takes the next free one.
+ *
+ * @param {SharedFile} file
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+function inTurn(file) {
   return new Promise((resolve, reject) => {
-    queue.push({ rank, run: () => task().then(resolve, reject) });
-    queue.sort((a, b) => a.rank - b.rank);
+    queue.push({ file, run: () => obtain(file).then(resolve, reject) });
     fillSlots();
   });
 }
@@ -86,8 +105,10 @@ function inTurn(rank, task) {
 function fillSlots() {
   const slots = Math.max(1, settings.concurrency ?? 4);
   while (running < slots && queue.length) {
+    const ranks = queue.map(({ file }) => rankOf(file));
+    const [next] = queue.splice(ranks.indexOf(Math.min(...ranks)), 1);
     running++;
-    queue.shift()?.run().finally(() => {
+    next.run().finally(() => {
       running--;
       fillSlots();
     });
@@ -95,41 +116,113 @@ function fillSlots() {
 }
 
 /**
- * Fetches and checks one file: up to four tries when the network or the server fails, one more past the HTTP cache
- * when what came is not what the hash says.
+ * Takes a file out of the store, or downloads and keeps it; of two tabs one downloads and the other waits.
  *
- * @param {FileSpec} spec
- * @param {AbortSignal} signal
+ * @param {SharedFile} file
  */
-async function download(spec, signal) {
-  const { model, url } = spec;
-  let reload = false;
-  const request = settings.fetch ?? fetch;
-  for (let tries = 1; ; tries++) {
-    /** @type {ModelError} */
-    let failure;
-    let again = true;
-    if (signal.aborted) throw new ModelError("abort", `Loading of ${model} was cancelled`, { model, url });
-    try {
-      const response = await request(url, { signal, ...(spec.low && { priority: "low" }), ...(reload && { cache: "reload" }) });
-      if (response.ok) {
-        const bytes = new Uint8Array(await response.arrayBuffer());
-        if (bytes.length === spec.bytes && (await sha256(bytes)) === spec.sha256) return bytes;
-        const found = bytes.length === spec.bytes ? "other content" : `${bytes.length} bytes instead of ${spec.bytes}`;
-        failure = new ModelError("integrity", `${url} has ${found}: publish the bundle again or clear the cache before it`, { model, url });
-        if (reload) throw failure;
-        reload = true;
-        tries--;
-        continue;
-      }
-      again = response.status >= 500 || response.status === 429;
-      const advice = again ? "try again later" : "see that the bundle is published and the page is not older than it";
-      failure = new ModelError("network", `${url} answers ${response.status}: ${advice}`, { model, url });
-    } catch (error) {
-      failure = asModelError(error, "network", `${url} cannot be fetched, see the connection and CORS`, { model, url });
-      again = failure !== error;
+async function obtain(file) {
+  const { spec, controller } = file;
+  const { signal } = controller;
+  const stored = async () => {
+    const bytes = await readStored(spec);
+    if (bytes) {
+      file.kept = true;
+      file.source = "cache";
     }
-    if (!again || tries > 3) throw failure;
+    return bytes;
+  };
+  const fetched = async () => {
+    const bytes = await download(file);
+    await keep(file, bytes);
+    return bytes;
+  };
+  const bytes = await stored();
+  if (bytes) return bytes;
+  const locks = (await fileStore()) && globalThis.navigator?.locks;
+  if (!locks || signal.aborted) return fetched();
+  return locks.request(`shardpress ${spec.sha256}`, { signal }, async () => (await stored()) ?? fetched());
+}
+
+/**
+ * Fetches and checks one file: up to four times from each place while the network or a server fails, each time once more
+ * past the HTTP cache when what came is not what the hash says.
+ *
+ * @param {SharedFile} file
+ */
+async function download({ spec, claims, controller }) {
+  const { signal } = controller;
+  let places = resolve(spec.path, spec.model).map((url, base) => ({ url, base }));
+  places = [...places.slice(bestBase), ...places.slice(0, bestBase)];
+  for (let tries = 1; ; tries++) {
+    /** @type {any} */
+    let failure;
+    for (const place of places) {
+      for (const reload of [false, true]) {
+        if (signal.aborted) throw cancelled(spec.model);
+        const low = [...claims].every(({ rank, background }) => background || rank > 1) || spec.refines;
+        try {
+          const bytes = await attempt(spec, place.url, tries, signal, low, reload);
+          bestBase = place.base;
+          return bytes;
+        } catch (error) {
+          failure = error;
+        }
+        if (failure.code !== "integrity") break;
+      }
+      const { code, status } = failure;
+      if (code !== "network" || (status < 500 && status !== 429)) places = places.filter((other) => other !== place);
+    }
+    if (!places.length || tries > 3) throw failure;
     await sleep(Math.random() * 400 * 2 ** tries, signal);
   }
 }
+
+/**
+ * @param {FileSpec} spec
+ * @param {string} address
+ * @param {number} tries
+ * @param {AbortSignal} signal
+ * @param {boolean} low whether the browser may put it behind everything else
+ * @param {boolean} reload
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+async function attempt(spec, address, tries, signal, low, reload) {
+  const { model } = spec;
+  const control = new AbortController();
+  const late = /** @type {ReturnType<typeof deferred<never>>} */ (deferred());
+  const stop = () => control.abort();
+  // At 8 kB/s each of four requests is slower than 2g.
+  const limit = settings.timeout?.(spec.bytes, tries) ?? tries * (8000 + spec.bytes / 8);
+  const timer = setTimeout(() => {
+    late.reject(new Error(`not there after ${Math.round(limit / 1000)} s`));
+    stop();
+  }, limit);
+  signal.addEventListener("abort", stop);
+  let url = address;
+  const get = async () => {
+    url = (await settings.resolveUrl?.(address)) ?? address;
+    const cache = reload ? "reload" : settings.cache === "none" && "no-store";
+    const response = await (settings.fetch ?? fetch)(url, { signal: control.signal, ...(low && { priority: "low" }), ...(cache && { cache }) });
+    const { ok, status } = response;
+    if (ok) return new Uint8Array(await response.arrayBuffer());
+    const advice = status >= 500 || status === 429 ? "try again later" : "see that the bundle is published and the page is not older than it";
+    throw new ModelError("network", `${url} answers ${status}: ${advice}`, { model, url, status });
+  };
+  try {
+    const bytes = await Promise.race([late.promise, get()]);
+    if (await isRight(bytes, spec)) return bytes;
+    const found = bytes.length === spec.bytes ? "other content" : `${bytes.length} bytes instead of ${spec.bytes}`;
+    throw new ModelError("integrity", `${url} has ${found}: publish the bundle again or clear the cache before it`, { model, url });
+  } catch (error) {
+    throw asModelError(error, "network", `${url} cannot be fetched, see the connection and CORS`, { model, url });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {FileSpec} spec
+ */
+const isRight = async (bytes, spec) => bytes.length === spec.bytes && (await sha256(bytes)) === spec.sha256;

@@ -5,12 +5,14 @@
  * @property {number} loaded decoded bytes that are there
  * @property {number} total decoded bytes of the whole model
  * @property {number} wire bytes of the whole model as sent
- * @property {string} phase `head`, the name of a stage, `full`, `failed` or `aborted`
- * @property {string} source of the last file: `network` or `memory`
+ * @property {string} phase `waiting`, `head`, the name of a stage, `full`, `failed` or `aborted`
+ * @property {string} source of the last file: `network`, `cache` or `memory`
  */
 
 /**
  * @typedef {object} LoadOptions
+ * @property {When} [when] the moment to begin (`now`)
+ * @property {Element} [target] what `visible` and `interaction` watch; else the element whose `data-model` names the model
  * @property {AbortSignal} [signal]
  * @property {(progress: Progress) => void} [onProgress]
  * @property {Priority} [priority]
@@ -18,116 +20,168 @@
 
 /** The work that all handles of one model share: it ends when the last handle has been cancelled or disposed. */
 class Work {
-  /**
-   * @param {Entry} entry
-   * @param {Priority} [priority]
-   */
-  constructor(entry, priority) {
+  /** @param {Entry} entry */
+  constructor(entry) {
     this.entry = entry;
-    this.started = performance.now();
+    this.started = 0;
+    this.ended = false;
     this.users = 0;
     this.holders = 0;
+    this.wire = 0;
+    this.named = false;
+    /** @type {any} */
+    this.tf = undefined;
+    this.told = 0;
     /** @type {Set<() => void>} */
     this.listeners = new Set();
     /** @type {Progress} */
-    this.progress = { loaded: 0, total: entry.bytes, wire: entry.wireBytes, phase: "head", source: "network" };
+    this.progress = { loaded: 0, total: entry.bytes, wire: entry.wireBytes, phase: "waiting", source: "network" };
     this.ready = deferred();
     this.full = deferred();
+    /** @type {Map<string, ReturnType<typeof deferred>>} */
+    this.stages = new Map();
     /** @type {any} */
     this.model = undefined;
     /** @type {string[] | undefined} */
     this.labels = undefined;
-    this.job = new Job(entry, priority, (bytes, source) => this.tell({ loaded: this.progress.loaded + bytes, source }));
+    this.job = new Job(entry, true, (bytes, wire, source) => {
+      this.wire += wire;
+      this.tell({ loaded: this.progress.loaded + bytes, source });
+    });
     works.set(entry.name, this);
+  }
+
+  /**
+   * Starts the work; if it is under way already, it can only become more urgent.
+   *
+   * @param {Priority | undefined} priority
+   * @param {boolean} background
+   */
+  begin(priority, background) {
+    const { job } = this;
+    const rank = priority ? rankOfPriority(priority) : job.rank;
+    job.background &&= background;
+    job.rank = this.started ? Math.min(rank, job.rank) : rank;
+    if (this.started || this.ended) return;
+    this.started = performance.now();
     this.run().catch((error) => this.fail(error));
   }
 
   async run() {
     const { entry, job } = this;
-    // A handle that is cancelled at once must not have asked for anything.
-    await undefined;
+    this.tell({ phase: "head" });
     const head = await job.head();
+    const { weights, refine, stages } = head;
     takeOver(entry.name);
     this.labels = head.labels;
+    for (const [name, stage] of this.stages) if (!stages.includes(name)) stage.reject(this.unknown(name, stages));
+    for (const name of stages) this.stage(name);
+    this.named = true;
     this.report("head");
     const early = settings.tf && quiet(runtime());
-    const weights = new WeightBytes(head.weights);
-    await this.fetch(head, 0, head.refine, weights);
-    const tf = await job.race(early ?? runtime());
-    await weights.fill();
-    job.check();
-    const model = (this.model = await buildModel(tf, head, weights, entry.name));
-    if (job.stopped) this.release();
-    job.check();
-    if (head.refine < head.stages.length) {
-      const swap = swapper(tf, model, head.kind);
-      this.ready.resolve(model);
-      this.report("base");
-      /** @type {Record<string, any>} */
-      const fresh = {};
-      try {
-        await this.fetch(head, head.refine, head.stages.length, weights);
-        await makeTensors(tf, weights, job, fresh);
-        await swap.run(fresh, job);
-      } finally {
+    const decoder = await openDecoder(head);
+    /** @type {ReturnType<typeof swapper> | undefined} */
+    let swap;
+    /** @type {Record<string, any>} */
+    let fresh = {};
+    try {
+      for (let number = 0; number < stages.length; number++) {
+        this.tell({ phase: stages[number] });
+        await job.stage(head, number, decoder.add);
+        const last = number >= refine - 1;
+        if (head.kind === "layers-model" && !last) continue;
+        const usable = weights.filter(({ stage }) => (swap ? stage === number : stage <= number));
+        const tf = (this.tf = await job.race(early ?? runtime()));
+        job.ask(head, number + 1);
+        if (number === refine) {
+          await makeTensors(tf, weights, decoder, job, fresh);
+        } else {
+          const buffers = await job.race(decoder.take(ownersOf(usable), refine < stages.length));
+          if (swap) fresh = await tf.io.decodeWeights(dataOf(usable, buffers), specsOf(usable));
+          else {
+            this.model = await buildModel(tf, head, usable, buffers, entry.name);
+            if (job.stopped) this.release();
+            job.check();
+            swap = swapper(tf, this.model, head.kind);
+          }
+        }
+        if (Object.keys(fresh).length) await swap?.run(fresh, job);
         tf.dispose(fresh);
-        swap.end();
+        fresh = {};
+        this.stage(stages[number]).resolve(this.model);
+        if (last) this.ready.resolve(this.model);
+        if (number < stages.length - 1) this.report(stages[number]);
       }
+    } finally {
+      this.tf?.dispose(fresh);
+      swap?.end();
+      decoder.close();
     }
     this.tell({ phase: "full" });
-    this.ready.resolve(model);
-    this.full.resolve(model);
+    this.full.resolve(this.model);
     this.report("full");
     job.end();
   }
 
-  /**
-   * @param {Head} head
-   * @param {number} from stage
-   * @param {number} to stage behind the last
-   * @param {WeightBytes} weights
-   */
-  async fetch(head, from, to, weights) {
-    for (let stage = from; stage < to; stage++) {
-      this.tell({ phase: head.stages[stage] });
-      await this.job.stage(head, stage, (shard, bytes) => weights.add(shard, bytes));
+  /** @param {string} name */
+  stage(name) {
+    let stage = this.stages.get(name);
+    if (!stage) {
+      this.stages.set(name, (stage = deferred()));
+      if (this.named) stage.reject(this.unknown(name, [...this.stages.keys()]));
     }
+    return stage;
   }
 
-  /** @param {"head" | "base" | "full"} stage that is usable from now on */
+  /**
+   * @param {string} name
+   * @param {string[]} known
+   */
+  unknown(name, known) {
+    const { name: model } = this.entry;
+    return new ModelError("manifest", `${model} has no stage ${name}: see ${known}`, { model });
+  }
+
+  /** @param {string} stage that is usable from now on */
   report(stage) {
-    const { loaded, source } = this.progress;
-    notify(settings.onEvent, { type: "stage", model: this.entry.name, stage, ms: this.elapsed(), bytes: loaded, source });
+    const { loaded: bytes, source } = this.progress;
+    const { name: model } = this.entry;
+    const backend = this.tf?.getBackend?.();
+    performance.measure(`shardpress ${model} ${stage}`, { start: this.started, end: performance.now() });
+    const { release } = CONFIG;
+    notify(settings.onEvent, { type: "stage", model, release, stage, ms: this.elapsed(), bytes, wire: this.wire, source, backend });
   }
 
   /** @param {Partial<Progress>} news */
   tell(news) {
     Object.assign(this.progress, news);
+    const now = performance.now();
+    if (!news.phase && now - this.told < 50) return;
+    this.told = now;
     for (const listener of this.listeners) listener();
   }
 
   elapsed() {
-    return Math.round(performance.now() - this.started);
+    return this.started && Math.round(performance.now() - this.started);
   }
 
   /** @param {unknown} error */
   fail(error) {
+    if (this.ended) return;
+    this.ended = true;
     const { name } = this.entry;
     const { code, message, url } = (error = asModelError(error, "runtime", `Loading of ${name} failed`, { model: name }));
     this.job.abort();
     if (works.get(name) === this) works.delete(name);
     this.tell({ phase: code === "abort" ? "aborted" : "failed" });
-    notify(settings.onEvent, { type: "failure", model: name, code, message, url, ms: this.elapsed() });
-    this.ready.reject(error);
-    this.full.reject(error);
+    notify(settings.onEvent, { type: "failure", model: name, release: CONFIG.release, code, message, url, ms: this.elapsed() });
+    for (const { reject } of [this.ready, this.full, ...this.stages.values()]) reject(error);
   }
 
   /** @param {unknown} [cause] */
   leave(cause) {
-    if (--this.users) return;
-    if (this.progress.phase === "full") return;
-    if (works.get(this.entry.name) === this) works.delete(this.entry.name);
-    this.job.abort(cause);
+    if (--this.users || this.progress.phase === "full") return;
+    this.fail(cancelled(this.entry.name, cause));
   }
 
   release() {
@@ -147,12 +201,14 @@ class Handle {
   #using = true;
   #holding = true;
   #listener = () => {};
+  #waiting = new AbortController();
 
   /**
    * @param {Work} work
    * @param {LoadOptions} options
    */
-  constructor(work, { signal, onProgress }) {
+  constructor(work, options) {
+    const { signal, onProgress, priority, when } = options;
     this.#work = work;
     work.users++;
     work.holders++;
@@ -162,14 +218,51 @@ class Handle {
     signal?.addEventListener("abort", abort, { once: true });
     const end = () => {
       signal?.removeEventListener("abort", abort);
+      this.#waiting.abort();
       work.listeners.delete(this.#listener);
     };
     /** The model, usable at base precision. @type {Promise<any>} */
-    this.ready = quiet(Promise.race([this.#stop.promise, work.ready.promise]));
+    this.ready = this.#unlessStopped(work.ready);
     /** The same model, once it has its final precision. @type {Promise<any>} */
-    this.full = quiet(Promise.race([this.#stop.promise, work.full.promise]));
+    this.full = this.#unlessStopped(work.full);
     this.full.then(end, end);
     if (signal?.aborted) abort();
+    else {
+      occasion(work.entry.name, options, this.#waiting.signal).then(
+        () => this.#using && work.begin(priority, when === "idle"),
+        (error) => {
+          this.#stop.reject(error);
+          this.cancel();
+        },
+      );
+    }
+  }
+
+  /**
+   * @param {ReturnType<typeof deferred>} step
+   * @returns {Promise<any>}
+   */
+  #unlessStopped({ promise }) {
+    return quiet(Promise.race([this.#stop.promise, promise]));
+  }
+
+  /**
+   * The model, as soon as the outputs of a stage can be executed: those of later stages cannot yet.
+   *
+   * @param {string} stage
+   * @returns {Promise<any>}
+   */
+  until(stage) {
+    return this.#unlessStopped(this.#work.stage(stage));
+  }
+
+  /**
+   * Makes the load begin, if it waits for its moment, and its files take their places among the more urgent ones.
+   *
+   * @param {Priority} [priority]
+   */
+  promote(priority = "high") {
+    if (this.#using) this.#work.begin(priority, false);
   }
 
   /** @returns {Readonly<Progress>} */
@@ -190,8 +283,7 @@ class Handle {
   cancel(cause) {
     if (!this.#using) return;
     this.#using = false;
-    const { name } = this.#work.entry;
-    this.#stop.reject(new ModelError("abort", `Loading of ${name} was cancelled`, { model: name, cause }));
+    this.#stop.reject(cancelled(this.#work.entry.name, cause));
     this.#work.leave(cause);
   }
 

@@ -9,6 +9,7 @@
  * @property {boolean} exact whether its bytes come as four planes
  * @property {number} bytes
  * @property {number} owner the weight whose bytes these are: itself, or an earlier one
+ * @property {number} stage from which on it can be used
  */
 
 /**
@@ -42,7 +43,8 @@
  * @returns {Head}
  */
 function readHead(bytes, spec) {
-  const { model, url } = spec;
+  const { model } = spec;
+  const [url] = resolve(spec.path, model);
   /** @param {unknown} fine @param {string} what */
   const need = (fine, what) => {
     if (!fine) throw new ModelError("manifest", `${url} is not a head this loader can read, ${what}: build and publish again`, { model, url });
@@ -57,6 +59,7 @@ function readHead(bytes, spec) {
     need(stages.length && stages.every((/** @type {unknown} */ stage) => typeof stage === "string"), "its stages have no names");
     const last = stages.indexOf("refine");
     const refine = last < 0 ? stages.length : last;
+    need(refine, "it has nothing before its refinement");
     const weights = readWeights(head.weights, need);
     const shards = readShards(head.shards, stages, refine, spec, need);
     checkCoverage(weights, shards, refine, need);
@@ -95,7 +98,7 @@ function readWeights(list, need) {
     const exact = codec === "exact";
     need(exact ? dtype === "float32" && !quantization : codec === "raw", `${what} has the codec ${codec}`);
     /** @type {Weight} */
-    const weight = { name, shape, dtype, quantization, exact, bytes: size * unit, owner: i };
+    const weight = { name, shape, dtype, quantization, exact, bytes: size * unit, owner: i, stage: 0 };
     // Each string takes at least the four bytes of its length.
     if (text && same === undefined) need(isCount(bytes) && bytes >= weight.bytes, `${what} is too short`);
     if (text) weight.bytes = bytes;
@@ -124,18 +127,18 @@ function readWeights(list, need) {
 function readShards(list, stages, refine, spec, need) {
   let n = 0;
   let before = 0;
-  return list.map(({ stage, bytes, sha256, segments }, i) => {
+  return list.map(({ stage, bytes, wire, sha256, segments }, i) => {
     need(isCount(stage) && stage >= before && stage < stages.length, `shard ${i} is out of order`);
     need(/^[0-9a-f]{64}$/.test(sha256) && isCount(bytes), `shard ${i} has no hash or length`);
     if (stage > before) n = 0;
     before = stage;
     return {
       model: spec.model,
-      url: resolve(`assets/${spec.model}-${stages[stage]}-${n++}.${sha256.slice(0, 16)}.bin`, spec.model),
+      path: `assets/${spec.model}-${stages[stage]}-${n++}.${sha256.slice(0, 16)}.bin`,
       bytes,
+      wire,
       sha256,
-      rank: spec.rank + 3 * (stage + 1),
-      low: stage >= refine,
+      refines: stage >= refine,
       stage,
       segments: segments.map((/** @type {any} */ [weight, plane, from, to]) => ({ weight, plane, from, to })),
     };
@@ -164,11 +167,14 @@ function checkCoverage(weights, shards, refine, need) {
       segment.to ??= planeBytes[weight];
       need(segment.from === end && isCount(segment.to) && segment.to >= end, `shard ${i} has a gap`);
       ends[weight][plane] = segment.to;
+      if (stage < refine) weights[weight].stage = stage;
       length += segment.to - segment.from;
     }
     need(length === bytes, `shard ${i} is not as long as its segments`);
   });
-  weights.forEach(({ name, owner }, i) => {
+  weights.forEach((weight, i) => {
+    const { name, owner } = weight;
+    weight.stage = weights[owner].stage;
     need(owner !== i || ends[i].every((end) => end === planeBytes[i]), `weight ${name} is not complete`);
   });
 }

@@ -2,18 +2,19 @@
 class Job {
   /**
    * @param {Entry} entry
-   * @param {Priority} [priority]
-   * @param {(bytes: number, source: string) => void} [onFile]
+   * @param {boolean} [background] whether nobody waits for it
+   * @param {(bytes: number, wire: number, source: string) => void} [onFile]
    */
-  constructor(entry, priority = entry.priority, onFile = () => {}) {
+  constructor(entry, background = false, onFile = () => {}) {
     this.entry = entry;
+    this.background = background;
     this.onFile = onFile;
-    this.rank = ["high", "normal", "low"].indexOf(priority);
+    this.rank = rankOfPriority(entry.priority);
     /** @type {ModelError | undefined} */
     this.stopped = undefined;
     this.stop = deferred();
-    /** @type {Map<string, SharedFile>} */
-    this.claims = new Map();
+    /** @type {Set<SharedFile>} */
+    this.claims = new Set();
   }
 
   /**
@@ -22,15 +23,14 @@ class Job {
    * @param {unknown} [cause]
    */
   abort(cause) {
-    const { name } = this.entry;
-    this.stopped ??= new ModelError("abort", `Loading of ${name} was cancelled`, { model: name, cause });
+    this.stopped ??= cancelled(this.entry.name, cause);
     this.stop.reject(this.stopped);
     this.end();
   }
 
   /** Lets go of all files. */
   end() {
-    for (const url of [...this.claims.keys()]) this.drop(url);
+    for (const file of this.claims) this.drop(file);
   }
 
   check() {
@@ -47,39 +47,52 @@ class Job {
   }
 
   /** @param {FileSpec} spec */
-  claim({ url }) {
-    const file = this.claims.get(url) ?? claim(url);
-    this.claims.set(url, file);
+  claim(spec) {
+    const file = claim(spec, this);
+    this.claims.add(file);
     return file;
   }
 
-  /** @param {string} url */
-  drop(url) {
-    const file = this.claims.get(url);
-    this.claims.delete(url);
-    if (file) release(url, file);
+  /** @param {SharedFile} file */
+  drop(file) {
+    this.claims.delete(file);
+    release(file, this);
   }
 
-  /** @param {FileSpec} spec */
-  async take(spec) {
+  /**
+   * @param {FileSpec} spec
+   * @param {(bytes: Uint8Array<ArrayBuffer>, file: SharedFile) => void} use
+   */
+  async take(spec, use) {
     this.check();
     const file = this.claim(spec);
-    const source = file.here ? "memory" : "network";
-    const bytes = await this.race(read(file, spec));
+    const memory = file.here;
+    const bytes = await this.race(read(file));
     this.check();
-    this.onFile(bytes.length, source);
-    return bytes;
+    const source = memory ? "memory" : file.source;
+    const { length } = bytes;
+    use(bytes, file);
+    this.onFile(length, source === "network" ? spec.wire : 0, source);
   }
 
   /** Reads the head and claims all shards, so that whoever else needs them now shares them. */
   async head() {
-    const { name, sha256, headBytes } = this.entry;
-    const url = resolve(`assets/${name}.${sha256.slice(0, 16)}.json`, name);
-    /** @type {FileSpec} */
-    const spec = { model: name, url, bytes: headBytes, sha256, rank: this.rank, low: false };
-    const head = readHead(await this.take(spec), spec);
+    const spec = this.entry.file();
+    /** @type {any} */
+    let head;
+    await this.take(spec, (bytes) => (head = readHead(bytes, spec)));
     for (const shard of head.shards) this.claim(shard);
-    return head;
+    return /** @type {Head} */ (head);
+  }
+
+  /**
+   * Starts fetching the shards of a stage that will be taken soon.
+   *
+   * @param {Head} head
+   * @param {number} number
+   */
+  ask(head, number) {
+    for (const shard of head.shards) if (shard.stage === number) read(this.claim(shard));
   }
 
   /**
@@ -87,19 +100,22 @@ class Job {
    *
    * @param {Head} head
    * @param {number} stage
-   * @param {(shard: Shard, bytes: Uint8Array) => void} [use] after it the bytes are let go
+   * @param {(shard: Shard, bytes: Uint8Array<ArrayBuffer>, sole: boolean) => void} [use] gets the bytes, and whether
+   *   they are its own; without it what is not in the store is kept in memory
    */
   async stage(head, stage, use) {
     await Promise.all(
       head.shards
         .filter((shard) => shard.stage === stage)
-        .map(async (shard) => {
-          const bytes = await this.take(shard);
-          if (use) {
-            use(shard, bytes);
-            this.drop(shard.url);
-          }
-        }),
+        .map((shard) =>
+          this.take(shard, (bytes, file) => {
+            use?.(shard, bytes, file.claims.size === 1);
+            if (use || file.kept) this.drop(file);
+          }),
+        ),
     );
   }
 }
+
+/** @param {Priority} priority */
+const rankOfPriority = (priority) => ["high", "normal", "low"].indexOf(priority);

@@ -22,26 +22,32 @@ class Entry {
     this.wireBytes = wireBytes;
   }
 
+  /** The model's head. @returns {FileSpec} */
+  file() {
+    const { name, sha256, headBytes } = this;
+    return { model: name, path: `assets/${name}.${sha256.slice(0, 16)}.json`, bytes: headBytes, wire: headBytes, sha256, refines: false };
+  }
+
   /**
    * Starts loading, or joins a load.
    *
    * @param {LoadOptions} [options]
    */
   load(options = {}) {
-    return new Handle(works.get(this.name) ?? new Work(this, options.priority), options);
+    return new Handle(works.get(this.name) ?? new Work(this), options);
   }
 
   /**
-   * Fetches all files and keeps them in memory for the next load; needs no TensorFlow.js.
+   * Fetches all files and keeps them for the next load, in the store or else in memory; needs no TensorFlow.js.
    *
    * @returns {Promise<void>}
    */
   prefetch() {
     const work = works.get(this.name);
-    if (work) return work.full.promise.then(() => {});
+    if (work?.started) return work.full.promise.then(() => {});
     const started = prefetches.get(this.name);
     if (started) return started.done;
-    const job = new Job(this);
+    const job = new Job(this, true);
     const prefetch = { taken: false, end: () => {}, done: this.#prefetch(job) };
     prefetches.set(this.name, prefetch);
     const end = () => {
@@ -58,18 +64,35 @@ class Entry {
     for (const stage of head.stages.keys()) await job.stage(head, stage);
   }
 
+  /**
+   * Says how much of the model is kept from an earlier visit: it asks nothing of the network.
+   *
+   * @returns {Promise<"absent" | "partial" | "cached">}
+   */
+  async status() {
+    const spec = this.file();
+    const head = await readStored(spec);
+    if (!head) return "absent";
+    const keys = await (await fileStore())?.keys();
+    return readHead(head, spec).shards.every((shard) => keys?.includes(keyOf(shard))) ? "cached" : "partial";
+  }
+
   /** A TensorFlow.js IO handler with weights of full precision: `tf.loadGraphModel(models.NAME.ioHandler())`. */
   ioHandler() {
     return {
       load: async () => {
         const job = new Job(this);
+        /** @type {Decoder | undefined} */
+        let decoder;
         try {
           const head = await job.head();
+          const { weights } = head;
           takeOver(this.name);
-          const weights = new WeightBytes(head.weights);
-          for (const stage of head.stages.keys()) await job.stage(head, stage, (shard, bytes) => weights.add(shard, bytes));
-          return artifactsOf(head, weights);
+          decoder = await openDecoder(head);
+          for (const stage of head.stages.keys()) await job.stage(head, stage, decoder.add);
+          return artifactsOf(head, weights, await decoder.take(ownersOf(weights), false));
         } finally {
+          decoder?.close();
           job.end();
         }
       },

@@ -23,16 +23,18 @@ function swapper(tf, model, kind) {
  * Makes the tensors of all weights that the last stage refined, in slices.
  *
  * @param {any} tf
- * @param {WeightBytes} weights complete
+ * @param {Weight[]} weights
+ * @param {Decoder} decoder that has all planes
  * @param {Job} job
  * @param {Record<string, any>} fresh gets them by name; the caller disposes what is left in it
  */
-async function makeTensors(tf, weights, job, fresh) {
+async function makeTensors(tf, weights, decoder, job, fresh) {
+  const refined = weights.filter(({ exact }) => exact);
+  const buffers = await job.race(decoder.take(ownersOf(refined), false));
   const breathe = breather();
-  for (const [i, { name, shape, exact }] of weights.weights.entries()) {
-    if (!exact) continue;
+  for (const { name, shape, owner } of refined) {
     // An engine scope that the page opened must not take it away.
-    fresh[name] = tf.keep(tf.tensor(new Float32Array(weights.buffer(i)), shape, "float32"));
+    fresh[name] = tf.keep(tf.tensor(new Float32Array(/** @type {ArrayBuffer} */ (buffers.get(owner))), shape, "float32"));
     await breathe();
     job.check();
   }
@@ -44,7 +46,7 @@ function checkAlive(tensors) {
 }
 
 /**
- * Gives a graph model its refined weights and disposes the ones they replace.
+ * Gives a graph model its new weights and disposes the ones they replace.
  *
  * @param {any} model
  * @param {Record<string, any>} fresh emptied
@@ -53,7 +55,7 @@ function swapGraphWeights(model, fresh) {
   const { executor, initializer } = model;
   const next = { ...executor.weightMap };
   /** @type {any[]} */
-  const stale = Object.keys(fresh).flatMap((name) => next[name]);
+  const stale = Object.keys(fresh).flatMap((name) => next[name] ?? []);
   checkAlive(stale);
   for (const name in fresh) {
     next[name] = [fresh[name]];

@@ -36,24 +36,24 @@ async function findRuntime() {
  * What a TensorFlow.js IO handler gives.
  *
  * @param {Head} head
- * @param {WeightBytes} weights
+ * @param {Weight[]} weights those that are there
+ * @param {Map<number, ArrayBuffer>} buffers
  */
-function artifactsOf(head, weights) {
-  return { ...head.artifacts, weightSpecs: weights.specs(), weightData: weights.data() };
-}
+const artifactsOf = (head, weights, buffers) => ({ ...head.artifacts, weightSpecs: specsOf(weights), weightData: dataOf(weights, buffers) });
 
 /**
- * Makes the TensorFlow.js model from the weights as they are now.
+ * Makes the TensorFlow.js model from weights as they are now.
  *
  * @param {any} tf
  * @param {Head} head
- * @param {WeightBytes} weights
+ * @param {Weight[]} weights
+ * @param {Map<number, ArrayBuffer>} buffers
  * @param {string} model
  */
-async function buildModel(tf, head, weights, model) {
+async function buildModel(tf, head, weights, buffers, model) {
   const method = head.kind === "graph-model" ? "loadGraphModel" : "loadLayersModel";
   try {
-    return await tf[method]({ load: async () => artifactsOf(head, weights) });
+    return await tf[method]({ load: async () => artifactsOf(head, weights, buffers) });
   } catch (error) {
     throw asModelError(error, "runtime", `TensorFlow.js cannot build ${model}`, { model });
   }

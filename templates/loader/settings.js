@@ -4,18 +4,29 @@
  * @typedef {object} Settings
  * @property {any} [tf] TensorFlow.js, or a function that gives it or a promise of it; called at first need
  * @property {string | URL} [baseUrl] the folder that holds `assets/`
+ * @property {(string | URL)[]} [fallbackUrls] folders with the same files, tried when the first one fails
  * @property {(url: string, init: RequestInit) => Promise<Response>} [fetch]
+ * @property {(url: string) => string | Promise<string>} [resolveUrl] changes each address, to sign it for example
+ * @property {"persistent" | "http" | "none"} [cache] where checked files are kept: in Cache Storage (the default), only
+ *   in the browser's HTTP cache, or nowhere
+ * @property {FileStore} [store] used in place of Cache Storage
+ * @property {string} [cacheName] name in Cache Storage (`shardpress`)
  * @property {number} [concurrency] requests at a time over all models (4)
+ * @property {(bytes: number, tries: number) => number} [timeout] milliseconds that a file of so many bytes may take
+ * @property {boolean} [worker] whether weights are decoded in a worker where the page allows it (true)
+ * @property {boolean} [respectSaveData] whether Save-Data and 2g hold back `idle` and `visible` (true)
  * @property {(event: LoadEvent) => void} [onEvent] one record for each stage that is usable and each failure
  */
 
 /** @typedef {"high" | "normal" | "low"} Priority */
 
 /**
- * A stage that is usable (`head`, `base`, `full`; a model without refinement has no `base`), or a failure.
+ * A stage that is usable (`head`, the output stages, `full`; a model without refinement has no `base`), or a failure.
+ * `bytes` and `wire` count what came until then: decoded from anywhere, and as sent over the network.
  *
- * @typedef {{ type: "stage", model: string, stage: string, ms: number, bytes: number, source: string }
- *   | { type: "failure", model: string, code: ErrorCode, message: string, url: string | undefined, ms: number }
+ * @typedef {{ type: "stage", model: string, release: string, stage: string, ms: number, bytes: number, wire: number,
+ *     source: string, backend: string | undefined }
+ *   | { type: "failure", model: string, release: string, code: ErrorCode, message: string, url: string | undefined, ms: number }
  * } LoadEvent
  */
 
@@ -30,24 +41,27 @@ const settings = {};
 export function configure(options) {
   Object.assign(settings, options);
   if ("tf" in options) runtimePromise = undefined;
+  cacheStorage = undefined;
+  bestBase = 0;
 }
 
 /**
- * Gives the absolute address of a bundle file.
+ * Gives the absolute addresses of a bundle file, one for each place that holds it.
  *
  * @param {string} path relative to the bundle's root
  * @param {string} model
  */
 function resolve(path, model) {
-  const base = settings.baseUrl ?? defaultBase();
-  if (!base) {
-    throw new ModelError("manifest", "No base URL: call configure({ baseUrl }) with the folder that holds assets/", { model });
-  }
-  try {
-    return new URL(path, new URL(String(base).replace(/\/?$/, "/"), globalThis.location?.href)).href;
-  } catch (cause) {
-    throw new ModelError("manifest", `The base URL ${base} is not valid: give configure({ baseUrl }) a full one`, { model, cause });
-  }
+  return [settings.baseUrl ?? defaultBase(), ...(settings.fallbackUrls ?? [])].map((base) => {
+    if (!base) {
+      throw new ModelError("manifest", "No base URL: call configure({ baseUrl }) with the folder that holds assets/", { model });
+    }
+    try {
+      return new URL(path, new URL(String(base).replace(/\/?$/, "/"), globalThis.location?.href)).href;
+    } catch (cause) {
+      throw new ModelError("manifest", `The base URL ${base} is not valid: give configure({ baseUrl }) a full one`, { model, cause });
+    }
+  });
 }
 
 /**

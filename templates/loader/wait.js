@@ -25,15 +25,31 @@ function quiet(promise) {
 }
 
 /**
- * Waits for a time, or until the signal is aborted.
+ * Waits for a time, or until the signal is aborted or the network is back.
  *
  * @param {number} ms
  * @param {AbortSignal} signal
  */
 function sleep(ms, signal) {
+  const over = new AbortController();
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, signal.aborted ? 0 : ms);
-    signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
+    const wake = () => resolve(clearTimeout(timer));
+    signal.addEventListener("abort", wake, { signal: over.signal });
+    globalThis.addEventListener?.("online", wake, { signal: over.signal });
+  }).then(() => over.abort());
+}
+
+/**
+ * Waits for the first of some events.
+ *
+ * @param {EventTarget} target
+ * @param {string[]} types
+ * @param {AbortSignal} signal ends the listening; the promise then stays as it is
+ */
+function happens(target, types, signal) {
+  return new Promise((resolve) => {
+    for (const type of types) target.addEventListener(type, resolve, { passive: true, once: true, signal });
   });
 }
 

@@ -1,0 +1,92 @@
+/**
+ * Where checked files are kept between visits, by the first 16 digits of their hashes.
+ *
+ * @typedef {object} FileStore
+ * @property {(key: string) => Promise<ArrayBuffer | undefined>} get
+ * @property {(key: string, bytes: Uint8Array<ArrayBuffer>) => Promise<unknown>} put
+ * @property {() => Promise<string[]>} keys
+ * @property {(key: string) => Promise<unknown>} delete
+ */
+
+/** @type {Promise<FileStore | undefined> | undefined} */
+let cacheStorage;
+
+/** @param {{ sha256: string }} spec */
+const keyOf = ({ sha256 }) => sha256.slice(0, 16);
+
+/** Gives the store, if files are to be kept and the page may. */
+async function fileStore() {
+  if ((settings.cache ?? "persistent") === "persistent") return settings.store ?? (cacheStorage ??= openCacheStorage());
+}
+
+/** @returns {Promise<FileStore | undefined>} */
+async function openCacheStorage() {
+  // Never asked for over the network: keys have to look like addresses.
+  const place = "https://shardpress.invalid/";
+  try {
+    const box = await caches.open(settings.cacheName ?? "shardpress");
+    return {
+      get: async (key) => (await box.match(place + key))?.arrayBuffer(),
+      put: (key, bytes) => box.put(place + key, new Response(bytes)),
+      keys: async () => (await box.keys()).map(({ url }) => url.slice(place.length)),
+      delete: (key) => box.delete(place + key),
+    };
+  } catch {
+    // No secure page, or one that may not keep anything.
+  }
+}
+
+/**
+ * Gives a kept file; what is not what its hash says is forgotten.
+ *
+ * @param {FileSpec} spec
+ */
+async function readStored(spec) {
+  try {
+    const store = await fileStore();
+    const content = await store?.get(keyOf(spec));
+    if (!content) return;
+    const bytes = new Uint8Array(content);
+    if (await isRight(bytes, spec)) return bytes;
+    await store?.delete(keyOf(spec));
+  } catch {
+    // A store that fails is as good as an empty one.
+  }
+}
+
+/**
+ * Keeps a checked file, if there is room.
+ *
+ * @param {SharedFile} file
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+async function keep(file, bytes) {
+  const { spec } = file;
+  try {
+    const store = await fileStore();
+    await store?.put(keyOf(spec), bytes);
+    file.kept = !!store;
+  } catch (error) {
+    const { code, message, model } = asModelError(error, "quota", `${spec.path} cannot be kept for the next visit`, { model: spec.model });
+    notify(settings.onEvent, { type: "failure", model: model ?? "", release: CONFIG.release, code, message, url: undefined, ms: 0 });
+  }
+}
+
+/**
+ * Forgets all kept files that this release does not name.
+ *
+ * @returns how many
+ */
+export async function prune() {
+  const store = await fileStore();
+  if (!store) return 0;
+  const named = new Set();
+  for (const entry of Object.values(models)) {
+    const head = await readStored(entry.file());
+    if (!head) continue;
+    for (const spec of [entry.file(), ...readHead(head, entry.file()).shards]) named.add(keyOf(spec));
+  }
+  const stale = (await store.keys()).filter((key) => !named.has(key));
+  for (const key of stale) await store.delete(key);
+  return stale.length;
+}
