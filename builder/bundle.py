@@ -22,7 +22,7 @@ hash_digits = 16
 loader_name = "loader.js"
 index_mark = b"const CONFIG="
 immutable_name = re.compile(
-    r"loader\.[0-9a-f]{16}\.js(\.br|\.gz)?|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin)(\.br|\.gz)?"
+    r"(loader|sw)\.[0-9a-f]{16}\.js(\.br|\.gz)?|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin)(\.br|\.gz)?"
 )
 
 
@@ -112,6 +112,11 @@ def shard_url(name: str, stage: str, number: int, sha256: str) -> str:
     return f"assets/{name}-{stage}-{number}.{sha256[:hash_digits]}.bin"
 
 
+def worker_url(sha256: str) -> str:
+    """Give the address of the offline worker's module."""
+    return f"sw.{sha256[:hash_digits]}.js"
+
+
 def pinned_url(sha256: str) -> str:
     """Give the address of the unchanging copy of a loader."""
     return f"loader.{sha256[:hash_digits]}.js"
@@ -199,6 +204,12 @@ def make_index(models: tuple[ModelBundle, ...]) -> dict[str, Any]:
         ]
         for model in sorted(models, key=lambda model: model.name)
     }
+    return index_of(entries)
+
+
+def index_of(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Make an index of its entries."""
+    entries = {name: entries[name] for name in sorted(entries)}
     release = hashlib.sha256(to_json(entries)).hexdigest()[:hash_digits]
     return {"format": format_version, "release": release, "models": entries}
 
@@ -226,6 +237,22 @@ def read_index(loader: bytes) -> dict[str, Any]:
             hint="Upgrade shardpress",
         )
     return dict(index)
+
+
+def replace_index(loader: bytes, index: Mapping[str, Any]) -> bytes:
+    """Give the same loader with another index.
+
+    Raises:
+        FormatError: it is not a loader.
+    """
+    read_index(loader)
+    start = loader.index(index_mark) + len(index_mark)
+    text = loader[start:].decode()
+    _, end = json.JSONDecoder().raw_decode(text)
+    escaped = json.dumps(index, separators=(",", ":"), allow_nan=False)
+    for character in "<>&'":
+        escaped = escaped.replace(character, f"\\u{ord(character):04x}")
+    return loader[:start] + escaped.encode() + text[end:].encode()
 
 
 def reachable(index: Mapping[str, Any], heads: Mapping[str, Mapping[str, Any]]) -> set[str]:

@@ -10,13 +10,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from builder import __version__
-from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json
+from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json, worker_url
 from builder.cache import Cache, write_atomically
 from builder.compress import Compressor
 from builder.errors import StoreConflictError, StoreError
 from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
-from builder.render import render, render_loader, render_package
+from builder.render import render, render_loader, render_package, render_worker
 from builder.stores.directory import DirectoryStore
 from builder.verify.run import Verification
 
@@ -60,14 +60,16 @@ def write_output(
     index = make_index(bundles)
     blob = cache.put(render_loader(index))
     loader = File(pinned_url(blob.sha256), blob, compressor.encode(blob))
-    files = [file for built in models for file in (*built.compat, *built.bundle.files)]
+    blob = cache.put(render_worker())
+    worker = File(worker_url(blob.sha256), blob, compressor.encode(blob))
+    files = [worker, *(file for built in models for file in (*built.compat, *built.bundle.files))]
     store = DirectoryStore(out / "cdn")
     try:
         with FileLock(out / ".lock", timeout=lock_seconds):
             store.remove_rests()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store)
-            for name, content in _beside(package_name, models, bundles, index, loader, verified).items():
+            for name, content in _beside(package_name, models, bundles, index, loader, worker, verified).items():
                 _write(out / name, content)
     except Timeout as error:
         raise StoreConflictError(
@@ -95,6 +97,7 @@ def _beside(
     bundles: tuple[ModelBundle, ...],
     index: dict[str, Any],
     loader: File,
+    worker: File,
     verified: dict[str, Verification],
 ) -> dict[str, bytes]:
     types = [
@@ -126,7 +129,7 @@ def _beside(
         **{f"package/{name}": content for name, content in package.items()},
         "preload.html": preload.encode(),
         "headers.json": _pretty(header_rules()),
-        "manifest.json": _pretty(manifest(models, index, loader, verified)),
+        "manifest.json": _pretty(manifest(models, index, loader, worker, verified)),
     }
 
 
@@ -136,6 +139,7 @@ def header_rules() -> list[dict[str, Any]]:
     rows = (
         ("loader.js", never, "text/javascript; charset=utf-8"),
         ("loader.*.js", forever, "text/javascript; charset=utf-8"),
+        ("sw.*.js", forever, "text/javascript; charset=utf-8"),
         ("assets/*.json", forever, "application/json"),
         ("assets/*.bin", forever, "application/octet-stream"),
     )
@@ -143,7 +147,11 @@ def header_rules() -> list[dict[str, Any]]:
 
 
 def manifest(
-    models: tuple[Built, ...], index: dict[str, Any], loader: File, verified: dict[str, Verification]
+    models: tuple[Built, ...],
+    index: dict[str, Any],
+    loader: File,
+    worker: File,
+    verified: dict[str, Verification],
 ) -> dict[str, Any]:
     """Describe every file for tools and pipelines; ``manifest_schema`` is its shape."""
     return {
@@ -151,6 +159,7 @@ def manifest(
         "release": index["release"],
         "generator": f"shardpress {__version__}",
         "loader": {"url": loader_name, "pinned": _file(loader)},
+        "worker": _file(worker),
         "models": {built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
     }
 

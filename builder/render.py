@@ -43,6 +43,12 @@ def render_loader(index: Mapping[str, Any]) -> bytes:
     return _minify(render("loader.js.j2", config=index)).encode()
 
 
+def render_worker() -> bytes:
+    """Give the service worker's module for offline use, minified; it is the same for every bundle."""
+    text = render("sw.js")
+    return f"{text.partition(chr(10))[0]}\n{minify.string('application/javascript', text)}\n".encode()
+
+
 def render_package(
     index: Mapping[str, Any], models: Iterable[Mapping[str, Any]], name: str, version: str
 ) -> dict[str, bytes]:
@@ -65,7 +71,7 @@ def render_package(
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_folder(), encoding="utf-8"),
+        loader=jinja2.FileSystemLoader(template_folder(), encoding="utf-8"),
         undefined=jinja2.StrictUndefined,
         autoescape=jinja2.select_autoescape(("html", "html.j2")),
         block_start_string="<%",
@@ -84,7 +90,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _folder() -> Path:
+def template_folder() -> Path:
+    """Give where the templates lie: in the package, or beside it in a checkout."""
     here = Path(__file__).parent
     installed = here / "templates"
     return installed if installed.is_dir() else here.parent / "templates"

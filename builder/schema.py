@@ -80,6 +80,7 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     release: str
     generator: str
     loader: LoaderEntry
+    worker: FileEntry
     models: dict[str, ModelEntry]
 
 

@@ -1,0 +1,125 @@
+/*! Shardpress offline worker */
+/**
+ * Serves models, TensorFlow.js and the page itself without a network. The site's own worker brings it in:
+ *
+ *     self.shardpress = { base: "https://cdn.example.com/models/", shell: ["/"], runtime: ["/tf.min.js"] };
+ *     importScripts("https://cdn.example.com/models/sw.<hash>.js");
+ *
+ * `base` is where `loader.js` lies, `shell` lists pages and what they need (the newest is tried first), `runtime` what never
+ * changes in place, such as TensorFlow.js and its wasm files. Heads and shards are kept by the loader itself. Only GET
+ * requests are touched, and nothing is ever sent.
+ */
+(() => {
+  const worker = /** @type {any} */ (self);
+  /** @type {{ base?: string, shell?: string[], runtime?: string[], patience?: number }} */
+  const { base = "./", shell = [], runtime = [], patience = 3000 } = worker.shardpress ?? {};
+  const name = "shardpress-offline";
+  const files = "shardpress";
+  /** @param {string} address */
+  const absolute = (address) => new URL(address, worker.location.href).href;
+  const root = absolute(base);
+  const loader = `${root}loader.js`;
+  const pages = new Set(shell.map(absolute));
+  const fixed = new Set(runtime.map(absolute));
+
+  /** Fetches all that has to be there without a network; one that is missing makes the browser try again later. */
+  const fill = async () => {
+    const box = await caches.open(name);
+    const wanted = [loader, ...pages, ...fixed];
+    await Promise.all(
+      wanted.map(async (url) => {
+        if (fixed.has(url) && (await box.match(url))) return;
+        const response = await fetch(url, { cache: fixed.has(url) ? "default" : "no-cache" });
+        if (!response.ok) throw new Error(`${url} answers ${response.status}: it is listed in self.shardpress`);
+        await box.put(url, response);
+      }),
+    );
+  };
+
+  /** Forgets what is not listed any more; pinned loaders stay for the pages that have them. */
+  const tidy = async () => {
+    const box = await caches.open(name);
+    for (const { url } of await box.keys()) {
+      if (url !== loader && !pages.has(url) && !fixed.has(url) && !/\.[0-9a-f]{16}\.js$/.test(url)) await box.delete(url);
+    }
+    await worker.clients.claim();
+  };
+
+  /** @param {Response} response */
+  const releaseOf = async (response) => /"release":"([0-9a-f]{16})"/.exec(await response.text())?.[1];
+
+  /**
+   * Keeps a fresh copy, and tells the pages when it is another release of the loader.
+   *
+   * @param {string} url
+   * @param {Response} response
+   */
+  const renew = async (url, response) => {
+    const box = await caches.open(name);
+    const old = url === loader && (await box.match(url));
+    const before = old && (await releaseOf(old));
+    const now = url === loader && (await releaseOf(response.clone()));
+    await box.put(url, response);
+    if (!before || !now || now === before) return;
+    for (const client of await worker.clients.matchAll()) client.postMessage({ type: "shardpress-release", release: now });
+  };
+
+  /**
+   * Asks the network, and after a while, or when it fails, takes the kept copy.
+   *
+   * @param {any} event
+   * @param {string} url
+   */
+  const freshFirst = async (event, url) => {
+    const fresh = fetch(event.request).then((response) => {
+      if (response.ok) event.waitUntil(renew(url, response.clone()));
+      return response;
+    });
+    event.waitUntil(fresh.catch(() => {}));
+    const late = new Promise((resolve) => setTimeout(resolve, patience));
+    const first = await Promise.race([fresh, late]).catch(() => undefined);
+    if (first instanceof Response && first.status < 500) return first;
+    return (await (await caches.open(name)).match(url)) ?? fresh;
+  };
+
+  /**
+   * Takes the kept copy, else fetches it and keeps it.
+   *
+   * @param {any} event
+   * @param {string} url
+   */
+  const keptFirst = async (event, url) => {
+    const box = await caches.open(name);
+    const kept = await box.match(url);
+    if (kept) return kept;
+    const response = await fetch(event.request);
+    if (response.ok) event.waitUntil(box.put(url, response.clone()));
+    return response;
+  };
+
+  /**
+   * Gives a head or shard that the loader has kept; it checks what it gets in any case.
+   *
+   * @param {any} event
+   * @param {string} hash
+   */
+  const fromLoader = async (event, hash) => {
+    const box = await caches.open(files);
+    return (await box.match(`https://shardpress.invalid/${hash}`)) ?? fetch(event.request);
+  };
+
+  worker.addEventListener("install", (/** @type {any} */ event) => event.waitUntil(fill()));
+  worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(tidy()));
+  worker.addEventListener("fetch", (/** @type {any} */ event) => {
+    const { request } = event;
+    // The loader asks past every cache when a file was wrong.
+    if (request.method !== "GET" || request.cache === "reload" || request.cache === "no-store") return;
+    const url = request.url.replace(/#.*/, "");
+    const page = url.replace(/\?.*/, "");
+    const [, hash, kind] = (url.startsWith(root) && /\.([0-9a-f]{16})\.(json|bin|js)$/.exec(url)) || [];
+    if (fixed.has(url) || kind === "js") event.respondWith(keptFirst(event, url));
+    else if (hash) event.respondWith(fromLoader(event, hash));
+    else if (url === loader || pages.has(url)) event.respondWith(freshFirst(event, url));
+    else if (request.mode === "navigate" && pages.has(page)) event.respondWith(freshFirst(event, page));
+  });
+})();
