@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.cache import write_atomically
 from builder.config import Config
@@ -16,6 +17,9 @@ from builder.progress import Progress
 from builder.report import report_data
 from builder.verification import verify_models
 from builder.verify.run import Verification
+
+if TYPE_CHECKING:
+    from builder.convert.pool import ConversionPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +39,34 @@ class BuildResult:
     warnings: tuple[str, ...]
 
 
-def build(config: Config, options: BuildOptions, out: Path, progress: Progress, *, strict: bool) -> BuildResult:
+def build(
+    config: Config,
+    options: BuildOptions,
+    out: Path,
+    progress: Progress,
+    *,
+    strict: bool,
+    check: bool = True,
+    pool: ConversionPool | None = None,
+) -> BuildResult:
     """Build into ``out``.
+
+    Args:
+        config: what to build.
+        options: how.
+        out: the folder to write.
+        progress: told of the work.
+        strict: warnings fail.
+        check: have TensorFlow.js run the models first.
+        pool: conversion workers that stay, or None.
 
     Raises:
         ShardpressError: something failed; what was published in ``out`` before is as it was.
     """
     begun = time.monotonic()
-    with open_session(config, options, progress) as session:
+    with open_session(config, options, progress, pool) as session:
         models = build_models(session)
-        verified = verify_models(session, models)
+        verified = verify_models(session, models) if check else {}
         warnings = _warnings(models, verified)
         if strict and warnings:
             raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")

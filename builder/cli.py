@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from builder import __version__
+from builder.commands_develop import run_watch, watch_options
 from builder.config import json_schema, load_config
 from builder.console import Output, shared_options
 from builder.errors import BuildError, ShardpressError
@@ -31,6 +32,7 @@ interrupted = 130
 @click.option("--strict", is_flag=True, help="Warnings and unverified models fail.")
 @click.option("--fast", is_flag=True, help="Compress quickly (brotli 5), for development.")
 @click.option("--compare", is_flag=True, help="Measure each model against the stock converter's output with brotli.")
+@watch_options
 @click.version_option(__version__, prog_name="shardpress")
 @click.pass_context
 def cli(context: click.Context, /, **options: Any) -> None:
@@ -55,6 +57,8 @@ def _build(
     as_json: bool,
     quiet: bool,
     verbose: int,
+    watch: bool,
+    **serving: Any,
 ) -> None:
     from builder.build import build
     from builder.pipeline import BuildOptions
@@ -62,10 +66,14 @@ def _build(
 
     output = Output(as_json, -1 if quiet else verbose)
     begun = time.monotonic()
-    settings = load_config(config)
     options = BuildOptions(
         only=only, jobs=jobs or os.cpu_count() or 1, use_cache=not no_cache, fast=fast, compare=compare
     )
+    if watch:
+        with open_progress(quiet=quiet, verbose=verbose) as progress:
+            run_watch(config, options, out, output, progress, strict=strict, **serving)
+        return
+    settings = load_config(config)
     target = out or settings.folder / settings.build.out
     with open_progress(quiet=quiet, verbose=verbose) as progress:
         result = build(settings, options, target, progress, strict=strict)

@@ -92,16 +92,22 @@ class Session:
     """What the steps of one build share: the cache, the compressor and the conversion workers."""
 
     def __init__(
-        self, config: Config, options: BuildOptions, progress: Progress, cache: Cache, stack: ExitStack
+        self,
+        config: Config,
+        options: BuildOptions,
+        progress: Progress,
+        cache: Cache,
+        stack: ExitStack,
+        pool: ConversionPool | None = None,
     ) -> None:
-        """Put together; workers start when the first conversion asks for them."""
+        """Put together; workers start when the first conversion asks for them, or are those of ``pool``."""
         self.config = config
         self.options = options
         self.progress = progress
         self.cache = cache
         self.compressor = Compressor(cache, options.jobs, options.fast)
         self._stack = stack
-        self._pool: ConversionPool | None = None
+        self._pool = pool
 
     @property
     def pool(self) -> ConversionPool:
@@ -114,8 +120,10 @@ class Session:
 
 
 @contextmanager
-def open_session(config: Config, options: BuildOptions, progress: Progress) -> Iterator[Session]:
-    """Open what a build needs, and close it whatever happens."""
+def open_session(
+    config: Config, options: BuildOptions, progress: Progress, pool: ConversionPool | None = None
+) -> Iterator[Session]:
+    """Open what a build needs, and close it whatever happens; a ``pool`` that is given stays open."""
     with ExitStack() as stack:
         if options.use_cache:
             root = config.folder / config.build.cache
@@ -123,7 +131,7 @@ def open_session(config: Config, options: BuildOptions, progress: Progress) -> I
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shardpress-")))
         cache = Cache(root)
         stack.callback(cache.close)
-        yield Session(config, options, progress, cache, stack)
+        yield Session(config, options, progress, cache, stack, pool)
 
 
 def build_models(session: Session) -> tuple[Built, ...]:

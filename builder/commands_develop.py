@@ -1,0 +1,112 @@
+"""Commands for development: what ``--watch`` does, ``init`` and ``report``."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.console import Output
+from builder.errors import BuildError, ShardpressError, UsageError
+
+if TYPE_CHECKING:
+    from builder.pipeline import BuildOptions
+    from builder.progress import Progress
+
+needed = ("starlette", "uvicorn", "watchdog", "cryptography")
+network_names = ("3g", "slow-4g", "fast-4g")
+
+
+def watch_options(function: Any) -> Any:
+    """Add the options of watch mode to the build command."""
+    options = (
+        click.option("--watch", is_flag=True, help="Build, serve on 127.0.0.1:8000, and build again on every change."),
+        click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True,
+                     help="With --watch: port to serve on; the next free one if it is in use."),
+        click.option("--host", is_flag=False, flag_value="0.0.0.0", default="127.0.0.1", metavar="[ADDRESS]",  # noqa: S104
+                     help="With --watch: serve other machines too, over HTTPS; all addresses when none is given."),
+        click.option("--network", type=click.Choice(network_names), help="With --watch: simulate a slow network."),
+        click.option("--pages", type=click.Path(path_type=Path, file_okay=False),
+                     help="With --watch: folder with your pages; default: assets/pages beside build.toml."),
+        click.option("--poll", is_flag=True,
+                     help="With --watch: look for changes instead of being told (network drives, some containers)."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def run_watch(
+    config: Path,
+    options: BuildOptions,
+    out: Path | None,
+    output: Output,
+    progress: Progress,
+    *,
+    strict: bool,
+    port: int,
+    host: str,
+    network: str | None,
+    pages: Path | None,
+    poll: bool,
+) -> None:
+    """Run watch mode until interrupted.
+
+    Raises:
+        UsageError: a package is missing, an option does not go with ``--watch``, or the server cannot listen there.
+    """
+    if output.as_json:
+        raise UsageError("--json gives one document, and --watch never ends", where="--json", hint="Leave one out")
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"--watch needs {' and '.join(missing)}", where="--watch", hint='Run pip install "shardpress[watch]"'
+        )
+    from builder.build import BuildResult
+    from builder.report import summary
+    from builder.serve.network import networks
+    from builder.serve.run import Running
+    from builder.watch.develop import Development, Voice, develop
+
+    config = config.absolute()
+    development = Development(
+        config=config,
+        build=options,
+        out=out.absolute() if out else None,
+        strict=strict,
+        host=host,
+        port=port,
+        network=next((item for item in networks() if item.name == network), None),
+        pages=pages.absolute() if pages else None,
+        poll=poll,
+    )
+    first = [True]
+
+    def serving(server: Running) -> None:
+        moved = f" (port {port} is in use)" if port not in {0, server.port} else ""
+        output.say(f"Serving {server.url}{moved}; stop with Ctrl-C")
+        for url in server.others:
+            output.say(f"  for other machines: {url} (accept the self-signed certificate once)")
+
+    def built(result: BuildResult, seconds: float) -> None:
+        for warning in result.warnings if first[0] else ():
+            click.echo(f"warning: {warning}", err=True)
+        if first[0]:
+            output.say(summary(result.models, result.verified))
+        changed = result.output.changed
+        state = f"{len(changed)} files new" if changed else "no new files"
+        release = result.output.index["release"]
+        output.say(f"{time.strftime('%H:%M:%S')} release {release}, {state}, {seconds:.1f} s")
+        first[0] = False
+
+    def failed(error: ShardpressError) -> None:
+        each = error.failures if isinstance(error, BuildError) else {"": error}
+        for model, one in each.items():
+            name = f"model {model}: " if model else ""
+            click.echo(click.style("error: ", fg="red", bold=True) + name + str(one), err=True)
+        click.echo("Watching goes on; the last good bundle is served.", err=True)
+
+    develop(development, progress, Voice(serving, built, failed))

@@ -1,0 +1,222 @@
+"""``python build.py --watch``: build, serve, and build again whenever something has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.build import BuildResult, build
+from builder.bundle import ModelBundle, to_json
+from builder.config import Config, load_config
+from builder.convert.pool import ConversionPool
+from builder.errors import BuildError, ShardpressError
+from builder.pipeline import BuildOptions
+from builder.progress import Progress
+from builder.render import template_folder
+from builder.serve.app import Site, make_app
+from builder.serve.files import Mount
+from builder.serve.hub import Hub
+from builder.serve.network import Network
+from builder.serve.run import Running, running
+from builder.verify.run import find_node_modules
+from builder.watch.hints import Hints
+from builder.watch.loop import Change, Loop, Pace
+from builder.watch.snapshot import Inputs, inputs_of
+
+usual_pages = "assets/pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """What watch mode is asked for.
+
+    Attributes:
+        config: path of build.toml.
+        build: options of each build.
+        out: folder to write to, or None for that of build.toml.
+        strict: warnings fail.
+        host, port: where to serve.
+        network: to simulate, or None.
+        pages: folder with the pages, or None for ``assets/pages``.
+        poll: look for changes from time to time only.
+    """
+
+    config: Path
+    build: BuildOptions
+    out: Path | None = None
+    strict: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8000
+    network: Network | None = None
+    pages: Path | None = None
+    poll: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How watch mode speaks: that the server is up, that a build went well, that one failed."""
+
+    serving: Callable[[Running], None]
+    built: Callable[[BuildResult, float], None]
+    failed: Callable[[ShardpressError], None]
+
+
+class Developer:
+    """Builds, and keeps the pages told; the part between the loop and the server."""
+
+    def __init__(
+        self, development: Development, progress: Progress, voice: Voice, hub: Hub, pool: ConversionPool
+    ) -> None:
+        """Put together."""
+        self._development = development
+        self._progress = progress
+        self._voice = voice
+        self._hub = hub
+        self._pool = pool
+        self._folder = development.config.parent
+        self._config: Config | None = None
+        self._problem: ShardpressError | None = None
+        self._out = development.out or self._folder / "dist"
+        self.inputs = Inputs((development.config,), templates=_templates(), pages=self._pages())
+        self.moves: Callable[[float], bool] = lambda _: False
+        self.patience = 0.0
+
+    def site(self) -> Site:
+        """Give what is served now."""
+        modules = find_node_modules(self._folder)
+        mounts = [Mount("assets/", self._folder / "assets")]
+        if modules is not None:
+            mounts.append(Mount("node_modules/", modules))
+        pages = self._pages()[0]
+        if not pages.is_relative_to(self._folder / "assets"):
+            inside = pages.is_relative_to(self._folder) and pages != self._folder
+            prefix = pages.relative_to(self._folder).as_posix() if inside else "pages"
+            mounts.append(Mount(f"{prefix}/", pages))
+        return Site(self._out, pages if pages.is_dir() else None, tuple(mounts))
+
+    def prepare(self) -> Inputs:
+        """Read the settings; keep looking at what the last good ones named where they are bad."""
+        try:
+            self._config = load_config(self._development.config)
+        except ShardpressError as error:
+            self._config, self._problem = None, error
+        else:
+            self.inputs = inputs_of(self._config, _templates(), self._pages())
+        return self.inputs
+
+    def act(self, change: Change) -> None:
+        """Do what a change asks for."""
+        if change.builds:
+            self._build(change)
+        if change.pages or change.templates:
+            self._hub.pages_changed()
+
+    def _build(self, change: Change) -> None:
+        begun = time.monotonic()
+        config = self._config
+        try:
+            if config is None:
+                raise self._problem or ShardpressError("there are no settings")
+            out = self._development.out or config.folder / config.build.out
+            # A template is seen before it is checked: checking has TensorFlow.js run every model again.
+            if change.templates and self._hub.state.release:
+                self._publish(config, out, begun, check=False)
+                self._hub.pages_changed()
+            self._publish(config, out, begun, check=True)
+        except ShardpressError as error:
+            # A model may be half-written: more of it may come, and then this failure is nobody's business.
+            if not (change.sources and self.moves(self.patience)):
+                self._voice.failed(error)
+                self._hub.update(errors=failures(error))
+
+    def _publish(self, config: Config, out: Path, begun: float, *, check: bool) -> None:
+        result = build(
+            config,
+            self._development.build,
+            out,
+            self._progress,
+            strict=self._development.strict and check,
+            check=check,
+            pool=self._pool,
+        )
+        self._out = out
+        bundles = [built.bundle for built in result.models]
+        self._hub.update(
+            release=result.output.index["release"],
+            models={
+                bundle.name: {"head": bundle.head.blob.sha256, "policy": bundle.load, "priority": bundle.priority}
+                for bundle in bundles
+            },
+            shapes=self._hub.state.shapes | {bundle.head.blob.sha256: shape_of(bundle) for bundle in bundles},
+            errors=(),
+        )
+        if check:
+            self._voice.built(result, time.monotonic() - begun)
+
+    def _pages(self) -> tuple[Path, ...]:
+        return (self._development.pages or self._folder / usual_pages,)
+
+
+def develop(development: Development, progress: Progress, voice: Voice) -> None:
+    """Build, serve and watch until interrupted.
+
+    Raises:
+        KeyboardInterrupt: by Ctrl-C or SIGTERM; everything has been ended.
+        UsageError: the server cannot listen there.
+    """
+    hub = Hub()
+    pace = Pace()
+    with (
+        _terminable(),
+        ConversionPool(development.build.jobs, development.build.log) as pool,
+        Hints(native=not development.poll) as hints,
+    ):
+        developer = Developer(development, progress, voice, hub, pool)
+        loop = Loop(developer.prepare, developer.act, hints, pace)
+        developer.moves, developer.patience = loop.moves, pace.patience
+        app = make_app(developer.site, hub, development.network)
+        certificates = development.config.parent / ".shardpress" / "certificate"
+        with running(app, hub, host=development.host, port=development.port, certificates=certificates) as server:
+            voice.serving(server)
+            loop.run(developer.inputs)
+
+
+def shape_of(bundle: ModelBundle) -> str:
+    """Hash all of a model but its weights' values: models of one shape can take each other's weights."""
+    content = bundle.content
+    weights = [[weight["name"], weight["shape"], weight["dtype"]] for weight in content["weights"]]
+    facts = [content["kind"], content["contract"], content["artifacts"], weights]
+    return hashlib.sha256(to_json(facts)).hexdigest()[:16]
+
+
+def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
+    """Give what pages show of a failure."""
+    each = error.failures if isinstance(error, BuildError) else {"": error}
+    return tuple(
+        {"model": model, "what": one.what, "where": one.where, "hint": one.hint} for model, one in each.items()
+    )
+
+
+def _templates() -> tuple[Path, ...]:
+    """Give the templates where somebody may be editing them: in a checkout, not in an installed package."""
+    folder = template_folder()
+    return () if folder.parent == Path(__file__).parents[1] else (folder,)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM end things as Ctrl-C does, so that containers stop cleanly too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,133 @@
+"""What on disk a build depends on, as it is now: two equal snapshots need no build between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builder.config import Config
+
+Stamp = tuple[int, int, int] | None
+Stamps = dict[Path, Stamp]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Where to look.
+
+    Attributes:
+        settings: build.toml and the labels.
+        sources: models, files or folders.
+        patterns: folder and pattern of verification inputs.
+        templates: folders.
+        pages: folders.
+    """
+
+    settings: tuple[Path, ...]
+    sources: tuple[Path, ...] = ()
+    patterns: tuple[tuple[Path, str], ...] = ()
+    templates: tuple[Path, ...] = ()
+    pages: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Length, time and number of every file (None: missing), by what it is for."""
+
+    settings: Stamps = field(default_factory=dict)
+    sources: Stamps = field(default_factory=dict)
+    templates: Stamps = field(default_factory=dict)
+    pages: Stamps = field(default_factory=dict)
+
+
+def inputs_of(config: Config, templates: tuple[Path, ...], pages: tuple[Path, ...]) -> Inputs:
+    """Give what a build with these settings reads."""
+    models = config.models.values()
+    labels = [config.folder / model.labels for model in models if model.labels]
+    return Inputs(
+        settings=(config.path, *labels),
+        sources=tuple(config.folder / model.source for model in models),
+        patterns=tuple((config.folder, model.verify.inputs) for model in models if model.verify.inputs),
+        templates=templates,
+        pages=pages,
+    )
+
+
+class Camera:
+    """Takes snapshots; remembers which files each ``model.json`` names."""
+
+    def __init__(self) -> None:
+        """Begin without memory."""
+        self._named: dict[Path, tuple[Stamp, tuple[Path, ...]]] = {}
+
+    def take(self, inputs: Inputs) -> Snapshot:
+        """Look at everything."""
+        sources: Stamps = {}
+        for source in inputs.sources:
+            sources |= stamps(self._files(source))
+        for folder, pattern in inputs.patterns:
+            sources |= stamps(_matching(folder, pattern))
+        return Snapshot(
+            settings=stamps(inputs.settings),
+            sources=sources,
+            templates=stamps(file for folder in inputs.templates for file in _below(folder)),
+            pages=stamps(file for folder in inputs.pages for file in _below(folder)),
+        )
+
+    def _files(self, source: Path) -> Iterator[Path]:
+        yield source
+        if source.suffix == ".json":
+            yield from self._weights(source)
+        elif source.is_dir():
+            yield from _below(source)
+
+    def _weights(self, source: Path) -> tuple[Path, ...]:
+        now = stamp(source)
+        known = self._named.get(source)
+        if known is None or known[0] != now:
+            known = self._named[source] = (now, _named_files(source))
+        return known[1]
+
+
+def stamp(path: Path) -> Stamp:
+    """Give what changes with a file's content; None when it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # A folder's own length and time say nothing that its files do not.
+    return (0, 0, status.st_ino) if path.is_dir() else (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def stamps(paths: Iterator[Path] | tuple[Path, ...]) -> Stamps:
+    """Give the stamps of files."""
+    return {path: stamp(path) for path in paths}
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    try:
+        found = sorted(folder.rglob("*"))
+    except OSError:  # it went away while it was listed
+        return
+    yield from (path for path in found if not path.name.startswith(".") and not path.is_dir())
+
+
+def _matching(folder: Path, pattern: str) -> Iterator[Path]:
+    try:
+        path = Path(pattern)
+        yield from Path(path.anchor).glob(str(path.relative_to(path.anchor))) if path.anchor else folder.glob(pattern)
+    except (OSError, ValueError, NotImplementedError):
+        return
+
+
+def _named_files(source: Path) -> tuple[Path, ...]:
+    """Give the weight files that a ``model.json`` names, as far as it can be read."""
+    try:
+        content: Any = json.loads(source.read_bytes())
+        paths = [path for group in content["weightsManifest"] for path in group["paths"]]
+        return tuple(source.parent / str(path) for path in paths if ".." not in str(path))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return ()

@@ -1,0 +1,282 @@
+/**
+ * Development only, served by `build.py --watch`: keeps a page up to date.
+ *
+ * New weights go into the live models; a page or anything else that changed reloads the page; what a build failed
+ * with lies over it until it is mended.
+ */
+
+/**
+ * What the server tells, whole, at every change.
+ *
+ * @typedef {object} State
+ * @property {string} pages
+ * @property {string} release
+ * @property {Record<string, { head: string, policy: string, priority: string }>} models
+ * @property {Record<string, string>} shapes for each head a hash of all but its weights' values
+ * @property {{ model: string, what: string, where: string, hint: string }[]} errors
+ */
+
+/**
+ * A loader that a page uses, with the heads that it was made with or that were swapped in since.
+ *
+ * @typedef {object} Attached
+ * @property {any} loader
+ * @property {Map<string, string>} heads
+ * @property {Map<string, { policy: string, priority: string }>} policies
+ * @property {Map<string, Set<any>>} live TensorFlow.js models by name
+ * @property {Set<any>} handles that are not settled yet
+ * @property {Set<string>} opaque names of models that were loaded past the loader
+ */
+
+/** @type {Attached[]} */
+const attached = [];
+/** @type {object[]} */
+const options = [];
+/** @type {State | undefined} */
+let state;
+let leaving = false;
+
+/** Whatever the page configures, the loader of the next release needs too. @param {object} some */
+export function remember(some) {
+  options.push(some);
+}
+
+/**
+ * Takes note of every model that a loader loads.
+ *
+ * @param {any} loader
+ * @param {Record<string, string>} heads
+ */
+export function attach(loader, heads) {
+  /** @type {Attached} */
+  const one = { loader, heads: new Map(Object.entries(heads)), policies: new Map(), live: new Map(), handles: new Set(), opaque: new Set() };
+  attached.push(one);
+  const entries = /** @type {any[]} */ (Object.values(loader.models));
+  for (const { name, policy, priority } of entries) one.policies.set(name, { policy, priority });
+  const kind = entries.length ? Object.getPrototypeOf(entries[0]) : {};
+  const { load, ioHandler } = kind;
+  if (load) {
+    kind.load = function (/** @type {any[]} */ ...args) {
+      const handle = load.apply(this, args);
+      follow(one, this.name, handle);
+      return handle;
+    };
+  }
+  if (ioHandler) {
+    kind.ioHandler = function (/** @type {any[]} */ ...args) {
+      one.opaque.add(this.name);
+      return ioHandler.apply(this, args);
+    };
+  }
+  update();
+}
+
+/**
+ * @param {Attached} one
+ * @param {string} name
+ * @param {any} handle
+ */
+function follow(one, name, handle) {
+  one.handles.add(handle);
+  handle.ready.then(
+    (/** @type {any} */ model) => {
+      guard(model);
+      const models = one.live.get(name) ?? new Set();
+      one.live.set(name, models.add(model));
+    },
+    () => {},
+  );
+  handle.full.then(
+    () => one.handles.delete(handle),
+    (/** @type {any} */ error) => {
+      one.handles.delete(handle);
+      // A build has taken the files away that this load was after.
+      if (error?.code !== "abort" && state?.release && state.models[name]?.head !== one.heads.get(name)) reload();
+    },
+  );
+}
+
+/**
+ * Counts the asynchronous calls of a graph model, where they use its weights.
+ *
+ * @type {WeakMap<object, { calls: number, closed: Promise<void> | undefined, wake: () => void }>}
+ */
+const gates = new WeakMap();
+
+/** @param {any} model */
+function guard(model) {
+  const { executor } = model;
+  if (!executor?.executeAsync || gates.has(executor)) return;
+  const gate = { calls: 0, /** @type {Promise<void> | undefined} */ closed: undefined, wake: () => {} };
+  gates.set(executor, gate);
+  const call = executor.executeAsync;
+  executor.executeAsync = async (/** @type {any[]} */ ...args) => {
+    while (gate.closed) await gate.closed;
+    gate.calls++;
+    try {
+      return await call.apply(executor, args);
+    } finally {
+      gate.calls--;
+      gate.wake();
+    }
+  };
+}
+
+/**
+ * Gives a live model the weights of another one, in one instant between its calls.
+ *
+ * @param {any} model
+ * @param {any} next of the same topology; a graph model has given its weights away afterwards
+ */
+async function transplant(model, next) {
+  if (!model.executor) {
+    model.setWeights(next.getWeights());
+    return;
+  }
+  const { executor } = model;
+  const gate = gates.get(executor);
+  if (!gate) throw new Error("this model was not followed");
+  let open = () => {};
+  gate.closed = new Promise((resolve) => (open = resolve));
+  try {
+    while (gate.calls) await new Promise((resolve) => (gate.wake = () => resolve(undefined)));
+    const stale = new Set(Object.values(executor.weightMap).flat());
+    executor.weightMap = next.executor.weightMap;
+    for (const tensor of stale) tensor.dispose();
+  } finally {
+    gate.closed = undefined;
+    open();
+  }
+}
+
+/** @param {any} model */
+function isAlive(model) {
+  const tensors = model.executor ? Object.values(model.executor.weightMap).flat() : model.weights.map((/** @type {any} */ { val }) => val);
+  return tensors.every(({ isDisposed }) => !isDisposed);
+}
+
+function reload() {
+  if (leaving) return;
+  leaving = true;
+  location.reload();
+}
+
+let work = Promise.resolve();
+
+/** Brings the page to the newest state; one after the other. */
+function update() {
+  work = work.then(reconcile).catch((error) => {
+    console.warn("Shardpress: the new weights could not be swapped in, so the page loads again.", error);
+    reload();
+  });
+}
+
+async function reconcile() {
+  const now = state;
+  if (!now || leaving) return;
+  const page = /** @type {HTMLElement | null} */ (document.querySelector("script[data-shardpress-pages]"));
+  pages ??= page?.dataset.shardpressPages ?? now.pages;
+  if (now.pages !== pages) return reload();
+  if (!now.release || now.errors.length) return;
+  for (const one of attached) await refresh(one, now);
+}
+
+/** @type {string | undefined} */
+let pages;
+
+/**
+ * @param {Attached} one
+ * @param {State} now
+ */
+async function refresh(one, now) {
+  /** @type {string[]} */
+  const names = [];
+  for (const [name, head] of one.heads) {
+    const model = now.models[name];
+    const known = one.policies.get(name);
+    if (!model || !known || known.policy !== model.policy || known.priority !== model.priority) return reload();
+    if (model.head === head) continue;
+    if (one.opaque.has(name) || !now.shapes[head] || now.shapes[head] !== now.shapes[model.head]) return reload();
+    names.push(name);
+  }
+  if (Object.keys(now.models).some((name) => !one.heads.has(name))) return reload();
+  if (!names.length) return;
+  const fresh = await import(new URL(`../cdn/loader.js?pinned=${now.release}`, import.meta.url).href);
+  for (const some of options) fresh.configure(some);
+  for (const name of names) {
+    // Loads that are under way end first, whether well or not.
+    await Promise.allSettled([...one.handles].filter((handle) => handle.progress?.loaded).map((handle) => handle.full));
+    if (leaving) return;
+    Object.assign(one.loader.models[name], fresh.models[name]);
+    await swap(one, name, fresh.models[name]);
+    one.heads.set(name, now.models[name].head);
+  }
+}
+
+/**
+ * @param {Attached} one
+ * @param {string} name
+ * @param {any} entry of the newest release
+ */
+async function swap(one, name, entry) {
+  const alive = [...(one.live.get(name) ?? [])].filter(isAlive);
+  one.live.set(name, new Set(alive));
+  if (!alive.length) return;
+  if (alive.length > 1 || alive[0].initializer) return reload();
+  const handle = entry.load({ priority: "high" });
+  const next = await handle.full;
+  await transplant(alive[0], next);
+  if (!alive[0].executor) handle.dispose();
+  console.info(`Shardpress: new weights are in ${name}.`);
+  document.dispatchEvent(new CustomEvent("shardpress:swap", { detail: { name, model: alive[0] } }));
+}
+
+const css = `
+  :host { all: initial; position: fixed; inset: auto 0 0 0; z-index: 2147483647; color-scheme: light dark; }
+  section { box-sizing: border-box; max-height: 60vh; overflow: auto; padding: 16px 20px; border-top: 4px solid #c62828;
+    background: #fff4f4; color: #2b0b0b; font: 15px/1.45 system-ui, sans-serif; box-shadow: 0 -4px 24px #0006; }
+  @media (prefers-color-scheme: dark) { section { background: #2a1414; color: #ffe3e3; } }
+  h1 { margin: 0 0 8px; font-size: 16px; } p { margin: 4px 0; } article + article { margin-top: 12px; }
+  code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+  button { float: right; font: inherit; }
+`;
+
+/**
+ * Lays what failed over the page, or takes it away.
+ *
+ * @param {State["errors"]} errors
+ */
+function showErrors(errors) {
+  document.querySelector("shardpress-errors")?.remove();
+  if (!errors.length) return;
+  const host = document.createElement("shardpress-errors");
+  const root = host.attachShadow({ mode: "open" });
+  const style = root.appendChild(document.createElement("style"));
+  style.textContent = css;
+  const section = root.appendChild(document.createElement("section"));
+  section.setAttribute("role", "alert");
+  const button = section.appendChild(document.createElement("button"));
+  button.textContent = "Hide";
+  button.addEventListener("click", () => host.remove());
+  section.appendChild(document.createElement("h1")).textContent = "The build failed; the page shows the last good one";
+  for (const { model, what, where, hint } of errors) {
+    const article = section.appendChild(document.createElement("article"));
+    const place = article.appendChild(document.createElement("code"));
+    place.textContent = [model && `model ${model}`, where].filter(Boolean).join(": ");
+    article.appendChild(document.createElement("p")).textContent = `${what}.`;
+    if (hint) article.appendChild(document.createElement("p")).textContent = `→ ${hint}.`;
+  }
+  document.documentElement.append(host);
+}
+
+if (typeof document !== "undefined") {
+  const source = new EventSource(new URL("events", import.meta.url));
+  source.addEventListener("message", ({ data }) => {
+    state = /** @type {State} */ (JSON.parse(data));
+    showErrors(state.errors);
+    update();
+  });
+  // A page that is left must not keep one of the few connections that a browser has for each server.
+  addEventListener("pagehide", () => source.close());
+  addEventListener("pageshow", ({ persisted }) => persisted && reload());
+}
