@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from builder import __version__
+from builder.commands_deploy import commands as deploy_commands
 from builder.commands_develop import run_watch, watch_options
 from builder.config import json_schema, load_config
 from builder.console import Output, shared_options
@@ -137,6 +138,10 @@ def schema(what: str) -> None:
         from builder.schema import manifest_schema
 
         click.echo(json.dumps(manifest_schema(), indent=1))
+
+
+for command in deploy_commands:
+    cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,6 +19,7 @@ smallest_shard = 1024
 Size = Annotated[int | str, Meta(description="Bytes, as a number or as text: '256 KiB', '600 kB'.")]
 Load = Literal["now", "idle", "visible", "interaction", "manual"]
 Priority = Literal["high", "normal", "low"]
+Precision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,8 +42,12 @@ class VerifyConfig(_Table, frozen=True):
         None
     )
     max_error: Annotated[
-        float | None, Meta(description="Largest error at full precision: max |a-b| / max(1, max |b|).")
-    ] = 1e-4
+        float | None,
+        Meta(
+            description="Largest error at full precision: max |a-b| / max(1, max |b|). By itself 1e-4 for exact, 1e-3 "
+            "for balanced and 0.05 for other precisions, and none beside min_agreement."
+        ),
+    ] = None
     min_agreement: Annotated[
         float | None, Meta(description="Least share of cases that agree by the metric, 0 to 1.")
     ] = None
@@ -58,13 +63,23 @@ class VerifyConfig(_Table, frozen=True):
             raise ValueError(f"min_agreement is {self.min_agreement}, it must be from 0 to 1")
 
 
+class CutConfig(_Table, frozen=True):
+    """The table ``[models.NAME.cut]``: where the model begins and ends inside its graph."""
+
+    inputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages feed, by node name.")] = ()
+    outputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages get, by node name.")] = ()
+
+
 class ModelConfig(_Table, frozen=True):
     """The table ``[models.NAME]``."""
 
     source: Annotated[str, Meta(description="SavedModel folder, .h5, .hdf5, .keras, .pb or model.json.", min_length=1)]
     load: Annotated[Load, Meta(description="When a page loads it.")] = "visible"
     priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
-    precision: Annotated[Literal["exact"], Meta(description="How weights are stored.")] = "exact"
+    precision: Annotated[
+        Precision | dict[str, Precision],
+        Meta(description="How weights are stored; or a table of patterns of weight names, of which the first counts."),
+    ] = "exact"
     budget: Annotated[Size | None, Meta(description="Most wire bytes of all stages; over it the build fails.")] = None
     labels: Annotated[str | None, Meta(description="Text file, a label a line, carried in the head.")] = None
     compat: Annotated[
@@ -73,6 +88,7 @@ class ModelConfig(_Table, frozen=True):
     signature: Annotated[str, Meta(description="Signature of a SavedModel.")] = "serving_default"
     tags: Annotated[tuple[str, ...], Meta(description="Tags of a SavedModel's graph.")] = ("serve",)
     outputs: Annotated[tuple[str, ...], Meta(description="Outputs to keep; all when empty.")] = ()
+    cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
     trust: Annotated[bool, Meta(description="The model may hold code (Keras Lambda layers).")] = False
     license: Annotated[str | None, Meta(description="Licence of the model, for the manifest.")] = None
     card: Annotated[str | None, Meta(description="Where the model is described, for the manifest.")] = None
@@ -84,13 +100,29 @@ class TargetConfig(_Table, frozen=True):
 
     type: Literal["s3", "directory"]
     path: Annotated[str | None, Meta(description="Folder of a directory target.")] = None
-    bucket: str | None = None
-    prefix: str = ""
-    public_url: str | None = None
-    endpoint_url: str = ""
-    addressing: Literal["auto", "path", "virtual"] = "auto"
-    encoding: Literal["br", "gzip", "identity"] = "br"
-    keep_releases: Annotated[int, Meta(ge=1)] = 5
+    bucket: Annotated[str | None, Meta(description="Bucket of an s3 target.")] = None
+    prefix: Annotated[str, Meta(description="What all keys start with: 'models/'.")] = ""
+    public_url: Annotated[str | None, Meta(description="Where pages find loader.js' folder.")] = None
+    endpoint_url: Annotated[str, Meta(description="Address of an S3-compatible store; empty for AWS.")] = ""
+    addressing: Annotated[Literal["auto", "path", "virtual"], Meta(description="Where the bucket's name goes.")] = (
+        "auto"
+    )
+    region: Annotated[str, Meta(description="AWS region; empty for the environment's.")] = ""
+    profile: Annotated[str, Meta(description="AWS profile; empty for the standard chain.")] = ""
+    no_overwrite_header: Annotated[
+        str, Meta(description="Header that makes a store without If-None-Match refuse to overwrite.")
+    ] = ""
+    encoding: Annotated[
+        Literal["br", "gzip", "identity"], Meta(description="The one encoding objects are stored in.")
+    ] = "br"
+    headers: Annotated[
+        dict[str, dict[str, str]], Meta(description="More headers, by pattern of the path: later ones win.")
+    ] = {}
+    keep_releases: Annotated[int, Meta(ge=1, description="How many releases prune keeps.")] = 5
+    grace: Annotated[str, Meta(description="Nothing that was live or written more recently is pruned.")] = "24 h"
+    origin: Annotated[str, Meta(description="Origin of the pages, for the check of CORS.")] = "https://example.com"
+    cloudfront: Annotated[str, Meta(description="Distribution whose copy of loader.js is invalidated.")] = ""
+    hook: Annotated[tuple[str, ...], Meta(description="Command run after a release, with the changed paths.")] = ()
 
 
 class Document(_Table, frozen=True):

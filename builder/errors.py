@@ -94,6 +94,10 @@ class StoreConflictError(StoreError):
     exit_status = 3
 
 
+class ContractError(ShardpressError):
+    """A release would break pages that use the live one."""
+
+
 class BuildError(ShardpressError):
     """Several models of one build failed.
 

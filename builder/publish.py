@@ -6,13 +6,17 @@ Immutable files first, each shard before the head that names it; then the pinned
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from builder.bundle import File, immutable_name, loader_name
 from builder.progress import ignore
 from builder.stores import Store
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,52 @@ def publish(files: Iterable[File], loader: File, store: Store, progress: Callabl
     live = store.get(loader_name)
     put: list[str] = []
     skipped: list[str] = []
-    for file in (*files, loader):
-        for key, path in file.variants():
-            (put if store.put(key, Path(path)) else skipped).append(key)
-            progress(key)
+
+    def write(item: tuple[str, Any]) -> None:
+        key, path = item
+        (put if store.put(key, Path(path)) else skipped).append(key)
+        progress(key)
+
     content = loader.blob.path.read_bytes()
     changed = live is None or live[0] != content
-    if changed:
-        store.swap(loader_name, content, live[1] if live else None)
+
+    def swap() -> None:
+        if changed:
+            store.swap(loader_name, content, live[1] if live else None)
+
+    write_release([list(file.variants()) for file in (*files, loader)], write, swap)
     return Published(tuple(put), tuple(skipped), changed)
+
+
+def write_release(
+    steps: Iterable[Sequence[Item]], write: Callable[[Item], None], swap: Callable[[], None], workers: int = 1
+) -> None:
+    """Write what a release needs, each step whole before the next one begins, then make it live.
+
+    Args:
+        steps: what may be written in any order, several of them in the order that matters.
+        write: writes one; called from several threads when there are several workers.
+        swap: the one conditional write.
+        workers: threads.
+
+    Raises:
+        StoreError: a write failed; nothing was swapped.
+    """
+    if workers == 1:
+        for step in steps:
+            for item in step:
+                write(item)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            for step in steps:
+                tasks = [pool.submit(write, item) for item in step]
+                try:
+                    for task in tasks:
+                        task.result()
+                except BaseException:
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    raise
+    swap()
 
 
 def remove_unnamed(files: Iterable[File], loader: File, store: Store) -> tuple[str, ...]:

@@ -40,3 +40,15 @@ def show_size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.2f} GB"
+
+
+def parse_duration(text: str) -> float:
+    """Give the seconds of ``"24 h"``, ``"7d"``, ``"90 s"`` or ``"15 min"``.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*", text)
+    if not match:
+        raise ValueError(f"{text!r} is not a duration such as '24 h' or '7 d'")
+    return float(match[1]) * {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[match[2]]

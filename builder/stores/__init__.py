@@ -6,9 +6,50 @@ decorators around these five methods.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+Headers = Mapping[str, str]
+no_headers: Headers = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object as a store has it.
+
+    Attributes:
+        content: its bytes, decoded.
+        tag: changes with its content.
+        age: seconds since it was written, by the store's clock, so that the clocks of deployers do not matter.
+        now: the store's time, in seconds since 1970.
+        headers: what it is served with; empty where a store keeps none.
+    """
+
+    content: bytes
+    tag: str
+    age: float
+    now: float
+    headers: Headers = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object in a listing: key, stored length, and seconds since it was written, by the store's clock."""
+
+    key: str
+    nbytes: int
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """An object without its bytes: stored length, headers, and the SHA-256 of the stored bytes where it is known."""
+
+    nbytes: int
+    headers: Headers
+    sha256: str | None
 
 
 class Store(Protocol):
@@ -21,14 +62,14 @@ class Store(Protocol):
             StoreError: the store does not answer as it should.
         """
 
-    def put(self, key: str, content: Path) -> bool:
+    def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:
         """Write an immutable object from a file; give False when it was there already, whole.
 
         Raises:
             StoreError: it could not be written.
         """
 
-    def swap(self, key: str, content: bytes, tag: str | None) -> str:
+    def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:
         """Replace an object at once, if its tag is still ``tag`` (None: if there is still none); give the new tag.
 
         Raises:
@@ -41,3 +82,44 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
+
+
+class TargetStore(Store, Protocol):
+    """A store that releases are deployed to, perhaps far away."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+
+    @property
+    def keeps_headers(self) -> bool:
+        """Whether objects carry headers, and so are stored in one encoding."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether its swaps are known to be conditional; otherwise that is tried out."""
+
+    @property
+    def identity(self) -> str:
+        """Names the store, so that what was found out about it is not believed of another."""
+
+    def read(self, key: str) -> Found | None:
+        """Give an object and all that is known of it; None where there is none."""
+
+    def stat(self, key: str) -> Stat | None:
+        """Describe an object without fetching it; None where there is none."""
+
+    def overwrite(self, key: str, content: Path, headers: Headers) -> None:
+        """Write an object whatever was there."""
+
+    def replace(self, key: str, content: bytes, headers: Headers) -> None:
+        """Write a small object whatever was there."""
+
+    def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
+        """Write a small object unless there is one; give False when there is."""
+
+    def set_headers(self, key: str, headers: Headers) -> None:
+        """Give an object other headers without sending its bytes again."""
+
+    def listing(self, prefix: str = "") -> Iterator[Listed]:
+        """Give all objects whose keys start with ``prefix``."""

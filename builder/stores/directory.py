@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from filelock import FileLock
 
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
+from builder.stores import Found, Headers, Listed, Stat, no_headers
 
 
 class DirectoryStore:
@@ -42,7 +44,7 @@ class DirectoryStore:
             raise _failure(error, self._path(key)) from error
         return content, hashlib.sha256(content).hexdigest()
 
-    def put(self, key: str, content: Path) -> bool:
+    def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:  # noqa: ARG002
         """Copy a file to ``key``; one that is there but differs (a torn disk, a stray edit) is replaced."""
         path = self._path(key)
         try:
@@ -63,7 +65,7 @@ class DirectoryStore:
             raise _failure(error, path) from error
         return True
 
-    def swap(self, key: str, content: bytes, tag: str | None) -> str:
+    def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:  # noqa: ARG002
         """Replace one object by rename while nobody else can."""
         with self._lock:
             found = self.get(key)
@@ -92,6 +94,69 @@ class DirectoryStore:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
             raise _failure(error, self._path(key)) from error
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    @property
+    def keeps_headers(self) -> bool:
+        """No: the server of the folder gives them, and chooses the encoding."""
+        return False
+
+    @property
+    def is_sure(self) -> bool:
+        """Yes: a lock guards the swap."""
+        return True
+
+    @property
+    def identity(self) -> str:
+        """Any folder is as good as another."""
+        return "directory"
+
+    def read(self, key: str) -> Found | None:
+        """Give a file and its age."""
+        found = self.get(key)
+        if found is None:
+            return None
+        now = time.time()
+        return Found(*found, max(0.0, now - self._path(key).stat().st_mtime), now)
+
+    def stat(self, key: str) -> Stat | None:
+        """Give a file's length and hash."""
+        found = self.get(key)
+        return None if found is None else Stat(len(found[0]), {}, found[1])
+
+    def overwrite(self, key: str, content: Path, headers: Headers) -> None:
+        """Copy a file to ``key``."""
+        self.put(key, content, headers)
+
+    def replace(self, key: str, content: bytes, headers: Headers) -> None:  # noqa: ARG002
+        """Write a small file whatever was there."""
+        try:
+            write_atomically(self._path(key), content)
+        except OSError as error:
+            raise _failure(error, self._path(key)) from error
+
+    def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
+        """Write a small file unless there is one."""
+        with self._lock:
+            if self._path(key).exists():
+                return False
+            self.replace(key, content, headers)
+            return True
+
+    def set_headers(self, key: str, headers: Headers) -> None:
+        """Do nothing: a folder keeps no headers."""
+
+    def listing(self, prefix: str = "") -> Iterator[Listed]:
+        """Give all files below ``prefix``."""
+        now = time.time()
+        for key in self.list():
+            if key.startswith(prefix):
+                status = self._path(key).stat()
+                yield Listed(key, status.st_size, max(0.0, now - status.st_mtime))
 
     def remove_rests(self) -> None:
         """Remove what killed writers left under temporary names; only for who holds the folder alone."""

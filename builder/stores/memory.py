@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from builder.errors import StoreConflictError
+from builder.stores import Headers, no_headers
 
 
 class MemoryStore:
@@ -21,7 +22,7 @@ class MemoryStore:
         content = self.objects.get(key)
         return None if content is None else (content, hashlib.sha256(content).hexdigest())
 
-    def put(self, key: str, content: Path) -> bool:
+    def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:  # noqa: ARG002
         """Keep a file's bytes."""
         new = content.read_bytes()
         if self.objects.get(key) == new:
@@ -29,7 +30,7 @@ class MemoryStore:
         self.objects[key] = new
         return True
 
-    def swap(self, key: str, content: bytes, tag: str | None) -> str:
+    def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:  # noqa: ARG002
         """Replace one object."""
         found = self.get(key)
         if (found and found[1]) != tag:

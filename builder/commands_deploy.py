@@ -1,0 +1,405 @@
+"""The commands that publish: deploy, releases, rollback, verify, prune."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.console import Output, shared_options
+
+if TYPE_CHECKING:
+    from builder.deploy.apply import Deployed, Deployer
+    from builder.deploy.live import Checked
+    from builder.deploy.plan import Plan
+    from builder.deploy.targets import Target
+
+target_argument = click.argument("target", required=False)
+unsafe_option = click.option(
+    "--unsafe-single-writer",
+    "unsafe",
+    is_flag=True,
+    help="Vouch that nobody else deploys, for stores without conditions.",
+)
+dry_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+
+
+@click.command()
+@target_argument
+@shared_options
+@click.option("--out", type=click.Path(path_type=Path), help="The build's folder, instead of [build] out.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="Change only this model's entry; may be given several times."
+)
+@dry_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--breaking", is_flag=True, help="Allow other inputs, outputs or labels than the live models have.")
+@click.option("--repair", is_flag=True, help="Check every object rather than trust the live release.")
+@click.option("--preview", metavar="NAME", help="Publish beside the live release, as loader-NAME.js.")
+@click.option("--ttl", default="7d", show_default=True, help="How long a preview lives.")
+@click.option("--no-verify", is_flag=True, help="Do not check the live site afterwards.")
+@unsafe_option
+def deploy(
+    *,
+    target: str | None,
+    config: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    breaking: bool,
+    repair: bool,
+    preview: str | None,
+    ttl: str,
+    no_verify: bool,
+    unsafe: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Publish the built bundle, whole or not at all; without a target to the only one, or to ./public."""
+    from builder.config import load_config
+    from builder.deploy.apply import deploy as run
+    from builder.deploy.apply import plan_deploy
+    from builder.deploy.local import read_local
+    from builder.deploy.plan import Choice
+    from builder.terminal import open_progress
+
+    output = Output(as_json, -1 if quiet else verbose)
+    begun = time.monotonic()
+    settings = load_config(config)
+    local = read_local(out or settings.folder / settings.build.out)
+    chosen, deployer = _open(settings, target, unsafe=unsafe)
+    choice = Choice(only, breaking, repair, _preview_name(preview))
+    if dry_run:
+        plan = plan_deploy(deployer, local, choice)
+        output.say(_show_plan(plan, chosen, verbose))
+        output.give({"ok": True, "dry_run": True, **_plan_data(plan, chosen)})
+        return
+
+    def confirm(plan: Plan) -> bool:
+        output.say(_show_plan(plan, chosen, verbose))
+        return yes or as_json or not sys.stdin.isatty() or click.confirm("Go on?", err=True)
+
+    with open_progress(quiet=quiet, verbose=verbose) as progress:
+        done = run(deployer, local, choice, progress, ttl=_duration(ttl), confirm=confirm)
+    checked = None if no_verify or not done.swapped else _check_after(chosen, done, choice.preview)
+    seconds = time.monotonic() - begun
+    output.say(_show_done(done, chosen, checked, seconds))
+    facts = {**_plan_data(done.plan, chosen), "release": done.release, "changed": done.swapped, "seconds": seconds}
+    output.give({"ok": not (checked and checked.problems), **facts, **_traffic(chosen), **_checked_data(checked)})
+    _summarise(done, chosen, checked)
+    _fail_on(checked, chosen)
+
+
+@click.command()
+@target_argument
+@shared_options
+@click.option("--pin", metavar="ID", help="Never prune this release.")
+@click.option("--unpin", metavar="ID", help="Let this release be pruned.")
+@unsafe_option
+def releases(
+    *,
+    target: str | None,
+    config: Path,
+    pin: str | None,
+    unpin: str | None,
+    unsafe: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Show what was deployed, newest first, and what is live."""
+    from builder.config import load_config
+    from builder.deploy.history import required, set_pin
+
+    output = Output(as_json, -1 if quiet else verbose)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    if pin or unpin:
+        set_pin(deployer, pin or unpin or "", pinned=bool(pin))
+    base = required(deployer)
+    for item in base.state.releases:
+        marks = [word for word, is_so in (("live", item.loader == base.live), ("pinned", item.pinned)) if is_so]
+        output.say(f"{item.loader}  {_time(item.at)}  {', '.join(marks)}".rstrip())
+    for name, preview in sorted(base.state.previews.items()):
+        output.say(f"{preview.loader}  preview {name} until {_time(preview.until)}")
+    output.give(
+        {
+            "ok": True,
+            "target": chosen.name,
+            "live": base.live,
+            "generation": base.state.generation,
+            "releases": [
+                {
+                    "release": item.loader,
+                    "deployed": _time(item.at),
+                    "live": item.loader == base.live,
+                    "pinned": item.pinned,
+                }
+                for item in base.state.releases
+            ],
+            "previews": {
+                name: {"release": item.loader, "until": _time(item.until)} for name, item in base.state.previews.items()
+            },
+        }
+    )
+
+
+@click.command()
+@target_argument
+@shared_options
+@click.option("--only", multiple=True, metavar="NAME", help="Take back only this model; may be given several times.")
+@click.option("--to", metavar="ID", help="The release to go to; default: the one deployed before the live one.")
+@click.option("--no-verify", is_flag=True, help="Do not check the live site afterwards.")
+@dry_option
+@unsafe_option
+def rollback(
+    *,
+    target: str | None,
+    config: Path,
+    only: tuple[str, ...],
+    to: str | None,
+    no_verify: bool,
+    dry_run: bool,
+    unsafe: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Make an earlier release live again, with one write."""
+    from builder.config import load_config
+    from builder.deploy.history import roll_back
+    from builder.deploy.live import check_live, site_of
+
+    output = Output(as_json, -1 if quiet else verbose)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    done = roll_back(deployer, only, to, dry_run=dry_run)
+    would = "would go" if dry_run else "went"
+    changed = ", ".join(done.models) or "none"
+    output.say(f"{chosen.name}: {would} from release {done.before} to {done.after}; changed: {changed}")
+    checked = None if dry_run or no_verify else check_live(site_of(chosen), expected=done.after)
+    output.give(
+        {
+            "ok": not (checked and checked.problems),
+            "target": chosen.name,
+            "before": done.before,
+            "release": done.after,
+            "models": list(done.models),
+            **_checked_data(checked),
+        }
+    )
+    _fail_on(checked, chosen)
+
+
+@click.command()
+@target_argument
+@shared_options
+@click.option("--preview", metavar="NAME", help="Check this preview instead of the live release.")
+def verify(*, target: str | None, config: Path, preview: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Read what is live as a browser would, and check every hash and header."""
+    from builder.bundle import loader_name
+    from builder.config import load_config
+    from builder.deploy.live import check_live, site_of
+    from builder.units import show_size
+
+    output = Output(as_json, -1 if quiet else verbose)
+    chosen, _ = _open(load_config(config), target, unsafe=True)
+    pointer = f"loader-{_preview_name(preview)}.js" if preview else loader_name
+    checked = check_live(site_of(chosen), pointer=pointer)
+    if not checked.problems:
+        where = chosen.public_url or chosen.store.place
+        output.say(f"{where}: release {checked.release} is whole, {checked.files} files, {show_size(checked.nbytes)}")
+    output.give(
+        {"ok": not checked.problems, "target": chosen.name, "release": checked.release, **_checked_data(checked)}
+    )
+    _fail_on(checked, chosen)
+
+
+@click.command()
+@target_argument
+@shared_options
+@dry_option
+@unsafe_option
+def prune(
+    *, target: str | None, config: Path, dry_run: bool, unsafe: bool, as_json: bool, quiet: bool, verbose: int
+) -> None:
+    """Remove what no kept release, pin or preview needs, once it is older than the grace period."""
+    from builder.config import load_config
+    from builder.deploy.prune import plan_prune
+    from builder.deploy.prune import prune as run
+    from builder.terminal import open_progress
+    from builder.units import show_size
+
+    output = Output(as_json, -1 if quiet else verbose)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    if dry_run:
+        done = plan_prune(deployer)
+    else:
+        with open_progress(quiet=quiet, verbose=verbose) as progress:
+            done = run(deployer, progress)
+    for action in done.actions if dry_run or verbose else ():
+        output.say(f"delete  {action.key}  {action.why}")
+    word = "would be freed" if dry_run else "freed"
+    output.say(
+        f"{chosen.name}: {len(done.actions)} objects, {show_size(done.nbytes)} {word}; {len(done.kept)} releases stay"
+    )
+    output.give(
+        {
+            "ok": True,
+            "target": chosen.name,
+            "dry_run": dry_run,
+            "deleted": [{"key": action.key, "why": action.why, "bytes": action.nbytes} for action in done.actions],
+            "bytes": done.nbytes,
+            "kept": list(done.kept),
+        }
+    )
+
+
+commands = (deploy, releases, rollback, verify, prune)
+
+
+def _open(settings: Any, name: str | None, *, unsafe: bool) -> tuple[Target, Deployer]:
+    from builder.deploy.apply import Deployer, Keeping
+    from builder.deploy.targets import find_target
+
+    chosen = find_target(settings, name)
+    keeping = Keeping(chosen.config.keep_releases, chosen.grace)
+    return chosen, Deployer(chosen.store, chosen.form, keeping, unsafe=unsafe)
+
+
+def _preview_name(preview: str | None) -> str:
+    from builder.config import model_name
+    from builder.errors import UsageError
+
+    if preview and not model_name.fullmatch(preview):
+        raise UsageError(
+            f"the name {preview!r} is not allowed",
+            where="--preview",
+            hint="Names are lower-case letters, digits and hyphens, and start with a letter",
+        )
+    return preview or ""
+
+
+def _duration(text: str) -> float:
+    from builder.errors import UsageError
+    from builder.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error), where="--ttl", hint="Write '7d' or '24h'") from error
+
+
+def _show_plan(plan: Plan, target: Target, verbose: int) -> str:
+    from builder.units import show_size
+
+    if plan.idle:
+        return f"{target.name}: nothing to do, {target.store.place} is up to date"
+    lines = [f"note: {note}" for note in plan.notes]
+    for action in plan.actions:
+        if action.do != "skip" or verbose:
+            size = show_size(action.nbytes) if action.nbytes else ""
+            lines.append(f"{action.do:9}  {size:>8}  {action.key}  ({action.why})")
+    skipped = sum(action.do == "skip" for action in plan.actions)
+    lines.append(f"{target.name}: {show_size(plan.nbytes)} to send, {skipped} objects stay as they are")
+    if target.config.cloudfront:
+        lines.append(f"{target.name}: 1 path to invalidate at CloudFront (1,000 a month are free)")
+    return "\n".join(lines)
+
+
+def _show_done(done: Deployed, target: Target, checked: Checked | None, seconds: float) -> str:
+    if not done.swapped:
+        return f"{target.name}: nothing to do, release {done.release} is live, {seconds:.1f} s"
+    state = f"; {checked.files} files checked" if checked else ""
+    where = target.public_url or target.store.place
+    return f"{target.name}: release {done.release} is live at {where}{state}, {seconds:.1f} s"
+
+
+def _plan_data(plan: Plan, target: Target) -> dict[str, Any]:
+    return {
+        "target": target.name,
+        "place": target.store.place,
+        "idle": plan.idle,
+        "bytes": plan.nbytes,
+        "invalidations": 1 if target.config.cloudfront and not plan.idle else 0,
+        "notes": list(plan.notes),
+        "actions": [
+            {"do": action.do, "key": action.key, "why": action.why, "bytes": action.nbytes} for action in plan.actions
+        ],
+    }
+
+
+def _traffic(target: Target) -> dict[str, int]:
+    return {
+        name: getattr(target.store, attribute)
+        for name, attribute in (("requests", "requests"), ("sent", "sent"))
+        if hasattr(target.store, attribute)
+    }
+
+
+def _checked_data(checked: Checked | None) -> dict[str, Any]:
+    if checked is None:
+        return {}
+    return {
+        "checked": {
+            "files": checked.files,
+            "problems": [{"url": problem.url, "what": problem.what} for problem in checked.problems],
+        }
+    }
+
+
+def _check_after(target: Target, done: Deployed, preview: str) -> Checked:
+    from builder.bundle import loader_name
+    from builder.deploy.live import check_live, site_of
+    from builder.deploy.plan import plain
+
+    written = {plain(action.key) for action in done.plan.actions if action.do in ("put", "overwrite", "headers")}
+    pointer = f"loader-{preview}.js" if preview else loader_name
+    return check_live(site_of(target), expected=done.release, pointer=pointer, only=written)
+
+
+def _fail_on(checked: Checked | None, target: Target) -> None:
+    from builder.errors import StoreError
+
+    if checked is None or not checked.problems:
+        return
+    shown = "; ".join(f"{problem.url}: {problem.what}" for problem in checked.problems[:5])
+    more = f" and {len(checked.problems) - 5} more" if len(checked.problems) > 5 else ""
+    raise StoreError(
+        f"the live site is not what it should be: {shown}{more}",
+        where=target.public_url or target.store.place,
+        hint="Deploy with --repair, mend headers and CORS, or `rollback`",
+    )
+
+
+def _summarise(done: Deployed, target: Target, checked: Checked | None) -> None:
+    """Add a table to the summary that GitHub shows with a job."""
+    from builder.units import show_size
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    counts = {
+        kind: sum(action.do == kind for action in done.plan.actions) for kind in ("put", "overwrite", "headers", "skip")
+    }
+    numbers = " | ".join(str(count) for count in counts.values())
+    problems = len(checked.problems) if checked else "not checked"
+    lines = [
+        f"### Deploy to {target.name}",
+        "",
+        "| release | sent | new | overwritten | headers only | unchanged | problems |",
+        "|---|---|---|---|---|---|---|",
+        f"| `{done.release}` | {show_size(done.plan.nbytes)} | {numbers} | {problems} |",
+        "",
+    ]
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,158 @@
+"""Releases that were live, the way back to one, and pins."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from builder.bundle import index_of, read_index, replace_index
+from builder.deploy.apply import Deployer, perform
+from builder.deploy.plan import Action
+from builder.deploy.pointer import Pointer, fetch_loader, loader_hash, made_live, with_generation
+from builder.deploy.pointer import Release as PastRelease
+from builder.errors import StoreConflictError, StoreError, UsageError
+
+attempts = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """What a rollback did: the releases before and after, and the models whose entries changed."""
+
+    before: str
+    after: str
+    models: tuple[str, ...]
+
+
+def find_release(base: Pointer, wanted: str, place: str) -> PastRelease:
+    """Give the release whose name starts with ``wanted``.
+
+    Raises:
+        UsageError: none does, or several do.
+    """
+    found = [item for item in base.state.releases if item.loader.startswith(wanted)] if wanted else []
+    if len(found) != 1:
+        names = ", ".join(item.loader for item in base.state.releases)
+        raise UsageError(
+            f"{'no release is' if not found else 'several releases are'} called {wanted!r}",
+            where=place,
+            hint=f"Known: {names or 'none'}",
+        )
+    return found[0]
+
+
+def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_run: bool = False) -> Rollback:
+    """Make an earlier release live again, whole or for some models.
+
+    Args:
+        deployer: the target.
+        only: models to take back; () for all.
+        to: names the release; None is the one deployed before the live one.
+        dry_run: only tell what would be.
+
+    Raises:
+        UsageError: there is no such release or model.
+        StoreConflictError: somebody else deployed meanwhile.
+        StoreError: the store failed, or the release is not whole.
+    """
+    first: str | None = None
+    for attempt in range(attempts):
+        base = required(deployer)
+        if first is not None and base.live != first:
+            raise StoreConflictError(
+                "another release was published meanwhile", where=deployer.store.place, hint="Look at `releases`"
+            )
+        first = base.live
+        target = find_release(base, to, deployer.store.place) if to else _previous(base, deployer.store.place)
+        loader = fetch_loader(deployer.store, target.loader)
+        if loader is None:
+            raise StoreError(
+                f"the pinned loader of release {target.loader} is missing",
+                where=deployer.store.place,
+                hint="Roll back to another release, or deploy the older bundle again",
+            )
+        stock: Mapping[str, str] = target.stock
+        if only:
+            loader, stock = _merged(base, loader, target, only)
+        live, old = read_index(loader)["models"], base.index["models"]
+        result = Rollback(base.live, loader_hash(loader), tuple(sorted(_changed(live, old))))
+        if dry_run or loader == base.loader:
+            return result
+        try:
+            _write(deployer, base, loader, stock, again=not only)
+        except StoreConflictError:
+            if attempt == attempts - 1:
+                raise
+        else:
+            return result
+    raise AssertionError("unreachable")
+
+
+def required(deployer: Deployer) -> Pointer:
+    """Give the pointer of a target that has one.
+
+    Raises:
+        StoreError: nothing was ever deployed there.
+    """
+    base = deployer.read_quiet()
+    if base is None:
+        raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
+    deployer.prepare()
+    return base
+
+
+def set_pin(deployer: Deployer, wanted: str, *, pinned: bool) -> PastRelease:
+    """Keep a release from being pruned, or no longer.
+
+    Raises:
+        UsageError: there is no such release.
+        StoreError: the store failed.
+    """
+    base = required(deployer)
+    release = find_release(base, wanted, deployer.store.place)
+    changed = msgspec.structs.replace(release, pinned=pinned)
+    releases = tuple(changed if item is release else item for item in base.state.releases)
+    deployer.swap(base.loader, with_generation(base.state, releases=releases, lease=None), base.tag)
+    return changed
+
+
+def _write(deployer: Deployer, base: Pointer, loader: bytes, stock: Mapping[str, str], *, again: bool) -> None:
+    """Write the pinned loader, which a merge has made anew, then the pointer."""
+    with tempfile.TemporaryDirectory() as folder:
+        for upload in deployer.form.pinned(loader, Path(folder)):
+            perform(deployer.store, Action("put", upload.key, "new", upload.nbytes, upload))
+    state = made_live(base.state, loader_hash(loader), base.now, stock, again=again)
+    deployer.swap(loader, state, base.tag)
+
+
+def _previous(base: Pointer, place: str) -> PastRelease:
+    names = [item.loader for item in base.state.releases]
+    position = names.index(base.live) + 1 if base.live in names else 0
+    if position >= len(names):
+        raise UsageError("there is no earlier release", where=place, hint="`releases` shows what there is")
+    return base.state.releases[position]
+
+
+def _merged(base: Pointer, loader: bytes, target: PastRelease, only: tuple[str, ...]) -> tuple[bytes, dict[str, str]]:
+    past = read_index(loader)["models"]
+    entries: dict[str, Any] = dict(base.index["models"])
+    stock = dict(base.stock)
+    for name in only:
+        if name not in past:
+            raise UsageError(
+                f"release {target.loader} has no model {name!r}", where="--only", hint=f"It has: {', '.join(past)}"
+            )
+        entries[name] = past[name]
+        stock.pop(name, None)
+        if name in target.stock:
+            stock[name] = target.stock[name]
+    return replace_index(base.loader, index_of(entries)), stock
+
+
+def _changed(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    return {name for name in {*one, *other} if one.get(name) != other.get(name)}

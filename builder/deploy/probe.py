@@ -1,0 +1,69 @@
+"""What a store honours is tried out, not believed: some accept conditions and ignore them."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from builder.errors import StoreConflictError, StoreError
+from builder.stores import TargetStore
+
+Ability = Literal["full", "create", "none"]
+probe_prefix = "shardpress-probe-"
+
+
+def probe(store: TargetStore) -> Ability:
+    """Tell whether a store honours conditional swaps, only creation without overwriting, or neither.
+
+    Raises:
+        StoreError: it cannot be written at all.
+    """
+    key = f"{probe_prefix}{uuid.uuid4().hex}"
+    try:
+        return _try(store, key)
+    finally:
+        store.delete(key)
+
+
+def _try(store: TargetStore, key: str) -> Ability:
+    if not _creates(store, key):
+        return "none"
+    if not _swaps(store, key):
+        return "create"
+    return "full"
+
+
+def _creates(store: TargetStore, key: str) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = Path(folder) / "first", Path(folder) / "second"
+        first.write_bytes(b"1")
+        second.write_bytes(b"2")
+        try:
+            store.put(key, first)
+        except StoreError:
+            # Refused conditions and refused credentials are told apart by a write without one.
+            store.overwrite(key, first, {})
+            return False
+        refused = not store.put(key, second)
+    found = store.get(key)
+    return refused and found is not None and found[0] == b"1"
+
+
+def _swaps(store: TargetStore, key: str) -> bool:
+    found = store.get(key)
+    if found is None:
+        return False
+    try:
+        tag = store.swap(key, b"3", found[1])
+    except StoreError:
+        return False
+    try:
+        store.swap(key, b"4", found[1])
+    except StoreConflictError:
+        now = store.get(key)
+        return now is not None and now == (b"3", tag)
+    except StoreError:
+        return False
+    return False

@@ -1,0 +1,87 @@
+"""Files of a bundle as the objects of a target: one encoding each where the target keeps headers, else all copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.bundle import loader_name, pinned_url
+from builder.deploy.headers import Rules, headers_for, rules_hash, suffixes
+from builder.deploy.pointer import loader_hash
+from builder.schema import FileEntry
+from builder.stores import Headers
+from builder.stores.encoding import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object to be.
+
+    Attributes:
+        key: below the target's root.
+        path: the file with its stored bytes.
+        nbytes: of that file.
+        headers: to be served with.
+    """
+
+    key: str
+    path: Path
+    nbytes: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a target keeps files.
+
+    Attributes:
+        keeps_headers: objects carry headers, and so one encoding each.
+        encoding: which.
+        rules: the target's own headers.
+    """
+
+    keeps_headers: bool
+    encoding: str
+    rules: Rules
+
+    @property
+    def hash(self) -> str:
+        """Changes when any object would be stored otherwise."""
+        return rules_hash(self.encoding, self.rules) if self.keeps_headers else ""
+
+    def pointer_headers(self, key: str = loader_name) -> dict[str, str]:
+        """Give the headers of a pointer."""
+        if not self.keeps_headers:
+            return {}
+        return headers_for(key, None if self.encoding == "identity" else self.encoding, self.rules)
+
+    def uploads(self, root: Path, files: Iterable[FileEntry]) -> Iterator[Upload]:
+        """Give the objects for files below ``root``."""
+        for file in files:
+            if not self.keeps_headers:
+                yield Upload(file.url, root / file.url, file.bytes, {})
+                for name, nbytes in file.encodings.items():
+                    key = file.url + suffixes[name]
+                    yield Upload(key, root / key, nbytes, {})
+            elif self.encoding in file.encodings:
+                nbytes = file.encodings["br" if self.encoding == "br" else "gzip"]
+                headers = headers_for(file.url, self.encoding, self.rules)
+                yield Upload(file.url, root / (file.url + suffixes[self.encoding]), nbytes, headers)
+            else:
+                yield Upload(file.url, root / file.url, file.bytes, headers_for(file.url, None, self.rules))
+
+    def pinned(self, loader: bytes, folder: Path) -> list[Upload]:
+        """Give the objects of a pinned loader; their files are written to ``folder``."""
+        key = pinned_url(loader_hash(loader))
+        if self.keeps_headers:
+            chosen = [(key, "" if self.encoding == "identity" else self.encoding)]
+        else:
+            chosen = [(key, ""), (key + ".br", "br"), (key + ".gz", "gzip")]
+        uploads = []
+        for name, encoding in chosen:
+            path = folder / name
+            path.write_bytes(encode(loader, encoding))
+            headers = headers_for(key, encoding or None, self.rules) if self.keeps_headers else {}
+            uploads.append(Upload(name, path, path.stat().st_size, headers))
+        return uploads

@@ -1,0 +1,362 @@
+"""S3 and what speaks its language. The one module that imports boto3."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from builder.errors import ConfigError, StoreConflictError, StoreError
+from builder.stores import Found, Headers, Listed, Stat, no_headers
+from builder.stores.encoding import decode, encode
+
+connections = 16
+precondition_codes = frozenset(
+    ("PreconditionFailed", "ConditionalRequestConflict", "FileAlreadyExists", "FileImmutable", "ObjectAlreadyExists")
+)
+credential_codes = frozenset(
+    ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired")
+)
+absent_codes = {"NoSuchKey", "404", "NotFound"}
+body_hash = "shardpress-sha256"
+nonce_mark = "shardpress-nonce"
+header_arguments = {
+    "Content-Type": "ContentType",
+    "Cache-Control": "CacheControl",
+    "Content-Encoding": "ContentEncoding",
+    "Content-Disposition": "ContentDisposition",
+    "Content-Language": "ContentLanguage",
+}
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a bucket is and how it is spoken to; credentials come from the standard AWS chain.
+
+    Attributes:
+        bucket, prefix: where objects lie; the prefix ends with a slash or is empty.
+        endpoint_url: of a store that is not AWS, or empty.
+        addressing: ``auto``, ``path`` or ``virtual``.
+        region, profile: or empty for the chain's own.
+        no_overwrite_header: a header that makes a store refuse to overwrite, where it knows no ``If-None-Match``.
+    """
+
+    bucket: str
+    prefix: str = ""
+    endpoint_url: str = ""
+    addressing: str = "auto"
+    region: str = ""
+    profile: str = ""
+    no_overwrite_header: str = ""
+
+    @property
+    def url(self) -> str:
+        """The place as people write it."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+def connect(location: Location, service: str = "s3") -> Any:
+    """Give a client of an AWS service.
+
+    Raises:
+        ConfigError: the profile does not exist.
+        StoreError: the client cannot be made.
+    """
+    try:
+        session = boto3.Session(profile_name=location.profile or None)
+        region = location.region or session.region_name or "us-east-1"
+        config = Config(
+            connect_timeout=10,
+            read_timeout=30,
+            max_pool_connections=connections,
+            retries={"mode": "standard", "total_max_attempts": 6},
+            # The default checksums of newer SDKs come in chunked bodies, which other stores than AWS refuse.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": location.addressing},
+        )
+        endpoint = location.endpoint_url if service == "s3" else ""
+        return session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
+    except ProfileNotFound as error:
+        raise ConfigError(
+            f"the AWS profile {location.profile!r} does not exist", hint="Mend profile, or configure it"
+        ) from error
+    except (BotoCoreError, ValueError) as error:
+        raise StoreError(
+            f"cannot be opened ({type(error).__name__})", where=location.url, hint="Check endpoint_url and the region"
+        ) from error
+
+
+class S3Store:
+    """Objects of one bucket below a prefix."""
+
+    def __init__(self, location: Location, client: Any = None) -> None:
+        """Speak to ``location``; ``client`` is for tests."""
+        self.location = location
+        self.client = client or connect(location)
+        self._creator = _guarded(location) if location.no_overwrite_header else self.client
+        self.requests = 0
+        self.sent = 0
+
+    @property
+    def place(self) -> str:
+        """The bucket and prefix."""
+        return self.location.url
+
+    @property
+    def keeps_headers(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
+    def is_sure(self) -> bool:
+        """No: some stores take conditions and ignore them."""
+        return False
+
+    @property
+    def identity(self) -> str:
+        """Hash of endpoint and bucket."""
+        text = f"{self.location.endpoint_url}|{self.location.bucket}|{self.location.no_overwrite_header}"
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Give an object's decoded bytes and its ETag."""
+        found = self.read(key)
+        return None if found is None else (found.content, found.tag)
+
+    def read(self, key: str) -> Found | None:
+        """Give an object; the store's own clock tells its age."""
+
+        def fetch() -> tuple[Any, bytes]:
+            answer = self.client.get_object(**self._at(key))
+            return answer, answer["Body"].read()
+
+        try:
+            answer, body = self._ask(key, "s3:GetObject", fetch)
+        except _AbsentError:
+            return None
+        headers = _headers_of(answer)
+        now = _server_time(answer)
+        age = max(0.0, now - answer["LastModified"].timestamp())
+        return Found(decode(body, headers.get("Content-Encoding", ""), key), answer["ETag"], age, now, headers)
+
+    def stat(self, key: str) -> Stat | None:
+        """Give an object's length, headers and hash by HEAD."""
+        try:
+            answer = self._ask(key, "s3:GetObject", lambda: self.client.head_object(**self._at(key)))
+        except _AbsentError:
+            return None
+        return Stat(answer["ContentLength"], _headers_of(answer), answer.get("Metadata", {}).get(body_hash))
+
+    def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:
+        """Write an object unless there is one; the store checks its SHA-256."""
+        try:
+            self._send(key, content, headers, self._creation())
+        except _RefusedError:
+            return False
+        return True
+
+    def overwrite(self, key: str, content: Path, headers: Headers) -> None:
+        """Write an object whatever was there."""
+        self._send(key, content, headers, {})
+
+    def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:
+        """Replace one object with ``If-Match``; an unclear answer is made clear by reading a nonce back."""
+        body = encode(content, headers.get("Content-Encoding", ""))
+        nonce = uuid.uuid4().hex
+        condition = self._creation() if tag is None else {"IfMatch": tag}
+        try:
+            answer = self._write(key, body, headers, {nonce_mark: nonce}, condition)
+        except (_RefusedError, _AbsentError) as error:
+            # The SDK may have sent it twice, and the first one won.
+            if (tag_now := self._own(key, nonce)) is not None:
+                return tag_now
+            raise StoreConflictError(
+                "another release was published meanwhile", where=self.place + key, hint="Run the command again"
+            ) from error
+        except StoreError:
+            if (tag_now := self._own(key, nonce)) is not None:
+                return tag_now
+            raise
+        return str(answer["ETag"])
+
+    def replace(self, key: str, content: bytes, headers: Headers) -> None:
+        """Replace one object without any condition."""
+        self._write(key, encode(content, headers.get("Content-Encoding", "")), headers, {}, {})
+
+    def set_headers(self, key: str, headers: Headers) -> None:
+        """Copy an object onto itself with other headers."""
+        stat = self.stat(key)
+        metadata = {body_hash: stat.sha256} if stat and stat.sha256 else {}
+        place = self._at(key)
+        self._ask(
+            key,
+            "s3:PutObject",
+            lambda: self.client.copy_object(
+                **place, CopySource=place, MetadataDirective="REPLACE", Metadata=metadata, **_arguments(headers)
+            ),
+        )
+
+    def list(self) -> Iterator[str]:
+        """Give all keys."""
+        for item in self.listing():
+            yield item.key
+
+    def listing(self, prefix: str = "") -> Iterator[Listed]:
+        """Give all objects below ``prefix``, a thousand a request."""
+        token: dict[str, str] = {}
+        start = self.location.prefix + prefix
+        while True:
+            arguments = {"Bucket": self.location.bucket, "Prefix": start, **token}
+            page = self._ask("", "s3:ListBucket", partial(self.client.list_objects_v2, **arguments))
+            now = _server_time(page)
+            for item in page.get("Contents", ()):
+                age = max(0.0, now - item["LastModified"].timestamp())
+                yield Listed(item["Key"][len(self.location.prefix) :], item["Size"], age)
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if it is there."""
+        try:
+            self._ask(key, "s3:DeleteObject", lambda: self.client.delete_object(**self._at(key)))
+        except _AbsentError:
+            return
+
+    def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
+        """Write small bytes unless there is an object; give False when there is."""
+        nonce = uuid.uuid4().hex
+        body = encode(content, headers.get("Content-Encoding", ""))
+        try:
+            self._write(key, body, headers, {nonce_mark: nonce}, self._creation())
+        except _RefusedError:
+            return self._own(key, nonce) is not None
+        return True
+
+    def _at(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.location.bucket, "Key": self.location.prefix + key}
+
+    def _creation(self) -> dict[str, str]:
+        return {"NoOverwrite": "1"} if self.location.no_overwrite_header else {"IfNoneMatch": "*"}
+
+    def _send(self, key: str, content: Path, headers: Headers, condition: Mapping[str, str]) -> None:
+        try:
+            body = content.read_bytes()
+        except OSError as error:
+            raise StoreError(
+                f"cannot be read ({error.strerror})", where=str(content), hint="Build again, then deploy"
+            ) from error
+        self._write(key, body, headers, {body_hash: hashlib.sha256(body).hexdigest()}, condition)
+
+    def _write(
+        self, key: str, body: bytes, headers: Headers, metadata: Mapping[str, str], condition: Mapping[str, str]
+    ) -> Any:
+        arguments = {**self._at(key), **_arguments(headers), "Metadata": dict(metadata), **condition}
+        arguments["ChecksumSHA256"] = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        client = self._creator if arguments.pop("NoOverwrite", None) else self.client
+        answer = self._ask(key, "s3:PutObject", lambda: client.put_object(Body=body, **arguments))
+        self.sent += len(body)
+        return answer
+
+    def _own(self, key: str, nonce: str) -> str | None:
+        """Give the tag of an object that carries our nonce."""
+        try:
+            answer = self._ask(key, "s3:GetObject", lambda: self.client.head_object(**self._at(key)))
+        except _AbsentError:
+            return None
+        return str(answer["ETag"]) if answer.get("Metadata", {}).get(nonce_mark) == nonce else None
+
+    def _ask(self, key: str, action: str, call: Callable[[], Answer]) -> Answer:
+        self.requests += 1
+        try:
+            return call()
+        except ClientError as error:
+            raise self._failure(error, key, action) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise StoreError(
+                "no credentials were found",
+                where=self.place,
+                hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a web identity",
+            ) from error
+        except (EndpointConnectionError, ConnectionClosedError, HTTPClientError, BotoCoreError, OSError) as error:
+            raise StoreError(
+                f"the store does not answer ({type(error).__name__})",
+                where=self.place + key,
+                hint="Check endpoint_url and the network, then run the command again",
+            ) from error
+
+    def _failure(self, error: ClientError, key: str, action: str) -> Exception:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in precondition_codes or status == 412:
+            return _RefusedError(code)
+        if code in absent_codes:
+            return _AbsentError(code)
+        what, hint = f"answered {status} {code}", "Run the command again; if that does not help, ask the store's owner"
+        if code == "NoSuchBucket":
+            what, hint = f"the bucket {self.location.bucket!r} does not exist", "Make it, or mend bucket"
+        elif code in credential_codes:
+            what, hint = f"the credentials are refused ({code})", "Check them; they come from the standard AWS chain"
+        elif code == "RequestTimeTooSkewed":
+            what, hint = "this machine's clock is too far off", "Set the clock"
+        elif status in {401, 403}:
+            what = f"access is denied ({code or status}) for {action}"
+            hint = "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed"
+        elif status == 507 or "Storage" in code or "Quota" in code:
+            what, hint = f"the store is full ({code or status})", "Free some space, e.g. with `prune`"
+        return StoreError(what, where=self.place + key, hint=hint)
+
+
+def _guarded(location: Location) -> Any:
+    """Give a client whose uploads carry the store's own no-overwrite header."""
+    client = connect(location)
+
+    def add(params: dict[str, Any], **_: Any) -> None:
+        params["headers"][location.no_overwrite_header] = "true"
+
+    client.meta.events.register("before-call.s3.PutObject", add)
+    return client
+
+
+class _RefusedError(StoreError):
+    """A condition was not met."""
+
+
+class _AbsentError(StoreError):
+    """There is no such object."""
+
+
+def _arguments(headers: Headers) -> dict[str, Any]:
+    return {header_arguments[name]: value for name, value in headers.items() if name in header_arguments}
+
+
+def _headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: answer.get(argument) for name, argument in header_arguments.items()}
+    return {name: value for name, value in found.items() if value and value != "identity"}
+
+
+def _server_time(answer: Mapping[str, Any]) -> float:
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() if date else time.time()

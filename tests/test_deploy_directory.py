@@ -1,0 +1,303 @@
+"""Deploys to a folder: plan, release, merge, contract, rollback, preview, prune."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.bundle import index_of, read_index, replace_index
+from builder.cli import main
+from builder.deploy.apply import deploy
+from builder.deploy.local import read_local
+from builder.deploy.plan import Choice
+from builder.deploy.prune import prune
+from builder.errors import ContractError, StoreConflictError
+from builder.progress import Silent
+from builder.stores.directory import DirectoryStore
+from tests.deploying import assert_live, build, change, deployer_of, project, relabel, state_of, target_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("builder.verify.run.shutil.which", lambda name: None)
+    monkeypatch.chdir(tmp_path)
+    return project(tmp_path / "site")
+
+
+def run(folder: Path, *words: str) -> int:
+    return main([words[0], "--config", str(folder / "build.toml"), *words[1:]])
+
+
+def answer(capsys: pytest.CaptureFixture[str], folder: Path, *words: str, status: int = 0) -> Any:
+    capsys.readouterr()
+    assert run(folder, *words, "--json") == status
+    return json.loads(capsys.readouterr().out)
+
+
+def store_of(folder: Path) -> DirectoryStore:
+    return DirectoryStore(folder / "public")
+
+
+def make_old(folder: Path, seconds: float = 1e6) -> None:
+    """Let all files of the target be older than any grace period."""
+    for path in (folder / "public").rglob("*"):
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_the_first_deploy_goes_to_public_and_the_next_has_nothing_to_do(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = answer(capsys, folder, "deploy", "--dry-run")
+    assert {action["do"] for action in plan["actions"]} == {"put", "swap"}
+    assert plan["actions"][-1]["key"] == "loader.js"
+    assert not list((folder / "public").rglob("*.js")), "a dry run writes nothing"
+    done = answer(capsys, folder, "deploy")
+    live, index = assert_live(store_of(folder))
+    assert live == done["release"]
+    assert set(index["models"]) == {"a", "b"}
+    before = (folder / "public" / "loader.js").read_bytes()
+    again = answer(capsys, folder, "deploy")
+    assert again["idle"]
+    assert again["actions"] == []
+    assert (folder / "public" / "loader.js").read_bytes() == before
+
+
+def test_a_changed_model_sends_only_its_changed_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(folder, "deploy")
+    change(folder, "a", 7)
+    done = answer(capsys, folder, "deploy")
+    sent = [action["key"] for action in done["actions"] if action["do"] == "put"]
+    assert sent
+    assert all(key.startswith(("assets/a", "loader.")) for key in sent)
+    assert all(action["why"] for action in done["actions"])
+    assert_live(store_of(folder))
+    assert state_of(store_of(folder))["generation"] == 2
+
+
+def test_only_changes_one_entry_and_keeps_the_others(folder: Path) -> None:
+    run(folder, "deploy")
+    _, before = assert_live(store_of(folder))
+    change(folder, "a", 7)
+    change(folder, "b", 8)
+    assert run(folder, "deploy", "--only", "a") == 0
+    _, after = assert_live(store_of(folder))
+    assert after["models"]["b"] == before["models"]["b"]
+    assert after["models"]["a"] != before["models"]["a"]
+    assert run(folder, "deploy", "--only", "nothing") == 2
+
+
+def test_a_contract_changes_only_when_that_is_wanted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(folder, "deploy")
+    _, before = assert_live(store_of(folder))
+    relabel(folder, "a", ["cat", "dog"])
+    capsys.readouterr()
+    assert run(folder, "deploy") == ContractError.exit_status
+    assert "--breaking" in capsys.readouterr().err
+    assert assert_live(store_of(folder))[1] == before
+    assert run(folder, "deploy", "--breaking") == 0
+    _, after = assert_live(store_of(folder))
+    assert after["models"]["a"][-1]["older"][1:] == before["models"]["a"][:2]
+    # A later release of the same contract keeps the older head, and prune keeps its files.
+    change(folder, "a", 5)
+    assert run(folder, "deploy") == 0
+    _, last = assert_live(store_of(folder))
+    assert last["models"]["a"][-1] == after["models"]["a"][-1]
+    make_old(folder)
+    prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
+    assert_live(store_of(folder))
+
+
+def test_a_model_leaves_the_release_only_when_that_is_wanted(folder: Path) -> None:
+    run(folder, "deploy")
+    text = (folder / "build.toml").read_text()
+    (folder / "build.toml").write_text(text.replace('[models.b]\nsource = "b/model.json"', ""))
+    build(folder)
+    assert run(folder, "deploy") == ContractError.exit_status
+    assert run(folder, "deploy", "--breaking") == 0
+    assert set(assert_live(store_of(folder))[1]["models"]) == {"a"}
+
+
+def test_rollback_goes_back_step_by_step_and_generations_only_grow(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = []
+    for seed in (1, 5, 6):
+        change(folder, "a", seed)
+        names.append(answer(capsys, folder, "deploy")["release"])
+    assert answer(capsys, folder, "rollback")["release"] == names[1]
+    assert answer(capsys, folder, "rollback")["release"] == names[0]
+    assert run(folder, "rollback") == 2
+    assert assert_live(store_of(folder))[0] == names[0]
+    assert answer(capsys, folder, "rollback", "--to", names[2][:6])["release"] == names[2]
+    shown = answer(capsys, folder, "releases")
+    assert shown["generation"] == 6
+    assert [item["release"] for item in shown["releases"]] == names[::-1]
+    assert [item["live"] for item in shown["releases"]] == [True, False, False]
+    assert run(folder, "rollback", "--to", "nothing") == 2
+
+
+def test_rollback_of_one_model_leaves_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = answer(capsys, folder, "deploy")["release"]
+    _, before = assert_live(store_of(folder))
+    change(folder, "a", 7)
+    change(folder, "b", 8)
+    run(folder, "deploy")
+    _, middle = assert_live(store_of(folder))
+    assert answer(capsys, folder, "rollback", "--only", "a", "--to", first)["models"] == ["a"]
+    _, after = assert_live(store_of(folder))
+    assert after["models"] == {"a": before["models"]["a"], "b": middle["models"]["b"]}
+
+
+def test_a_preview_has_its_own_pointer_and_the_release_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    live = answer(capsys, folder, "deploy")["release"]
+    relabel(folder, "a", ["cat", "dog"])
+    preview = answer(capsys, folder, "deploy", "--preview", "pr-1", "--ttl", "1h")["release"]
+    assert assert_live(store_of(folder))[0] == live
+    assert assert_live(store_of(folder), "loader-pr-1.js")[0] == preview
+    assert run(folder, "verify", "--preview", "pr-1") == 0
+    assert answer(capsys, folder, "deploy", "--preview", "pr-1")["idle"]
+    assert answer(capsys, folder, "releases")["previews"]["pr-1"]["release"] == preview
+    make_old(folder)
+    prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
+    assert assert_live(store_of(folder), "loader-pr-1.js")[0] == preview
+    assert run(folder, "deploy", "--preview", "../up") == 2
+
+
+def test_prune_keeps_releases_pins_and_everything_young(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = []
+    for seed in (1, 5, 6, 7):
+        change(folder, "a", seed)
+        names.append(answer(capsys, folder, "deploy")["release"])
+    assert run(folder, "releases", "--pin", names[0]) == 0
+    target = target_of(folder)
+    assert not prune(deployer_of(target, keep=1), Silent()).actions, "all was live within the grace period"
+    make_old(folder, 50)
+    assert not prune(deployer_of(target, grace=100.0, keep=1), Silent()).actions
+    (folder / "public" / "robots.txt").write_text("mine")
+    make_old(folder)
+    done = prune(deployer_of(target, grace=0.0, keep=2), Silent())
+    assert set(done.kept) == {names[0], names[2], names[3]}
+    gone = {action.key for action in done.actions}
+    assert f"loader.{names[1]}.js" in gone
+    assert all(action.why for action in done.actions)
+    assert (folder / "public" / "robots.txt").exists()
+    assert_live(store_of(folder))
+    for name in (names[0], names[2]):
+        assert run(folder, "rollback", "--to", name) == 0
+        assert assert_live(store_of(folder))[0] == name
+    assert run(folder, "verify") == 0
+
+
+def test_verify_finds_what_is_missing_or_damaged_and_repair_mends_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(folder, "deploy")
+    shards = sorted((folder / "public" / "assets").glob("a-*.bin"))
+    shards[0].write_bytes(b"something else")
+    shards[1].unlink()
+    problems = answer_of_failure(capsys, folder, "verify")
+    assert shards[0].name in problems
+    assert shards[1].name in problems
+    assert answer(capsys, folder, "deploy")["idle"], "the pointer is trusted"
+    assert run(folder, "deploy", "--repair") == 0
+    assert run(folder, "verify") == 0
+
+
+def answer_of_failure(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> str:
+    capsys.readouterr()
+    assert run(folder, *words) == 4
+    return capsys.readouterr().err
+
+
+class Interrupted(DirectoryStore):
+    """Lets somebody else in just before the swap."""
+
+    def __init__(self, root: Path, action: Any) -> None:
+        super().__init__(root)
+        self.action = action
+
+    def swap(self, key: str, content: bytes, tag: str | None, headers: Any = None) -> str:
+        action, self.action = self.action, None
+        if action:
+            action()
+        return super().swap(key, content, tag)
+
+
+def test_of_two_deploys_of_one_model_one_wins_and_the_other_is_told(folder: Path) -> None:
+    run(folder, "deploy")
+    change(folder, "a", 7)
+    kept = folder / "kept"
+    (folder / "dist").rename(kept)
+    local = read_local(kept)
+
+    def other() -> None:
+        change(folder, "a", 9)
+        assert run(folder, "deploy") == 0
+
+    deployer = deployer_of(target_of(folder))
+    deployer.store = Interrupted(folder / "public", other)
+    with pytest.raises(StoreConflictError) as caught:
+        deploy(deployer, local, Choice(only=("a",)), Silent())
+    assert caught.value.exit_status == 3
+    assert assert_live(store_of(folder))[1] == read_local(folder / "dist").index
+
+
+def test_deploys_of_different_models_both_win(folder: Path) -> None:
+    run(folder, "deploy")
+    change(folder, "a", 7)
+    kept = folder / "kept"
+    (folder / "dist").rename(kept)
+    first = read_local(kept)
+
+    def other() -> None:
+        change(folder, "b", 9)
+        assert run(folder, "deploy", "--only", "b") == 0
+
+    deployer = deployer_of(target_of(folder))
+    deployer.store = Interrupted(folder / "public", other)
+    deploy(deployer, first, Choice(only=("a",)), Silent())
+    _, index = assert_live(store_of(folder))
+    assert index["models"]["a"] == first.index["models"]["a"]
+    assert index["models"]["b"] == read_local(folder / "dist").index["models"]["b"]
+
+
+def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(folder, "deploy")
+    change(folder, "a", 7)
+    run(folder, "deploy")
+    make_old(folder)
+    monkeypatch.setattr(DirectoryStore, "delete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
+    monkeypatch.undo()
+    assert state_of(store_of(folder))["lease"]
+    change(folder, "a", 8)
+    monkeypatch.setattr("builder.deploy.apply.longest_wait", 0.0)
+    config = ["--config", str(folder / "build.toml")]
+    assert main(["deploy", *config]) == 3
+    os.utime(folder / "public" / "loader.js", (time.time() - 80,) * 2)
+    assert main(["deploy", *config]) == 0
+    assert "lease" not in state_of(store_of(folder))
+    assert_live(store_of(folder))
+
+
+def test_without_a_build_there_is_nothing_to_deploy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy", "--out", str(folder / "none")) == 2
+    assert "build" in capsys.readouterr().err
+    assert run(folder, "rollback") == 4
+    assert run(folder, "deploy", "elsewhere") == 2
+
+
+def test_an_index_is_replaced_without_touching_the_code(folder: Path) -> None:
+    loader = (folder / "dist" / "cdn" / "loader.js").read_bytes()
+    index = read_index(loader)
+    assert replace_index(loader, index) == loader
+    hostile = index_of({"a": [*index["models"]["a"], "</script>&'"]})
+    other = replace_index(loader, hostile)
+    assert b"</script>&" not in other
+    assert read_index(other) == hostile
