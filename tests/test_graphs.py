@@ -15,7 +15,10 @@ from builder.convert.graphs import (
     node_name,
     prepare_function,
     prune_functions,
+    put_back_constants,
     replace_defaults,
+    take_large_constants,
+    trim,
     unique,
 )
 from builder.errors import SourceError, UnsupportedOpsError
@@ -54,6 +57,33 @@ def test_constants_of_other_types_are_not_merged() -> None:
     graph.node[1].attr["value"].tensor.dtype = 3
     merge_constants(graph)
     assert names(graph) == ["a", "b"]
+
+
+def test_large_constants_that_only_products_use_are_taken_and_put_back() -> None:
+    graph = new_graph()
+    for name in ("weights", "kernel", "both"):
+        constant(graph, name, bytes(5 << 20))
+    constant(graph, "small", bytes(100))
+    add_node(graph.node, "read", "Identity", "weights")
+    add_node(graph.node, "order", "NoOp", "^weights")
+    add_node(graph.node, "product", "MatMul", "x", "read")
+    add_node(graph.node, "picture", "Conv2D", "x", "kernel")
+    add_node(graph.node, "one", "MatMul", "both", "small")
+    add_node(graph.node, "two", "Relu", "both")
+    before = messages().GraphDef.FromString(graph.SerializeToString())
+    taken = take_large_constants(graph)
+    assert set(taken) == {"weights"}
+    assert [node.name for node in graph.node if node.op == "Placeholder"] == ["weights"]
+    put_back_constants(graph, taken)
+    assert graph == before
+
+
+def test_what_no_output_needs_is_dropped_but_not_inputs() -> None:
+    graph = new_graph()
+    for name, inputs in (("x", ()), ("unused", ()), ("y", ("x", "^z")), ("z", ()), ("lost", ("x",))):
+        add_node(graph.node, name, "Placeholder", *inputs)
+    trim(graph, {"y"}, {"x", "unused"})
+    assert names(graph) == ["x", "unused", "y", "z"]
 
 
 def test_ordering_edges_go_where_data_tell_the_frame() -> None:
@@ -111,6 +141,7 @@ def test_what_counts_the_process_is_forgotten() -> None:
     graph, initializer = new_graph(), new_graph()
     node = add_node(graph.node, "find", "LookupTableFindV2", "table", _seen=b"x", kept=b"y")
     node.device = "/device:CPU:0"
+    node.experimental_debug_info.original_func_names.append("__inference_serve_27301")
     for target in (graph, initializer):
         add_node(target.node, "table", "HashTableV2", shared_name=b"17_load_5_6")
     add_node(initializer.node, "113", "Const")
@@ -118,6 +149,7 @@ def test_what_counts_the_process_is_forgotten() -> None:
     forget_process([graph, initializer])
     assert set(node.attr) == {"kept"}
     assert node.device == ""
+    assert not node.HasField("experimental_debug_info")
     assert graph.node[1].attr["shared_name"].s == initializer.node[0].attr["shared_name"].s == b"table_0"
     assert list(initializer.node[2].input) == ["table", "constant_0", "^constant_0"]
 

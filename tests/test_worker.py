@@ -72,6 +72,7 @@ cases: dict[str, tuple[str, dict[str, Any], dict[str, np.ndarray]]] = {
     "tensorflow-1": ("old", {"signature": "predict", "tags": ("serve", "cpu")}, {"images": normal(2, 4)}),
     "frozen": ("one.pb", {}, {"x": normal(2, 4)}),
     "frozen-outputs": ("several.pb", {"outputs": ("first", "second")}, {"x": normal(2, 4)}),
+    "large": ("large.pb", {}, {"x": normal(1, 1024)}),
     "frozen-loop": ("loop.pb", {}, {"x": x64}),
     "keras2-h5": ("keras2.h5", {}, {"image": image}),
     "keras2-zip": ("keras2.keras", {}, {"image": image}),

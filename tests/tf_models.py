@@ -179,6 +179,11 @@ def _frozen(folder: Path, tf: Any, np: Any) -> None:
     (folder / "loop.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
     v1 = tf.compat.v1
     with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 1024], name="x")
+        kernel = (np.arange(1024 * 1100, dtype=np.float32) % 7 - 3).reshape(1024, 1100) / 1024
+        tf.nn.relu(tf.nn.bias_add(tf.matmul(x, kernel), np.ones(1100, np.float32)), name="y")
+        (folder / "large.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, [None, 4], name="x")
         y = tf.matmul(x, np.arange(12, dtype=np.float32).reshape(4, 3), name="y")
         (folder / "one.pb").write_bytes(graph.as_graph_def().SerializeToString())

@@ -12,6 +12,8 @@ from builder.errors import SourceError, UnsupportedOpsError
 idle_ops = {"Const", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert", "VariableV2", "VarHandleOp"}
 counted_argument = re.compile(r"_\d+___(redundant_placeholder\d+)$")
 least_merged = 128
+least_taken = 4 << 20
+opaque_ops = {"MatMul", "BatchMatMul", "BatchMatMulV2", "Gather", "GatherV2"}
 
 
 def frozen_outputs(graph: Any, wanted: tuple[str, ...], where: str) -> dict[str, str]:
@@ -129,6 +131,53 @@ def node_name(name: str) -> str:
     return plain if plain[:1].isalnum() else f"input{plain}"
 
 
+def trim(graph_def: Any, wanted: set[str], fed: set[str]) -> None:
+    """Keep the nodes that the ``wanted`` need, and the ``fed``: the optimiser looks up every input of the signature."""
+    nodes = {node.name: node for node in graph_def.node}
+    kept: set[str] = set()
+    queue = list(wanted)
+    while queue:
+        name = queue.pop()
+        if name not in kept:
+            kept.add(name)
+            queue.extend(_source(text) for text in nodes[name].input)
+    kept |= fed
+    _keep_nodes(graph_def, lambda node: node.name in kept)
+
+
+def take_large_constants(graph_def: Any) -> dict[str, Any]:
+    """Put placeholders for large constants that the optimiser would only copy, a dozen times; give their values."""
+    consumers: dict[str, list[Any]] = {}
+    for node in graph_def.node:
+        for text in node.input:
+            if not text.startswith("^"):
+                consumers.setdefault(_source(text), []).append(node)
+
+    def is_opaque(name: str) -> bool:
+        users = consumers.get(name, [])
+        return bool(users) and all(
+            user.op in opaque_ops or (user.op == "Identity" and is_opaque(user.name)) for user in users
+        )
+
+    taken = {}
+    for node in graph_def.node:
+        if node.op == "Const" and node.attr["value"].ByteSize() >= least_taken and is_opaque(node.name):
+            value = node.attr.pop("value")
+            node.op = "Placeholder"
+            node.attr["shape"].shape.CopyFrom(value.tensor.tensor_shape)
+            taken[node.name] = value
+    return taken
+
+
+def put_back_constants(graph_def: Any, taken: dict[str, Any]) -> None:
+    """Undo ``take_large_constants``; empties ``taken``."""
+    for node in graph_def.node:
+        if node.name in taken:
+            node.op = "Const"
+            del node.attr["shape"]
+            node.attr["value"].CopyFrom(taken.pop(node.name))
+
+
 def merge_constants(graph_def: Any) -> None:
     """Keep one of the constants that are equal: lowered loops come with copies of their weights."""
     first: dict[bytes, str] = {}
@@ -171,6 +220,7 @@ def forget_process(graphs: list[Any]) -> None:
         for node in [*graph.node, *(node for definition in functions for node in definition.node_def)]:
             _forget_attributes(node.attr)
             node.device = ""
+            node.ClearField("experimental_debug_info")
             if node.op.startswith("HashTable") and node.attr["shared_name"].s:
                 name = node.attr["shared_name"].s
                 node.attr["shared_name"].s = tables.setdefault(name, b"table_%d" % len(tables))

@@ -29,7 +29,10 @@ from builder.convert.graphs import (
     node_name,
     prepare_function,
     prune_functions,
+    put_back_constants,
     replace_defaults,
+    take_large_constants,
+    trim,
     unique,
 )
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
@@ -468,16 +471,18 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
         kept: the outputs that are wanted.
         model: the loaded SavedModel that holds the tables which the function uses, if any.
     """
+    from tensorflow.python.framework import convert_to_constants as freezing
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
-    graph = stock._freeze_saved_model_v2(function)
-    for tensor, original in zip(graph.outputs, function.outputs, strict=True):
-        tensor.set_shape(original.shape)
-    captured = function.inputs[len(inputs) :]
+    # TensorFlow's public function also makes a new function of the result: three more copies of all weights.
+    data = freezing._FunctionConverterDataInEager(func=function, lower_control_flow=True, aggressive_inlining=True)
+    graph_def, _ = freezing._replace_variables_by_constants(converter_data=data)
+    del data
+    placeholders = {node.name for node in graph_def.node if node.op == "Placeholder"}
     resources = {
         tensor.name: tensor
-        for tensor in captured
-        if tensor.dtype == "resource" and (found := _find(graph, tensor.name)) is not None and found.op.type != "Const"
+        for tensor in function.inputs[len(inputs) :]
+        if tensor.dtype == "resource" and tensor.op.name in placeholders
     }
     initializer = None
     if resources and model is not None:
@@ -485,13 +490,9 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
         ids = stock._get_resource_ids_maps(model, function, initializer)
         initializer = (stock._freeze_saved_model_v2(initializer), ids)
     return _Frozen(
-        graph.as_graph_def(),
-        {
-            name: found
-            for name, tensor in zip(inputs, function.inputs, strict=False)
-            if (found := _find(graph, tensor.name)) is not None
-        },
-        {name: tensor for name, tensor in zip(outputs, graph.outputs, strict=True) if name in kept},
+        graph_def,
+        dict(zip(inputs, function.inputs, strict=False)),
+        {name: tensor for name, tensor in zip(outputs, function.outputs, strict=True) if name in kept},
         resources,
         initializer,
     )
@@ -549,13 +550,21 @@ def _optimise(frozen: _Frozen, where: str) -> _Result:
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     initializer, initializer_signature, ids = _initializer(frozen)
-    check_graph(frozen.graph_def, where)
-    graph_def = _trim(frozen)
-    signature = _signature(frozen)
+    graph_def, signature = frozen.graph_def, _signature(frozen)
+    wanted = {tensor.op.name for tensor in frozen.outputs.values()}
+    fed = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.resources.values())}
+    del frozen
+    check_graph(graph_def, where)
+    replace_defaults(graph_def, fed)
+    trim(graph_def, wanted, fed)
+    merge_constants(graph_def)
+    taken = take_large_constants(graph_def)
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(graph_def, name="")
+    gc.collect()
     graph_def = stock.optimize_graph(graph, signature, skip_op_check=True, strip_debug_ops=True)
+    put_back_constants(graph_def, taken)
     drop_control_edges(graph_def)
     merge_constants(graph_def)
     prune_functions(graph_def)
@@ -583,21 +592,6 @@ def _initializer(frozen: _Frozen) -> tuple[Any, Any, Any]:
     ranks = {number: rank for rank, number in enumerate(sorted(set(inputs.values())), 1)}
     ids = tuple({name: ranks[number] for name, number in side.items()} for side in (inputs, outputs))
     return graph.as_graph_def(), stock._build_signature_def(graph, [], graph.outputs), ids
-
-
-def _trim(frozen: _Frozen) -> Any:
-    """Keep what the outputs need, and no inputs but those of the signature."""
-    from tensorflow.compat.v1.graph_util import extract_sub_graph
-
-    fed = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.resources.values())}
-    replace_defaults(frozen.graph_def, fed)
-    library = frozen.graph_def.library
-    graph_def = extract_sub_graph(frozen.graph_def, [tensor.op.name for tensor in frozen.outputs.values()])
-    graph_def.library.CopyFrom(library)
-    present = {node.name for node in graph_def.node}
-    # The optimiser looks up every input of the signature, also those that nothing uses.
-    graph_def.node.extend(node for node in frozen.graph_def.node if node.name in fed - present)
-    return graph_def
 
 
 def _supported_ops() -> set[str]:

@@ -48,7 +48,9 @@ schema = {
     "FunctionDef": "1 signature OpDef, 3 node_def *NodeDef, 4 ret {}string, 5 attr {}AttrValue, 6 control_ret {}string",
     "OpDef": "1 name string, 2 input_arg *ArgDef, 3 output_arg *ArgDef, 20 control_output *string",
     "ArgDef": "1 name string, 3 type int32, 4 type_attr string, 5 number_attr string, 6 type_list_attr string",
-    "NodeDef": "1 name string, 2 op string, 3 input *string, 4 device string, 5 attr {}AttrValue",
+    "NodeDef": "1 name string, 2 op string, 3 input *string, 4 device string, 5 attr {}AttrValue, "
+    "6 experimental_debug_info ExperimentalDebugInfo",
+    "ExperimentalDebugInfo": "1 original_node_names *string, 2 original_func_names *string",
     "AttrValue": "1 list ListValue, 2 s bytes, 3 i int64, 4 f float, 5 b bool, 6 type int32, 7 shape TensorShapeProto, "
     "8 tensor TensorProto, 9 placeholder string, 10 func NameAttrList",
     "ListValue": "2 s *bytes, 3 i *int64, 4 f *float, 5 b *bool, 6 type *int32, 7 shape *TensorShapeProto, "
