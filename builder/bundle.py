@@ -149,6 +149,7 @@ def make_head(
         "contract": contract(model, labels),
         "artifacts": model.artifacts,
         "labels": labels,
+        "glue": model.glue,
         "stages": [stage.name for stage in stages],
         "shards": [
             {"stage": stage, **facts, "segments": [_place(segment) for segment in shard]}
@@ -156,8 +157,9 @@ def make_head(
         ],
         "weights": list(_weights(model, codecs, same)),
     }
-    if labels is None:
-        del content["labels"]
+    for key in ("labels", "glue"):
+        if content[key] is None:
+            del content[key]
     return to_json(content)
 
 
@@ -182,11 +184,13 @@ def _weights(model: Model, codecs: tuple[Codec, ...], same: tuple[int | None, ..
 
 def contract(model: Model, labels: tuple[str, ...] | None) -> str:
     """Hash what pages depend on: inputs, outputs, labels."""
-    facts = {
+    facts: dict[str, Any] = {
         "inputs": [[spec.name, spec.dtype, spec.shape] for spec in model.inputs],
         "labels": labels,
         "outputs": [[spec.name, spec.dtype, spec.shape] for spec in model.outputs],
     }
+    if model.glue:
+        facts = {"glue": model.glue} | facts
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
 
 

@@ -158,6 +158,8 @@ class Model:
         artifacts: TensorFlow.js ``ModelArtifacts`` without weights, see ``docs/format.md``.
         weights: in manifest order until ``transforms.order`` has seen them.
         inputs, outputs: what a page feeds and gets, by signature name.
+        notes: sentences the user should read.
+        glue: what was cut off and the loader does instead, see ``docs/format.md``.
     """
 
     kind: str
@@ -166,6 +168,7 @@ class Model:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     notes: tuple[str, ...] = field(default=())
+    glue: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check that names are unique."""

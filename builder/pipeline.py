@@ -17,6 +17,7 @@ from builder.cache import Cache, key_of
 from builder.compress import Compressor
 from builder.config import Config, ModelConfig
 from builder.convert.requests import ConvertRequest, SourceOptions
+from builder.convert.results import read_glue
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
 from builder.model import Model
 from builder.progress import Progress
@@ -198,13 +199,23 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
         raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
-    source = SourceOptions(path, detect(path), model.signature, model.tags, model.outputs, model.trust)
+    source = SourceOptions(
+        path,
+        detect(path),
+        model.signature,
+        model.tags,
+        model.outputs,
+        model.trust,
+        model.cut.inputs,
+        model.cut.outputs,
+    )
     try:
         digest = [[file, session.cache.file_digest(place)] for file, place in source_files(path, source.kind)]
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror})", where=where, hint="Check its files") from error
     options = [source.kind, source.signature, source.tags, source.outputs, source.trust]
-    conversion_key = key_of(digest, options, _versions(source.kind), fingerprint("convert", "sources"))
+    cut = [source.cut_inputs, source.cut_outputs]
+    conversion_key = key_of(digest, options, cut, _versions(source.kind), fingerprint("convert", "graphs", "sources"))
     labels = _read_labels(session.config, name, model)
     key = key_of(
         conversion_key,
@@ -286,7 +297,8 @@ def _finish(session: Session, plan: _Plan) -> Built:
 def _read(plan: _Plan, artefact: Path, notes: tuple[str, ...]) -> Model:
     model = read_model(artefact)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
-    return replace(model, notes=(*model.notes, *notes))
+    glue = read_glue(artefact) if plan.source.kind != "tfjs" else None
+    return replace(model, notes=(*model.notes, *notes), glue=glue)
 
 
 def _assemble(session: Session, plan: _Plan, model: Model) -> Assembly:

@@ -17,6 +17,8 @@ class SourceOptions:
         tags: tags of the meta graph.
         outputs: names of the outputs to keep (node names for a frozen graph); () keeps all.
         trust: the user vouches for code inside the model (Keras Lambda layers).
+        cut_inputs, cut_outputs: tensors to cut the graph at; () cuts where that is unambiguous.
+        custom_ops: names of the ops that the page registers.
     """
 
     path: Path
@@ -25,6 +27,9 @@ class SourceOptions:
     tags: tuple[str, ...] = ("serve",)
     outputs: tuple[str, ...] = ()
     trust: bool = False
+    cut_inputs: tuple[str, ...] = ()
+    cut_outputs: tuple[str, ...] = ()
+    custom_ops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class ConvertResult:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRequest:
-    """Run the *source* model in TensorFlow, unconverted.
+    """Run the *source* model in TensorFlow, unconverted; of one that was cut, what is between the cuts.
 
     Attributes:
         inputs: an ``.npz`` file with one array for each input, by signature name, batch included.

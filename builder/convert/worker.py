@@ -8,6 +8,7 @@ the stock converter's optimiser, files.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import os
 import re
@@ -36,7 +37,14 @@ from builder.convert.graphs import (
     unique,
 )
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
+from builder.convert.results import write_glue
 from builder.errors import ConversionError, SourceError, UnsafeModelError
+from builder.graphs.analysis import analyse, refusal
+from builder.graphs.cutting import Ends, cut_graph, fixed_cut
+from builder.graphs.glue import describe
+from builder.graphs.ops import calls, supported_ops
+from builder.graphs.outline import ancestors, outline_of, source_of
+from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_keras_config, check_saved_model
@@ -89,9 +97,14 @@ def convert(request: ConvertRequest) -> ConvertResult:
     """
     where = str(request.source.path)
     with _opened(request.source) as source:
-        result = _optimise(source.freeze(), where)
+        prepared = _prepare(source.freeze(), request.source)
+        # Nobody else holds the graph, so that its weights go as soon as they can.
+        graphs = [prepared.frozen]
+        prepared = dataclasses.replace(prepared, frozen=None, run=None)
+        result = _optimise(graphs.pop(), where, request.source.custom_ops)
         _write(result, request.out)
-        return ConvertResult(request.out / "model.json", source.notes)
+        write_glue(request.out / "model.json", prepared.glue)
+        return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
 
 
 def reference(request: ReferenceRequest) -> None:
@@ -105,7 +118,11 @@ def reference(request: ReferenceRequest) -> None:
     with np.load(request.inputs, allow_pickle=False) as arrays:
         inputs = dict(arrays)
     with _opened(request.source) as source:
-        outputs = source.run(inputs)
+        run = source.run
+        if _may_be_cut(request.source):
+            prepared = _prepare(source.freeze(), request.source)
+            run = prepared.run or run
+        outputs = run(inputs)
     with zipfile.ZipFile(request.outputs, "w") as archive:  # np.savez refuses outputs named "file"
         for name, array in outputs.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
@@ -527,6 +544,151 @@ def _plain(array: Any) -> Any:
     return array.astype(np.float32) if array.dtype.name in {"bfloat16", "float16"} else array
 
 
+# --- surgery ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A frozen graph from which all is cut off that a browser does better.
+
+    Attributes:
+        frozen: the graph between the cuts.
+        run: runs it as it is in TensorFlow; None if nothing was cut.
+        glue: what was cut off, for the loader.
+        notes: sentences the user should read.
+    """
+
+    frozen: Any
+    run: Callable[[Arrays], Arrays] | None = None
+    glue: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _may_be_cut(options: SourceOptions) -> bool:
+    return options.kind in {"saved-model", "frozen-graph"}
+
+
+def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
+    """Look at every op, and cut where the graph has to be and can be cut.
+
+    Raises:
+        UnsupportedOpsError: TensorFlow.js lacks ops that are neither at an edge nor can be rewritten.
+    """
+    where = str(options.path)
+    check_graph(frozen.graph_def, where)
+    replace_defaults(frozen.graph_def, _fed(frozen))
+    drop_watchers(frozen.graph_def)
+    frozen = _inline(frozen)
+    names = ({name: tensor.name for name, tensor in side.items()} for side in (frozen.inputs, frozen.outputs))
+    outline = outline_of(frozen.graph_def, *names)
+    fixed = None
+    if options.cut_inputs or options.cut_outputs:
+        fixed = fixed_cut(outline, options.cut_inputs, options.cut_outputs, where)
+    analysis = analyse(outline, options.custom_ops, fixed)
+    if analysis.refused:
+        raise refusal(outline, analysis, where)
+    cut = analysis.cut
+    if not cut.head and not cut.tail and not options.cut_outputs:
+        return _Prepared(frozen)
+    tensors = _import(frozen.graph_def)
+
+    def info(name: str) -> tuple[int, Any]:
+        tensor = tensors.get_tensor_by_name(name)
+        return tensor.dtype.as_datatype_enum, tensor.shape.as_proto()
+
+    ends = cut_graph(frozen.graph_def, outline, cut, info, options.cut_outputs, where)
+    trim(frozen.graph_def, set(map(source_of, ends.outputs.values())), set(map(source_of, ends.inputs.values())))
+    between = _between(frozen, ends)
+    specs = {name: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for name, tensor in between.inputs.items()}
+    glue, notes = describe(outline, cut, ends, specs)
+
+    def run(arrays: Arrays) -> Arrays:
+        return _run_frozen(between, arrays)
+
+    return _Prepared(between, run, glue, notes)
+
+
+def _fed(frozen: _Frozen) -> set[str]:
+    return {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.resources.values())}
+
+
+def _import(graph_def: Any) -> Any:
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    return graph
+
+
+def _inline(frozen: _Frozen) -> _Frozen:
+    """Put the bodies of functions where they are called: TensorFlow.js cannot call."""
+    if not any(node.op in calls for node in frozen.graph_def.node):
+        return frozen
+    import tensorflow as tf
+    from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.grappler import tf_optimizer
+
+    kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | _fed(frozen)
+    graph = _import(frozen.graph_def)
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=frozen.graph_def, graph=graph)
+    meta_graph.collection_def["train_op"].node_list.value.extend(sorted(kept))
+    config = config_pb2.ConfigProto()
+    config.graph_options.rewrite_options.optimizers.append("function")
+    config.graph_options.rewrite_options.min_graph_nodes = -1
+    return dataclasses.replace(frozen, graph_def=tf_optimizer.OptimizeGraph(config, meta_graph))
+
+
+def _between(frozen: _Frozen, ends: Ends) -> _Frozen:
+    """Give the frozen graph between the cuts, with the tables it still needs."""
+    graph = _import(frozen.graph_def)
+    outline = outline_of(frozen.graph_def, ends.inputs, ends.outputs)
+    needed = ancestors(outline, map(source_of, ends.outputs.values()))
+    resources = {name: tensor for name, tensor in frozen.resources.items() if tensor.op.name in needed}
+    outputs = {name: graph.get_tensor_by_name(text) for name, text in ends.outputs.items()}
+    for name, tensor in outputs.items():
+        if name in frozen.outputs and frozen.outputs[name].name == tensor.name:
+            tensor.set_shape(frozen.outputs[name].shape)
+    return _Frozen(
+        frozen.graph_def,
+        {name: graph.get_tensor_by_name(text) for name, text in ends.inputs.items() if source_of(text) in needed},
+        outputs,
+        resources,
+        frozen.initializer if resources or not frozen.resources else None,
+    )
+
+
+def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
+    """Run what is between the cuts.
+
+    Raises:
+        ConversionError: it needs tables, which only the whole model fills.
+    """
+    import tensorflow as tf
+
+    if frozen.resources:
+        raise ConversionError(
+            "a model that was cut and still uses tables cannot be run by itself", hint="Cut behind its tables"
+        )
+    names = ({name: tensor.name for name, tensor in side.items()} for side in (frozen.inputs, frozen.outputs))
+    with tf.compat.v1.Session(graph=_import(frozen.graph_def)) as session:
+        return _run_session(session, arrays, *names)
+
+
+def _rewrite(graph_def: Any, supported: frozenset[str] | set[str], where: str) -> None:
+    """Rewrite what TensorFlow.js lacks; the shapes are those that TensorFlow infers."""
+    drop_identities(graph_def, frozenset(supported), frozenset())
+    if not any(node.op in rewritten_ops and node.op not in supported for node in graph_def.node):
+        return
+    graph = _import(graph_def)
+
+    def shape_of(name: str) -> list[int | None] | None:
+        tensor = _find(graph, name if ":" in name else f"{name}:0")
+        return tensor.shape.as_list() if tensor is not None and tensor.shape.rank is not None else None
+
+    rewrite_ops(graph_def, frozenset(supported), shape_of, where)
+
+
 # --- from a frozen graph to files -------------------------------------------------------------------------------------
 
 
@@ -545,23 +707,22 @@ class _Result:
         return sum(weight["data"].nbytes for weight in self.weights)
 
 
-def _optimise(frozen: _Frozen, where: str) -> _Result:
-    import tensorflow as tf
+def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     initializer, initializer_signature, ids = _initializer(frozen)
     graph_def, signature = frozen.graph_def, _signature(frozen)
     wanted = {tensor.op.name for tensor in frozen.outputs.values()}
-    fed = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.resources.values())}
+    fed = _fed(frozen)
     del frozen
     check_graph(graph_def, where)
     replace_defaults(graph_def, fed)
     trim(graph_def, wanted, fed)
     merge_constants(graph_def)
     taken = take_large_constants(graph_def)
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.import_graph_def(graph_def, name="")
+    supported = supported_ops() | set(custom)
+    _rewrite(graph_def, supported, where)
+    graph = _import(graph_def)
     gc.collect()
     graph_def = stock.optimize_graph(graph, signature, skip_op_check=True, strip_debug_ops=True)
     put_back_constants(graph_def, taken)
@@ -569,7 +730,7 @@ def _optimise(frozen: _Frozen, where: str) -> _Result:
     merge_constants(graph_def)
     prune_functions(graph_def)
     graphs = [graph_def, initializer] if initializer else [graph_def]
-    check_supported(graphs, _supported_ops(), where)
+    check_supported(graphs, set(supported), where)
     forget_process(graphs)
     for definition in graph_def.library.function:
         prepare_function(definition)
@@ -592,20 +753,6 @@ def _initializer(frozen: _Frozen) -> tuple[Any, Any, Any]:
     ranks = {number: rank for rank, number in enumerate(sorted(set(inputs.values())), 1)}
     ids = tuple({name: ranks[number] for name, number in side.items()} for side in (inputs, outputs))
     return graph.as_graph_def(), stock._build_signature_def(graph, [], graph.outputs), ids
-
-
-def _supported_ops() -> set[str]:
-    """Give the ops that the converter knows TensorFlow.js to have."""
-    import json
-
-    from tensorflowjs import resource_loader
-
-    supported: set[str] = set()
-    for name in resource_loader.list_dir("op_list"):
-        if name.endswith(".json"):
-            with resource_loader.open_file(f"op_list/{name}") as file:
-                supported |= {entry["tfOpName"] for entry in json.load(file)}
-    return supported
 
 
 def _signature(frozen: _Frozen) -> Any:

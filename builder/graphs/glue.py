@@ -1,0 +1,125 @@
+"""Describes what was cut off, so that the loader can do it in the browser. ``docs/format.md`` has the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from builder.graphs.analysis import Cut
+from builder.graphs.cutting import Ends
+from builder.graphs.ops import decoding, encoding, matches
+from builder.graphs.outline import Outline, ancestors, descendants, source_of
+from builder.graphs.rewrites import float32, read_tensor, uint8
+
+# What may stand around a decoder or an encoder without changing the picture.
+plumbing = (
+    "Identity*", "Placeholder*", "Reshape", "Squeeze", "ExpandDims", "StridedSlice", "Slice", "Unpack", "Pack",
+    "GatherV2", "DecodeBase64", "EncodeBase64", "Switch", "Merge", "Enter", "Exit", "LoopCond", "NextIteration",
+    "TensorList*", "TensorArray*", "Less", "LogicalAnd", "Add", "AddV2", "Range", "Shape", "Minimum", "Maximum",
+    "While", "StatelessWhile", "Size", "Rank", "Const", "ZerosLike", "Assert", "NoOp", "Equal", "EnsureShape", "Cast",
+)  # fmt: skip
+# Numbers of DataType: what pixels may be, as TensorFlow.js has it.
+pixel_types = {1: "float32", 3: "int32", 4: "int32"}
+images = {"EncodePng": "image/png"}
+default_quality = 95
+
+
+def describe(
+    outline: Outline, cut: Cut, ends: Ends, specs: Mapping[str, tuple[int, int | None]]
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Give the ``glue`` of the head, or None, and sentences for the user about what a page has to do itself.
+
+    Args:
+        outline: of the graph before it was cut.
+        cut: where it was cut.
+        ends: of the cut graph.
+        specs: number of type and rank (None: unknown) of each new input.
+    """
+    glue: dict[str, Any] = {}
+    notes: list[str] = []
+    for name, stand_ins in ends.replaced_inputs.items():
+        picture = _input(outline, cut, name, stand_ins, specs)
+        if picture:
+            glue.setdefault("inputs", []).append(picture)
+        else:
+            notes.append(_note("input", name, stand_ins, _cut_ops(outline, cut.head)))
+    for name, stand_ins in ends.replaced_outputs.items():
+        picture = _output(outline, cut, name, stand_ins)
+        if picture:
+            glue.setdefault("outputs", []).append(picture)
+        else:
+            notes.append(_note("output", name, stand_ins, _cut_ops(outline, cut.tail)))
+    return glue or None, tuple(notes)
+
+
+def _note(side: str, name: str, stand_ins: tuple[str, ...], ops: list[str]) -> str:
+    what = " and ".join(repr(item) for item in stand_ins) or "nothing"
+    return f"{side} {name!r} was cut off ({', '.join(ops)}): {what} stands for it, and the page does the rest itself"
+
+
+def _cut_ops(outline: Outline, names: frozenset[str]) -> list[str]:
+    ops = {outline.nodes[name].op for name in names}
+    return sorted(op for op in ops if not matches(op, plumbing)) or sorted(ops)
+
+
+def _input(
+    outline: Outline, cut: Cut, name: str, stand_ins: tuple[str, ...], specs: Mapping[str, tuple[int, int | None]]
+) -> dict[str, Any] | None:
+    below = descendants(outline, [source_of(outline.inputs[name])]) & cut.head
+    steps = [outline.nodes[item] for item in outline.nodes if item in below and not _is_plumbing(outline, item)]
+    decoders = [node for node in steps if node.op in decoding and node.op != "DecodeAndCropJpeg"]
+    others = [node for node in steps if node not in decoders]
+    if len(stand_ins) != 1 or len(decoders) != 1 or (resize := _resize(outline, others)) is None:
+        return None
+    (decoder,) = decoders
+    kind, rank = specs[stand_ins[0]]
+    decoded = decoder.attr["dtype"].type or uint8
+    channels = decoder.attr["channels"].i or 3
+    if kind not in pixel_types or decoded not in {float32, uint8} or channels not in {1, 3, 4}:
+        return None
+    entry: dict[str, Any] = {"name": name, "input": stand_ins[0], "channels": channels, "dtype": pixel_types[kind]}
+    if decoded == float32:
+        entry["unit"] = True
+    if rank == 4:
+        entry["batch"] = True
+    return entry | resize
+
+
+def _resize(outline: Outline, steps: list[Any]) -> dict[str, Any] | None:
+    """Describe a resizing to a constant size as the browser can do it: {} where there is none, None where it cannot."""
+    if not steps:
+        return {}
+    node = steps[0]
+    if len(steps) != 1 or node.op not in {"ResizeBicubic", "ResizeArea"} or node.attr["align_corners"].b:
+        return None
+    size = outline.nodes.get(source_of(node.input[1]))
+    while size is not None and size.op == "Identity":
+        size = outline.nodes.get(source_of(size.input[0]))
+    value = read_tensor(size.attr["value"].tensor) if size is not None and size.op == "Const" else None
+    if value is None:
+        return None
+    resize: dict[str, Any] = {
+        "method": "area" if node.op == "ResizeArea" else "bicubic",
+        "size": [int(n) for n in value.ravel()],
+    }
+    if node.attr["half_pixel_centers"].b:
+        resize["halfPixel"] = True
+    return {"resize": resize}
+
+
+def _is_plumbing(outline: Outline, name: str) -> bool:
+    return matches(outline.nodes[name].op, plumbing)
+
+
+def _output(outline: Outline, cut: Cut, name: str, stand_ins: tuple[str, ...]) -> dict[str, Any] | None:
+    above = ancestors(outline, [source_of(outline.outputs[name])]) & cut.tail
+    steps = [outline.nodes[item] for item in outline.nodes if item in above and not _is_plumbing(outline, item)]
+    if len(stand_ins) != 1 or len(steps) != 1 or steps[0].op not in encoding:
+        return None
+    encoder = steps[0]
+    if encoder.op == "EncodePng" and encoder.attr["T"].type not in {0, 4}:
+        return None
+    entry: dict[str, Any] = {"name": name, "output": stand_ins[0], "type": images.get(encoder.op, "image/jpeg")}
+    if encoder.op == "EncodeJpeg":
+        entry["quality"] = (encoder.attr["quality"].i if "quality" in encoder.attr else default_quality) / 100
+    return entry
