@@ -13,7 +13,7 @@ from builder.bundle import File, ModelBundle, head_url, make_head, shard_url
 from builder.cache import Blob, Cache
 from builder.compress import Compressor, Encoded
 from builder.model import Model, TensorSpec
-from builder.segments import Stage, choose_codecs, plan_stages
+from builder.segments import Precision, Stage, choose_codecs, plan_stages, quantize_weights
 from builder.shards import Shard, pack, read
 from builder.transforms.dedupe import find_same
 from builder.transforms.inspect import find_non_finite
@@ -50,6 +50,7 @@ def assemble(
     model: Model,
     *,
     labels: tuple[str, ...] | None,
+    precision: Precision = "exact",
     shard_bytes: int,
     cache: Cache,
     compressor: Compressor,
@@ -62,15 +63,16 @@ def assemble(
         name: its name in the loader.
         model: as a source gave it.
         labels: what the outputs' numbers mean, if known.
+        precision: how weights are stored, as in build.toml.
         shard_bytes: about how large a shard is.
         cache: keeps the files.
         compressor: makes their encodings.
         begin: told the number of files.
         advance: told each one that is compressed.
     """
-    model = order_weights(model)
-    codecs = choose_codecs(model)
-    same = find_same(model.weights, tuple(codec.name for codec in codecs))
+    model = quantize_weights(order_weights(model), precision)
+    codecs = choose_codecs(model, precision)
+    same = find_same(model.weights, tuple(codec.identity for codec in codecs))
     notes = (*model.notes, *_weight_notes(model))
     stages = plan_stages(model.weights, codecs, same)
     plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]

@@ -176,7 +176,7 @@ def _weights(model: Model, codecs: tuple[Codec, ...], same: tuple[int | None, ..
         if earlier is not None:
             entry["same"] = earlier
         elif codec.name != "raw":
-            entry["codec"] = codec.name
+            entry |= {"codec": codec.name, **codec.fields}
         if weight.dtype == "string":
             entry["bytes"] = weight.data.nbytes
         yield entry

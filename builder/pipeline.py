@@ -307,6 +307,7 @@ def _assemble(session: Session, plan: _Plan, model: Model) -> Assembly:
             plan.name,
             model,
             labels=plan.labels,
+            precision=plan.model.precision,
             shard_bytes=session.config.shard_bytes,
             cache=session.cache,
             compressor=session.compressor,

@@ -54,7 +54,7 @@ class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
     format: Literal["graph-model", "layers-model"]
     load: str
     priority: str
-    precision: str
+    precision: str | dict[str, str]
     contract: str
     verified: VerifiedEntry | None
     head: FileEntry

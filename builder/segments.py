@@ -1,15 +1,21 @@
-"""Which plane of which weight belongs to which stage."""
+"""How each weight is stored, and which plane of it belongs to which stage."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from builder.codecs import Codec, Plane
 from builder.codecs.exact import Exact, suits
+from builder.codecs.quantized import quantize
 from builder.codecs.raw import Raw
-from builder.model import Model, Weight
+from builder.codecs.steps import balanced, layout_of
+from builder.model import Model, Weight, code_sizes
+from builder.transforms.channels import channel_axes
 
 base, refine = "base", "refine"
+Precision = str | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +50,89 @@ class Stage:
     groups: tuple[tuple[Segment, ...], ...]
 
 
-def choose_codecs(model: Model) -> tuple[Codec, ...]:
-    """Choose how each weight is stored at the precision ``exact``.
+def precision_of(name: str, precision: Precision) -> str:
+    """Give what the rules say of a weight: the first pattern that matches its name, else ``exact``."""
+    if isinstance(precision, str):
+        return precision
+    return next((kind for pattern, kind in precision.items() if fnmatch.fnmatchcase(name, pattern)), "exact")
 
-    What an initializer uses (lookup tables) is read once, at loading, so it cannot be refined later.
+
+def quantize_weights(model: Model, precision: Precision) -> Model:
+    """Put codes of TensorFlow.js in the place of the weights that are to be ``float16``, ``uint8`` or ``uint16``."""
+    fixed = _fixed(model)
+    weights = []
+    for weight in model.weights:
+        kind = precision_of(weight.name, precision)
+        changes = kind in code_sizes and suits(weight) and weight.name not in fixed
+        weights.append(quantize(weight, kind) if changes else weight)
+    return replace(model, weights=tuple(weights))
+
+
+def choose_codecs(
+    model: Model, precision: Precision = "exact", measured: Mapping[str, Codec] | None = None
+) -> tuple[Codec, ...]:
+    """Choose how each weight is stored.
+
+    Args:
+        model: its weights are those of ``quantize_weights``.
+        precision: as in build.toml.
+        measured: codecs of the weights whose steps were measured; all others of that precision are ``balanced``.
     """
-    nodes = model.artifacts.get("modelInitializer", {}).get("node", [])
-    once = {node["name"] for node in nodes}
-    return tuple(Exact() if suits(weight) and weight.name not in once else Raw() for weight in model.weights)
+    fixed = _fixed(model)
+    axes = channel_axes(model)
+    return tuple(
+        Raw()
+        if weight.name in fixed
+        else (measured or {}).get(weight.name) or _codec(weight, precision_of(weight.name, precision), channels)
+        for weight, channels in zip(model.weights, axes, strict=True)
+    )
+
+
+def _codec(weight: Weight, kind: str, axes: tuple[int, ...]) -> Codec:
+    if not suits(weight):
+        return Raw()
+    if kind not in {"balanced", "small", "auto"} or not axes:
+        return Exact()
+    return balanced(weight, layout_of(weight.shape, axes)) or Exact()
+
+
+def _fixed(model: Model) -> set[str]:
+    """Name what an initializer uses (lookup tables): it is read once, at loading, so it cannot be refined later."""
+    return {node["name"] for node in model.artifacts.get("modelInitializer", {}).get("node", [])}
 
 
 def plan_stages(
-    weights: tuple[Weight, ...], codecs: tuple[Codec, ...], same: tuple[int | None, ...]
+    weights: tuple[Weight, ...],
+    codecs: tuple[Codec, ...],
+    same: tuple[int | None, ...],
+    names: tuple[str, ...] = (base,),
+    stage_of: tuple[int, ...] = (),
 ) -> tuple[Stage, ...]:
-    """Assign every plane to ``base`` or ``refine``; a model with nothing to refine has the one stage.
+    """Assign every plane to the stage of its weight, or to ``refine``, which is there if anything refines.
 
     Args:
         weights: in execution order.
         codecs: one for each weight.
         same: as ``transforms.dedupe`` gives it; repeated weights get no segments.
+        names: of the stages before ``refine``.
+        stage_of: for each weight, the number of its stage; all are in the first one when empty.
     """
-    groups: dict[str, list[tuple[Segment, ...]]] = {base: [], refine: []}
+    stages = (*names, refine)
+    groups: list[list[tuple[Segment, ...]]] = [[] for _ in stages]
+    firsts = list(stage_of or (0,) * len(weights))
+    for index, earlier in enumerate(same):
+        if earlier is not None:
+            firsts[earlier] = min(firsts[earlier], firsts[index])
     for index, weight in enumerate(weights):
         if same[index] is not None:
             continue
         planes = codecs[index].planes(weight)
-        for name, wanted in ((base, False), (refine, True)):
+        for number, refining in ((firsts[index], False), (len(names), True)):
             group = tuple(
-                Segment(index, plane, 0, plane.nbytes) for plane in planes if plane.refine is wanted and plane.nbytes
+                Segment(index, plane, 0, plane.nbytes) for plane in planes if plane.refine is refining and plane.nbytes
             )
             if group:
-                groups[name].append(group)
-    return tuple(Stage(name, tuple(found)) for name, found in groups.items() if found or name == base)
+                groups[number].append(group)
+    return tuple(
+        Stage(name, tuple(found)) for name, found in zip(stages, groups, strict=True) if found or name != refine
+    )

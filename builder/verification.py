@@ -16,6 +16,7 @@ from builder.convert.requests import ReferenceRequest
 from builder.errors import BuildError, ConversionError, ShardpressError, VerificationError
 from builder.pipeline import Built, Session, fingerprint
 from builder.render import render_loader
+from builder.verify.gates import gate_of
 from builder.verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 
 runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
@@ -94,8 +95,6 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
     """Prepare the checks; the references of all models are computed side by side in the conversion workers."""
     import numpy as np
 
-    from builder.verify.compare import Gate
-
     failures: dict[str, ShardpressError] = {}
     prepared: list[tuple[Built, str, list[dict[str, Any]], list[tuple[Path, Future[Any]]]]] = []
     for built, key in missing:
@@ -130,7 +129,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
             model=name,
             loader=folder / "loader.js",
             cases=cases,
-            gate=Gate(settings.max_error, settings.min_agreement, settings.metric),
+            gate=gate_of(built.settings.precision, settings.max_error, settings.min_agreement, settings.metric),
             files={file.url: file.blob.path for file in built.bundle.files},
             source=None if built.needs_tensorflow else built.artefact,
             references=expected,

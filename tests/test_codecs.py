@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
 import struct
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.codecs import Layout
 from builder.codecs.exact import Exact, smallest, suits
+from builder.codecs.quantized import quantize
 from builder.codecs.raw import Raw
+from builder.codecs.staged import Staged
+from builder.codecs.steps import Steps, balanced, layout_of
 from builder.errors import FormatError
 from builder.model import BytesData, Weight
 
@@ -79,3 +87,97 @@ def test_quantized_codes_stay_raw() -> None:
     assert not suits(codes)
     (plane,) = Raw().planes(codes)
     assert Raw().decode({0: plane.read(0, plane.nbytes)}) == bytes(100)
+
+
+golden = json.loads((Path(__file__).parent / "golden" / "steps.json").read_text())
+
+
+@pytest.mark.parametrize("vector", golden)
+def test_golden_steps(vector: dict[str, Any]) -> None:
+    ratio, channels, inner = vector["steps"]
+    codec = Steps(Layout(channels, inner), ratio, np.array(vector["sizes"], "<u4").tobytes())
+    planes = {0: np.array(vector["codes"], np.int8).tobytes(), 1: codec.steps}
+    assert np.frombuffer(codec.decode(planes), "<u4").tolist() == vector["base"]
+    planes[2] = np.array(vector["rest"], np.int8).tobytes()
+    assert np.frombuffer(codec.decode(planes), "<u4").tolist() == vector["full"]
+
+
+def test_steps_give_the_codes_that_they_came_from() -> None:
+    for vector in golden:
+        ratio, channels, inner = vector["steps"]
+        codec = Steps(Layout(channels, inner), ratio, np.array(vector["sizes"], "<u4").tobytes())
+        weight = weight_of(np.array(vector["full"], "<u4").tobytes())
+        planes = {plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(weight)}
+        assert np.frombuffer(codec.decode(planes), "<u4").tolist() == vector["full"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "expected"),
+    [
+        ((3, 3, 4, 5), (3,), (5, 1)),
+        ((3, 3, 4, 5), (2, 3), (20, 1)),
+        ((3, 3, 4, 5), (2,), (4, 5)),
+        ((7, 50), (0,), (7, 50)),
+        ((7, 50), (), (1, 1)),
+    ],
+)
+def test_layouts(shape: tuple[int, ...], axes: tuple[int, ...], expected: tuple[int, int]) -> None:
+    layout = layout_of(shape, axes)
+    assert (layout.channels, layout.inner) == expected
+    index = np.indices(shape).reshape(len(shape), -1)
+    wanted = np.zeros(index.shape[1], np.int64)
+    for axis in axes:
+        wanted = wanted * shape[axis] + index[axis]
+    assert layout.channels_of(0, index.shape[1]).tolist() == wanted.tolist()
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(4, 6), (3, 3, 4, 5), (8, 40)]))
+def test_balanced_is_within_a_step(seed: int, shape: tuple[int, ...]) -> None:
+    generator = np.random.Generator(np.random.PCG64(seed))
+    values = (generator.normal(size=shape) * 10.0 ** generator.integers(-6, 4, shape[-1])).astype("<f4")
+    values[..., 0] = 0
+    codec = balanced(Weight("w", shape, "float32", BytesData(values.tobytes())), layout_of(shape, (len(shape) - 1,)))
+    assert codec is not None
+    planes = {plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(weight_of(values.tobytes()))}
+    largest = np.abs(values).reshape(-1, shape[-1]).max(axis=0)
+    for kept, bound in (({0, 1}, 1 / 250), ({0, 1, 2}, 1 / 32000)):
+        got = np.frombuffer(codec.decode({index: planes[index] for index in kept}), "<f4").reshape(shape)
+        assert (np.abs(got.astype(np.float64) - values) <= largest * bound).all()
+        assert not got[values == 0].any()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_not_finite_is_not_balanced(value: float) -> None:
+    values = np.full((10, 10), value, "<f4")
+    assert balanced(Weight("w", (10, 10), "float32", BytesData(values.tobytes())), Layout(10, 1)) is None
+
+
+@pytest.mark.parametrize("kind", ["float16", "uint8", "uint16"])
+def test_stock_codes_decode_as_tensorflow_js_does(kind: str) -> None:
+    values = np.random.Generator(np.random.PCG64(3)).normal(size=(20, 10)).astype("<f4") + 1
+    values[0, 0] = 0
+    weight = quantize(Weight("w", (20, 10), "float32", BytesData(values.tobytes())), kind)
+    assert weight.quantization is not None
+    content = weight.data.read(0, weight.data.nbytes)
+    assert content[3:9] == weight.data.read(3, 9)
+    if kind == "float16":
+        got = np.frombuffer(content, "<f2").astype(np.float64)
+        bound = 0.002
+    else:
+        scale = weight.quantization["scale"]
+        got = np.frombuffer(content, "<u1" if kind == "uint8" else "<u2") * scale + weight.quantization["min"]
+        bound = scale / 2 + 1e-7
+    assert np.abs(got.reshape(20, 10) - values).max() <= bound
+    assert got[0] == 0
+
+
+def test_what_float16_cannot_hold_stays() -> None:
+    weight = Weight("w", (2,), "float32", BytesData(struct.pack("<2f", 1.0, 1e6)))
+    assert quantize(weight, "float16") is weight
+
+
+def test_staged_values_replace_each_other() -> None:
+    codec = Staged(b"abcd", b"efgh")
+    planes = {plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(weight_of(b"xxxx"))}
+    assert codec.decode({0: planes[0]}) == b"abcd"
+    assert codec.decode(planes) == b"efgh"

@@ -24,7 +24,7 @@ def test_defaults(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, '[models.face]\nsource = "m.json"\n'))
     assert config.shard_bytes == 256 * 1024
     assert config.models["face"].load == "visible"
-    assert config.models["face"].verify.max_error == 1e-4
+    assert config.models["face"].verify.max_error is None
     assert config.folder == tmp_path
 
 

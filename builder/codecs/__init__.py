@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from builder.model import Weight
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,37 @@ class Plane:
     read: Callable[[int, int], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the channels of a weight are: element ``i`` is of channel ``i // inner % channels``."""
+
+    channels: int
+    inner: int
+
+    def channels_of(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        """Give the channel of each element ``start <= i < stop``."""
+        import numpy as np
+
+        return np.arange(start, stop) // self.inner % self.channels
+
+
 class Codec(Protocol):
     """A way to split a weight into planes and to put it together again."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Give what the head calls it."""
+
+    @property
+    def identity(self) -> str:
+        """Give what two codecs have in common if they make the same planes of the same bytes."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Give what the head says of it beside its name."""
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
         """Split a weight."""
 
-    def decode(self, planes: dict[int, bytes]) -> bytes:
+    def decode(self, planes: Mapping[int, bytes]) -> bytes:
         """Put the stored bytes together from the planes that are there: those of the base stage, or all."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from builder.codecs import Plane
 from builder.errors import FormatError
@@ -28,6 +29,12 @@ class Exact:
     """Exponent, sign and top mantissa as base; the two low mantissa bytes as refinement."""
 
     name = "exact"
+    identity = "exact"
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Give what the head says of it: nothing."""
+        return {}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
         """Give the four planes, one byte an element each."""
@@ -36,7 +43,7 @@ class Exact:
             for index in range(planes_in_all)
         )
 
-    def decode(self, planes: dict[int, bytes]) -> bytes:
+    def decode(self, planes: Mapping[int, bytes]) -> bytes:
         """Give float32 bytes from planes 0 and 1, or from all four.
 
         Raises:

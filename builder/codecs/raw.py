@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from builder.codecs import Plane
 from builder.model import Weight
 
@@ -10,11 +13,17 @@ class Raw:
     """Stored bytes as they are."""
 
     name = "raw"
+    identity = "raw"
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Give what the head says of it: nothing."""
+        return {}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
         """Give the one plane."""
         return (Plane(0, False, weight.data.nbytes, weight.data.read),)
 
-    def decode(self, planes: dict[int, bytes]) -> bytes:
+    def decode(self, planes: Mapping[int, bytes]) -> bytes:
         """Give the one plane back."""
         return planes[0]

@@ -12,7 +12,7 @@ def find_same(weights: tuple[Weight, ...], codecs: tuple[str, ...]) -> tuple[int
 
     Args:
         weights: in execution order.
-        codecs: the name of each one's codec.
+        codecs: the identity of each one's codec.
     """
     first: dict[tuple[str, str, str], int] = {}
     same: list[int | None] = []

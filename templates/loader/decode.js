@@ -1,13 +1,17 @@
 /**
  * Puts weights together from their planes. It refers to nothing outside itself: a worker is made from its source.
  *
- * @param {Pick<Weight, "exact" | "bytes">[]} weights
+ * @param {Pick<Weight, "exact" | "steps" | "planes" | "bytes">[]} weights
  */
 function makeDecoder(weights) {
   /** @type {ArrayBuffer[]} */
   const buffers = [];
   /** @param {number} i index of a weight that has bytes of its own */
   const give = (i) => (buffers[i] ??= new ArrayBuffer(weights[i].bytes));
+  /** @type {ArrayBuffer[][]} planes as they are, of weights that are multiples of steps */
+  const kept = [];
+  /** @param {number} i */
+  const planesOf = (i) => (kept[i] ??= weights[i].planes.map((length) => new ArrayBuffer(length)));
   /**
    * @param {Segment[]} segments of a shard
    * @param {Uint8Array} bytes all of it
@@ -16,8 +20,9 @@ function makeDecoder(weights) {
     let offset = 0;
     for (const { weight, plane, from, to } of segments) {
       const part = bytes.subarray(offset, (offset += to - from));
-      const buffer = give(weight);
-      if (!weights[weight].exact) {
+      const { exact, steps } = weights[weight];
+      const buffer = steps ? planesOf(weight)[plane] : give(weight);
+      if (!exact) {
         new Uint8Array(buffer).set(part, from);
         continue;
       }
@@ -30,17 +35,28 @@ function makeDecoder(weights) {
     }
   };
   /**
-   * Sets the 16 missing bits of a stretch to the middle of their range; zeros, infinities and NaN stay.
+   * Multiplies steps out for a stretch, or sets its 16 missing bits to the middle of their range; zeros, infinities and
+   * NaN stay.
    *
    * @param {number} i
    * @param {number} start
+   * @param {boolean} partial whether planes are missing
    * @returns where the next stretch begins, 0 after the last one
    */
-  const fill = (i, start) => {
-    if (!weights[i].exact) return 0;
+  const fill = (i, start, partial) => {
+    const { exact, steps } = weights[i];
+    if (!steps && !(exact && partial)) return 0;
     const words = new Uint32Array(give(i));
     const end = Math.min(words.length, start + 0x40000);
-    for (let at = start; at < end; at++) {
+    if (steps) {
+      const [ratio, channels, inner] = steps;
+      const [codes, sizes, rest] = planesOf(i);
+      const [base, fine] = [new Int8Array(codes), new Int8Array(rest)];
+      const step = new Float32Array(sizes);
+      const values = new Float32Array(words.buffer);
+      // One product of two exact numbers, rounded once: the same bits everywhere.
+      for (let at = start; at < end; at++) values[at] = step[Math.floor(at / inner) % channels] * (ratio * base[at] + fine[at]);
+    } else for (let at = start; at < end; at++) {
       const bits = words[at];
       if (bits & 0x7fff0000 && ~bits & 0x7f800000) words[at] |= 0x8000;
     }
@@ -67,16 +83,16 @@ function makeDecoder(weights) {
 async function openDecoder({ weights, shards }) {
   // A worker takes longer to start than so little takes to decode.
   const worker = shards.reduce((sum, { bytes }) => sum + bytes, 0) > 0x40000 && (await startWorker());
-  const specs = weights.map(({ exact, bytes }) => ({ exact, bytes }));
+  const specs = weights.map(({ exact, steps, planes, bytes }) => ({ exact, steps, planes, bytes }));
   if (!worker) {
     const decoder = makeDecoder(specs);
     return {
       add: ({ segments }, bytes) => decoder.add(segments, bytes),
       async take(owners, fill) {
         const breathe = breather();
-        for (const i of fill ? owners : []) {
+        for (const i of owners) {
           let at = 0;
-          while ((at = decoder.fill(i, at))) await breathe();
+          while ((at = decoder.fill(i, at, fill))) await breathe();
           await breathe();
         }
         return new Map(owners.map((i) => [i, decoder.give(i)]));
@@ -114,7 +130,7 @@ async function startWorker() {
         const result = new Map();
         for (const i of more) {
           let at = 0;
-          while (fill && (at = decoder.fill(i, at)));
+          while ((at = decoder.fill(i, at, fill)));
           // What is filled in will be refined, so it stays here as well.
           result.set(i, fill ? decoder.give(i).slice(0) : decoder.give(i));
         }

@@ -6,7 +6,9 @@
  * @property {number[]} shape
  * @property {string} dtype
  * @property {{ dtype: string, scale?: number, min?: number, original_dtype?: string }} [quantization]
- * @property {boolean} exact whether its bytes come as four planes
+ * @property {boolean} exact whether its bytes come as the four planes of the codec `exact`
+ * @property {number[]} [steps] of the codec `steps`: ratio, number of channels, how many elements of one lie together
+ * @property {number[]} planes bytes of each; those from 2 on refine
  * @property {number} bytes
  * @property {number} owner the weight whose bytes these are: itself, or an earlier one
  * @property {number} stage from which on it can be used
@@ -87,7 +89,7 @@ function readWeights(list, need) {
   const names = new Set();
   /** @type {Weight[]} */
   const weights = [];
-  list.forEach(({ name, shape, dtype, quantization, codec = "raw", bytes, same }, i) => {
+  list.forEach(({ name, shape, dtype, quantization, codec = "raw", steps, bytes, same }, i) => {
     const what = `weight ${i} (${name})`;
     need(typeof name === "string" && !names.has(name), `${what} has no name of its own`);
     names.add(name);
@@ -96,19 +98,25 @@ function readWeights(list, need) {
     const text = dtype === "string";
     need(typeSizes[dtype] && unit && !(text && quantization), `${what} has an unknown dtype`);
     const exact = codec === "exact";
-    need(exact ? dtype === "float32" && !quantization : codec === "raw", `${what} has the codec ${codec}`);
+    const total = size * unit;
+    steps = codec === "steps" ? steps : undefined;
+    need(!steps || (steps.length === 3 && steps.every((/** @type {unknown} */ n) => isCount(n) && n)), `${what} has wrong steps`);
+    /** @type {Record<string, number[]>} */
+    const layouts = { raw: [total], exact: [size, size, size, size], staged: [total, 0, total], steps: [size, steps?.[1] * 4, size] };
+    const planes = Object.hasOwn(layouts, codec) ? layouts[codec] : [];
+    need(planes.length === 1 || (planes.length && dtype === "float32" && !quantization), `${what} has the codec ${codec}`);
     /** @type {Weight} */
-    const weight = { name, shape, dtype, quantization, exact, bytes: size * unit, owner: i, stage: 0 };
+    const weight = { name, shape, dtype, quantization, exact, steps, planes, bytes: total, owner: i, stage: 0 };
     // Each string takes at least the four bytes of its length.
     if (text && same === undefined) need(isCount(bytes) && bytes >= weight.bytes, `${what} is too short`);
-    if (text) weight.bytes = bytes;
+    if (text) planes[0] = weight.bytes = bytes;
     if (same !== undefined) {
       const other = weights[same];
       need(other, `${what} is the same as none`);
       if (text) weight.bytes = other.bytes;
       need(other.bytes === weight.bytes, `${what} is as long as another`);
       weight.owner = other.owner;
-      weight.exact = weights[other.owner].exact;
+      weight.planes = other.planes;
     }
     need(isCount(weight.bytes), `${what} has a wrong shape`);
     weights.push(weight);
@@ -155,8 +163,7 @@ function readShards(list, stages, refine, spec, need) {
  * @param {Need} need
  */
 function checkCoverage(weights, shards, refine, need) {
-  const ends = weights.map(({ exact }) => new Array(exact ? 4 : 1).fill(0));
-  const planeBytes = weights.map(({ exact, bytes }) => (exact ? bytes / 4 : bytes));
+  const ends = weights.map(({ planes }) => planes.map(() => 0));
   shards.forEach(({ stage, bytes, segments }, i) => {
     let length = 0;
     for (const segment of segments) {
@@ -164,7 +171,7 @@ function checkCoverage(weights, shards, refine, need) {
       const end = weights[weight]?.owner === weight ? ends[weight][plane] : undefined;
       need(end !== undefined && stage < refine === plane < 2, `shard ${i} has a plane that does not belong there`);
       segment.from ??= 0;
-      segment.to ??= planeBytes[weight];
+      segment.to ??= weights[weight].planes[plane];
       need(segment.from === end && isCount(segment.to) && segment.to >= end, `shard ${i} has a gap`);
       ends[weight][plane] = segment.to;
       if (stage < refine) weights[weight].stage = stage;
@@ -173,8 +180,8 @@ function checkCoverage(weights, shards, refine, need) {
     need(length === bytes, `shard ${i} is not as long as its segments`);
   });
   weights.forEach((weight, i) => {
-    const { name, owner } = weight;
+    const { name, owner, planes } = weight;
     weight.stage = weights[owner].stage;
-    need(owner !== i || ends[i].every((end) => end === planeBytes[i]), `weight ${name} is not complete`);
+    need(owner !== i || ends[i].every((end, plane) => end === planes[plane]), `weight ${name} is not complete`);
   });
 }

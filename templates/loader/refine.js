@@ -29,7 +29,7 @@ function swapper(tf, model, kind) {
  * @param {Record<string, any>} fresh gets them by name; the caller disposes what is left in it
  */
 async function makeTensors(tf, weights, decoder, job, fresh) {
-  const refined = weights.filter(({ exact }) => exact);
+  const refined = weights.filter(({ planes }) => planes[2]);
   const buffers = await job.race(decoder.take(ownersOf(refined), false));
   const breathe = breather();
   for (const { name, shape, owner } of refined) {

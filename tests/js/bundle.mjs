@@ -46,9 +46,9 @@ export function baseFloats(floats) {
  */
 export function makeModel(name, { kind = "graph-model", artifacts = { modelTopology: {} }, weights, shardBytes = 64, edit, labels }) {
   const pieces = { 0: [], 1: [] };
-  const specs = weights.map(({ bytes, ...spec }, i) => {
+  const specs = weights.map(({ bytes, planes: given, ...spec }, i) => {
     if (spec.same === undefined) {
-      const planes = spec.codec === "exact" ? exactPlanes(new Uint32Array(bytes.slice().buffer)) : [bytes];
+      const planes = given ? given : spec.codec === "exact" ? exactPlanes(new Uint32Array(bytes.slice().buffer)) : [bytes];
       planes.forEach((plane, p) => pieces[p > 1 ? 1 : 0].push([i, p, plane]));
       if (spec.dtype === "string") spec.bytes = bytes.length;
     }

@@ -1,0 +1,95 @@
+// The codecs beside `exact`: golden vectors that the builder's own decoder is held to as well.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { base, bytesOf, makeModel, openLoader, serve } from "./bundle.mjs";
+
+const golden = JSON.parse(readFileSync(new URL("../golden/steps.json", import.meta.url), "utf8"));
+
+/** A stand-in for TensorFlow.js that keeps what it is given. */
+function recorder() {
+  const seen = { base: [], full: {}, disposed: 0 };
+  class Tensor {
+    constructor(values) {
+      this.values = values;
+      this.isDisposed = false;
+    }
+    dispose() {
+      this.isDisposed = true;
+      seen.disposed++;
+    }
+  }
+  const tf = {
+    version_core: "4.22.0",
+    ready: async () => {},
+    keep: (tensor) => tensor,
+    tensor: (values) => new Tensor(values),
+    dispose: () => {},
+    async loadGraphModel(handler) {
+      const { weightSpecs, weightData } = await handler.load();
+      seen.base = weightData.map((buffer) => buffer.slice(0));
+      const weightMap = Object.fromEntries(weightSpecs.map(({ name }, i) => [name, [new Tensor(weightData[i])]]));
+      return { executor: { weightMap }, executeAsync: async () => {}, dispose: () => {} };
+    },
+  };
+  return { tf, seen };
+}
+
+async function load(weights, shardBytes) {
+  const built = makeModel("faces", { weights, shardBytes });
+  const { models, configure } = await openLoader(built);
+  const { tf, seen } = recorder();
+  configure({ baseUrl: base, fetch: serve(built).fetch, tf });
+  const handle = models.faces.load();
+  const model = await handle.full;
+  const full = Object.fromEntries(Object.entries(model.executor.weightMap).map(([name, [{ values }]]) => [name, values]));
+  const { weightData } = await models.faces.ioHandler().load();
+  return { seen, full, weightData };
+}
+
+const words = (values) => [...new Uint32Array(values.buffer ?? values, values.byteOffset ?? 0)];
+const stepsWeight = ({ steps, sizes, codes, rest }, i) => ({
+  name: `w${i}`,
+  shape: [codes.length],
+  dtype: "float32",
+  codec: "steps",
+  steps,
+  planes: [bytesOf(Int8Array.from(codes)), bytesOf(Uint32Array.from(sizes)), bytesOf(Int8Array.from(rest))],
+});
+
+for (const shardBytes of [5, 1000]) {
+  test(`steps and staged values, in shards of ${shardBytes} bytes`, async () => {
+    const bias = [Float32Array.of(1, 2, 3), Float32Array.of(1.5, 2.5, -3.5)];
+    const staged = { name: "b", shape: [3], dtype: "float32", codec: "staged", planes: [bytesOf(bias[0]), new Uint8Array(0), bytesOf(bias[1])] };
+    const twin = { name: "twin", shape: [golden[0].codes.length], dtype: "float32", same: 0 };
+    const { seen, full, weightData } = await load([...golden.map(stepsWeight), staged, twin], shardBytes);
+    golden.forEach((expected, i) => {
+      assert.deepEqual(words(seen.base[i]), expected.base);
+      assert.deepEqual(words(full[`w${i}`]), expected.full);
+      assert.deepEqual(words(weightData[i]), expected.full);
+    });
+    assert.deepEqual(new Float32Array(seen.base[golden.length]), bias[0]);
+    assert.deepEqual(full.b, bias[1]);
+    assert.deepEqual(words(full.twin), golden[0].full);
+    assert.equal(seen.disposed, golden.length + 2);
+  });
+}
+
+const broken = {
+  "no steps": (head) => delete head.weights[0].steps,
+  "no ratio": (head) => (head.weights[0].steps = [0, 3, 1]),
+  "no channels": (head) => (head.weights[0].steps = [256, 0, 1]),
+  "half an element": (head) => (head.weights[0].steps = [256, 3, 0.5]),
+  "more channels than there are": (head) => (head.weights[0].steps = [256, 4, 1]),
+  "steps of codes": (head) => (head.weights[0].quantization = { dtype: "uint8", scale: 1, min: 0 }),
+  "a codec of the language": (head) => (head.weights[0].codec = "constructor"),
+};
+
+for (const [what, edit] of Object.entries(broken)) {
+  test(what, async () => {
+    const built = makeModel("faces", { weights: golden.map(stepsWeight), edit });
+    const { models, configure } = await openLoader(built);
+    configure({ baseUrl: base, fetch: serve(built).fetch });
+    await assert.rejects(models.faces.ioHandler().load(), { code: "manifest" });
+  });
+}
