@@ -20,7 +20,6 @@ Size = Annotated[int | str, Meta(description="Bytes, as a number or as text: '25
 Load = Literal["now", "idle", "visible", "interaction", "manual"]
 Priority = Literal["high", "normal", "low"]
 Precision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
-Precision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
