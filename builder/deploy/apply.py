@@ -202,8 +202,10 @@ def deploy(
                 )
             if started is None and confirm and not confirm(plan):
                 raise UsageError("not deployed", where=deployer.store.place, hint="Say yes, or give --yes")
-            started = entries
             deployer.prepare()
+            if base is None and deployer.read() is not None:
+                continue  # a record of a first deploy that was killed, now mended
+            started = entries
             try:
                 return _apply(deployer, plan, local, choice, progress, ttl)
             except StoreConflictError:

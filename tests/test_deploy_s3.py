@@ -1,0 +1,308 @@
+"""Deploys to a real S3 server: fresh, changed, headers only, nothing, refused; prune, verify, and secrets kept."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.cli import main
+from builder.config import TargetConfig
+from builder.deploy.probe import probe
+from builder.deploy.targets import open_target
+from builder.stores.s3 import Location, S3Store
+from tests import s3_server
+from tests.deploying import assert_live, change, project
+
+root = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+outputs: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_server.S3]:
+    with s3_server.seaweed(tmp_path_factory.mktemp("seaweed")) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path, server: s3_server.S3, monkeypatch: pytest.MonkeyPatch, request: Any) -> Path:
+    """A built project with a target in a bucket of its own."""
+    monkeypatch.setattr("builder.verify.run.shutil.which", lambda name: None)
+    credentials(monkeypatch)
+    monkeypatch.setenv("BUCKET", bucket := f"bucket-{abs(hash(request.node.name))}")
+    make_bucket(server, bucket)
+    return project(tmp_path / "site", targets=table(server, bucket))
+
+
+@pytest.fixture(autouse=True)
+def _note_outputs(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    taken = capfd.readouterr()
+    outputs.extend((taken.out, taken.err))
+
+
+def credentials(monkeypatch: pytest.MonkeyPatch, key: str = s3_server.key, secret: str = s3_server.secret) -> None:
+    for name, value in s3_server.environment(key, secret).items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+
+
+def make_bucket(server: s3_server.S3, bucket: str) -> None:
+    client = server.client()
+    client.create_bucket(Bucket=bucket)
+    allow(server, bucket, "*")
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+
+def allow(server: s3_server.S3, bucket: str, origin: str) -> None:
+    rule = {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": [origin], "AllowedHeaders": ["*"]}
+    server.client().put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+
+
+def table(server: s3_server.S3, bucket: str, **more: str) -> str:
+    lines = {
+        "type": "s3",
+        "bucket": "${BUCKET}",
+        "prefix": "models/",
+        "endpoint_url": server.url,
+        "addressing": "path",
+        "public_url": f"{server.url}/{bucket}/models",
+        **more,
+    }
+    return "[targets.test]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
+
+
+def run(folder: Path, *words: str) -> int:
+    return main([words[0], "--config", str(folder / "build.toml"), *words[1:]])
+
+
+def answer(capfd: pytest.CaptureFixture[str], folder: Path, *words: str, status: int = 0) -> Any:
+    outputs.extend(capfd.readouterr())
+    assert run(folder, *words, "--json") == status
+    taken = capfd.readouterr()
+    outputs.extend(taken)
+    return json.loads(taken.out)
+
+
+def filled(folder: Path) -> Any:
+    from builder.config import load_config
+    from builder.deploy.targets import find_target
+
+    return find_target(load_config(folder / "build.toml"), "test")
+
+
+def test_fresh_changed_and_nothing_to_do(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    first = answer(capfd, folder, "deploy")
+    assert first["ok"]
+    assert first["checked"]["problems"] == []
+    store = filled(folder).store
+    assert assert_live(store)[0] == first["release"]
+    sent = [action for action in first["actions"] if action["do"] == "put"]
+    assert first["sent"] - sum(action["bytes"] for action in sent) < 12_000, "only the pointer comes on top"
+
+    again = answer(capfd, folder, "deploy")
+    assert again["idle"]
+    assert (again["requests"], again["sent"]) == (1, 0)
+
+    change(folder, "a", 7)
+    changed = answer(capfd, folder, "deploy")
+    keys = [action["key"] for action in changed["actions"] if action["do"] == "put"]
+    assert keys
+    assert all(key.startswith(("assets/a", "loader.")) for key in keys)
+    assert changed["sent"] - sum(a["bytes"] for a in changed["actions"] if a["do"] == "put") < 12_000
+    assert assert_live(store)[0] == changed["release"]
+
+    assert answer(capfd, folder, "rollback")["release"] == first["release"]
+    assert answer(capfd, folder, "verify")["release"] == first["release"]
+
+
+def test_objects_carry_the_headers_that_browsers_need(folder: Path) -> None:
+    assert run(folder, "deploy") == 0
+    store = filled(folder).store
+    _, index = assert_live(store)
+    head = store.stat(f"assets/a.{index['models']['a'][0][:16]}.json")
+    assert head is not None
+    assert head.headers == {
+        "Content-Type": "application/json",
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Content-Encoding": "br",
+    }
+    loader = store.stat("loader.js")
+    assert loader is not None
+    assert loader.headers["Cache-Control"] == "no-cache"
+    assert loader.headers["Content-Type"] == "text/javascript; charset=utf-8"
+
+
+def test_changed_headers_are_set_without_sending_bytes_again(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy") == 0
+    path = folder / "build.toml"
+    path.write_text(
+        path.read_text() + '\n[targets.test.headers]\n"assets/*.bin" = { "Cache-Control" = "max-age=60" }\n'
+    )
+    done = answer(capfd, folder, "deploy")
+    assert {action["do"] for action in done["actions"]} == {"headers", "skip", "swap"}
+    assert done["sent"] < 12_000
+    store = filled(folder).store
+    shards = [key for key in store.list() if key.endswith(".bin")]
+    assert shards
+    assert {store.stat(key).headers["Cache-Control"] for key in shards} == {"max-age=60"}
+    assert_live(store)
+    assert answer(capfd, folder, "deploy")["idle"]
+
+
+def test_another_encoding_is_stored_anew(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy") == 0
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + '\nencoding = "gzip"\n')
+    done = answer(capfd, folder, "deploy")
+    assert "overwrite" in {action["do"] for action in done["actions"]}
+    store = filled(folder).store
+    assert store.stat("loader.js").headers["Content-Encoding"] == "gzip"
+    assert_live(store)
+    assert run(folder, "verify") == 0
+
+
+def test_what_a_killed_deploy_has_sent_is_not_sent_again(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    target = filled(folder)
+    from builder.deploy.local import read_local
+
+    local = read_local(folder / "dist")
+    uploads = list(target.form.uploads(local.root, local.models["a"].shards))
+    for upload in uploads:
+        assert target.store.put(upload.key, upload.path, upload.headers)
+        assert not target.store.put(upload.key, upload.path, upload.headers), "it is there"
+    done = answer(capfd, folder, "deploy")
+    skipped = {action["key"] for action in done["actions"] if action["do"] == "skip"}
+    assert {upload.key for upload in uploads} <= skipped
+
+
+def test_refused_credentials_are_told_without_the_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    credentials(monkeypatch, secret="wrong-secret-word")
+    assert run(folder, "deploy", "-vv") == 4
+    taken = capfd.readouterr()
+    outputs.extend(taken)
+    assert "credentials are refused" in taken.err
+    assert "wrong-secret-word" not in taken.out + taken.err
+
+
+def test_a_missing_bucket_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BUCKET", "nowhere")
+    assert run(folder, "deploy") == 4
+    assert "the bucket 'nowhere' does not exist" in capfd.readouterr().err
+    monkeypatch.delenv("BUCKET")
+    assert run(folder, "deploy") == 2
+    assert "BUCKET is not set" in capfd.readouterr().err
+
+
+def test_a_key_that_may_only_read_is_told_what_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    credentials(monkeypatch, s3_server.reader_key, s3_server.reader_secret)
+    assert run(folder, "deploy") == 4
+    taken = capfd.readouterr()
+    outputs.extend(taken)
+    assert "s3:PutObject" in taken.err
+    assert list(filled(folder).store.list()) == []
+
+
+def test_a_store_that_is_not_there_is_told(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = folder / "build.toml"
+    path.write_text(path.read_text().replace('endpoint_url = "http', 'endpoint_url = "http://127.0.0.1:9" #'))
+    assert run(folder, "deploy", "--dry-run") == 4
+    assert "does not answer" in capfd.readouterr().err
+
+
+def test_verify_finds_missing_files_and_wrong_headers(
+    folder: Path, server: s3_server.S3, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, "deploy") == 0
+    store = filled(folder).store
+    bins = [key for key in store.list() if key.endswith(".bin")]
+    heads = [key for key in store.list() if key.endswith(".json")]
+    store.delete(bins[0])
+    store.set_headers(heads[0], {**store.stat(heads[0]).headers, "Content-Type": "text/plain"})
+    assert run(folder, "verify") == 4
+    taken = capfd.readouterr().err
+    assert bins[0] in taken
+    assert f"{heads[0]}: Content-Type" in taken
+    assert run(folder, "deploy", "--repair") == 0
+    assert run(folder, "verify") == 0
+    allow(server, store.location.bucket, "https://other.example")
+    assert run(folder, "verify") == 4
+    assert "may not read it" in capfd.readouterr().err
+
+
+def test_prune_removes_what_no_release_names(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy") == 0
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + '\nkeep_releases = 1\ngrace = "0 s"\n')
+    change(folder, "a", 7)
+    done = answer(capfd, folder, "deploy")
+    pruned = answer(capfd, folder, "prune")
+    gone = [item["key"] for item in pruned["deleted"]]
+    assert gone
+    store = filled(folder).store
+    assert not set(gone) & set(store.list())
+    assert assert_live(store)[0] == done["release"]
+    assert run(folder, "verify") == 0
+
+
+def test_this_server_honours_conditions_and_rclone_does_not(
+    server: s3_server.S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    credentials(monkeypatch)
+    monkeypatch.setattr("builder.verify.run.shutil.which", lambda name: None)
+    monkeypatch.setenv("BUCKET", "lies")
+    assert probe(S3Store(Location("ready", endpoint_url=server.url, addressing="path"))) == "full"
+    with s3_server.rclone(tmp_path / "rclone") as liar:
+        liar.client().create_bucket(Bucket="lies")
+        assert probe(S3Store(Location("lies", endpoint_url=liar.url, addressing="path"))) == "none"
+        folder = project(tmp_path / "site", targets=table(liar, "lies", public_url=""))
+        assert run(folder, "deploy") == 4
+        assert "--unsafe-single-writer" in capfd.readouterr().err
+        assert run(folder, "deploy", "--unsafe-single-writer") == 0
+        assert_live(filled(folder).store)
+        change(folder, "a", 7)
+        assert run(folder, "deploy") == 4
+        assert run(folder, "deploy", "--unsafe-single-writer") == 0
+        assert_live(filled(folder).store)
+
+
+def test_brotli_needs_https_or_loopback(tmp_path: Path) -> None:
+    from builder.errors import ConfigError
+
+    table = TargetConfig(type="s3", bucket="name", public_url="http://cdn.example.com/")
+    with pytest.raises(ConfigError, match="https"):
+        open_target("test", table, tmp_path)
+
+
+def test_the_command_line_says_no_secret_anywhere(folder: Path) -> None:
+    """Runs last in this file: everything that was printed before is looked through too."""
+    for words in (["deploy", "-vv"], ["releases"], ["verify"], ["prune", "--dry-run"], ["deploy", "--json"]):
+        done = subprocess.run(
+            [sys.executable, str(root / "build.py"), *words],
+            cwd=folder,
+            env={**s3_server.environment(), "BUCKET": filled(folder).store.location.bucket},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.extend((done.stdout, done.stderr))
+    files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    text = "\n".join(outputs)
+    assert len(text) > 10_000
+    for word in (s3_server.secret, s3_server.reader_secret, "wrong-secret-word"):
+        assert word not in text
+        assert not any(word.encode() in content for content in files)
