@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"error: {type(error).__name__}: {error}. This is a fault of shardpress; run again with -vv and report it.",
             err=True,
         )
-        _trace(words)
+        _trace(words, error)
         return 1
     return 0
 
@@ -193,9 +193,10 @@ def _tell(error: ShardpressError, words: list[str]) -> None:
             for model, failure in errors.items()
         ]
         click.echo(json.dumps({"ok": False, "errors": entries}, indent=1))
-    _trace(words)
+    for failure in errors.values():
+        _trace(words, failure)
 
 
-def _trace(words: list[str]) -> None:
+def _trace(words: list[str], error: BaseException) -> None:
     if "-vv" in words or words.count("-v") + words.count("--verbose") > 1:
-        click.echo(traceback.format_exc(), err=True)
+        click.echo("".join(traceback.format_exception(error)), err=True)

@@ -14,6 +14,7 @@ from builder.bundle import make_index
 from builder.cache import key_of
 from builder.convert.requests import ReferenceRequest
 from builder.errors import BuildError, ConversionError, ShardpressError, VerificationError
+from builder.npz import write_npz
 from builder.pipeline import Built, Session, fingerprint
 from builder.render import render_loader
 from builder.verify.gates import gate_of
@@ -150,13 +151,11 @@ def _cases(session: Session, built: Built) -> list[dict[str, Any]]:
 
 
 def _reference(session: Session, built: Built, case: dict[str, Any], stem: Path) -> tuple[Path, Future[Any]]:
-    import numpy as np
-
     outputs = stem.with_suffix(".out.npz")
     if not built.needs_tensorflow:
         return outputs, Future()
     inputs = stem.with_suffix(".in.npz")
-    np.savez(inputs, **case)
+    write_npz(inputs, case)
     request = ReferenceRequest(built.source, inputs, outputs)
     return outputs, session.pool.submit("reference", request, built.bundle.name)
 

@@ -45,6 +45,7 @@ from builder.graphs.glue import describe
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
 from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
+from builder.npz import write_npz
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_keras_config, check_saved_model
@@ -123,10 +124,7 @@ def reference(request: ReferenceRequest) -> None:
             prepared = _prepare(source.freeze(), request.source)
             run = prepared.run or run
         outputs = run(inputs)
-    with zipfile.ZipFile(request.outputs, "w") as archive:  # np.savez refuses outputs named "file"
-        for name, array in outputs.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, _plain(array), allow_pickle=False)  # type: ignore[no-untyped-call]
+    write_npz(request.outputs, {name: _plain(array) for name, array in outputs.items()})
 
 
 def versions(_: object = None) -> dict[str, str]:
