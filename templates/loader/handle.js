@@ -44,6 +44,8 @@ class Work {
     this.model = undefined;
     /** @type {string[] | undefined} */
     this.labels = undefined;
+    /** @type {Glue | undefined} */
+    this.glue = undefined;
     this.job = new Job(entry, true, (bytes, wire, source) => {
       this.wire += wire;
       this.tell({ loaded: this.progress.loaded + bytes, source });
@@ -74,6 +76,7 @@ class Work {
     const { weights, refine, stages } = head;
     takeOver(entry.name);
     this.labels = head.labels;
+    this.glue = head.glue;
     for (const [name, stage] of this.stages) if (!stages.includes(name)) stage.reject(this.unknown(name, stages));
     for (const name of stages) this.stage(name);
     this.named = true;
@@ -273,6 +276,18 @@ class Handle {
   /** What the outputs' numbers mean, where the bundle says so: there with `ready`. */
   get labels() {
     return this.#work.labels;
+  }
+
+  /**
+   * Runs the whole way from picture to picture, with what was cut off the model. Other outputs come as tensors.
+   *
+   * @param {Picture | Record<string, any>} given a picture, or pictures and tensors by name
+   * @param {{ as?: PictureForm }} [options] what a picture comes out as (`canvas`); a Blob is encoded as the model says
+   * @returns {Promise<any>} the output, or all by name where there are several
+   */
+  async run(given, { as = "canvas" } = {}) {
+    const model = await this.ready;
+    return runPictures(this.#work.tf, model, this.#work.glue ?? {}, given, as);
   }
 
   /**

@@ -31,6 +31,7 @@
  * @property {"graph-model" | "layers-model"} kind
  * @property {Record<string, any>} artifacts
  * @property {string[] | undefined} labels
+ * @property {Glue | undefined} glue
  * @property {string[]} stages
  * @property {number} refine number of the stage that refines; that of stages where there is none
  * @property {Weight[]} weights
@@ -65,7 +66,7 @@ function readHead(bytes, spec) {
     const weights = readWeights(head.weights, need);
     const shards = readShards(head.shards, stages, refine, spec, need);
     checkCoverage(weights, shards, refine, need);
-    return { kind: head.kind, artifacts: head.artifacts, labels: head.labels, stages, refine, weights, shards };
+    return { kind: head.kind, artifacts: head.artifacts, labels: head.labels, glue: head.glue, stages, refine, weights, shards };
   } catch (error) {
     throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
   }

@@ -1,0 +1,172 @@
+/**
+ * A picture: encoded bytes, an element, pixels, or a bitmap.
+ *
+ * @typedef {ArrayBuffer | Uint8Array | Blob | CanvasImageSource | ImageData} Picture
+ */
+
+/** @typedef {{ name: string, input: string, channels: number, dtype: "int32" | "float32", unit?: boolean, batch?: boolean,
+ *   resize?: { method: "bicubic" | "area", size: [number, number], halfPixel?: boolean } }} PictureInput */
+/** @typedef {{ name: string, output: string, type: string, quality?: number }} PictureOutput */
+/** @typedef {{ inputs?: PictureInput[], outputs?: PictureOutput[] }} Glue */
+/** @typedef {"canvas" | "imagedata" | "blob"} PictureForm */
+
+/**
+ * Does what was cut off a model around running it.
+ *
+ * @param {any} tf
+ * @param {any} model
+ * @param {Glue} glue
+ * @param {any} given a picture, or pictures and tensors by name
+ * @param {PictureForm} as
+ */
+async function runPictures(tf, model, { inputs = [], outputs = [] }, given, as) {
+  const plain = Object.getPrototypeOf(given) === Object.prototype;
+  if (!plain && inputs.length !== 1) {
+    throw new ModelError("contract", `The model takes ${inputs.length} pictures: give run an object of its inputs by name`);
+  }
+  /** @type {Record<string, any>} */
+  const fed = {};
+  /** @type {any[]} */
+  const own = [];
+  try {
+    for (const [key, value] of Object.entries(plain ? given : { [inputs[0].name]: given })) {
+      const spec = inputs.find(({ name }) => name === key);
+      const made = spec && !(value instanceof tf.Tensor);
+      const tensor = made ? toTensor(tf, await toPixels(value), spec) : value;
+      if (made) own.push(tensor);
+      fed[spec ? spec.input : key] = tensor;
+    }
+    const names = Object.keys(model.modelSignature.outputs);
+    /** @type {any[]} */
+    let answers;
+    try {
+      answers = model.execute({ ...fed }, names);
+    } catch {
+      // Only loops and branches of the graph need the slower way.
+      answers = await model.executeAsync({ ...fed }, names);
+    }
+    /** @type {Record<string, any>} */
+    const result = {};
+    for (const [i, name] of names.entries()) {
+      const spec = outputs.find(({ output }) => output === name);
+      if (spec) own.push(answers[i]);
+      result[spec ? spec.name : name] = spec ? await fromTensor(answers[i], spec, as) : answers[i];
+    }
+    return names.length > 1 ? result : Object.values(result)[0];
+  } finally {
+    tf.dispose(own);
+  }
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ */
+function makeCanvas(width, height) {
+  const canvas = globalThis.document ? document.createElement("canvas") : new OffscreenCanvas(width, height);
+  Object.assign(canvas, { width, height });
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  return { canvas: /** @type {any} */ (canvas), context };
+}
+
+/**
+ * @param {any} picture
+ * @returns {Promise<{ data: ArrayLike<number>, width: number, height: number }>}
+ */
+async function toPixels(picture) {
+  if (picture.data && picture.width) return picture;
+  const encoded = picture instanceof ArrayBuffer || ArrayBuffer.isView(picture) ? new Blob([/** @type {any} */ (picture)]) : picture;
+  const drawn =
+    encoded instanceof Blob ? await createImageBitmap(encoded, { premultiplyAlpha: "none", colorSpaceConversion: "none" }) : encoded;
+  await drawn.decode?.();
+  const width = drawn.naturalWidth ?? drawn.videoWidth ?? drawn.displayWidth ?? drawn.width;
+  const height = drawn.naturalHeight ?? drawn.videoHeight ?? drawn.displayHeight ?? drawn.height;
+  const { context } = makeCanvas(width, height);
+  context.drawImage(drawn, 0, 0, width, height);
+  if (drawn !== encoded) drawn.close();
+  return context.getImageData(0, 0, width, height);
+}
+
+/**
+ * @param {any} tf
+ * @param {{ data: ArrayLike<number>, width: number, height: number }} pixels
+ * @param {PictureInput} spec
+ */
+function toTensor(tf, { data, width, height }, { channels, dtype, unit, batch, resize }) {
+  const values = new Float32Array(width * height * channels);
+  const scale = unit ? 255 : 1;
+  for (let i = 0, j = 0; i < values.length; j += 4) {
+    if (channels === 1) values[i++] = Math.round(0.299 * data[j] + 0.587 * data[j + 1] + 0.114 * data[j + 2]) / scale;
+    else for (let c = 0; c < channels; c++) values[i++] = data[j + c] / scale;
+  }
+  return tf.tidy(() => {
+    let tensor = tf.tensor(values, [height, width, channels], resize ? "float32" : dtype);
+    if (resize) {
+      const [rows, columns] = resize.size;
+      const { method, halfPixel } = resize;
+      tensor = tf.matMul(resizing(tf, method, height, rows, halfPixel), tensor.reshape([height, width * channels]));
+      tensor = tf.matMul(resizing(tf, method, width, columns, halfPixel).expandDims(0), tensor.reshape([rows, width, channels]));
+    }
+    return batch ? tensor.expandDims(0) : tensor;
+  });
+}
+
+/**
+ * Gives the matrix that resizes along one axis as TensorFlow's ResizeBicubic and ResizeArea do.
+ *
+ * @param {any} tf
+ * @param {string} method
+ * @param {number} from
+ * @param {number} to
+ * @param {boolean} [halfPixel]
+ */
+function resizing(tf, method, from, to, halfPixel) {
+  const matrix = tf.buffer([to, from]);
+  const scale = from / to;
+  for (let row = 0; row < to; row++) {
+    /** @type {[number, number][]} */
+    const taps = [];
+    if (method === "area") {
+      const begin = row * scale;
+      const end = begin + scale;
+      for (let i = Math.floor(begin); i < end; i++) taps.push([i, (Math.min(i + 1, end) - Math.max(i, begin)) / scale]);
+    } else {
+      const at = halfPixel ? (row + 0.5) * scale - 0.5 : row * scale;
+      const a = halfPixel ? -0.5 : -0.75;
+      const base = Math.floor(at);
+      // TensorFlow looks its weights up in a table of 1024 steps.
+      const part = Math.round((at - base) * 1024) / 1024;
+      for (let i = -1; i < 3; i++) {
+        const x = Math.abs(i - part);
+        taps.push([base + i, x <= 1 ? ((a + 2) * x - (a + 3)) * x * x + 1 : ((a * x - 5 * a) * x + 8 * a) * x - 4 * a]);
+      }
+    }
+    const inside = halfPixel ? taps.filter(([i]) => i >= 0 && i < from) : taps;
+    const sum = halfPixel ? inside.reduce((total, [, weight]) => total + weight, 0) : 1;
+    for (const [i, weight] of inside) {
+      const column = Math.min(Math.max(i, 0), from - 1);
+      matrix.set(matrix.get(row, column) + weight / sum, row, column);
+    }
+  }
+  return matrix.toTensor();
+}
+
+/**
+ * @param {any} tensor
+ * @param {PictureOutput} spec
+ * @param {PictureForm} as
+ */
+async function fromTensor(tensor, { type, quality }, as) {
+  const [height, width, channels] = tensor.shape.slice(-3);
+  const values = await tensor.data();
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = values[i * channels + (channels < 3 ? 0 : c)];
+    image.data[4 * i + 3] = channels % 2 ? 255 : values[i * channels + channels - 1];
+  }
+  if (as === "imagedata") return image;
+  const { canvas, context } = makeCanvas(width, height);
+  context.putImageData(image, 0, 0);
+  if (as !== "blob") return canvas;
+  return canvas.convertToBlob ? canvas.convertToBlob({ type, quality }) : new Promise((done) => canvas.toBlob(done, type, quality));
+}
