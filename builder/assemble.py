@@ -13,11 +13,12 @@ from builder.bundle import File, ModelBundle, head_url, make_head, shard_url
 from builder.cache import Blob, Cache
 from builder.compress import Compressor, Encoded
 from builder.model import Model, TensorSpec
-from builder.segments import Precision, Stage, choose_codecs, plan_stages, quantize_weights
+from builder.segments import Precision, Stage, base, choose_codecs, plan_stages, quantize_weights
 from builder.shards import Shard, pack, read
 from builder.transforms.dedupe import find_same
 from builder.transforms.inspect import find_non_finite
 from builder.transforms.order import order_weights
+from builder.transforms.reach import first_stages
 from builder.verify.ids import ids_below
 
 
@@ -51,6 +52,7 @@ def assemble(
     *,
     labels: tuple[str, ...] | None,
     precision: Precision = "exact",
+    outputs: tuple[tuple[str, tuple[str, ...]], ...] = (),
     shard_bytes: int,
     cache: Cache,
     compressor: Compressor,
@@ -64,6 +66,7 @@ def assemble(
         model: as a source gave it.
         labels: what the outputs' numbers mean, if known.
         precision: how weights are stored, as in build.toml.
+        outputs: name and outputs of each stage before the refining one; all come together when there are none.
         shard_bytes: about how large a shard is.
         cache: keeps the files.
         compressor: makes their encodings.
@@ -74,7 +77,8 @@ def assemble(
     codecs = choose_codecs(model, precision)
     same = find_same(model.weights, tuple(codec.identity for codec in codecs))
     notes = (*model.notes, *_weight_notes(model))
-    stages = plan_stages(model.weights, codecs, same)
+    firsts = first_stages(model, outputs, f"models.{name}.stages") if outputs else ()
+    stages = plan_stages(model.weights, codecs, same, tuple(stage for stage, _ in outputs) or (base,), firsts)
     plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
     blobs = [cache.put(read(shard)) for _, shard in plans]
     begin(len(blobs) + 1)

@@ -70,6 +70,13 @@ class CutConfig(_Table, frozen=True):
     outputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages get, by node name.")] = ()
 
 
+class StageConfig(_Table, frozen=True):
+    """An item of ``stages``: outputs that can be executed before later ones have arrived."""
+
+    name: Annotated[str, Meta(description="What pages wait for: handle.until(NAME).", pattern="^[a-z][a-z0-9-]*$")]
+    outputs: Annotated[tuple[str, ...], Meta(description="Names of outputs, as in the signature.", min_length=1)]
+
+
 class ModelConfig(_Table, frozen=True):
     """The table ``[models.NAME]``."""
 
@@ -80,6 +87,9 @@ class ModelConfig(_Table, frozen=True):
         Precision | dict[str, Precision],
         Meta(description="How weights are stored; or a table of patterns of weight names, of which the first counts."),
     ] = "exact"
+    stages: Annotated[
+        tuple[StageConfig, ...], Meta(description="Which outputs come first; by itself all come together.")
+    ] = ()
     budget: Annotated[Size | None, Meta(description="Most wire bytes of all stages; over it the build fails.")] = None
     labels: Annotated[str | None, Meta(description="Text file, a label a line, carried in the head.")] = None
     compat: Annotated[
@@ -93,6 +103,14 @@ class ModelConfig(_Table, frozen=True):
     license: Annotated[str | None, Meta(description="Licence of the model, for the manifest.")] = None
     card: Annotated[str | None, Meta(description="Where the model is described, for the manifest.")] = None
     verify: Annotated[VerifyConfig, Meta(description="How the bundle is checked.")] = VerifyConfig()
+
+    def __post_init__(self) -> None:
+        """Check the names of the stages."""
+        names = [stage.name for stage in self.stages]
+        if "refine" in names:
+            raise ValueError("a stage cannot be named refine: the last one is")
+        if len(set(names)) < len(names):
+            raise ValueError("two stages have one name")
 
 
 class TargetConfig(_Table, frozen=True):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from builder.assemble import Assembly, assemble, from_record, to_record
 from builder.bundle import File, ModelBundle
 from builder.cache import Cache, key_of
@@ -222,6 +224,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         name,
         labels,
         model.precision,
+        msgspec.to_builtins(model.stages),
         model.compat,
         session.config.shard_bytes,
         session.options.fast,
@@ -308,6 +311,7 @@ def _assemble(session: Session, plan: _Plan, model: Model) -> Assembly:
             model,
             labels=plan.labels,
             precision=plan.model.precision,
+            outputs=tuple((stage.name, stage.outputs) for stage in plan.model.stages),
             shard_bytes=session.config.shard_bytes,
             cache=session.cache,
             compressor=session.compressor,

@@ -134,6 +134,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
             files={file.url: file.blob.path for file in built.bundle.files},
             source=None if built.needs_tensorflow else built.artefact,
             references=expected,
+            stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
         )
         jobs.append(_Job(built, key, check))
     if failures:

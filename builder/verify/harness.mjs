@@ -11,12 +11,13 @@
 //     source: "dir/model.json" | null,  the stock artefact to compare with
 //     data: "file",                     the tensors of the cases: {name, dtype, shape, offset, bytes}
 //     cases: [[tensor, …], …],
+//     stages: [{ name: "detect", outputs: ["scores"] }, …],   those to run by themselves, in order
 //     out: "dir" }                      gets result.json and result.bin
 //
 // result.json:
 //   { runtime: "tfjs 4.22.0 wasm", backend: "wasm", seconds: 0.4, notes: ["…"], requests: ["assets/…", …],
-//     stages: [{ name: "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
-//     error: null | { stage: "runtime" | "load" | "base" | "full" | "source", message, code } }
+//     stages: [{ name: "detect" | "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
+//     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //
 // Numbers lie in the files as little-endian arrays; strings each as a uint32 length and that many bytes. A model that
 // cannot be loaded or run is a result; only a fault of this file makes the process fail.
@@ -71,16 +72,15 @@ function runtime(nodeModules, names) {
   return { tf, present };
 }
 
-/** A `fetch` that reads the bundle's files and can keep those of the last stage back. */
+/** A `fetch` that reads the bundle's files and keeps those of all stages but the first back until they are asked for. */
 class Files {
   constructor(root, files) {
     this.root = path.resolve(root);
     this.files = files;
     this.requests = [];
-    this.held = new Set();
-    this.gate = new Promise((resolve) => {
-      this.release = resolve;
-    });
+    this.stages = [];
+    this.held = new Map();
+    this.gates = [];
     this.fetch = (input) => this.answer(String(input?.url ?? input));
   }
 
@@ -94,7 +94,7 @@ class Files {
     const place = this.files ? this.files[relative] : path.join(this.root, relative);
     const inside = relative && !relative.startsWith("../") && !path.isAbsolute(relative);
     if (!inside || !place) return new Response("", { status: 404 });
-    if (this.held.has(relative)) await this.gate;
+    await this.held.get(relative)?.opened;
     let bytes;
     try {
       bytes = await readFile(place);
@@ -106,7 +106,13 @@ class Files {
     return new Response(bytes, { status: 200 });
   }
 
-  /** Notes from a head which shards belong to the last of several stages. */
+  /** Lets the files of a stage and all before it through. */
+  release(name) {
+    const number = name === undefined ? this.gates.length : this.stages.indexOf(name);
+    for (const gate of this.gates.slice(0, number + 1)) gate.open();
+  }
+
+  /** Notes from a head which shards belong to which stage. */
   hold(bytes) {
     let head;
     try {
@@ -114,13 +120,20 @@ class Files {
     } catch {
       return; // the loader has to find that out itself
     }
-    if (!Array.isArray(head?.stages) || !Array.isArray(head.shards) || head.stages.length < 2) return;
-    const last = head.stages.length - 1;
-    let count = 0;
+    if (!Array.isArray(head?.stages) || !Array.isArray(head.shards)) return;
+    this.stages = head.stages;
+    this.gates = head.stages.map(() => {
+      const gate = { open: () => {} };
+      gate.opened = new Promise((resolve) => (gate.open = resolve));
+      return gate;
+    });
+    this.release(head.stages[0]);
+    const counts = {};
     for (const shard of head.shards) {
-      if (shard?.stage !== last) continue;
-      this.held.add(`assets/${head.name}-${head.stages[last]}-${count}.${String(shard.sha256).slice(0, 16)}.bin`);
-      count += 1;
+      const count = (counts[shard?.stage] ??= 0);
+      counts[shard?.stage] += 1;
+      const url = `assets/${head.name}-${head.stages[shard?.stage]}-${count}.${String(shard?.sha256).slice(0, 16)}.bin`;
+      this.held.set(url, this.gates[shard?.stage]);
     }
   }
 }
@@ -201,10 +214,10 @@ class Output {
 
 const list = (value) => (Array.isArray(value) ? value : [value]);
 
-/** Runs a graph model; gives [output name, tensor] pairs. */
-async function runGraph(model, feeds) {
+/** Runs a graph model, for some of its outputs or all; gives [output name, tensor] pairs. */
+async function runGraph(model, feeds, wanted) {
   const signed = Object.keys(model.modelSignature?.outputs ?? {});
-  const names = signed.length ? signed : model.outputNodes;
+  const names = wanted ?? (signed.length ? signed : model.outputNodes);
   let outputs;
   try {
     outputs = model.execute(feeds, names);
@@ -231,13 +244,13 @@ function runLayers(model, feeds, order) {
   });
 }
 
-async function runCases(tf, model, job, data, output) {
+async function runCases(tf, model, job, data, output, wanted) {
   const isGraph = typeof model.executeAsync === "function";
   const answers = [];
   for (const tensors of job.cases) {
     const feeds = Object.fromEntries(tensors.map((item) => [item.name, readTensor(tf, data, item)]));
     const order = tensors.map((item) => item.name);
-    const pairs = isGraph ? await runGraph(model, { ...feeds }) : runLayers(model, feeds, order);
+    const pairs = isGraph ? await runGraph(model, { ...feeds }, wanted) : runLayers(model, feeds, order);
     const answer = [];
     for (const [name, tensor] of pairs) answer.push(await output.add(name, tensor));
     answers.push(answer);
@@ -261,8 +274,15 @@ async function runBundle(tf, job, data, output, result) {
   });
   handle.load.full.catch(() => {}); // asked for below; until then no unhandled rejection
   try {
+    for (const { name, outputs } of job.stages ?? []) {
+      watch.stage = name;
+      const early = await during(name, () => handle.load.until(name));
+      const cases = await during(name, () => runCases(tf, early, job, data, output, outputs));
+      result.stages.push({ name, cases });
+      files.release(files.stages[files.stages.indexOf(name) + 1]);
+    }
     const model = await during("load", () => handle.load.ready);
-    if (files.held.size) {
+    if (files.stages.at(-1) === "refine") {
       watch.stage = "base";
       const cases = await during("base", () => runCases(tf, model, job, data, output));
       result.stages.push({ name: "base", cases });

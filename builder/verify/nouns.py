@@ -59,7 +59,7 @@ class Comparison:
     """One stage against the source model, over all cases.
 
     Attributes:
-        stage: ``base`` or ``full``.
+        stage: that of some outputs, ``base`` or ``full``.
         max_error: the largest of all outputs and cases; infinite where NaN, infinities or shapes differ.
         agreement: share (0..1) of what agrees by the gate's metric.
         worst: name of the output with the largest error.
@@ -83,6 +83,7 @@ class Check:
         files: where the bundle's other files lie, by path relative to the bundle's root; None: beside ``loader``.
         source: the stock ``model.json`` to compare with, run by the same TensorFlow.js, or None.
         references: what the source model answers to each case, by output name; needed when ``source`` is None.
+        stages: name and outputs of the stages that answer before all outputs are there, in order.
     """
 
     model: str
@@ -92,6 +93,7 @@ class Check:
     files: Mapping[str, Path] | None = None
     source: Path | None = None
     references: Sequence[Tensors] | None = None
+    stages: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
         "model": check.model,
         "source": None if check.source is None else str(check.source.resolve()),
         "cases": cases,
+        "stages": [{"name": name, "outputs": outputs} for name, outputs in check.stages],
         "data": str(data.resolve()),
         "out": str(folder.resolve()),
     }
@@ -156,7 +157,9 @@ def _judge(check: Check, job: Path) -> Verification:
         if expected is not None:
             for stage in result["stages"]:
                 answers = _cases(stage["cases"], content)
-                stages.append(compare(stage["name"], answers or [], expected, check.gate.metric))
+                wanted = dict(check.stages).get(stage["name"])
+                references = expected if wanted is None else [_only(case, wanted) for case in expected]
+                stages.append(compare(stage["name"], answers or [], references, check.gate.metric))
     except VerificationError as error:
         problem = problem or str(error)
     if not problem and not check.gate.admits(stages[-1]):
@@ -171,6 +174,10 @@ def _judge(check: Check, job: Path) -> Verification:
     )
 
 
+def _only(case: Tensors, names: tuple[str, ...]) -> Tensors:
+    return {name: case[name] for name in names if name in case}
+
+
 def _describe(failure: Mapping[str, Any]) -> str:
     what = {
         "runtime": "TensorFlow.js cannot be started",
@@ -178,7 +185,7 @@ def _describe(failure: Mapping[str, Any]) -> str:
         "base": "TensorFlow.js loads the bundle, but cannot run its first stage",
         "full": "TensorFlow.js cannot load or run the refined model",
         "source": "TensorFlow.js cannot load or run the source model itself",
-    }[failure["stage"]]
+    }.get(failure["stage"], f"TensorFlow.js cannot run the outputs of the stage {failure['stage']!r}")
     code = f" ({failure['code']})" if failure["code"] else ""
     return f"{what}{code}: {failure['message']}"
 
