@@ -45,8 +45,8 @@ def render_loader(index: Mapping[str, Any]) -> bytes:
 
 def render_worker() -> bytes:
     """Give the service worker's module for offline use, minified; it is the same for every bundle."""
-    text = render("sw.js")
-    return f"{text.partition(chr(10))[0]}\n{minify.string('application/javascript', text)}\n".encode()
+    first, _, code = render("sw.js").partition("\n")
+    return f"{first}\n{minify.string('application/javascript', code)}\n".encode()
 
 
 def render_package(

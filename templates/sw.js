@@ -116,9 +116,9 @@
     if (request.method !== "GET" || request.cache === "reload" || request.cache === "no-store") return;
     const url = request.url.replace(/#.*/, "");
     const page = url.replace(/\?.*/, "");
-    const [, hash, kind] = (url.startsWith(root) && /\.([0-9a-f]{16})\.(json|bin|js)$/.exec(url)) || [];
-    if (fixed.has(url) || kind === "js") event.respondWith(keptFirst(event, url));
-    else if (hash) event.respondWith(fromLoader(event, hash));
+    const hashed = url.startsWith(root) ? /\.([0-9a-f]{16})\.(json|bin|js)$/.exec(url) : null;
+    if (fixed.has(url) || hashed?.[2] === "js") event.respondWith(keptFirst(event, url));
+    else if (hashed) event.respondWith(fromLoader(event, hashed[1]));
     else if (url === loader || pages.has(url)) event.respondWith(freshFirst(event, url));
     else if (request.mode === "navigate" && pages.has(page)) event.respondWith(freshFirst(event, page));
   });

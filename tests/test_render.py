@@ -13,7 +13,7 @@ import brotli
 import pytest
 
 from builder.errors import ShardpressError
-from builder.render import render, render_loader, render_package
+from builder.render import render, render_loader, render_package, render_worker
 
 root = Path(__file__).parent.parent
 empty: dict[str, Any] = {"format": 1, "release": "0" * 16, "models": {}}
@@ -33,13 +33,25 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def check_types(folder: Path, *files: str) -> None:
-    """Run the TypeScript compiler, which must find nothing."""
+def type_check(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
     options = {"target": "es2022", "module": "esnext", "moduleResolution": "bundler", "lib": "es2022,dom", "types": ""}
     flags = ["--strict", "--checkJs", "--allowJs", "--noEmit"]
     for name, value in options.items():
         flags += [f"--{name}", value]
-    run("node", root / "node_modules" / "typescript" / "bin" / "tsc", *flags, *files, cwd=folder)
+    tsc = str(root / "node_modules" / "typescript" / "bin" / "tsc")
+    command = ["node", tsc, *flags, *files]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=120)
+
+
+def check_types(folder: Path, *files: str) -> None:
+    """Run the TypeScript compiler, which must find nothing."""
+    done = type_check(folder, *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def said_of_types(folder: Path, *files: str) -> str:
+    """Give all that the TypeScript compiler finds."""
+    return type_check(folder, *files).stdout
 
 
 def test_the_index_is_in_the_loader_once() -> None:
@@ -63,6 +75,11 @@ def test_nothing_in_the_index_can_end_a_script_element() -> None:
 
 def test_the_loader_keeps_its_size() -> None:
     assert len(brotli.compress(render_loader(empty), quality=11)) <= 10_000
+
+
+def test_the_worker_is_the_same_for_all_and_small() -> None:
+    assert render_worker() == render_worker()
+    assert len(brotli.compress(render_worker(), quality=11)) <= 1500
 
 
 def test_the_same_index_gives_the_same_bytes() -> None:
@@ -129,7 +146,16 @@ def test_the_package_imports_under_node_and_asks_for_a_base_url(tmp_path: Path) 
 def test_the_rendered_scripts_pass_the_type_checker(tmp_path: Path) -> None:
     (tmp_path / "loader.js").write_text(render("loader.js.j2", config=empty), encoding="utf-8")
     (tmp_path / "index.js").write_bytes(package["index.js"])
-    check_types(tmp_path, "loader.js", "index.js")
+    (tmp_path / "worker.js").write_text(render("sw.js"), encoding="utf-8")
+    check_types(tmp_path, "loader.js", "index.js", "worker.js")
+    used_early = re.compile(r"TS2448|TS2450|used before")
+    (tmp_path / "small.js").write_bytes(render_loader(empty))
+    (tmp_path / "sw.js").write_bytes(render_worker())
+    for small in ("small.js", "sw.js"):
+        # The minifier has put declarations before what they use.
+        assert not used_early.search(said_of_types(tmp_path, small)), small
+    (tmp_path / "early.js").write_text("function f() { const [a] = b || []; const b = [1]; return a; }")
+    assert used_early.search(said_of_types(tmp_path, "early.js"))
     wrong = render("loader.js.j2", config=empty) + 'configure({ concurrency: "four" });\n'
     (tmp_path / "wrong.js").write_text(wrong, encoding="utf-8")
     with pytest.raises(AssertionError, match=r"string.*not assignable.*number"):

@@ -66,10 +66,10 @@ class Job {
   async take(spec, use) {
     this.check();
     const file = this.claim(spec);
-    const memory = file.here;
     const bytes = await this.race(read(file));
     this.check();
-    const source = memory ? "memory" : file.source;
+    const { source } = file;
+    file.source = "memory";
     const { length } = bytes;
     use(bytes, file);
     this.onFile(length, source === "network" ? spec.wire : 0, source);

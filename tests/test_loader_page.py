@@ -1,0 +1,315 @@
+"""The loader in pages as they are: repeat visits, tabs, strict policies, faults on the wire, and no network at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from builder.render import render_worker
+from tests import models, tiny
+from tests.browsing import chromium
+from tests.serving import Site, serve
+
+pytestmark = pytest.mark.slow
+root = Path(__file__).parent.parent
+runtime = root / "node_modules" / "@tensorflow" / "tfjs" / "dist" / "tf.es2017.min.js"
+width = 20_000
+
+page_text = """<!doctype html><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,">POLICY
+<script src="tf.min.js"></script><script type="module" src="page.js"></script>
+"""
+page_script = """
+const settings = new URL(location.href).searchParams;
+const loader = await import(settings.get("loader") ?? "./cdn/loader.js");
+const events = [];
+const onEvent = (event) => events.push(event);
+window.fetched = [];
+const counting = (url, init) => {
+  fetched.push(new URL(url).pathname.replace(/^.cdn/, ""));
+  return fetch(url, init);
+};
+loader.configure({ tf: window.tf, onEvent, fetch: counting, ...JSON.parse(settings.get("options") ?? "{}") });
+await tf.setBackend("cpu");
+window.loader = loader;
+window.events = events;
+window.answer = async () => {
+  const handle = loader.models.big.load();
+  const model = await handle.full;
+  const { source } = handle.progress;
+  const y = tf.tidy(() => Array.from(model.execute(tf.ones([1, WIDTH]), "y").dataSync()));
+  handle.dispose();
+  const measures = performance.getEntriesByType("measure").map(({ name }) => name);
+  const said = events.map(({ stage, code }) => stage ?? code);
+  return { y, source, tensors: tf.memory().numTensors, measures, events: said };
+};
+document.documentElement.dataset.ready = "";
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A site with a page, and the bundle in ``cdn/`` below it and on another origin."""
+
+    site: Site
+    cdn: Site
+    bundle: tiny.Bundle
+    expected: np.ndarray
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of the head and all shards."""
+        (model,) = self.bundle.models
+        return [f"/{file.url}" for file in (model.head, *model.shards)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Give a visitor who has never been here."""
+    visitor = browser.new_context()
+    yield visitor
+    visitor.close()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[tiny.Bundle, np.ndarray]:
+    folder = tmp_path_factory.mktemp("built")
+    source = models.write_model(folder / "source", width=width, seed=3)
+    bundle = tiny.bundle(folder / "site" / "cdn", {"big": source}, shard_bytes=1 << 16)
+    values = np.frombuffer(b"".join(path.read_bytes() for path in sorted(source.parent.glob("*.bin"))), np.float32)
+    expected = values[: width * 8].reshape(width, 8).astype(np.float64).sum(axis=0) + values[width * 8 :]
+    site = folder / "site"
+    shutil.copy(runtime, site / "tf.min.js")
+    (site / "page.js").write_text(page_script.replace("WIDTH", str(width)))
+    (site / "index.html").write_text(page_text.replace("POLICY", ""))
+    return bundle, expected
+
+
+@pytest.fixture
+def place(built: tuple[tiny.Bundle, np.ndarray]) -> Iterator[Place]:
+    bundle, expected = built
+    with serve(bundle.root.parent) as site, serve(bundle.root) as cdn:
+        yield Place(site, cdn, bundle, expected)
+
+
+def visit(
+    context: BrowserContext, place: Place, *, page: str = "index.html", far: bool = False, **options: Any
+) -> Page:
+    """Open the page; give it when its script has run."""
+    opened = context.new_page()
+    query = f"options={json.dumps(options)}" + (f"&loader={place.cdn.url}loader.js" if far else "")
+    opened.goto(f"{place.site.url}{page}?{query}")
+    opened.wait_for_selector("html[data-ready]", state="attached")
+    return opened
+
+
+def check(result: dict[str, Any], place: Place) -> None:
+    assert np.abs(np.array(result["y"]) - place.expected).max() < 1e-2
+    assert result["tensors"] == 0
+
+
+def asked(page: Page) -> list[str]:
+    """Give the paths that the loader has asked for since the last time."""
+    paths: list[str] = page.evaluate("fetched.splice(0)")
+    return sorted(paths)
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_a_worker_decodes_whatever_the_loaders_origin(context: BrowserContext, place: Place, far: bool) -> None:
+    said: list[str] = []
+    workers: list[str] = []
+    context.on("console", lambda message: said.append(message.text))
+    context.on("page", lambda opened: opened.on("worker", lambda worker: workers.append(worker.url)))
+    page = visit(context, place, far=far)
+    result = page.evaluate("answer()")
+    check(result, place)
+    assert [url[:5] for url in workers] == ["blob:"]
+    assert page.workers == []
+    assert result["source"] == "network"
+    assert result["events"] == ["head", "base", "full"]
+    assert result["measures"] == [f"shardpress big {stage}" for stage in ("head", "base", "full")]
+    assert asked(page) == sorted(place.files)
+    check(page.evaluate("answer()"), place)
+    assert not [text for text in said if "backend" not in text], said
+
+
+policies = {
+    "no workers": "worker-src 'none'",
+    "no policy for trusted types": "require-trusted-types-for 'script'; trusted-types 'none'",
+    "our policy for trusted types": "require-trusted-types-for 'script'; trusted-types shardpress; worker-src blob:",
+}
+
+
+@pytest.mark.parametrize("what", policies)
+def test_strict_policies_still_give_a_working_load(what: str, context: BrowserContext, place: Place) -> None:
+    policy = f"default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; {policies[what]}"
+    name = f"{what.replace(' ', '-')}.html"
+    tag = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    (place.site.root / name).write_text(page_text.replace("POLICY", tag))
+    workers: list[str] = []
+    context.on("page", lambda opened: opened.on("worker", lambda worker: workers.append(worker.url)))
+    page = visit(context, place, page=name)
+    check(page.evaluate("answer()"), place)
+    assert bool(workers) == (what == "our policy for trusted types")
+
+
+def test_a_repeat_visit_takes_no_model_bytes(context: BrowserContext, place: Place) -> None:
+    page = visit(context, place)
+    assert page.evaluate("loader.models.big.status()") == "absent"
+    check(page.evaluate("answer()"), place)
+    page.close()
+    page = visit(context, place)
+    assert page.evaluate("loader.models.big.status()") == "cached"
+    result = page.evaluate("answer()")
+    check(result, place)
+    assert result["source"] == "cache"
+    assert asked(page) == []
+
+
+def test_two_tabs_fetch_each_file_once(context: BrowserContext, place: Place) -> None:
+    pages = [visit(context, place), visit(context, place)]
+    for page in pages:
+        page.evaluate("() => { window.running = answer(); }")
+    for page in pages:
+        check(page.evaluate("running"), place)
+    assert sorted([*asked(pages[0]), *asked(pages[1])]) == sorted(place.files)
+
+
+def test_a_poisoned_and_a_missing_cache_entry_are_mended(context: BrowserContext, place: Place) -> None:
+    page = visit(context, place)
+    check(page.evaluate("answer()"), place)
+    page.evaluate("""async () => {
+      const box = await caches.open("shardpress");
+      const [one, two, three] = await box.keys();
+      await box.put(one, new Response("<html>captive portal</html>"));
+      await box.put(two, new Response(new Uint8Array((await (await box.match(two)).arrayBuffer()).byteLength)));
+      await box.delete(three);
+    }""")
+    asked(page)
+    check(page.evaluate("answer()"), place)
+    assert len(asked(page)) == 3
+    check(page.evaluate("answer()"), place)
+    assert asked(page) == []
+
+
+def test_a_load_goes_on_after_the_network_was_away(context: BrowserContext, place: Place) -> None:
+    shards = place.files[1:]
+    broken = set(shards[3:])
+    place.site.fail = lambda path: 404 if path.removeprefix("/cdn") in broken else None
+    page = visit(context, place)
+    code = page.evaluate("answer().catch(({ name, code, url }) => [name, code, url])")
+    assert code[:2] == ["ModelError", "network"]
+    assert code[2].startswith(place.site.url)
+    assert page.evaluate("loader.models.big.status()") == "partial"
+    held = page.evaluate("caches.open('shardpress').then((box) => box.keys()).then((keys) => keys.length)")
+    place.site.fail = None
+    asked(page)
+    check(page.evaluate("answer()"), place)
+    assert len(asked(page)) == len(place.files) - held
+    assert held >= 3
+
+
+def test_a_server_that_fails_at_first_is_asked_again(context: BrowserContext, place: Place) -> None:
+    seen: Counter[str] = Counter()
+
+    def fail(path: str) -> int | None:
+        seen[path] += 1
+        return 500 if path.startswith("/cdn/assets/") and seen[path] == 1 else None
+
+    place.site.fail = fail
+    page = visit(context, place, concurrency=16)
+    check(page.evaluate("answer()"), place)
+
+
+def test_going_offline_in_the_middle_of_a_load_ends_in_a_right_answer(context: BrowserContext, place: Place) -> None:
+    page = visit(context, place)
+    seen: list[str] = []
+
+    def fail(path: str) -> int | None:
+        seen.append(path)
+        if len(seen) == 4:
+            page_offline.append(True)
+        return None
+
+    page_offline: list[bool] = []
+    place.site.fail = fail
+    page.evaluate("() => { window.running = answer(); }")
+    while not page_offline:
+        page.wait_for_timeout(1)
+    context.set_offline(True)
+    page.wait_for_function("!navigator.onLine")
+    context.set_offline(False)
+    check(page.evaluate("running"), place)
+
+
+def test_after_one_visit_the_page_runs_without_a_network_and_nothing_was_ever_sent(
+    context: BrowserContext, place: Place
+) -> None:
+    site = place.site.root
+    (site / "cdn" / "sw.0123456789abcdef.js").write_bytes(render_worker())
+    (site / "sw.js").write_text(
+        'self.shardpress = { base: "/cdn/", shell: ["/index.html", "/page.js"], runtime: ["/tf.min.js"] };'
+        'importScripts("/cdn/sw.0123456789abcdef.js");'
+    )
+    sent: list[tuple[str, str | None]] = []
+    context.on("request", lambda request: sent.append((request.method, request.post_data)))
+    page = visit(context, place)
+    page.evaluate("navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready)")
+    page.wait_for_function("navigator.serviceWorker.controller")
+    check(page.evaluate("answer()"), place)
+    page.close()
+    context.set_offline(True)
+    place.site.forget()
+    page = visit(context, place)
+    result = page.evaluate("answer()")
+    check(result, place)
+    assert result["source"] == "cache"
+    assert place.site.requests == []
+    # A head that the loader has kept is answered to anybody who asks for it.
+    status = page.evaluate(f"fetch('/cdn{place.files[0]}').then(({{ status }}) => status)")
+    assert status == 200
+    assert set(sent) == {("GET", None)}
+    assert {request.method for request in place.site.requests} <= {"GET"}
+
+
+def test_the_page_is_told_of_a_new_release_and_goes_on(context: BrowserContext, place: Place) -> None:
+    site = place.site.root
+    (site / "cdn" / "sw.0123456789abcdef.js").write_bytes(render_worker())
+    (site / "sw.js").write_text('self.shardpress = { base: "/cdn/" }; importScripts("/cdn/sw.0123456789abcdef.js");')
+    page = visit(context, place)
+    page.evaluate("navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready)")
+    page.wait_for_function("navigator.serviceWorker.controller")
+    loader = site / "cdn" / "loader.js"
+    old = loader.read_bytes()
+    release = place.bundle.index["release"]
+    try:
+        loader.write_bytes(old.replace(release.encode(), b"f" * 16))
+        # Servers tell files apart by the second.
+        os.utime(loader, (4e9, 4e9))
+        told = """async () => {
+          const told = new Promise((done) => {
+            navigator.serviceWorker.addEventListener("message", ({ data }) => done(data));
+          });
+          navigator.serviceWorker.startMessages();
+          await (await fetch("/cdn/loader.js", { cache: "no-cache" })).text();
+          return told;
+        }"""
+        assert page.evaluate(told) == {"type": "shardpress-release", "release": "f" * 16}
+    finally:
+        loader.write_bytes(old)
+    check(page.evaluate("answer()"), place)
