@@ -48,6 +48,11 @@ const turn = () => new Promise(setImmediate);
 const settle = async () => {
   for (let i = 0; i < 20; i++) await turn();
 };
+/** Waits until something is so, but not forever. */
+async function eventually(so) {
+  for (let i = 0; i < 20000 && !so(); i++) await turn();
+  assert.ok(so());
+}
 const weightsOf = async (entry) => new Float32Array((await entry.ioHandler().load()).weightData[0]);
 
 /** Loads whose shards wait in one slot, so that the order of requests can be seen. */
@@ -285,8 +290,7 @@ test("a prerendered page asks for nothing before it is shown", async () => {
   assert.equal(handle.progress.phase, "waiting");
   page.prerendering = false;
   page.dispatchEvent(new Event("prerenderingchange"));
-  await settle();
-  assert.ok(server.log.length > 0);
+  await eventually(() => server.log.length > 0);
   handle.cancel();
 });
 
@@ -312,14 +316,11 @@ test("visible waits for its element, interaction for the visitor; promote does n
   assert.equal(server.log.length, 0);
   d.cancel();
   show();
-  await settle();
-  assert.ok(asked("a") && !asked("b") && !asked("c"));
+  await eventually(() => asked("a") && !asked("b") && !asked("c"));
   c.promote();
-  await settle();
-  assert.ok(asked("c") && !asked("b"));
+  await eventually(() => asked("c") && !asked("b"));
   target.dispatchEvent(new Event("pointerenter"));
-  await settle();
-  assert.ok(asked("b") && !asked("d"));
+  await eventually(() => asked("b") && !asked("d"));
   await assert.rejects(models.a.load({ when: "visible" }).ready, { code: "runtime", message: /target/ });
   for (const handle of [a, b, c]) handle.dispose();
 });
@@ -335,18 +336,15 @@ test("Save-Data and 2g hold back idle and visible loads, never one that was aske
       const a = models.a.load({ when: "idle" });
       const b = models.b.load({ when: "interaction", target });
       target.dispatchEvent(new Event("focusin"));
-      await settle();
-      assert.ok(server.paths().length && server.paths().every((path) => nameOf(path) === "b"));
+      await eventually(() => server.paths().length && server.paths().every((path) => nameOf(path) === "b"));
       configure({ respectSaveData: false });
       const c = models.c.load({ when: "idle" });
-      await settle();
-      assert.ok(server.paths().some((path) => nameOf(path) === "c"));
+      await eventually(() => server.paths().some((path) => nameOf(path) === "c"));
       configure({ respectSaveData: true });
       assert.ok(!server.paths().some((path) => nameOf(path) === "a"));
       Object.assign(connection, { saveData: false, effectiveType: "4g" });
       connection.dispatchEvent(new Event("change"));
-      await settle();
-      assert.ok(server.paths().some((path) => nameOf(path) === "a"));
+      await eventually(() => server.paths().some((path) => nameOf(path) === "a"));
       for (const handle of [a, b, c]) handle.dispose();
     } finally {
       delete globalThis.requestIdleCallback;
@@ -367,7 +365,7 @@ test("observe wires elements to the policies of the index, and names models that
   const handles = observe({ querySelectorAll: () => elements });
   assert.equal(handles.length, 2);
   assert.match(errors.mock.calls[0].arguments[0], /constructor.*a,b,c/);
-  await settle();
+  await eventually(() => server.log.length);
   assert.deepEqual([...new Set(server.paths().map(nameOf))], ["a"]);
   for (const handle of handles) handle.dispose();
 });
