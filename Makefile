@@ -52,6 +52,7 @@ setup: $(VENV)/.ready node_modules/.package-lock.json ## Only the virtual enviro
 examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/fetch.py
 	$(PY) assets/recipes/small_savedmodel.py
+	$(PY) assets/recipes/beautify.py
 
 .PHONY: browser
 browser: ## Only Chromium for the tests, when there is none
