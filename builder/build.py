@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.cache import write_atomically
 from builder.config import Config
 from builder.errors import VerificationError
 from builder.output import Output, write_output
 from builder.pipeline import BuildOptions, Built, build_models, open_session
 from builder.progress import Progress
-from builder.report import report_data
+from builder.report import Evidence, write_report
 from builder.verification import verify_models
 from builder.verify.run import Verification
 
@@ -71,8 +69,8 @@ def build(
         if strict and warnings:
             raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor)
-        report = report_data(models, verified, time.monotonic() - begun)
-        write_atomically(out / "report.json", json.dumps(report, indent=1).encode() + b"\n")
+        evidence = Evidence(models, verified, output, time.monotonic() - begun)
+        write_report(out, config, evidence, session.cache)
     return BuildResult(models, verified, output, warnings)
 
 

@@ -15,6 +15,7 @@ import click
 
 from builder import __version__
 from builder.commands_deploy import commands as deploy_commands
+from builder.commands_develop import commands as develop_commands
 from builder.commands_develop import run_watch, watch_options
 from builder.config import json_schema, load_config
 from builder.console import Output, shared_options
@@ -140,7 +141,7 @@ def schema(what: str) -> None:
         click.echo(json.dumps(manifest_schema(), indent=1))
 
 
-for command in deploy_commands:
+for command in (*deploy_commands, *develop_commands):
     cli.add_command(command)
 
 

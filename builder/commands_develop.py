@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import time
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.console import Output
+from builder.console import Output, shared_options
 from builder.errors import BuildError, ShardpressError, UsageError
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def run_watch(
             f"--watch needs {' and '.join(missing)}", where="--watch", hint='Run pip install "shardpress[watch]"'
         )
     from builder.build import BuildResult
+    from builder.networks import networks
     from builder.report import summary
-    from builder.serve.network import networks
     from builder.serve.run import Running
     from builder.watch.develop import Development, Voice, develop
 
@@ -110,3 +111,27 @@ def run_watch(
         click.echo("Watching goes on; the last good bundle is served.", err=True)
 
     develop(development, progress, Voice(serving, built, failed))
+
+
+@click.command()
+@shared_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the build, instead of [build] out.")
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Name the report of the last build, or open it in the browser."""
+    from builder.config import load_config
+
+    output = Output(as_json, -1 if quiet else verbose)
+    if out is None:
+        settings = load_config(config)
+        out = settings.folder / settings.build.out
+    page = out.absolute() / "report.html"
+    if not page.is_file():
+        raise UsageError("there is no report yet", where=str(page), hint="Build first")
+    if show and not webbrowser.open(page.as_uri()):
+        raise UsageError("no browser can be opened here", where=str(page), hint="Open the file yourself")
+    output.say(str(page))
+    output.give({"ok": True, "report": str(page), "data": str(page.with_suffix(".json"))})
+
+
+commands = (report,)

@@ -2,12 +2,155 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from builder.pipeline import Built
-from builder.units import show_size
+from builder import __version__
+from builder.cache import Cache, key_of, write_atomically
+from builder.config import Config
+from builder.evidence.advice import advise
+from builder.evidence.details import byte_details
+from builder.evidence.waterfall import simulate
+from builder.networks import networks
+from builder.output import Output
+from builder.pipeline import Built, fingerprint
+from builder.units import parse_size, show_size
 from builder.verify.run import Verification
+
+most_sections = 40
+passing = ("seconds", "previous")  # what differs between two builds of the same
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a build has to show.
+
+    Attributes:
+        models: in order of their names.
+        verified: what became of each model's check.
+        output: what was written.
+        seconds: the whole build's time.
+    """
+
+    models: tuple[Built, ...]
+    verified: dict[str, Verification]
+    output: Output
+    seconds: float
+
+
+def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) -> None:
+    """Write ``report.json`` and ``report.html`` beside the bundle."""
+    path = out / "report.json"
+    old = _read(path)
+    report = full_report(config, evidence, cache, old)
+    write_atomically(path, json.dumps(report, indent=1).encode() + b"\n")
+    page = out / "report.html"
+    if old is None or not page.exists() or _lasting(old) != _lasting(json.loads(json.dumps(report))):
+        from builder.evidence.page import report_page
+
+        largest = sorted(report["models"], key=lambda name: -report["models"][name]["wire_bytes"])[:most_sections]
+        shown = {name: report["models"][name] for name in sorted(largest)}
+        left_out = len(report["models"]) - len(shown)
+        write_atomically(page, report_page({**report, "models": shown, "left_out": left_out}).encode())
+
+
+def full_report(config: Config, evidence: Evidence, cache: Cache, old: dict[str, Any] | None) -> dict[str, Any]:
+    """Give all there is to report; ``old`` is the last build's."""
+    release = evidence.output.index["release"]
+    data = report_data(evidence.models, evidence.verified, evidence.seconds)
+    previous = _previous(old, release)
+    before = {url for model in (previous or {}).get("models", {}).values() for url in model["shards"]}
+    for built in evidence.models:
+        entry = data["models"][built.bundle.name]
+        entry |= _details(built, cache, evidence.output.loader.wire)
+        model = config.models.get(built.bundle.name)
+        entry["budget_bytes"] = parse_size(model.budget) if model and model.budget is not None else None
+        if previous:
+            entry["new_bytes"] = sum(file.wire for file in built.bundle.shards if file.url not in before)
+    return {"release": release, "generator": f"shardpress {__version__}", **data, "previous": previous}
+
+
+def _details(built: Built, cache: Cache, loader_wire: int) -> dict[str, Any]:
+    bundle = built.bundle
+    key = key_of(bundle.head.blob.sha256, fingerprint("evidence"))
+    bytes_of = cache.record("details", key)
+    if bytes_of is None:
+        bytes_of = byte_details(bundle)
+        cache.put_record("details", key, bytes_of)
+    names = bundle.content["stages"]
+    files = list(zip(bundle.shards, bundle.content["shards"], strict=True))
+    groups = [("loader", [loader_wire]), ("head", [bundle.head.wire])]
+    groups += [(name, [file.wire for file, shard in files if shard["stage"] == n]) for n, name in enumerate(names)]
+    usable = {"loader", "head", names[0]}
+    waterfalls = []
+    for network in reversed(networks()):
+        arrivals = simulate(groups, network.rate, network.latency)
+        waterfalls.append(
+            {
+                "network": network.name,
+                "usable": round(max(one.end for one in arrivals if one.group in usable), 3),
+                "full": round(max(one.end for one in arrivals), 3),
+                "files": [[one.group, round(one.start, 3), round(one.end, 3)] for one in arrivals],
+            }
+        )
+    return {
+        "format": bundle.content["kind"],
+        "load": bundle.load,
+        "priority": bundle.priority,
+        "head": bundle.head.blob.sha256,
+        "first_use_bytes": _first_use(built),
+        "shards": [file.url for file in bundle.shards],
+        **bytes_of,
+        "waterfalls": waterfalls,
+        "advice": advise(bundle.content, bytes_of["weights"]),
+        "ops": _ops(bundle.content),
+    }
+
+
+def _ops(content: Mapping[str, Any]) -> dict[str, int]:
+    """Count ops or layers; TensorFlow.js has run them where the model is verified."""
+    topology = content["artifacts"]["modelTopology"]
+    if content["kind"] == "graph-model":
+        nodes = [node["op"] for node in topology.get("node", [])]
+        for function in topology.get("library", {}).get("function", []):
+            nodes += [node["op"] for node in function.get("nodeDef", [])]
+    else:
+        config = topology.get("model_config", topology).get("config", {})
+        layers = config.get("layers", []) if isinstance(config, dict) else config
+        nodes = [layer["class_name"] for layer in layers]
+    return dict(sorted(Counter(nodes).items()))
+
+
+def _previous(old: dict[str, Any] | None, release: str) -> dict[str, Any] | None:
+    """Give what the release before this one was like, also when this one is built again."""
+    if old is None or "release" not in old:
+        return None
+    if old["release"] == release:
+        return old["previous"] if isinstance(old.get("previous"), dict) else None
+    kept = ("wire_bytes", "first_use_bytes", "head", "shards")
+    models = {name: {key: model.get(key) for key in kept} for name, model in old["models"].items()}
+    return {"release": old["release"], "models": models}
+
+
+def _lasting(report: dict[str, Any]) -> dict[str, Any]:
+    models = {
+        name: {key: value for key, value in model.items() if key != "cached"}
+        for name, model in report.get("models", {}).items()
+    }
+    return {key: value for key, value in report.items() if key not in passing} | {"models": models}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def report_data(models: tuple[Built, ...], verified: dict[str, Verification], seconds: float) -> dict[str, Any]:

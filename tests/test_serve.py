@@ -19,10 +19,10 @@ import pytest
 
 from builder.bundle import pinned_url
 from builder.errors import UsageError
+from builder.networks import Network, networks
 from builder.serve.app import Site, client_path, is_local, make_app
 from builder.serve.files import Mount, accepts, locate
 from builder.serve.hub import Hub
-from builder.serve.network import Network, networks
 from builder.serve.run import bind, is_loopback, running
 from tests import tiny
 

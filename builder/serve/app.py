@@ -18,11 +18,12 @@ from starlette.types import ASGIApp
 
 from builder.bundle import loader_name, pinned_url, read_index
 from builder.errors import ShardpressError
+from builder.networks import Network
 from builder.render import render
 from builder.serve.files import Mount, answer_bytes, answer_file, locate
 from builder.serve.hub import Hub
 from builder.serve.media import media_type
-from builder.serve.network import Network, Throttle
+from builder.serve.network import Throttle
 
 private = "/.shardpress/"
 client_path = "/.shardpress/client.js"

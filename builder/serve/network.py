@@ -1,27 +1,14 @@
-"""Networks as browsers' developer tools simulate them, and the middleware that slows answers down to one."""
+"""The middleware that slows answers down to those of a simulated network."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from builder.networks import Network
+
 slice_bytes = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A simulated network: its name, bytes a second over all connections, and seconds before each answer."""
-
-    name: str
-    rate: float
-    latency: float
-
-
-def networks() -> tuple[Network, ...]:
-    """Give the profiles, slowest first."""
-    return Network("3g", 50_000, 2.0), Network("slow-4g", 180_000, 0.5625), Network("fast-4g", 1_012_500, 0.165)
 
 
 class Throttle:

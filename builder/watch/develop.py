@@ -16,13 +16,13 @@ from builder.bundle import ModelBundle, to_json
 from builder.config import Config, load_config
 from builder.convert.pool import ConversionPool
 from builder.errors import BuildError, ShardpressError
+from builder.networks import Network
 from builder.pipeline import BuildOptions
 from builder.progress import Progress
 from builder.render import template_folder
 from builder.serve.app import Site, make_app
 from builder.serve.files import Mount
 from builder.serve.hub import Hub
-from builder.serve.network import Network
 from builder.serve.run import Running, running
 from builder.verify.run import find_node_modules
 from builder.watch.hints import Hints

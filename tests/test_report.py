@@ -1,0 +1,175 @@
+"""The report: what it computes, and that its page holds all it needs and shows nothing as markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from builder.cli import main
+from builder.evidence.advice import advise
+from builder.evidence.details import byte_details
+from builder.evidence.page import report_page
+from builder.evidence.treemap import Box, squarify
+from builder.evidence.waterfall import simulate
+from builder.networks import networks
+from tests import tiny
+
+settings = '[models.one]\nsource = "one/model.json"\nbudget = "9 kB"\n[models.two]\nsource = "two/model.json"\n'
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    tiny.graph_model(folder / "one")
+    tiny.layers_model(folder / "two")
+    (folder / "build.toml").write_text(settings)
+    assert build(folder) == 0
+    return folder
+
+
+def build(folder: Path) -> int:
+    return main(["--config", str(folder / "build.toml"), "--quiet"])
+
+
+def read(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / "dist/report.json").read_bytes())
+    return report
+
+
+def test_areas_are_as_values_and_nothing_overlaps() -> None:
+    values = [60.0, 30, 20, 20, 10, 5, 3, 1, 0.5]
+    boxes = squarify(values, Box(10, 20, 300, 200))
+    for value, box in zip(values, boxes, strict=True):
+        assert box.width * box.height == pytest.approx(value / sum(values) * 60_000)
+        assert box.x >= 10 - 1e-6
+        assert box.y >= 20 - 1e-6
+        assert box.x + box.width <= 310 + 1e-6
+        assert box.y + box.height <= 220 + 1e-6
+    for first in range(len(boxes)):
+        for second in range(first):
+            a, b = boxes[first], boxes[second]
+            wide = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+            high = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+            assert min(wide, high) < 1e-6
+    assert max(max(box.width / box.height, box.height / box.width) for box in boxes[:5]) < 3
+    assert squarify([0, 0], Box(0, 0, 9, 9)) == [Box(0, 0, 0, 0)] * 2
+
+
+def test_files_share_the_line_and_groups_wait() -> None:
+    arrivals = simulate([("loader", [100]), ("base", [1000, 1000]), ("refine", [500])], rate=1000, latency=0.5)
+    assert [(one.group, one.start, one.end) for one in arrivals] == [
+        ("loader", 0, pytest.approx(0.6)),
+        ("base", 0.6, pytest.approx(3.1)),
+        ("base", 0.6, pytest.approx(3.1)),
+        ("refine", pytest.approx(3.1), pytest.approx(4.1)),
+    ]
+    # Five files over four slots: the fifth asks when the first is there.
+    five = simulate([("base", [10, 100, 100, 100, 10])], rate=1e9, latency=1)
+    assert [one.start for one in five[:4]] == [0, 0, 0, 0]
+    assert five[4].start == pytest.approx(1, abs=1e-5)
+    assert simulate([("base", [])], rate=1, latency=1) == []
+
+
+def test_bytes_add_up(tmp_path: Path) -> None:
+    model = tiny.bundle(tmp_path / "cdn", {"one": tiny.graph_model(tmp_path / "one")}).models[0]
+    details = byte_details(model)
+    shards = sum(file.blob.nbytes for file in model.shards), sum(file.wire for file in model.shards)
+    for part in ("weights", "planes"):
+        assert sum(one["bytes"] for one in details[part]) == shards[0]
+        assert sum(one["wire_bytes"] for one in details[part]) == pytest.approx(shards[1], abs=8)
+    kernel = next(weight for weight in details["weights"] if weight["name"] == "kernel")
+    assert kernel["bytes"] == 4 * tiny.features * tiny.classes
+    assert set(kernel["stages"]) == {"base", "refine"}
+
+
+def test_advice_names_heavy_convolutions() -> None:
+    nodes = [
+        {"op": "_FusedConv2D", "input": ["x", "heavy", "bias"]},
+        {"op": "Conv2D", "input": ["x", "point"]},
+        {"op": "DepthwiseConv2dNative", "input": ["x", "light"]},
+    ]
+    shapes = {"heavy": [3, 3, 64, 64], "point": [1, 1, 128, 128], "light": [3, 3, 64, 1]}
+    content = {
+        "kind": "graph-model",
+        "artifacts": {"modelTopology": {"node": nodes}},
+        "weights": [{"name": name, "shape": shape, "dtype": "float32"} for name, shape in shapes.items()]
+        + [{"name": "again", "shape": [4, 4], "dtype": "float32", "same": 0}],
+    }
+    weights = [{"name": name, "shape": shape, "wire_bytes": int(np.prod(shape))} for name, shape in shapes.items()]
+    heavy, point, repeated = advise(content, weights)
+    assert (heavy["weight"], heavy["kind"]) == ("heavy", "depthwise-separable")
+    assert heavy["saves_bytes"] == 36_864 - (9 * 64 + 64 * 64)
+    assert heavy["times_fewer_flops"] == pytest.approx(36_864 / (9 * 64 + 64 * 64), abs=0.05)
+    assert (point["kind"], point["saves_bytes"]) == ("grouped", 128 * 128 * 3 // 4)
+    assert repeated["kind"] == "repeated"
+
+
+def test_the_kernels_of_layers_models_are_found() -> None:
+    inner = {"class_name": "Sequential", "config": {"layers": [{"class_name": "Conv2D", "config": {"name": "deep"}}]}}
+    outer = {
+        "class_name": "Functional",
+        "config": {"layers": [inner, {"class_name": "Dense", "config": {"name": "d"}}]},
+    }
+    content = {"kind": "layers-model", "artifacts": {"modelTopology": {"model_config": outer}}, "weights": []}
+    weights = [{"name": "deep/kernel", "shape": [5, 5, 32, 32], "wire_bytes": 1000}]
+    assert [one["weight"] for one in advise(content, weights)] == ["deep/kernel"]
+
+
+def test_a_build_writes_the_page_and_the_same_as_data(project: Path) -> None:
+    report = read(project)
+    page = (project / "dist/report.html").read_text()
+    assert set(report["models"]) == {"one", "two"}
+    one = report["models"]["one"]
+    assert [fall["network"] for fall in one["waterfalls"]] == [network.name for network in reversed(networks())]
+    assert 0 < one["waterfalls"][0]["usable"] < one["waterfalls"][0]["full"] < one["waterfalls"][2]["full"]
+    assert one["budget_bytes"] == 9000
+    assert one["ops"] == {"BiasAdd": 1, "Const": 2, "Identity": 2, "MatMul": 1, "Placeholder": 1, "Softmax": 1}
+    assert report["models"]["two"]["ops"] == {"Dense": 1, "InputLayer": 1}
+    for word in (report["release"], "kernel", "first report", "slow-4g"):
+        assert word in page
+    # Self-contained: nothing is fetched.
+    assert not re.search(r'(src|href)="(?!#|data:)|url\(|@import|<script', page)
+
+
+def test_the_next_build_tells_the_change_and_goes_on_telling_it(project: Path) -> None:
+    before = read(project)
+    tiny.graph_model(project / "one", tiny.weights(8))
+    assert build(project) == 0
+    for _ in range(2):
+        report = read(project)
+        assert report["previous"]["release"] == before["release"]
+        assert report["models"]["one"]["new_bytes"] > 0
+        assert report["models"]["two"]["new_bytes"] == 0
+        assert "unchanged" in (project / "dist/report.html").read_text()
+        assert build(project) == 0
+
+
+def test_a_build_that_changes_nothing_leaves_the_page_alone(project: Path) -> None:
+    assert build(project) == 0
+    page = project / "dist/report.html"
+    time = page.stat().st_mtime_ns
+    assert build(project) == 0
+    assert page.stat().st_mtime_ns == time
+
+
+def test_names_enter_the_page_escaped(project: Path) -> None:
+    report = read(project)
+    model = report["models"]["one"]
+    model["weights"][0]["name"] = "<script>alert(1)</script>"
+    model["notes"] = ["<img src=x onerror=alert(2)>"]
+    model["advice"] = [{"kind": "x", "weight": '"><b>', "text": "<i>", "saves_bytes": 10, "times_fewer_flops": 2.0}]
+    page = report_page({**report, "left_out": 0})
+    for word in ("<script>alert", "<img", "<b>", "<i>"):
+        assert word not in page
+
+
+def test_the_command_names_the_page(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--config", str(project / "build.toml")]) == 0
+    assert capsys.readouterr().out.strip() == str(project / "dist/report.html")
+    assert main(["report", "--out", str(project / "none")]) == 2
+    assert "Build first" in capsys.readouterr().err
