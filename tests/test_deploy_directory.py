@@ -275,7 +275,13 @@ def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkey
     with pytest.raises(KeyboardInterrupt):
         prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     monkeypatch.undo()
-    assert state_of(store_of(folder))["lease"]
+    assert "lease" not in state_of(store_of(folder)), "a prune that is interrupted gives the lease back"
+    monkeypatch.setattr("builder.deploy.prune._let_go", lambda *_: None)
+    monkeypatch.setattr(DirectoryStore, "delete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
+    monkeypatch.undo()
+    assert state_of(store_of(folder))["lease"], "one that is killed cannot"
     change(folder, "a", 8)
     monkeypatch.setattr("builder.deploy.apply.longest_wait", 0.0)
     config = ["--config", str(folder / "build.toml")]

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,16 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     holder = uuid.uuid4().hex[:8]
     begun = time.monotonic()
     deployer.swap(base.loader, with_generation(state, lease=Lease(holder, lease_seconds)), base.tag)
+    try:
+        plan, held = _remove(deployer, holder, begun, progress)
+    except BaseException:
+        _let_go(deployer, holder)
+        raise
+    deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
+    return plan
+
+
+def _remove(deployer: Deployer, holder: str, begun: float, progress: Progress) -> tuple[Pruned, Pointer]:
     held = _held(deployer, holder)
     # Whatever was planned before the lease may have come into use until then.
     plan = _collect(deployer, held, held.state)
@@ -89,8 +100,14 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
                     progress.advance(action.key)
     finally:
         progress.end("")
-    deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
-    return plan
+    return plan, held
+
+
+def _let_go(deployer: Deployer, holder: str) -> None:
+    """Give the lease back after a failure, so that nobody has to wait for its end."""
+    with suppress(StoreError):
+        held = _held(deployer, holder)
+        deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
 
 
 def _delete(store: TargetStore) -> Any:

@@ -24,6 +24,8 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    ReadTimeoutError,
+    ResponseStreamingError,
 )
 
 from builder.errors import ConfigError, StoreConflictError, StoreError
@@ -31,6 +33,7 @@ from builder.stores import Found, Headers, Listed, Stat, no_headers
 from builder.stores.encoding import decode, encode
 
 connections = 16
+body_attempts = 4
 precondition_codes = frozenset(
     ("PreconditionFailed", "ConditionalRequestConflict", "FileAlreadyExists", "FileImmutable", "ObjectAlreadyExists")
 )
@@ -149,8 +152,14 @@ class S3Store:
         """Give an object; the store's own clock tells its age."""
 
         def fetch() -> tuple[Any, bytes]:
-            answer = self.client.get_object(**self._at(key))
-            return answer, answer["Body"].read()
+            for attempt in range(body_attempts):
+                answer = self.client.get_object(**self._at(key))
+                try:
+                    return answer, answer["Body"].read()
+                except (ResponseStreamingError, ReadTimeoutError):  # the SDK retries only up to the first byte
+                    if attempt == body_attempts - 1:
+                        raise
+            raise AssertionError("unreachable")
 
         try:
             answer, body = self._ask(key, "s3:GetObject", fetch)

@@ -1,0 +1,130 @@
+"""An HTTP proxy on loopback that now and then answers 503, hangs up, is slow, cuts answers short or loses them."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+kinds = ("unavailable", "reset", "slow", "truncated", "lost")
+
+
+@dataclass(slots=True)
+class Proxy:
+    """A running proxy; ``rate`` is the share of requests that go wrong."""
+
+    url: str
+    rate: float
+    chance: random.Random
+    faults: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def draw(self) -> str:
+        with self.lock:
+            if self.chance.random() >= self.rate:
+                return ""
+            kind = self.chance.choice(kinds)
+            self.faults[kind] = self.faults.get(kind, 0) + 1
+            return kind
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Forwards a request, or does something else with it."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    proxy: Proxy
+    port: int
+
+    def _pass_on(self) -> None:
+        if "100-continue" in self.headers.get("Expect", ""):
+            self.send_response_only(100)
+            self.end_headers()
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = self.proxy.draw()
+        if kind == "unavailable":
+            self._answer(503, {"Content-Length": "0"}, b"")
+            return
+        if kind == "reset":
+            self._hang_up()
+            return
+        if kind == "slow":
+            time.sleep(0.3)
+        status, headers, content = self._forward(body)
+        if kind == "lost":
+            self._hang_up()
+        elif kind == "truncated" and content:
+            self._answer(status, headers, content[: len(content) // 2])
+            self._hang_up()
+        else:
+            self._answer(status, headers, content)
+
+    def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+            connection.request(self.command, self.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            left_out = ("transfer-encoding", "connection", "content-length")
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in left_out}
+            length = answer.headers.get("Content-Length") if self.command == "HEAD" else str(len(content))
+            return answer.status, {**kept, "Content-Length": length or "0"}, content
+        finally:
+            connection.close()
+
+    def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:  # killed deployers hang up too
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Keep quiet."""
+
+
+for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+    setattr(Handler, f"do_{method}", Handler._pass_on)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: hanging up, on either side, is the point."""
+
+
+@contextmanager
+def faulty(upstream: str, *, rate: float, seed: int) -> Iterator[Proxy]:
+    """Stand before ``upstream`` until the block ends."""
+    proxy = Proxy("", rate, random.Random(seed))
+    server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": proxy, "port": urlsplit(upstream).port}))
+    proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
