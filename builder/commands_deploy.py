@@ -63,7 +63,9 @@ def deploy(
     verbose: int,
 ) -> None:
     """Publish the built bundle, whole or not at all; without a target to the only one, or to ./public."""
+    from builder.bundle import loader_name
     from builder.config import load_config
+    from builder.deploy.afterwards import follow_up
     from builder.deploy.apply import deploy as run
     from builder.deploy.apply import plan_deploy
     from builder.deploy.local import read_local
@@ -89,6 +91,8 @@ def deploy(
     with open_progress(quiet=quiet, verbose=verbose) as progress:
         done = run(deployer, local, choice, progress, ttl=_duration(ttl), confirm=confirm)
     checked = None if no_verify or not done.swapped else _check_after(chosen, done, choice.preview)
+    if done.swapped:
+        follow_up(chosen, f"loader-{choice.preview}.js" if choice.preview else loader_name, done.release)
     seconds = time.monotonic() - begun
     output.say(_show_done(done, chosen, checked, seconds))
     facts = {**_plan_data(done.plan, chosen), "release": done.release, "changed": done.swapped, "seconds": seconds}
@@ -172,7 +176,9 @@ def rollback(
     verbose: int,
 ) -> None:
     """Make an earlier release live again, with one write."""
+    from builder.bundle import loader_name
     from builder.config import load_config
+    from builder.deploy.afterwards import follow_up
     from builder.deploy.history import roll_back
     from builder.deploy.live import check_live, site_of
 
@@ -183,6 +189,8 @@ def rollback(
     changed = ", ".join(done.models) or "none"
     output.say(f"{chosen.name}: {would} from release {done.before} to {done.after}; changed: {changed}")
     checked = None if dry_run or no_verify else check_live(site_of(chosen), expected=done.after)
+    if not dry_run:
+        follow_up(chosen, loader_name, done.after)
     output.give(
         {
             "ok": not (checked and checked.problems),
@@ -260,7 +268,38 @@ def prune(
     )
 
 
-commands = (deploy, releases, rollback, verify, prune)
+@click.command()
+@target_argument
+@shared_options
+@click.option("--policy", is_flag=True, help="Print the smallest IAM policy for this target.")
+def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Tell whether an s3 target's bucket is set up for pages."""
+    import json
+
+    from builder.config import load_config
+    from builder.deploy.bucket import examine_bucket, minimal_policy
+    from builder.errors import StoreError, UsageError
+
+    output = Output(as_json, -1 if quiet else verbose)
+    chosen, _ = _open(load_config(config), target, unsafe=True)
+    if chosen.config.type != "s3":
+        raise UsageError(f"{chosen.name} is no s3 target", where=str(config), hint="Name one that is")
+    if policy:
+        text = json.dumps(minimal_policy(chosen.config), indent=1)
+        click.echo(text)
+        return
+    findings = examine_bucket(chosen)
+    words = {True: "ok", False: "mend", None: "could not be asked"}
+    for finding in findings:
+        output.say(f"{finding.what:20} {words[finding.ok]}{'' if finding.ok else '. ' + finding.advice}")
+    wrong = [finding for finding in findings if finding.ok is False]
+    shown = [{"what": item.what, "ok": item.ok, "advice": item.advice} for item in findings]
+    output.give({"ok": not wrong, "target": chosen.name, "findings": shown})
+    if any(finding.what == "CORS" for finding in wrong):
+        raise StoreError("pages may not read this bucket", where=chosen.store.place, hint=wrong[0].advice)
+
+
+commands = (deploy, releases, rollback, verify, prune, bucket)
 
 
 def _open(settings: Any, name: str | None, *, unsafe: bool) -> tuple[Target, Deployer]:

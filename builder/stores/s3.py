@@ -50,6 +50,7 @@ header_arguments = {
     "Content-Disposition": "ContentDisposition",
     "Content-Language": "ContentLanguage",
 }
+refusals = (ClientError, BotoCoreError)
 Answer = TypeVar("Answer")
 
 
@@ -109,6 +110,16 @@ def connect(location: Location, service: str = "s3") -> Any:
         raise StoreError(
             f"cannot be opened ({type(error).__name__})", where=location.url, hint="Check endpoint_url and the region"
         ) from error
+
+
+def location_client(region: str, profile: str, service: str) -> Any:
+    """Give a client of another service than S3, with the same credentials.
+
+    Raises:
+        ConfigError: the profile does not exist.
+        StoreError: the client cannot be made.
+    """
+    return connect(Location("", region=region, profile=profile), service)
 
 
 class S3Store:
@@ -263,6 +274,28 @@ class S3Store:
         except _RefusedError:
             return self._own(key, nonce) is not None
         return True
+
+    def setting(self, operation: str) -> dict[str, Any] | None:
+        """Give one of the bucket's settings by the name of the client's method; None where that may not be asked.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        self.requests += 1
+        try:
+            answer: dict[str, Any] = getattr(self.client, operation)(Bucket=self.location.bucket)
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code == "NoSuchBucket" or code in credential_codes:
+                raise self._failure(error, "", operation) from error
+            return {} if code.startswith("NoSuch") else None
+        except BotoCoreError as error:
+            raise StoreError(
+                f"the store does not answer ({type(error).__name__})",
+                where=self.place,
+                hint="Check endpoint_url, credentials and the network",
+            ) from error
+        return answer
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self.location.bucket, "Key": self.location.prefix + key}
