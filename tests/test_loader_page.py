@@ -211,7 +211,7 @@ def test_a_load_goes_on_after_the_network_was_away(context: BrowserContext, plac
     shards = place.files[1:]
     broken = set(shards[3:])
     place.site.fail = lambda path: 404 if path.removeprefix("/cdn") in broken else None
-    page = visit(context, place)
+    page = visit(context, place, concurrency=1)
     code = page.evaluate("answer().catch(({ name, code, url }) => [name, code, url])")
     assert code[:2] == ["ModelError", "network"]
     assert code[2].startswith(place.site.url)
@@ -221,7 +221,7 @@ def test_a_load_goes_on_after_the_network_was_away(context: BrowserContext, plac
     asked(page)
     check(page.evaluate("answer()"), place)
     assert len(asked(page)) == len(place.files) - held
-    assert held >= 3
+    assert held == 4
 
 
 def test_a_server_that_fails_at_first_is_asked_again(context: BrowserContext, place: Place) -> None:
