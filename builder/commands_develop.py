@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 import webbrowser
 from pathlib import Path
@@ -134,4 +135,65 @@ def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: 
     output.give({"ok": True, "report": str(page), "data": str(page.with_suffix(".json"))})
 
 
-commands = (report,)
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@shared_options
+@click.option("--force", is_flag=True, help="Write over a build.toml that is there.")
+@click.option("--no-build", is_flag=True, help="Do not build once to set the budgets.")
+def init(
+    *, paths: tuple[Path, ...], config: Path, force: bool, no_build: bool, as_json: bool, quiet: bool, verbose: int
+) -> None:
+    """Find models below PATHS (default: here) and write a commented build.toml for them."""
+    from builder.cache import write_atomically
+    from builder.init import find_models, write_config
+
+    output = Output(as_json, -1 if quiet else verbose)
+    if config.exists() and not force:
+        raise UsageError(
+            "is there already", where=str(config), hint="Give --force to write over it, or another --config"
+        )
+    config = config.absolute()
+    found = find_models(config.parent, paths or (config.parent,))
+    if not found:
+        raise UsageError(
+            "no model was found",
+            where=", ".join(map(str, paths)) or str(config.parent),
+            hint="Name a SavedModel folder, a .keras, .h5 or .pb file, or a model.json",
+        )
+    write_atomically(config, write_config(found, {}).encode())
+    wire: dict[str, int] = {}
+    if not no_build:
+        for model in found:
+            wire |= _sizes(config, model.name, output, quiet=quiet, verbose=verbose)
+        write_atomically(config, write_config(found, wire).encode())
+    for model in found:
+        output.say(
+            f"{model.name}: {model.path}" + (f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else "")
+        )
+    output.say(f"{config} is written; python build.py builds it")
+    output.give(
+        {"ok": True, "config": str(config), "models": [{"name": one.name, "source": one.path} for one in found]}
+    )
+
+
+def _sizes(config: Path, name: str, output: Output, *, quiet: bool, verbose: int) -> dict[str, int]:
+    """Build one model into the cache alone, to know its size; one that cannot be built gets no budget."""
+    from builder.config import load_config
+    from builder.pipeline import BuildOptions, build_models, open_session
+    from builder.terminal import open_progress
+
+    options = BuildOptions(only=(name,), jobs=os.cpu_count() or 1)
+    try:
+        with (
+            open_progress(quiet=quiet, verbose=verbose) as progress,
+            open_session(load_config(config), options, progress) as session,
+        ):
+            return {
+                built.bundle.name: built.bundle.wire for built in build_models(session) if built.bundle.name == name
+            }
+    except ShardpressError as error:
+        output.say(f"{name} cannot be built yet, so it has no budget: {error}")
+        return {}
+
+
+commands = (report, init)

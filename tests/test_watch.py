@@ -1,0 +1,255 @@
+"""Snapshots, the loop's patience, and a storm of edits against running watch mode."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pytest
+
+from builder.bundle import shard_urls
+from builder.config import load_config
+from builder.watch.hints import Hints
+from builder.watch.loop import Change, Loop, Pace, folders, nearest
+from builder.watch.snapshot import Camera, Inputs, inputs_of
+from tests import tiny
+from tests.developing import Watched, watching
+from tests.whole import assert_whole
+
+quick = Pace(look=0.05, poll=0.05, quiet=0.02, quiet_models=0.05, patience=0.2)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that another thread or process does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        threading.Event().wait(0.01)
+
+
+class Acting:
+    """A loop in a thread, and what it acted on."""
+
+    def __init__(self, inputs: Inputs, *, native: bool = True, during: Callable[[int], None] = lambda _: None) -> None:
+        self.changes: list[Change] = []
+        self._hints = Hints(native=native)
+        self._during = during
+        self.loop = Loop(lambda: inputs, self._act, self._hints, quick)
+        self._thread = threading.Thread(target=self.loop.run, args=(inputs,))
+
+    def _act(self, change: Change) -> None:
+        self._during(len(self.changes))
+        self.changes.append(change)
+
+    def __enter__(self) -> Self:
+        self._hints.__enter__()
+        self._thread.start()
+        until(lambda: len(self.changes) == 1)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.loop.stop()
+        self._thread.join()
+        self._hints.__exit__(None, None, None)
+
+
+def test_a_snapshot_sees_all_that_a_build_reads(tmp_path: Path) -> None:
+    model = tiny.graph_model(tmp_path / "m")
+    (tmp_path / "saved/variables").mkdir(parents=True)
+    (tmp_path / "saved/variables/data").write_text("1")
+    (tmp_path / "labels.txt").write_text("cat")
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "build.toml").write_text(
+        '[models.a]\nsource = "m/model.json"\nlabels = "labels.txt"\nverify.inputs = "inputs/*.npz"\n'
+        '[models.b]\nsource = "saved"\n[models.c]\nsource = "missing/c.h5"\n'
+    )
+    inputs = inputs_of(load_config(tmp_path / "build.toml"), (), (tmp_path / "pages",))
+    camera = Camera()
+    before = camera.take(inputs)
+    assert camera.take(inputs) == before
+    for path in ("build.toml", "labels.txt", "m/model.json", "m/weights.bin", "saved/variables/data"):
+        (tmp_path / path).write_bytes((tmp_path / path).read_bytes() + b"\n")
+        after = camera.take(inputs)
+        assert after != before, path
+        before = after
+    for path in ("inputs/1.npz", "saved/variables/new", "missing/c.h5", "pages/deep/index.html"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x")
+        after = camera.take(inputs)
+        assert after != before, path
+        before = after
+    model.unlink()
+    assert camera.take(inputs) != before
+
+
+def test_folders_that_are_missing_are_watched_from_above(tmp_path: Path) -> None:
+    inputs = Inputs((tmp_path / "build.toml",), sources=(tmp_path / "a/b/c.h5",))
+    assert folders(Camera().take(inputs), inputs) == {tmp_path}
+    (tmp_path / "a/b").mkdir(parents=True)
+    assert folders(Camera().take(inputs), inputs) == {tmp_path, tmp_path / "a/b"}
+    assert nearest(tmp_path / "x/y") == tmp_path
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_burst_is_one_change(tmp_path: Path, native: bool) -> None:
+    settings, page = tmp_path / "build.toml", tmp_path / "pages/index.html"
+    page.parent.mkdir()
+    with Acting(Inputs((settings,), pages=(page.parent,)), native=native) as acting:
+        for number in range(30):
+            settings.write_text(str(number))
+        until(lambda: len(acting.changes) == 2)
+        assert acting.changes[1] == Change(settings=True, sources=False, templates=False, pages=False)
+        page.write_text("x")
+        until(lambda: len(acting.changes) == 3)
+        assert acting.changes[2] == Change(settings=False, sources=False, templates=False, pages=True)
+
+
+def test_a_change_while_acting_is_kept(tmp_path: Path) -> None:
+    settings = tmp_path / "build.toml"
+    settings.write_text("first")
+
+    def during(number: int) -> None:
+        if number == 1:
+            settings.write_text("while acting")
+
+    with Acting(Inputs((settings,)), during=during) as acting:
+        settings.write_text("second")
+        until(lambda: len(acting.changes) == 3)
+
+
+def test_a_folder_that_is_replaced_is_watched_again(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    (folder / "a").write_text("1")
+    with Acting(Inputs((), sources=(folder,))) as acting:
+        for number in range(2, 5):
+            shutil.rmtree(folder)
+            folder.mkdir()
+            (folder / "a").write_text("1" * number)
+            seen = len(acting.changes)
+            until(lambda seen=seen: len(acting.changes) > seen)  # type: ignore[misc]
+
+
+def fuzz(folder: Path, watched: Watched, count: int, seed: int) -> int:
+    """Edit at random ``count`` times, mend everything, and give the seed of the weights that must be served."""
+    chance = random.Random(seed)
+    source, settings, page = folder / "m", folder / "build.toml", folder / "assets/pages/index.html"
+    good = settings.read_text()
+
+    def retrain() -> None:
+        tiny.graph_model(source, tiny.weights(chance.randrange(50)))
+
+    def truncate() -> None:
+        path = chance.choice([source / "model.json", source / "weights.bin"])
+        if path.exists():
+            os.truncate(path, chance.randrange(path.stat().st_size + 1))
+
+    def rename() -> None:
+        if source.exists():
+            shutil.rmtree(folder / "moved", ignore_errors=True)
+            source.rename(folder / "moved")
+            if chance.random() < 0.5:
+                (folder / "moved").rename(source)
+
+    def save_by_rename() -> None:
+        (folder / "new.toml").write_text(good + f"# {chance.random()}\n")
+        (folder / "new.toml").replace(settings)
+
+    edits: list[Callable[[], object]] = [
+        retrain,
+        retrain,
+        truncate,
+        rename,
+        save_by_rename,
+        lambda: shutil.rmtree(source, ignore_errors=True),
+        lambda: settings.write_text(chance.choice(["[models", good + "x = 1\n", "", "[models.a]\nsource = 'none'\n"])),
+        lambda: settings.write_text(good),
+        lambda: settings.unlink(missing_ok=True),
+        lambda: page.write_text(f"<p>{chance.random()}"),
+        lambda: page.unlink(missing_ok=True),
+    ]
+    for number in range(count):
+        chance.choice(edits)()
+        if number % 10 == 0:
+            assert watched.process.poll() is None
+            # From time to time a build gets to work on what was left.
+            threading.Event().wait(chance.choice([0.0, 0.02, 0.6]))
+    shutil.rmtree(folder / "moved", ignore_errors=True)
+    last = 100 + seed
+    tiny.graph_model(source, tiny.weights(last))
+    settings.write_text(good)
+    page.write_text(f"<p>the last of {seed}")
+    return last
+
+
+def served_weights(folder: Path) -> np.ndarray:
+    """Give the kernel of the model that dist/ serves, from the planes of its shards."""
+    index = assert_whole(folder / "dist/cdn")
+    digest = index["models"]["a"][0]
+    head = json.loads((folder / f"dist/cdn/assets/a.{digest[:16]}.json").read_bytes())
+    number = next(i for i, weight in enumerate(head["weights"]) if weight["name"] == "kernel")
+    planes = {}
+    for url, shard in zip(shard_urls("a", head), head["shards"], strict=True):
+        content, at = (folder / "dist/cdn" / url).read_bytes(), 0
+        for weight, plane, *_ in shard["segments"]:
+            size = 240 if weight == number else 40
+            if weight == number:
+                planes[plane] = np.frombuffer(content[at : at + size], np.uint8).astype(np.uint32)
+            at += size
+    bits = (planes[1] & 0x80) << 24 | planes[0] << 23 | (planes[1] & 0x7F) << 16 | planes[2] << 8 | planes[3]
+    return bits.astype(np.uint32).view(np.float32).reshape(24, 10)
+
+
+@pytest.mark.slow
+def test_after_a_storm_of_edits_the_state_on_disk_is_served(tmp_path: Path) -> None:
+    tiny.graph_model(tmp_path / "m")
+    (tmp_path / "assets/pages").mkdir(parents=True)
+    (tmp_path / "assets/pages/index.html").write_text("<p>first")
+    (tmp_path / "build.toml").write_text('[models.a]\nsource = "m/model.json"\n')
+    with watching(tmp_path / "build.toml", "--fast") as watched:
+        watched.wait_for("release")
+        for seed in range(3):
+            last = fuzz(tmp_path, watched, 50, seed)
+
+            def is_served(last: int = last) -> bool:
+                return bool((served_weights(tmp_path) == tiny.weights(last)["kernel"]).all())
+
+            until(is_served, 40)
+            with urllib.request.urlopen(f"{watched.url}assets/pages/", timeout=10) as answer:
+                assert f"the last of {seed}".encode() in answer.read()
+            with urllib.request.urlopen(f"{watched.url}cdn/loader.js", timeout=10) as answer:
+                assert answer.read() == (tmp_path / "dist/cdn/loader.js").read_bytes()
+            until(lambda: errors_of(watched) == [], 20)
+
+
+def errors_of(watched: Watched) -> list[dict[str, str]]:
+    with urllib.request.urlopen(f"{watched.url}.shardpress/events", timeout=10) as answer:
+        state = json.loads(answer.readline().removeprefix(b"data: "))
+    errors: list[dict[str, str]] = state["errors"]
+    return errors
+
+
+@pytest.mark.slow
+def test_a_port_in_use_and_bad_settings_do_not_stop_it(tmp_path: Path) -> None:
+    (tmp_path / "build.toml").write_text("nonsense")
+    with watching(tmp_path / "build.toml", "--poll") as first:
+        at = first.wait_for("is not valid TOML")
+        tiny.graph_model(tmp_path / "m")
+        (tmp_path / "build.toml").write_text('[models.a]\nsource = "m/model.json"\n')
+        first.wait_for("release", at)
+        port = first.url.rsplit(":", 1)[1].strip("/")
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "build.toml").write_text("")
+        with watching(other / "build.toml", "--port", port) as second:
+            assert second.url != first.url
+            second.wait_for(f"port {port} is in use")
