@@ -49,7 +49,10 @@ def make_variables(tf: Any) -> list[Any]:
     variables = []
     for number, (before, behind) in enumerate(zip(widths, widths[1:], strict=False)):
         kernel = start((3, 3, before, behind)) * (0.0 if behind == 3 else 1.0)
-        variables += [tf.Variable(kernel, name=f"conv{number}_kernel"), tf.Variable(tf.zeros(behind), name=f"conv{number}_bias")]
+        variables += [
+            tf.Variable(kernel, name=f"conv{number}_kernel"),
+            tf.Variable(tf.zeros(behind), name=f"conv{number}_bias"),
+        ]
     return variables
 
 
@@ -104,7 +107,9 @@ def judge(tf: Any, variables: list[Any]) -> tuple[float, float]:
     """Give the PSNR in dB between an unseen picture and its ideal, before and after the network."""
     picture = read_picture(tf, judging_picture)[None]
     wanted = ideal(tf, picture)
-    before, after = (float(tf.image.psnr(wanted, other, 1.0)[0]) for other in (picture, improve(tf, variables, picture)))
+    before, after = (
+        float(tf.image.psnr(wanted, other, 1.0)[0]) for other in (picture, improve(tf, variables, picture))
+    )
     return before, after
 
 

@@ -37,14 +37,14 @@ async function runPictures(tf, model, { inputs = [], outputs = [] }, given, as) 
       fed[spec ? spec.input : key] = tensor;
     }
     const names = Object.keys(model.modelSignature.outputs);
-    /** @type {any[]} */
-    let answers;
+    let found;
     try {
-      answers = model.execute({ ...fed }, names);
+      found = model.execute({ ...fed }, names);
     } catch {
       // Only loops and branches of the graph need the slower way.
-      answers = await model.executeAsync({ ...fed }, names);
+      found = await model.executeAsync({ ...fed }, names);
     }
+    const answers = [found].flat();
     /** @type {Record<string, any>} */
     const result = {};
     for (const [i, name] of names.entries()) {

@@ -1,0 +1,124 @@
+"""Makes models that take and give pictures, and TensorFlow's own answers; run as a program, it imports TensorFlow.
+
+Usage: python glue_models.py FOLDER BEAUTIFY
+
+Writes photos as JPEG, what the SavedModel BEAUTIFY makes of them, small models with the answers to one photo, and what
+the stock converter says to BEAUTIFY (``refusal.txt``).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+samples = Path(__file__).parent.parent / "assets" / "samples"
+side = 144
+# Pictures, and the upper left corners of what is taken of them.
+photos = {
+    "astronaut": (20, 150), "chelsea": (60, 120), "coffee": (100, 200), "rocket": (5, 300), "cup": (180, 40),
+}  # fmt: skip
+files = {"rocket": "astronaut", "cup": "coffee"}
+
+
+def main(folder: Path, beautify: Path) -> None:
+    import numpy as np
+    import tensorflow as tf
+
+    folder.mkdir(parents=True, exist_ok=True)
+    serve = tf.saved_model.load(str(beautify)).signatures["serving_default"]
+    for name, (top, left) in photos.items():
+        pixels = tf.io.decode_png((samples / f"{files.get(name, name)}.png").read_bytes(), channels=3)
+        content = tf.io.encode_jpeg(pixels[top : top + side, left : left + side + 7], quality=95).numpy()
+        (folder / f"{name}.jpg").write_bytes(content)
+        better = serve(photo=tf.constant(content))["better"].numpy()
+        np.save(folder / f"{name}.npy", tf.io.decode_jpeg(better).numpy())
+    _small(folder, tf, np)
+    _refusal(folder, beautify)
+
+
+def _small(folder: Path, tf: Any, np: Any) -> None:
+    # PNG has no loss, so that nothing differs but what the glue does.
+    content = tf.io.encode_png(tf.io.decode_jpeg((folder / "coffee.jpg").read_bytes())).numpy()
+    (folder / "coffee.png").write_bytes(content)
+    text = tf.TensorSpec([], tf.string, "photo")
+
+    def resized(method: str) -> Any:
+        def body(photo: Any) -> Any:
+            pixels = tf.cast(tf.io.decode_png(photo, channels=3), tf.float32)
+            return tf.image.resize(pixels[None], [61, 201], method) / 255.0
+
+        return body
+
+    def legacy(photo: Any) -> Any:
+        pixels = tf.io.decode_png(photo, channels=3)[None]
+        return tf.raw_ops.ResizeBicubic(images=pixels, size=[61, 201]) / 255.0
+
+    def unit(photo: Any) -> Any:
+        return tf.io.decode_image(photo, channels=3, dtype=tf.float32, expand_animations=False) * 0.5
+
+    def grey(photo: Any) -> Any:
+        return tf.cast(tf.io.decode_png(photo, channels=1), tf.float32) / 255.0
+
+    def linear(photo: Any) -> Any:
+        pixels = tf.io.decode_png(photo, channels=3)[None]
+        return tf.image.resize(pixels, [50, 60]) / 255.0
+
+    def corners(photo: Any) -> Any:
+        pixels = tf.io.decode_png(photo, channels=3)[None]
+        return (
+            tf.raw_ops.ResizeNearestNeighbor(images=tf.cast(pixels, tf.float32), size=[50, 60], align_corners=True)
+            / 255.0
+        )
+
+    bodies = {
+        "bicubic": resized("bicubic"), "area": resized("area"), "legacy": legacy, "unit": unit, "grey": grey,
+        "linear": linear, "corners": corners,
+    }  # fmt: skip
+    module = tf.Module()
+    signatures = {}
+    for name, body in bodies.items():
+        # A weight, so that there is a model between the ends.
+        scale = tf.Variable(np.float32(0.75))
+        setattr(module, name, scale)
+        signatures[name] = tf.function(_scaled(body, scale), input_signature=[text])
+        np.save(folder / f"small-{name}.npy", signatures[name](tf.constant(content))["y"].numpy())
+        setattr(module, f"serve_{name}", signatures[name])
+    batch = tf.TensorSpec([None], tf.string, "photos")
+
+    @tf.function(input_signature=[batch])
+    def many(photos: Any) -> dict[str, Any]:
+        pixels = tf.map_fn(lambda one: tf.io.decode_png(one, channels=3), photos, fn_output_signature=tf.uint8)
+        turned = 255 - tf.reverse(pixels, [2])
+        return {
+            "mean": tf.reduce_mean(tf.cast(pixels, tf.float32), [1, 2]) / 255.0,
+            "png": tf.map_fn(tf.io.encode_png, turned, fn_output_signature=tf.string),
+        }
+
+    module.many = many
+    answers = many(tf.constant([content]))
+    np.save(folder / "small-many.npy", tf.io.decode_png(answers["png"][0]).numpy())
+    np.save(folder / "small-many-mean.npy", answers["mean"].numpy())
+    tf.saved_model.save(module, str(folder / "small"), signatures=signatures | {"many": many})
+
+
+def _scaled(body: Any, scale: Any) -> Any:
+    return lambda photo: {"y": body(photo) * scale}
+
+
+def _refusal(folder: Path, beautify: Path) -> None:
+    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
+
+    try:
+        stock.convert_tf_saved_model(str(beautify), str(folder / "stock"))
+        said = "converted"
+    except ValueError as error:
+        said = str(error)
+    (folder / "refusal.txt").write_text(said)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
