@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -313,3 +314,43 @@ def test_the_page_is_told_of_a_new_release_and_goes_on(context: BrowserContext, 
     finally:
         loader.write_bytes(old)
     check(page.evaluate("answer()"), place)
+
+
+def test_nothing_begins_before_the_load_event_and_visible_waits_for_its_element(
+    context: BrowserContext, place: Place
+) -> None:
+    below = '<img src="slow.png" alt=""><div id="below" data-model="big" style="margin-top: 9000px">here</div>'
+    (place.site.root / "long.html").write_text(page_text.replace("POLICY", "") + below)
+    held = threading.Event()
+
+    def fail(path: str) -> int | None:
+        if path == "/slow.png":
+            held.wait(60)
+            return 404
+        return None
+
+    place.site.fail = fail
+    page = context.new_page()
+    frames = (
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
+    )
+    try:
+        page.goto(f"{place.site.url}long.html", wait_until="commit")
+        page.wait_for_selector("html[data-ready]", state="attached")
+        page.evaluate("() => { window.handles = ['idle', 'visible'].map((when) => loader.models.big.load({ when })); }")
+        page.evaluate("() => handles.shift().cancel()")
+        page.evaluate("() => document.querySelector('#below').scrollIntoView()")
+        page.evaluate(frames)
+        assert page.evaluate("document.readyState") != "complete"
+        assert asked(page) == []
+        page.evaluate("scrollTo(0, 0)")
+        page.evaluate(frames)
+    finally:
+        held.set()
+    page.wait_for_load_state("load")
+    page.evaluate(frames)
+    assert page.evaluate("handles[0].progress.phase") == "waiting"
+    assert asked(page) == []
+    page.evaluate("document.querySelector('#below').scrollIntoView()")
+    page.evaluate("handles[0].full.then(() => {})")
+    assert asked(page) == sorted(place.files)
