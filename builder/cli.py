@@ -18,7 +18,7 @@ from builder.commands_deploy import commands as deploy_commands
 from builder.commands_develop import commands as develop_commands
 from builder.commands_develop import run_watch, watch_options
 from builder.config import json_schema, load_config
-from builder.console import Output, shared_options
+from builder.console import Output, error_mark, shared_options
 from builder.errors import BuildError, ShardpressError
 from builder.terminal import open_progress
 
@@ -101,14 +101,12 @@ def _build(
 @shared_options
 def check(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
     """Tell what would fail and why; write nothing."""
-    from builder.check import check_models
+    from builder.check import check_models, show
 
     output = Output(as_json, -1 if quiet else verbose)
     settings = load_config(config)
     found = check_models(settings)
-    width = max((len(item.name) for item in found), default=0)
-    for item in found:
-        output.say(f"{item.name.ljust(width)}  {item.kind:14}  {item.problem or 'ok'}")
+    output.say(show(found))
     problems = [item for item in found if item.problem]
     output.give({"ok": not problems, "models": [asdict(item) for item in found]})
     if problems:
@@ -185,9 +183,7 @@ def _interrupted() -> int:
 def _tell(error: ShardpressError, words: list[str]) -> None:
     errors = error.failures if isinstance(error, BuildError) else {"": error}
     for model, failure in errors.items():
-        click.echo(
-            click.style("error: ", fg="red", bold=True) + (f"model {model}: " if model else "") + str(failure), err=True
-        )
+        click.echo(error_mark() + (f"model {model}: " if model else "") + str(failure), err=True)
     if "--json" in words:
         entries = [
             {"model": model or None, "what": failure.what, "where": failure.where, "hint": failure.hint}

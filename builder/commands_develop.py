@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.console import Output, shared_options
+from builder.console import Output, error_mark, shared_options
 from builder.errors import BuildError, ShardpressError, UsageError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def run_watch(
         each = error.failures if isinstance(error, BuildError) else {"": error}
         for model, one in each.items():
             name = f"model {model}: " if model else ""
-            click.echo(click.style("error: ", fg="red", bold=True) + name + str(one), err=True)
+            click.echo(error_mark() + name + str(one), err=True)
         click.echo("Watching goes on; the last good bundle is served.", err=True)
 
     develop(development, progress, Voice(serving, built, failed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,11 @@ class Output:
         """Print the one JSON document, if that is wanted."""
         if self.as_json:
             click.echo(json.dumps(document, indent=1))
+
+
+def error_mark() -> str:
+    """Give what goes before an error, red where colours are wanted; click takes them away in pipes."""
+    return "error: " if os.environ.get("NO_COLOR") else click.style("error: ", fg="red", bold=True)
 
 
 def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
