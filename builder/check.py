@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from builder.config import Config
+from builder.config import Config, ModelConfig
 from builder.errors import ShardpressError, SourceError
+from builder.graphs.analysis import Finding, analyse, refusal
+from builder.graphs.cutting import find_tensors, fixed_cut
+from builder.graphs.flatten import outline_saved_model
+from builder.graphs.outline import Outline, outline_of
 from builder.sources.detect import detect
 from builder.sources.graphdef import read_graph, read_saved_model
 from builder.sources.safety import check_graph, check_saved_model
 from builder.sources.tfjs import read_model
 
+# Freezing turns these into constants and plain look-ups.
+frozen_ops = ("VarHandleOp", "Variable", "VariableV2", "ReadVariableOp", "ResourceGather", "ResourceGatherNd")
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One model that was looked at: its kind of source, and the paragraph of what would fail, or ``""``."""
+    """One model that was looked at.
+
+    Attributes:
+        name: in build.toml.
+        kind: of its source.
+        problem: the paragraph of what would fail, or ``""``.
+        ops: what TensorFlow.js lacks, and what becomes of it.
+    """
 
     name: str
     kind: str
     problem: str
+    ops: tuple[Finding, ...] = ()
 
 
 def check_models(config: Config) -> tuple[Checked, ...]:
@@ -30,6 +48,7 @@ def _check(config: Config, name: str) -> Checked:
     model = config.models[name]
     path = config.folder / model.source
     kind = "unknown"
+    findings: tuple[Finding, ...] = ()
     try:
         if not path.exists():
             raise SourceError(
@@ -38,10 +57,55 @@ def _check(config: Config, name: str) -> Checked:
         kind = detect(path)
         if kind == "tfjs":
             read_model(path)
-        elif kind == "saved-model":
-            check_saved_model(read_saved_model(path), model.signature, model.tags)
-        elif kind == "frozen-graph":
-            check_graph(read_graph(path))
+        outline = _outline(path, kind, model)
+        if outline is not None:
+            fixed = None
+            if model.cut.inputs or model.cut.outputs:
+                ends = (find_tensors(outline, side, model.source) for side in (model.cut.inputs, model.cut.outputs))
+                fixed = fixed_cut(outline, *ends)
+            analysis = analyse(outline, frozen_ops, fixed)
+            findings = analysis.findings
+            if analysis.refused:
+                raise refusal(outline, analysis, model.source)
     except ShardpressError as error:
-        return Checked(name, kind, str(error))
-    return Checked(name, kind, "")
+        return Checked(name, kind, str(error), findings)
+    return Checked(name, kind, "", findings)
+
+
+def _outline(path: Path, kind: str, model: ModelConfig) -> Outline | None:
+    """Give the graph of sources that are one; Keras makes its graph when it runs."""
+    if kind == "saved-model":
+        content = read_saved_model(path)
+        check_saved_model(content, model.signature, model.tags)
+        return outline_saved_model(content, model.signature, model.tags, model.source)
+    if kind == "frozen-graph":
+        graph = read_graph(path)
+        check_graph(graph)
+        return outline_of(graph, *_ends(graph, model.outputs))
+    return None
+
+
+def _ends(graph: Any, outputs: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    used = {text.lstrip("^").partition(":")[0] for node in graph.node for text in node.input}
+    inputs = {node.name: node.name for node in graph.node if node.op == "Placeholder"}
+    last = outputs or tuple(node.name for node in graph.node if node.name not in used and node.op != "NoOp")
+    return inputs, {name: name for name in last}
+
+
+def show(found: tuple[Checked, ...]) -> str:
+    """Put what was found into a table for people."""
+    width = max((len(item.name) for item in found), default=0)
+    lines: list[str] = []
+    for item in found:
+        lines.append(f"{item.name.ljust(width)}  {item.kind:14}  {item.problem or 'ok'}")
+        lines.extend(f"{'':{width}}  {line}" for line in _table(item.ops))
+    return "\n".join(lines)
+
+
+def _table(findings: tuple[Finding, ...]) -> Iterator[str]:
+    widest = max((len(finding.op) for finding in findings), default=0)
+    for finding in findings:
+        more = f" and {len(finding.nodes) - 1} more" if len(finding.nodes) > 1 else ""
+        yield f"{finding.outcome:9}  {finding.op.ljust(widest)}  {finding.nodes[0]}{more}: {' → '.join(finding.path)}"
+        if finding.advice:
+            yield f"{'':9}  {'':{widest}}  {finding.advice}"

@@ -61,7 +61,8 @@ run = """async ([name, file, form, as]) => {
       const found = new Uint8Array(await value.arrayBuffer());
       return { type: value.type, text: btoa(Array.from(found, (byte) => String.fromCharCode(byte)).join("")) };
     }
-    const pixels = value instanceof ImageData ? value : value.getContext("2d").getImageData(0, 0, value.width, value.height);
+    const { width, height } = value;
+    const pixels = value instanceof ImageData ? value : value.getContext("2d").getImageData(0, 0, width, height);
     return { kind: value.constructor.name, shape: [pixels.height, pixels.width, 4], values: Array.from(pixels.data) };
   };
   const answer = await handle.run(await forms[form](), as ? { as } : undefined);

@@ -1,14 +1,15 @@
 """Make the example models that take JPEG and give JPEG: ``python assets/recipes/beautify.py``.
 
 A small network (5.6 thousand weights) learns from two sample pictures what a slow filter does: it smooths skin and
-noise, keeps edges, and lifts contrast and colour a little. It is exported with its decoding and encoding inside the graph, as
-training code often does it. Seeds are fixed and TensorFlow runs deterministic kernels, so the same machine makes the
+noise, keeps edges, and lifts contrast and colour a little. It is exported with decoding and encoding inside its graph,
+as training code often does it. Seeds are fixed and TensorFlow runs deterministic kernels, so the same machine makes the
 same weights. Needs the sample pictures (``python assets/fetch.py``) and ``pip install "shardpress[convert]"``.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import shutil
 import sys
@@ -47,7 +48,7 @@ def make_variables(tf: Any) -> list[Any]:
     widths = (3, 16, 16, 16, 3)
     start = tf.keras.initializers.HeNormal(seed=5)
     variables = []
-    for number, (before, behind) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (before, behind) in enumerate(itertools.pairwise(widths)):
         kernel = start((3, 3, before, behind)) * (0.0 if behind == 3 else 1.0)
         variables += [
             tf.Variable(kernel, name=f"conv{number}_kernel"),

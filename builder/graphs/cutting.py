@@ -30,17 +30,27 @@ class Ends:
     replaced_outputs: Mapping[str, tuple[str, ...]]
 
 
-def fixed_cut(outline: Outline, inputs: tuple[str, ...], outputs: tuple[str, ...], where: str) -> Cut:
-    """Give the cut that the user asks for by naming the tensors at its ends.
+def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """Give the tensors that the user means; a name may leave out, or have on top, the functions around it.
 
     Raises:
-        UnsupportedOpsError: there is no such node.
+        UnsupportedOpsError: there is no such node, or several.
     """
-    for name in (*inputs, *outputs):
-        if source_of(name) not in outline.nodes:
-            near = [node for node in outline.nodes if node.endswith(source_of(name).rsplit("/", 1)[-1])][:8]
-            hint = f"Did you mean one of {near}?" if near else "Run build.py check to see nodes by name"
-            raise UnsupportedOpsError(f"has no node {name!r} to cut at", where=f"{where}, cut", hint=hint)
+    found = []
+    for name in names:
+        head, colon, number = name.partition(":")
+        near = [node for node in outline.nodes if f"/{node}".endswith(f"/{head}") or f"/{head}".endswith(f"/{node}")]
+        if head not in outline.nodes and len(near) != 1:
+            last = head.rsplit("/", 1)[-1]
+            similar = near or [node for node in outline.nodes if node.endswith(last)]
+            hint = f"Name one of {similar[:8]}" if similar else "Run build.py check to see nodes by name"
+            raise UnsupportedOpsError(f"has no one node {name!r} to cut at", where=f"{where}, cut", hint=hint)
+        found.append(f"{head if head in outline.nodes else near[0]}{colon}{number}")
+    return tuple(found)
+
+
+def fixed_cut(outline: Outline, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Cut:
+    """Give the cut that the user asks for by naming the tensors at its ends, as ``find_tensors`` gives them."""
     moving = descendants(outline, map(source_of, outline.inputs.values()))
     head = ancestors(outline, map(source_of, inputs)) & moving
     tail: set[str] = set()
