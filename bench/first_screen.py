@@ -165,6 +165,15 @@ class Handler(SimpleHTTPRequestHandler):
         """Keep quiet."""
 
 
+class Server(ThreadingHTTPServer):
+    """Does not report visitors that leave early."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Keep quiet."""
+
+
 def open_page(browser: Browser, limits: dict[str, Any], cpu: int) -> tuple[BrowserContext, Page, CDPSession]:
     context = browser.new_context()
     page = context.new_page()
@@ -291,8 +300,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_site(folder)
-        server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *a: Handler(*a, directory=str(folder)))
-        server.daemon_threads = True
+        server = Server(("127.0.0.1", 0), lambda *a: Handler(*a, directory=str(folder)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         wire = sum(p.stat().st_size for p in (folder / "stock").glob("*.br"))

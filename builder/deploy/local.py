@@ -49,6 +49,7 @@ class Local:
         index: of it.
         tool: the version that made it.
         models: by name.
+        worker: the offline worker's module.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class Local:
     index: Mapping[str, Any]
     tool: str
     models: Mapping[str, LocalModel]
+    worker: FileEntry
 
 
 def read_local(out: Path) -> Local:
@@ -77,7 +79,7 @@ def read_local(out: Path) -> Local:
     if hashlib.sha256(loader).hexdigest() != pinned.sha256:
         raise UsageError("is not what manifest.json says", where=str(out / "cdn" / pinned.url), hint="Build again")
     models = {name: _model(entry) for name, entry in manifest.models.items()}
-    return Local(out / "cdn", loader, read_index(loader), manifest.generator, models)
+    return Local(out / "cdn", loader, read_index(loader), manifest.generator, models, manifest.worker)
 
 
 def _model(entry: ModelEntry) -> LocalModel:

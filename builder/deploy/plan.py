@@ -118,7 +118,8 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     if pointer_there and same and headers_same and not choice.repair and base and stock == base.stock:
         return Plan(base, loader, stock, (), notes, idle=True)
     known = _known(local, base, live, touched, old_heads)
-    uploads = [upload for name in touched for upload in form.uploads(local.root, _files(local, name))]
+    files = [local.worker, *(file for name in touched for file in _files(local, name))]
+    uploads = list(form.uploads(local.root, files))
     distrust = choice.repair or not headers_same
     actions = _decide(uploads, known, store, base, distrust=distrust)
     actions += _decide(form.pinned(loader, folder), set(), store, base, distrust=True)

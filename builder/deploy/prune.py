@@ -150,7 +150,8 @@ def _why(item: Listed, needed: set[str], state: State, grace: float, now: float)
         return "left by a probe"
     if item.key.startswith(record_prefix):
         return "a record of an old release" if _generation(item.key) < state.generation - 1 else ""
-    if immutable_name.fullmatch(item.key) and plain(item.key) not in needed:
+    # Sites name the offline worker themselves, and it hardly ever changes.
+    if immutable_name.fullmatch(item.key) and not item.key.startswith("sw.") and plain(item.key) not in needed:
         return "no kept release names it"
     return ""
 
