@@ -11,6 +11,7 @@ import msgspec
 
 from builder.bundle import File, ModelBundle, head_url, make_head, shard_url
 from builder.cache import Blob, Cache
+from builder.calibration import Measured
 from builder.compress import Compressor, Encoded
 from builder.model import Model, TensorSpec
 from builder.segments import Precision, Stage, base, choose_codecs, plan_stages, quantize_weights
@@ -29,6 +30,7 @@ class Assembly:
     Attributes:
         head, content, shards, inputs, outputs: as in ``ModelBundle``.
         notes: sentences the user should read.
+        precision: what was measured of it, for ``report.json``; empty when nothing was.
         ids_below: rows of the tables that inputs look up, by input, for seeded verification.
     """
 
@@ -40,6 +42,7 @@ class Assembly:
     outputs: tuple[TensorSpec, ...]
     notes: tuple[str, ...]
     ids_below: Mapping[str, int]
+    precision: Mapping[str, Any]
 
     def bundle(self, load: str, priority: str) -> ModelBundle:
         """Add the policies."""
@@ -52,6 +55,7 @@ def assemble(
     *,
     labels: tuple[str, ...] | None,
     precision: Precision = "exact",
+    measured: Measured | None = None,
     outputs: tuple[tuple[str, tuple[str, ...]], ...] = (),
     shard_bytes: int,
     cache: Cache,
@@ -66,6 +70,7 @@ def assemble(
         model: as a source gave it.
         labels: what the outputs' numbers mean, if known.
         precision: how weights are stored, as in build.toml.
+        measured: what a measurement of its precision gave.
         outputs: name and outputs of each stage before the refining one; all come together when there are none.
         shard_bytes: about how large a shard is.
         cache: keeps the files.
@@ -74,9 +79,9 @@ def assemble(
         advance: told each one that is compressed.
     """
     model = quantize_weights(order_weights(model), precision)
-    codecs = choose_codecs(model, precision)
+    codecs = choose_codecs(model, precision, measured.codecs if measured else None)
     same = find_same(model.weights, tuple(codec.identity for codec in codecs))
-    notes = (*model.notes, *_weight_notes(model))
+    notes = (*model.notes, *_weight_notes(model), *(measured.notes if measured else ()))
     firsts = first_stages(model, outputs, f"models.{name}.stages") if outputs else ()
     stages = plan_stages(model.weights, codecs, same, tuple(stage for stage, _ in outputs) or (base,), firsts)
     plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
@@ -91,7 +96,9 @@ def assemble(
     head_blob = cache.put(head_content)
     head = File(head_url(name, head_blob.sha256), head_blob, compressor.encode(head_blob))
     advance(head_blob)
-    return Assembly(name, head, json.loads(head_content), files, model.inputs, model.outputs, notes, ids_below(model))
+    found = measured.facts if measured else {}
+    content = json.loads(head_content)
+    return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found)
 
 
 def _weight_notes(model: Model) -> tuple[str, ...]:
@@ -128,6 +135,7 @@ def to_record(assembly: Assembly) -> dict[str, Any]:
         "outputs": [asdict(spec) for spec in assembly.outputs],
         "notes": assembly.notes,
         "ids_below": assembly.ids_below,
+        "precision": assembly.precision,
     }
 
 
@@ -152,4 +160,5 @@ def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly |
         tuple(msgspec.convert(spec, TensorSpec) for spec in record["outputs"]),
         tuple(record["notes"]),
         record["ids_below"],
+        record["precision"],
     )

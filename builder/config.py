@@ -19,7 +19,8 @@ smallest_shard = 1024
 Size = Annotated[int | str, Meta(description="Bytes, as a number or as text: '256 KiB', '600 kB'.")]
 Load = Literal["now", "idle", "visible", "interaction", "manual"]
 Priority = Literal["high", "normal", "low"]
-Precision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
+WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
+Precision = Literal["exact", "balanced", "small", "auto", "float16", "uint8", "uint16"]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,7 +85,7 @@ class ModelConfig(_Table, frozen=True):
     load: Annotated[Load, Meta(description="When a page loads it.")] = "visible"
     priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
     precision: Annotated[
-        Precision | dict[str, Precision],
+        Precision | dict[str, WeightPrecision],
         Meta(description="How weights are stored; or a table of patterns of weight names, of which the first counts."),
     ] = "exact"
     stages: Annotated[

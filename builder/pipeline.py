@@ -7,15 +7,16 @@ import importlib.metadata
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from builder.assemble import Assembly, assemble, from_record, to_record
 from builder.bundle import File, ModelBundle
 from builder.cache import Cache, key_of
+from builder.calibration import Measured, input_digests, measure_precision, needs_measuring
 from builder.compress import Compressor
 from builder.config import Config, ModelConfig
 from builder.convert.requests import ConvertRequest, SourceOptions
@@ -69,6 +70,7 @@ class Built:
         artefact: the stock ``model.json`` it was made from: the source itself, or what TensorFlow converted.
         notes: sentences the user should read.
         ids_below: rows of the tables that inputs look up, by input.
+        precision: what was measured of it, for the report.
         compat: the stock copy, when asked for.
         stock: bytes of the stock form, as it is and with brotli, when measured.
         cached: nothing had to be done.
@@ -81,6 +83,7 @@ class Built:
     artefact: Path
     notes: tuple[str, ...]
     ids_below: Mapping[str, int]
+    precision: Mapping[str, Any] = field(default_factory=dict)
     compat: tuple[File, ...] = ()
     stock: tuple[int, int] | None = None
     cached: bool = False
@@ -225,6 +228,13 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         labels,
         model.precision,
         msgspec.to_builtins(model.stages),
+        [
+            model.verify.inputs,
+            msgspec.to_builtins(model.verify),
+            input_digests(model.verify.inputs, session.config.folder, session.cache),
+        ]
+        if needs_measuring(model)
+        else None,
         model.compat,
         session.config.shard_bytes,
         session.options.fast,
@@ -273,7 +283,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
     model: Model | None = None
     if assembly is None:
         model = _read(plan, artefact, notes)
-        assembly = _assemble(session, plan, model)
+        assembly = _assemble(session, plan, model, _calibrate(session, plan, model, artefact))
         cache.put_record("built", plan.key, to_record(assembly))
     compat: tuple[File, ...] = ()
     stock = None
@@ -291,6 +301,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
         artefact,
         assembly.notes,
         assembly.ids_below,
+        assembly.precision,
         compat,
         stock,
         cached,
@@ -304,13 +315,26 @@ def _read(plan: _Plan, artefact: Path, notes: tuple[str, ...]) -> Model:
     return replace(model, notes=(*model.notes, *notes), glue=glue)
 
 
-def _assemble(session: Session, plan: _Plan, model: Model) -> Assembly:
+def _calibrate(session: Session, plan: _Plan, model: Model, artefact: Path) -> Measured | None:
+    if not needs_measuring(plan.model):
+        return None
+    with session.cache.work() as work:
+        session.progress.begin(plan.name, "measure the precision", 1)
+        try:
+            folder = session.config.folder
+            return measure_precision(plan.name, plan.model, artefact, model, folder, work, session.pool.submit)
+        finally:
+            session.progress.end(plan.name)
+
+
+def _assemble(session: Session, plan: _Plan, model: Model, measured: Measured | None) -> Assembly:
     try:
         return assemble(
             plan.name,
             model,
             labels=plan.labels,
             precision=plan.model.precision,
+            measured=measured,
             outputs=tuple((stage.name, stage.outputs) for stage in plan.model.stages),
             shard_bytes=session.config.shard_bytes,
             cache=session.cache,
@@ -348,7 +372,17 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
     source = SourceOptions(session.config.folder / model.source, "kept")
     bundle = assembly.bundle(model.load, model.priority)
     artefact = Path(latest["artefact"])
-    return Built(bundle, model, source, latest["key"], artefact, assembly.notes, assembly.ids_below, cached=True)
+    return Built(
+        bundle,
+        model,
+        source,
+        latest["key"],
+        artefact,
+        assembly.notes,
+        assembly.ids_below,
+        assembly.precision,
+        cached=True,
+    )
 
 
 def _check_budget(built: Built, model: ModelConfig) -> Built:

@@ -174,6 +174,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "stages": [{"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()],
         "stock": None if built.stock is None else {"bytes": built.stock[0], "wire_bytes": built.stock[1]},
         "cached": built.cached,
+        "precision": built.precision or None,
         "notes": [*built.notes, *(verification.notes if verification else ())],
         "verification": None
         if verification is None

@@ -76,7 +76,7 @@ def choose_codecs(
     Args:
         model: its weights are those of ``quantize_weights``.
         precision: as in build.toml.
-        measured: codecs of the weights whose steps were measured; all others of that precision are ``balanced``.
+        measured: codecs of the weights that were measured; others are ``balanced`` if all is ``small``, else ``exact``.
     """
     fixed = _fixed(model)
     axes = channel_axes(model)
@@ -91,7 +91,7 @@ def choose_codecs(
 def _codec(weight: Weight, kind: str, axes: tuple[int, ...]) -> Codec:
     if not suits(weight):
         return Raw()
-    if kind not in {"balanced", "small", "auto"} or not axes:
+    if kind not in {"balanced", "small"} or not axes:
         return Exact()
     return balanced(weight, layout_of(weight.shape, axes)) or Exact()
 

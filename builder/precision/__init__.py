@@ -1,0 +1,1 @@
+"""How few bits each layer needs, measured by running the model; see ``docs/precision.md``."""

@@ -1,0 +1,76 @@
+"""Measures one model: from its artefact and inputs to steps and biases in a file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from builder.codecs.exact import suits
+from builder.codecs.steps import layout_of
+from builder.model import Model, Weight
+from builder.npz import write_npz
+from builder.precision.network import Node, add_shadows, find_layers, plain_nodes, shadow, shadow_input
+from builder.precision.nouns import MeasureRequest, MeasureResult
+from builder.precision.search import LayerData, Runner, ratio, search
+from builder.sources.tfjs import read_model
+from builder.transforms.channels import channel_axes
+from builder.transforms.order import order_weights
+
+MakeRunner = Callable[[Model, list[Node], list[dict[str, Any]]], Runner]
+
+
+def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureResult:
+    """Find how coarse the weights of a model may be and write steps and biases.
+
+    Args:
+        request: what to measure.
+        make_runner: gives what runs the model, from its nodes in TensorFlow's ops and the inputs.
+    """
+    began = time.monotonic()
+    model = order_weights(read_model(request.model_json))
+    nodes = plain_nodes(model.artifacts["modelTopology"])
+    layouts = {
+        index: layout_of(weight.shape, axes)
+        for index, (weight, axes) in enumerate(zip(model.weights, channel_axes(model), strict=True))
+        if axes and suits(weight) and np.isfinite(_values(weight)).all()
+    }
+    cases = []
+    for path in request.cases:
+        with np.load(path, allow_pickle=False) as arrays:
+            cases.append(dict(arrays))
+    layers = []
+    places = find_layers(nodes, model, frozenset(layouts))
+    for layer in places:
+        layout = layouts[layer.weight]
+        weight = model.weights[layer.weight]
+        bias = None if layer.bias is None else model.weights[layer.bias]
+        twin = shadow(layer.op), shadow_input(layer.op)
+        known = None if bias is None else (bias.name, _values(bias))
+        layers.append(LayerData(weight, _values(weight), layout, known, layer.result, *twin))
+    if not layers:
+        return MeasureResult((), (), (), (), (), ratio, False, 0.0)
+    runner = make_runner(model, add_shadows(nodes, places), cases)
+    found = search(layers, runner, len(cases), request.gate, request.seconds, request.metric)
+    names = [layer.weight.name for layer in layers]
+    coarse = [(name, steps) for name, steps in zip(names, found.steps, strict=True) if steps is not None]
+    arrays = {f"step{number}": steps for number, (_, steps) in enumerate(coarse)}
+    for number, name in enumerate(found.first):
+        arrays |= {f"first{number}": found.first[name], f"last{number}": found.last[name]}
+    write_npz(request.out, arrays)
+    return MeasureResult(
+        tuple(name for name, _ in coarse),
+        tuple(name for name, steps in zip(names, found.steps, strict=True) if steps is None),
+        tuple(found.first),
+        found.layers,
+        found.stages,
+        ratio,
+        found.met,
+        time.monotonic() - began,
+    )
+
+
+def _values(weight: Weight) -> Any:
+    return np.frombuffer(weight.data.read(0, weight.data.nbytes), "<f4").reshape(weight.shape)

@@ -1,0 +1,169 @@
+"""Turns a TensorFlow.js graph back into one that TensorFlow runs, and finds its layers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from builder.model import Model, Weight
+
+Node = dict[str, Any]
+fused = {
+    "_FusedConv2D": "Conv2D",
+    "FusedDepthwiseConv2dNative": "DepthwiseConv2dNative",
+    "_FusedMatMul": "MatMul",
+}
+kept_attributes = {
+    "Conv2D": ("T", "strides", "padding", "dilations", "data_format", "explicit_paddings", "use_cudnn_on_gpu"),
+    "DepthwiseConv2dNative": ("T", "strides", "padding", "dilations", "data_format", "explicit_paddings"),
+    "MatMul": ("T", "transpose_a", "transpose_b"),
+}
+activations = frozenset({"Relu", "Relu6", "Elu", "LeakyRelu", "Prelu", "Sigmoid", "Tanh"})
+layer_ops = frozenset({"Conv2D", "DepthwiseConv2dNative", "MatMul", "Conv2DBackpropInput"})
+sums = frozenset({"BiasAdd", "Add", "AddV2"})
+smallest_layer = 512  # elements; below, correcting biases costs more than coarse steps save
+number: Node = {"T": {"type": "DT_FLOAT"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A weight whose step can be chosen by itself.
+
+    Attributes:
+        weight: its index in the model.
+        bias: index of the bias that is added to what it gives, and to nothing else, or None.
+        result: the node that adds the bias.
+        op: the node that uses the weight.
+    """
+
+    weight: int
+    bias: int | None
+    result: str
+    op: str
+
+
+def plain_nodes(topology: Mapping[str, Any]) -> list[Node]:
+    """Give the nodes with all that only TensorFlow.js knows written out in TensorFlow's ops."""
+    return [plain for node in topology.get("node", []) for plain in _plain(node)]
+
+
+def _plain(node: Node) -> Iterator[Node]:
+    op, name, inputs = node["op"], node["name"], node.get("input", [])
+    if op == "Prelu":
+        yield from _prelu(name, inputs[0], inputs[1])
+        return
+    steps = [base64.b64decode(text).decode() for text in _list(node, "fused_ops")]
+    if op not in fused or not set(steps) <= {"BiasAdd", *activations}:
+        yield node
+        return
+    attributes = node.get("attr", {})
+    plain = {key: attributes[key] for key in kept_attributes[fused[op]] if key in attributes}
+    tail = [text for text in inputs if text.startswith("^")]
+    values = [text for text in inputs if not text.startswith("^")]
+    names = [f"{name}/plain{position}" for position in range(len(steps))] + [name]
+    yield {"name": names[0], "op": fused[op], "input": [*values[:2], *tail], "attr": plain}
+    extra = values[2:]
+    for before, after, step in zip(names, names[1:], steps, strict=False):
+        if step == "BiasAdd":
+            yield {"name": after, "op": "BiasAdd", "input": [before, extra.pop(0)], "attr": number}
+        elif step == "Prelu":
+            yield from _prelu(after, before, extra.pop(0))
+        else:
+            alpha = {"alpha": attributes["leakyrelu_alpha"]} if "leakyrelu_alpha" in attributes else {}
+            yield {
+                "name": after,
+                "op": step,
+                "input": [before],
+                "attr": number | (alpha if step == "LeakyRelu" else {}),
+            }
+
+
+def _prelu(name: str, value: str, alpha: str) -> Iterator[Node]:
+    yield {"name": f"{name}/above", "op": "Relu", "input": [value], "attr": number}
+    yield {"name": f"{name}/negated", "op": "Neg", "input": [value], "attr": number}
+    yield {"name": f"{name}/below", "op": "Relu", "input": [f"{name}/negated"], "attr": number}
+    yield {"name": f"{name}/scaled", "op": "Mul", "input": [f"{name}/below", alpha], "attr": number}
+    yield {"name": name, "op": "Sub", "input": [f"{name}/above", f"{name}/scaled"], "attr": number}
+
+
+def _list(node: Node, key: str) -> list[str]:
+    return list(node.get("attr", {}).get(key, {}).get("list", {}).get("s", []))
+
+
+def add_shadows(nodes: list[Node], layers: tuple[Layer, ...]) -> list[Node]:
+    """Give every layer a twin that applies other values to the same input: they are fed under ``shadow_input``."""
+    by_name = {node["name"]: node for node in nodes}
+    twins = []
+    for layer in layers:
+        node = by_name[layer.op]
+        twins.append(
+            {"name": shadow_input(layer.op), "op": "Placeholder", "attr": {"dtype": {"type": "DT_FLOAT"}}},
+        )
+        twins.append({**node, "name": shadow(layer.op), "input": _replaced(node["input"], shadow_input(layer.op))})
+    return [*nodes, *twins]
+
+
+def _replaced(inputs: list[str], name: str) -> list[str]:
+    return [inputs[0], name, *inputs[2:]]
+
+
+def shadow(op: str) -> str:
+    """Name the twin of an op."""
+    return f"{op}/shadow"
+
+
+def shadow_input(op: str) -> str:
+    """Name what is fed to the twin of an op."""
+    return f"{op}/shadow/values"
+
+
+def find_layers(nodes: list[Node], model: Model, coarse: frozenset[int]) -> tuple[Layer, ...]:
+    """Give the layers in the order of the model's weights: kernels that one op uses.
+
+    Args:
+        nodes: as ``plain_nodes`` gives them.
+        model: the model they are of.
+        coarse: indices of the weights that may become coarse.
+    """
+    index = {weight.name: number for number, weight in enumerate(model.weights)}
+    users: dict[str, list[tuple[Node, int]]] = {}
+    for node in nodes:
+        for position, reference in enumerate(node.get("input", [])):
+            users.setdefault(reference.lstrip("^").split(":")[0], []).append((node, position))
+    layers = []
+    for name, number_ in index.items():
+        uses = _uses(name, users)
+        if number_ not in coarse or model.weights[number_].size < smallest_layer or len(uses) != 1:
+            continue
+        node, position = uses[0]
+        if node["op"] in layer_ops and position == 1 and node.get("attr", {}).get("data_format", {}) in _channels_last:
+            bias, result = _bias(node["name"], users, index, model.weights)
+            layers.append(Layer(number_, bias, result, node["name"]))
+    return tuple(layers)
+
+
+_channels_last: tuple[dict[str, str], ...] = ({}, {"s": base64.b64encode(b"NHWC").decode()})
+
+
+def _uses(name: str, users: Mapping[str, list[tuple[Node, int]]]) -> list[tuple[Node, int]]:
+    """Give who uses a value, seen through Identity."""
+    found = []
+    for node, position in users.get(name, []):
+        found += _uses(node["name"], users) if node["op"] == "Identity" else [(node, position)]
+    return found
+
+
+def _bias(
+    name: str, users: Mapping[str, list[tuple[Node, int]]], index: Mapping[str, int], weights: tuple[Weight, ...]
+) -> tuple[int | None, str]:
+    uses = users.get(name, [])
+    if len(uses) == 1 and uses[0][0]["op"] in sums:
+        node, position = uses[0]
+        other = node["input"][1 - position].split(":")[0]
+        if other in index and len(_uses(other, users)) == 1:
+            weight = weights[index[other]]
+            if weight.dtype == "float32" and weight.quantization is None and len(weight.shape) == 1:
+                return index[other], node["name"]
+    return None, name

@@ -1,0 +1,96 @@
+"""What a measurement is asked and what it answers: small, frozen, picklable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.verify.nouns import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """Find how coarse the weights of a graph model may be.
+
+    Attributes:
+        model_json: the stock artefact.
+        cases: one ``.npz`` file for each input to run, arrays by input name.
+        out: the ``.npz`` file that gets steps and biases.
+        gate: what the base stage has to meet; None: the limit on the distance of the outputs.
+        metric: what agreement means in the report.
+        seconds: about how long the measuring of the layers may take.
+    """
+
+    model_json: Path
+    cases: tuple[Path, ...]
+    out: Path
+    gate: Gate | None = None
+    metric: str = "top1"
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """What was found for one weight.
+
+    Attributes:
+        weight: its name.
+        size: number of elements.
+        step: the base stage's step, the mean of all channels.
+        bits: order-0 entropy of its base codes, in bits an element.
+        distance: how far the outputs move when it alone has the trial step.
+        why: what the step follows from.
+    """
+
+    weight: str
+    size: int
+    step: float
+    bits: float
+    distance: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageFacts:
+    """How far the outputs of one stage are from the source's, if there are enough, on inputs kept for this.
+
+    Attributes:
+        stage: ``base`` or ``full``.
+        distance: KL divergence of probabilities in nats, twice the relative squared error of other outputs.
+        agreement: share of what agrees by the gate's metric.
+        low: lower end of the agreement's 95 % confidence interval.
+        high: its upper end.
+        inputs: number of inputs.
+    """
+
+    stage: str
+    distance: float
+    agreement: float
+    low: float
+    high: float
+    inputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureResult:
+    """What a measurement found.
+
+    Attributes:
+        weights: names of the weights with steps, in the order of the arrays ``step0``, ``step1``, … of the file.
+        fine: names of the weights for which a byte is too coarse: they stay ``exact``.
+        biases: names of the corrected biases, in the order of ``first0`` and ``last0``, …
+        layers: facts of all of them.
+        stages: of the base stage and of the last.
+        ratio: fine steps of a base step.
+        met: the base stage meets what it has to.
+        seconds: time taken.
+    """
+
+    weights: tuple[str, ...]
+    fine: tuple[str, ...]
+    biases: tuple[str, ...]
+    layers: tuple[LayerFacts, ...]
+    stages: tuple[StageFacts, ...]
+    ratio: int
+    met: bool
+    seconds: float

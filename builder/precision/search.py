@@ -1,0 +1,303 @@
+"""Chooses a step for each layer by running the model.
+
+1. Each layer alone gets a trial step and a corrected bias; how far the outputs move is its distance. The correction is
+   the mean of what the change of the weight makes of the layer's input.
+2. The coarsest steps for a given sum of distances follow: all ``trial * c * sqrt(size / distance)``, one ``c`` for the
+   whole model, and never so fine that a code needs more than a byte.
+3. ``c`` grows as long as the base stage, all layers coarse and all biases corrected, stays within its limit.
+4. At last the biases are corrected once more, front to back, by what each layer's mean is still off. This stays only
+   if the outputs are closer with it.
+5. The refining stage has an eighth of the steps, and biases of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.codecs import Codec, Layout
+from builder.codecs.exact import Exact
+from builder.codecs.steps import Steps
+from builder.model import Weight
+from builder.precision.distance import Arrays, distance, entropy, interval
+from builder.precision.nouns import LayerFacts, StageFacts
+from builder.verify.compare import compare
+from builder.verify.nouns import Gate
+
+Floats = NDArray[np.float32]
+Feeds = dict[str, Floats]
+Choice = Floats | None  # fine steps, or none: the weight stays exact
+ratio = 8
+trial_share = 8.0  # the trial step is the channel's rms divided by this
+largest_code = 127
+limit = 0.01  # KL in nats: about 98 of 100 answers stay
+searches = 8
+least_cases, most_cases = 4, 16
+least_distance = 1e-10
+
+
+class Runner(Protocol):
+    """Runs the model with other weights."""
+
+    def outputs(self, cases: Sequence[int], feeds: Feeds) -> Sequence[Arrays]:
+        """Give the outputs for some cases."""
+
+    def means(self, cases: Sequence[int], feeds: Feeds, results: Sequence[str]) -> list[Floats]:
+        """Give the means of tensors over all cases and all axes but the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerData:
+    """A layer with its values.
+
+    Attributes:
+        weight: as in the model.
+        values: its float32 values.
+        layout: of its channels.
+        bias: name and values of what can be corrected, or None.
+        result: the node that adds the bias.
+        shadow: the node that applies what is fed to ``shadow_input`` to the layer's own input.
+        shadow_input: its placeholder.
+    """
+
+    weight: Weight
+    values: Floats
+    layout: Layout
+    bias: tuple[str, Floats] | None
+    result: str
+    shadow: str
+    shadow_input: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Steps and biases, and what they were found from.
+
+    Attributes:
+        steps: the fine step of each channel, for each layer; None where it stays exact.
+        first: corrected biases of the base stage, by name.
+        last: those of the last stage.
+        layers: for each layer, what is reported.
+        stages: of both stages.
+        met: the base stage is within its limit.
+    """
+
+    steps: tuple[Choice, ...]
+    first: Feeds
+    last: Feeds
+    layers: tuple[LayerFacts, ...]
+    stages: tuple[StageFacts, ...]
+    met: bool
+
+
+def search(
+    layers: Sequence[LayerData],
+    runner: Runner,
+    count: int,
+    gate: Gate | None,
+    seconds: float,
+    metric: str = "top1",
+    clock: Callable[[], float] = time.monotonic,
+) -> Found:
+    """Find the coarsest steps that keep the base stage within ``gate``, or within the limit on the distance.
+
+    Args:
+        layers: what may become coarse.
+        runner: runs the model.
+        count: number of cases; every second one is kept for judging, if there are at least four.
+        gate: see ``MeasureRequest``.
+        seconds: about how long step 1 may take.
+        metric: what agreement means in the report.
+        clock: gives seconds.
+    """
+    everything = list(range(count))
+    calibrating = everything[::2] if count >= least_cases else everything
+    judging = everything[1::2] if count >= least_cases else everything
+    began = clock()
+    expected = runner.outputs(judging, {})
+    pace = (clock() - began) / len(judging)
+    affordable = int(seconds / (2 * max(1, len(layers)) * max(pace, 1e-6)))
+    few = calibrating[: max(2, min(most_cases, affordable))]
+    trials = [_trial(layer) for layer in layers]
+    distances = _sensitivities(layers, trials, runner, few)
+    job = _Job(layers, runner, calibrating, judging, expected, gate)
+
+    weights = [math.sqrt(layer.weight.size / moved) for layer, moved in zip(layers, distances, strict=True)]
+    factor = math.sqrt(limit / max(1, sum(layer.weight.size for layer in layers)))
+    best: tuple[list[Choice], Feeds] | None = None
+    low, high = 0.0, math.inf
+    for _ in range(searches):
+        steps: list[Choice] = [
+            _steps(layer, trial, factor * weight) for layer, trial, weight in zip(layers, trials, weights, strict=True)
+        ]
+        first = job.correct(steps, 1)
+        fits, moved = job.judge(steps, first)
+        if fits:
+            low, best = factor, (steps, first)
+        else:
+            high = factor
+        if math.isfinite(high) and low:
+            if high / low < 1.08:
+                break
+            factor = math.sqrt(low * high)
+        else:
+            aim = math.sqrt(limit / moved) if gate is None and 0 < moved < math.inf else (1.5 if fits else 1 / 1.5)
+            factor *= min(3.0, max(1 / 3.0, aim)) * (1.02 if fits else 0.98)
+    if best is None:
+        best = _spare(job, trials, distances)
+    steps = best[0]
+    first = job.settle(steps, best[1], affordable)
+    met, _ = job.judge(steps, first)
+    last = job.correct(steps, 0)
+    return Found(
+        tuple(steps),
+        first,
+        last,
+        tuple(_facts(*item) for item in zip(layers, steps, distances, strict=True)),
+        (job.stage("base", steps, first, 1, metric), job.stage("full", steps, last, 0, metric)),
+        met,
+    )
+
+
+def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float]) -> tuple[list[Choice], Feeds]:
+    """Leave the layers exact that hurt most for their size, twice as many each time, until the rest may have bytes."""
+    finest = [_steps(layer, trial, 0.0) for layer, trial in zip(job.layers, trials, strict=True)]
+    hurt = [
+        moved * float(np.mean((steps * ratio / np.maximum(trial, 1e-30)) ** 2)) / layer.weight.size
+        for layer, trial, steps, moved in zip(job.layers, trials, finest, distances, strict=True)
+    ]
+    order = sorted(range(len(finest)), key=lambda index: -hurt[index])
+    number = 1
+    while True:
+        spared = set(order[:number])
+        steps: list[Choice] = [None if index in spared else step for index, step in enumerate(finest)]
+        first = job.correct(steps, 1)
+        if number >= len(order) or job.judge(steps, first)[0]:
+            return steps, first
+        number *= 2
+
+
+def _trial(layer: LayerData) -> Floats:
+    """Give a step for each channel: an eighth of its root mean square."""
+    channels = layer.layout.channels_of(0, layer.weight.size)
+    squares = np.bincount(channels, np.square(layer.values.ravel(), dtype=np.float64), layer.layout.channels)
+    rms: Floats = np.sqrt(squares / (layer.weight.size / layer.layout.channels)).astype(np.float32)
+    return rms / np.float32(trial_share)
+
+
+def _steps(layer: LayerData, trial: Floats, factor: float) -> Floats:
+    """Give fine steps: an eighth of the base step, which is within what a byte can tell and the largest value."""
+    largest = np.zeros(layer.layout.channels)
+    np.maximum.at(largest, layer.layout.channels_of(0, layer.weight.size), np.abs(layer.values.ravel()))
+    return (np.clip(trial * factor, largest / largest_code, largest) / ratio).astype(np.float32)
+
+
+def _codec(layer: LayerData, steps: Choice) -> Codec:
+    return Exact() if steps is None else Steps(layer.layout, ratio, steps.astype("<f4").tobytes())
+
+
+def _quantized(layer: LayerData, steps: Choice, stage: int) -> Floats:
+    """Give the values as a page has them: stage 1 is the base, 0 the last."""
+    codec = _codec(layer, steps)
+    planes = {
+        plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(layer.weight) if not (stage and plane.refine)
+    }
+    return np.frombuffer(codec.decode(planes), "<f4").reshape(layer.weight.shape)
+
+
+def _sensitivities(
+    layers: Sequence[LayerData], trials: Sequence[Floats], runner: Runner, cases: Sequence[int]
+) -> list[float]:
+    expected = runner.outputs(cases, {})
+    coarse = [_quantized(layer, _steps(layer, trial, 1.0), 1) for layer, trial in zip(layers, trials, strict=True)]
+    shifts = _shifts(layers, coarse, runner, cases)
+    found = []
+    for layer, values, shift in zip(layers, coarse, shifts, strict=True):
+        feeds = {layer.weight.name: values}
+        if layer.bias:
+            feeds[layer.bias[0]] = layer.bias[1] - shift
+        found.append(max(least_distance, distance(runner.outputs(cases, feeds), expected)))
+    return found
+
+
+def _shifts(
+    layers: Sequence[LayerData], changed: Sequence[Floats], runner: Runner, cases: Sequence[int]
+) -> list[Floats]:
+    """Give the means of what the change of each weight makes of its layer's input."""
+    feeds = {layer.shadow_input: values - layer.values for layer, values in zip(layers, changed, strict=True)}
+    return runner.means(cases, feeds, [layer.shadow for layer in layers])
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all trials of whole models share."""
+
+    layers: Sequence[LayerData]
+    runner: Runner
+    calibrating: Sequence[int]
+    judging: Sequence[int]
+    expected: Sequence[Arrays]
+    gate: Gate | None
+
+    def feeds(self, steps: Sequence[Choice], biases: Mapping[str, Floats], stage: int) -> Feeds:
+        kernels = {
+            layer.weight.name: _quantized(layer, step, stage) for layer, step in zip(self.layers, steps, strict=True)
+        }
+        return kernels | dict(biases)
+
+    def correct(self, steps: Sequence[Choice], stage: int) -> Feeds:
+        """Give biases that undo what the rounding of each layer by itself does to its mean."""
+        values = [_quantized(layer, step, stage) for layer, step in zip(self.layers, steps, strict=True)]
+        shifts = _shifts(self.layers, values, self.runner, self.calibrating)
+        return {
+            layer.bias[0]: layer.bias[1] - shift for layer, shift in zip(self.layers, shifts, strict=True) if layer.bias
+        }
+
+    def settle(self, steps: Sequence[Choice], biases: Feeds, most: int) -> Feeds:
+        """Correct the biases of the base stage by what each layer's mean is off with all before it corrected."""
+        cases = self.calibrating[: max(2, most)]
+        corrected = [layer for layer in self.layers if layer.bias]
+        wanted = self.runner.means(cases, {}, [layer.result for layer in corrected])
+        feeds = self.feeds(steps, biases, 1)
+        for layer, target in zip(corrected, wanted, strict=True):
+            (mean,) = self.runner.means(cases, feeds, [layer.result])
+            if layer.bias:
+                feeds[layer.bias[0]] = feeds[layer.bias[0]] + target - mean
+        settled = {name: feeds[name] for name in biases}
+        return settled if self.judge(steps, settled)[1] <= self.judge(steps, biases)[1] else biases
+
+    def judge(self, steps: Sequence[Choice], biases: Mapping[str, Floats]) -> tuple[bool, float]:
+        got = self.runner.outputs(self.judging, self.feeds(steps, biases, 1))
+        moved = distance(got, self.expected)
+        if self.gate is None:
+            return moved <= limit, moved
+        return self.gate.admits(compare("base", got, self.expected, self.gate.metric)), moved
+
+    def stage(
+        self, name: str, steps: Sequence[Choice], biases: Mapping[str, Floats], stage: int, metric: str
+    ) -> StageFacts:
+        got = self.runner.outputs(self.judging, self.feeds(steps, biases, stage))
+        share = compare(name, got, self.expected, self.gate.metric if self.gate else metric).agreement
+        count = len(self.judging)
+        return StageFacts(name, distance(got, self.expected), share, *interval(share, count), count)
+
+
+def _facts(layer: LayerData, steps: Choice, moved: float) -> LayerFacts:
+    first, *rest = _codec(layer, steps).planes(layer.weight)
+    codes = np.frombuffer(first.read(0, layer.weight.size), np.int8)
+    if steps is None:
+        top = np.frombuffer(rest[0].read(0, layer.weight.size), np.int8)
+        bits = entropy(codes) + entropy(top)
+        return LayerFacts(layer.weight.name, layer.weight.size, 0.0, bits, moved, "exact: a byte is too coarse")
+    coarse = steps.astype(np.float64) * ratio
+    largest = np.zeros(layer.layout.channels)
+    np.maximum.at(largest, layer.layout.channels_of(0, layer.weight.size), np.abs(layer.values.ravel()))
+    floored = float(np.mean(coarse <= largest / largest_code * 1.001))
+    why = "as fine as a byte can tell" if floored > 0.5 else "as coarse as its distance allows"
+    return LayerFacts(layer.weight.name, layer.weight.size, float(coarse.mean()), entropy(codes), moved, why)
