@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.config import load_config
 from tests.whole import assert_whole
 
 root = Path(__file__).parents[1]
@@ -20,7 +21,7 @@ def build(folder: Path, *arguments: str) -> dict[str, bytes]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     cdn = folder / "dist" / "cdn"
-    assert len(assert_whole(cdn)["models"]) == 5
+    assert set(assert_whole(cdn)["models"]) == set(load_config(root / "build.toml").models)
     return {path.relative_to(cdn).as_posix(): path.read_bytes() for path in cdn.rglob("*") if path.is_file()}
 
 
