@@ -18,6 +18,7 @@ from builder.evidence.treemap import Box, squarify
 from builder.evidence.waterfall import simulate
 from builder.networks import networks
 from tests import tiny
+from tests.browsing import chromium
 
 settings = '[models.one]\nsource = "one/model.json"\nbudget = "9 kB"\n[models.two]\nsource = "two/model.json"\n'
 
@@ -173,3 +174,26 @@ def test_the_command_names_the_page(project: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.strip() == str(project / "dist/report.html")
     assert main(["report", "--out", str(project / "none")]) == 2
     assert "Build first" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_shows_it_offline(project: Path, scheme: str) -> None:
+    wrong: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page(color_scheme=scheme, offline=True, viewport={"width": 1000, "height": 800})  # type: ignore[arg-type]
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("request", lambda request: wrong.append(request.url) if request.url.startswith("http") else None)
+        page.goto((project / "dist/report.html").as_uri())
+        treemap = page.locator("#one svg").first
+        box = treemap.bounding_box()
+        assert box
+        assert box["width"] > 500
+        areas = treemap.locator("rect.s-base, rect.s-refine").evaluate_all(
+            "rects => rects.map(({ width, height }) => width.baseVal.value * height.baseVal.value)"
+        )
+        assert sum(areas) == pytest.approx(1000 * 420, rel=0.02)
+        back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (back == "rgb(255, 255, 255)") is (scheme == "light")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert wrong == []

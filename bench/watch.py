@@ -1,0 +1,159 @@
+"""How long from a save to the page, against running the stock converter and brotli again; and a storm of edits.
+
+    python bench/watch.py [--edits 1000] [--model 1]
+
+Prints seconds and ratios of one run, so that both sides share the machine's mood. Needs the packages of [convert] and
+[dev], Node and Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import brotli
+
+root = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(root))
+
+from tests import tiny  # noqa: E402
+from tests.browsing import chromium  # noqa: E402
+from tests.developing import watching  # noqa: E402
+from tests.test_watch import fuzz, served_weights  # noqa: E402
+
+make_models = """
+import sys
+import tf_keras as keras
+import tensorflow as tf
+for seed in (1, 2):
+    keras.utils.set_random_seed(seed)
+    model = keras.applications.MobileNetV2(weights=None)
+    tf.saved_model.save(model, f"{sys.argv[1]}/saved{seed}")
+"""
+page = """<!doctype html><html><head><script src="/node_modules/@tensorflow/tfjs/dist/tf.min.js"></script></head>
+<body><p id="mark">0</p><script type="module">
+import { models, configure } from "../../dist/cdn/loader.js";
+configure({ tf });
+await tf.setBackend("cpu");
+window.swaps = 0;
+document.addEventListener("shardpress:swap", () => window.swaps++);
+await Promise.all(Object.values(models).map((entry) => entry.load().full));
+window.policy = Object.values(models)[0].policy;
+window.live = true;
+</script></body></html>
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--edits", type=int, default=1000)
+    parser.add_argument("--model", type=int, default=1, help="0 leaves the comparison on a MobileNetV2 out")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small_edits(folder / "small")
+        if arguments.model:
+            mobile_net(folder / "mobile")
+        storm(folder / "storm", arguments.edits)
+
+
+def project(folder: Path, settings: str) -> Path:
+    (folder / "assets/pages").mkdir(parents=True)
+    (folder / "assets/pages/index.html").write_text(page)
+    (folder / "build.toml").write_text(settings)
+    return folder / "build.toml"
+
+
+def small_edits(folder: Path) -> None:
+    """Settings, page and weights of a tiny model, each several times."""
+    config = project(folder, '[models.a]\nsource = "m/model.json"\n')
+    tiny.graph_model(folder / "m")
+    with watching(config) as watched, chromium() as browser:
+        watched.wait_for("release")
+        tab = browser.new_page()
+        tab.goto(watched.url)
+        tab.wait_for_function("window.live")
+        index = folder / "assets/pages/index.html"
+
+        def setting(number: int) -> None:
+            policy = ("idle", "visible")[number % 2]
+            config.write_text(f'[models.a]\nsource = "m/model.json"\nload = "{policy}"\n')
+            tab.wait_for_function(f"window.live && window.policy === '{policy}'")
+
+        def text(number: int) -> None:
+            index.write_text(page.replace(">0<", f">{number + 1}<"))
+            tab.wait_for_function(f"window.live && document.querySelector('#mark').textContent === '{number + 1}'")
+
+        def weights(number: int) -> None:
+            before = tab.evaluate("window.swaps")
+            tiny.graph_model(folder / "m", tiny.weights(100 + number))
+            tab.wait_for_function(f"window.swaps > {before}")
+
+        for what, act in (("setting", setting), ("page", text), ("weights of a tiny model", weights)):
+            times = [timed(act, number) for number in range(5)]
+            print(f"save to live, {what}: median {statistics.median(times):.2f} s, worst {max(times):.2f} s")
+
+
+def timed(act: Callable[[int], None], number: int) -> float:
+    begun = time.monotonic()
+    act(number)
+    return time.monotonic() - begun
+
+
+def mobile_net(folder: Path) -> None:
+    """A changed SavedModel, by the stock converter with brotli and by watch mode."""
+    config = project(folder, '[models.a]\nsource = "saved"\n')
+    subprocess.run([sys.executable, "-c", make_models, str(folder)], check=True, capture_output=True)
+    begun = time.monotonic()
+    converter = Path(sys.executable).with_name("tensorflowjs_converter")
+    command = [str(converter), "--input_format=tf_saved_model", str(folder / "saved2"), str(folder / "stock")]
+    subprocess.run(command, check=True, capture_output=True)
+    converted = time.monotonic() - begun
+    for file in sorted((folder / "stock").iterdir()):
+        file.with_name(file.name + ".br").write_bytes(brotli.compress(file.read_bytes(), quality=11))
+    stock = time.monotonic() - begun
+    print(f"MobileNetV2, stock converter: {converted:.1f} s, with brotli 11: {stock:.1f} s")
+    for options in (["--fast"], []):
+        shutil.rmtree(folder / "saved", ignore_errors=True)
+        shutil.copytree(folder / "saved1", folder / "saved")
+        shutil.rmtree(folder / ".shardpress", ignore_errors=True)
+        with watching(config, *options) as watched, chromium() as browser:
+            watched.wait_for("release")
+            tab = browser.new_page()
+            tab.set_default_timeout(120_000)
+            tab.goto(watched.url)
+            tab.wait_for_function("window.live")
+            begun = time.monotonic()
+            shutil.rmtree(folder / "saved")
+            shutil.copytree(folder / "saved2", folder / "saved")
+            tab.wait_for_function("window.swaps > 0")
+            seconds = time.monotonic() - begun
+        name = " ".join(["--watch", *options])
+        print(f"MobileNetV2, {name}, to live in the page: {seconds:.1f} s, ratio {seconds / stock:.2f}")
+
+
+def storm(folder: Path, edits: int) -> None:
+    config = project(folder, '[models.a]\nsource = "m/model.json"\n')
+    tiny.graph_model(folder / "m")
+    done = 0
+    with watching(config, "--fast") as watched:
+        watched.wait_for("release")
+        while done < edits:
+            last = fuzz(folder, watched, min(100, edits - done), done)
+            done += min(100, edits - done)
+            until = time.monotonic() + 60
+            while not (served_weights(folder) == tiny.weights(last)["kernel"]).all():
+                assert time.monotonic() < until, "the state on disk is not served"
+                time.sleep(0.05)
+    print(f"{done} random edits: the server lives and serves the state on disk")
+
+
+if __name__ == "__main__":
+    main()
