@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -106,4 +107,11 @@ def _minify(script: str) -> str:
     before, mark, after = script.partition("const CONFIG=")
     index, _, code = after.partition("\n")
     lines = [line for line in before.splitlines() if line.startswith("/*!")]
-    return "\n".join([*lines, mark + index, str(minify.string("application/javascript", code)), ""])
+    return "\n".join([*lines, mark + index, str(minify.string("application/javascript", _enclose(code))), ""])
+
+
+def _enclose(module: str) -> str:
+    """Put a module's code into a function, as only names of functions are made short."""
+    names = ",".join(re.findall(r"^export (?:async )?(?:class|function|const) (\w+)", module, re.MULTILINE))
+    body = re.sub(r"^export ", "", module, flags=re.MULTILINE)
+    return f"export const {{{names}}} = (() => {{\n{body}\nreturn {{{names}}};\n}})();\n"

@@ -137,6 +137,8 @@ async function startWorker() {
         postMessage(result, { transfer: [...result.values()] });
       }
     };
+    // What a page's own tools did to this source may need things that are not here.
+    make([]);
     postMessage(0);
   };
   /** @type {string | undefined} */

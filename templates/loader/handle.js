@@ -111,7 +111,7 @@ class Work {
         if (Object.keys(fresh).length) await swap?.run(fresh, job);
         tf.dispose(fresh);
         fresh = {};
-        this.stage(stages[number]).resolve(this.model);
+        for (const name of stages.slice(0, number + 1)) this.stage(name).resolve(this.model);
         if (last) this.ready.resolve(this.model);
         if (number < stages.length - 1) this.report(stages[number]);
       }
@@ -151,8 +151,7 @@ class Work {
     const { name: model } = this.entry;
     const backend = this.tf?.getBackend?.();
     performance.measure(`shardpress ${model} ${stage}`, { start: this.started, end: performance.now() });
-    const { release } = CONFIG;
-    notify(settings.onEvent, { type: "stage", model, release, stage, ms: this.elapsed(), bytes, wire: this.wire, source, backend });
+    emit(model, { type: "stage", stage, ms: this.elapsed(), bytes, wire: this.wire, source, backend });
   }
 
   /** @param {Partial<Progress>} news */
@@ -177,7 +176,7 @@ class Work {
     this.job.abort();
     if (works.get(name) === this) works.delete(name);
     this.tell({ phase: code === "abort" ? "aborted" : "failed" });
-    notify(settings.onEvent, { type: "failure", model: name, release: CONFIG.release, code, message, url, ms: this.elapsed() });
+    emit(name, { type: "failure", code, message, url, ms: this.elapsed() });
     for (const { reject } of [this.ready, this.full, ...this.stages.values()]) reject(error);
   }
 

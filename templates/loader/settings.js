@@ -78,3 +78,11 @@ function notify(listener, value) {
     console.error(error);
   }
 }
+
+/**
+ * Tells the page's listener what happened to a model.
+ *
+ * @param {string} model
+ * @param {any} record the rest of a `LoadEvent`
+ */
+const emit = (model, record) => notify(settings.onEvent, { model, release: CONFIG.release, ...record });

@@ -67,8 +67,7 @@ async function keep(file, bytes) {
     await store?.put(keyOf(spec), bytes);
     file.kept = !!store;
   } catch (error) {
-    const { code, message, model } = asModelError(error, "quota", `${spec.path} cannot be kept for the next visit`, { model: spec.model });
-    notify(settings.onEvent, { type: "failure", model: model ?? "", release: CONFIG.release, code, message, url: undefined, ms: 0 });
+    emit(spec.model, { type: "failure", code: "quota", message: `${spec.path} cannot be kept for the next visit: ${error}`, ms: 0 });
   }
 }
 
