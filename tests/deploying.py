@@ -19,14 +19,21 @@ from builder.stores import TargetStore
 from tests.models import write_model
 
 
-def project(folder: Path, *, targets: str = "", seeds: dict[str, int] | None = None, width: int = 200) -> Path:
+def project(
+    folder: Path,
+    *,
+    targets: str = "",
+    seeds: dict[str, int] | None = None,
+    width: int = 200,
+    shard_bytes: str = "4 KiB",
+) -> Path:
     """Write and build a project of small models; seeds change their weights."""
     folder.mkdir(parents=True, exist_ok=True)
     seeds = seeds or {"a": 1, "b": 2}
     tables = "\n".join(f'[models.{name}]\nsource = "{name}/model.json"' for name in seeds)
     for name, seed in seeds.items():
         write_model(folder / name, width=width, seed=seed)
-    (folder / "build.toml").write_text(f'[build]\nshard_bytes = "4 KiB"\n{tables}\n{targets}\n')
+    (folder / "build.toml").write_text(f'[build]\nshard_bytes = "{shard_bytes}"\n{tables}\n{targets}\n')
     build(folder)
     return folder
 
