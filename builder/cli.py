@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def _build(
         only=only, jobs=jobs or os.cpu_count() or 1, use_cache=not no_cache, fast=fast, compare=compare
     )
     if watch:
-        with open_progress(quiet=quiet, verbose=verbose) as progress:
-            run_watch(config, options, out, output, progress, strict=strict, **serving)
+        opener = partial(open_progress, quiet=quiet, verbose=verbose)
+        run_watch(config, options, out, output, opener, strict=strict, **serving)
         return
     settings = load_config(config)
     target = out or settings.folder / settings.build.out

@@ -16,7 +16,7 @@ from builder.errors import BuildError, ShardpressError, UsageError
 
 if TYPE_CHECKING:
     from builder.pipeline import BuildOptions
-    from builder.progress import Progress
+    from builder.watch.develop import ProgressOpener
 
 needed = ("starlette", "uvicorn", "watchdog", "cryptography")
 network_names = ("3g", "slow-4g", "fast-4g")
@@ -46,7 +46,7 @@ def run_watch(
     options: BuildOptions,
     out: Path | None,
     output: Output,
-    progress: Progress,
+    progress: ProgressOpener,
     *,
     strict: bool,
     port: int,

@@ -20,11 +20,13 @@ import pytest
 from builder.bundle import pinned_url
 from builder.errors import UsageError
 from builder.networks import Network, networks
+from builder.render import render
 from builder.serve.app import Site, client_path, is_local, make_app
 from builder.serve.files import Mount, accepts, locate
 from builder.serve.hub import Hub
 from builder.serve.run import bind, is_loopback, running
 from tests import tiny
+from tests.test_render import check_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,3 +272,9 @@ def test_locate_and_accepts() -> None:
     assert accepts("gzip;q=1.0, br;q=0.5", "br")
     assert not accepts("*;q=0.0", "br")
     assert not accepts("gzip", "br")
+
+
+@pytest.mark.slow
+def test_the_client_is_typed(tmp_path: Path) -> None:
+    (tmp_path / "client.js").write_text(render("dev/client.js"))
+    check_types(tmp_path, "client.js")

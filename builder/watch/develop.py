@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from builder.watch.loop import Change, Loop, Pace
 from builder.watch.snapshot import Inputs, inputs_of
 
 usual_pages = "assets/pages"
+ProgressOpener = Callable[[], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Developer:
     """Builds, and keeps the pages told; the part between the loop and the server."""
 
     def __init__(
-        self, development: Development, progress: Progress, voice: Voice, hub: Hub, pool: ConversionPool
+        self, development: Development, progress: ProgressOpener, voice: Voice, hub: Hub, pool: ConversionPool
     ) -> None:
         """Put together."""
         self._development = development
@@ -136,15 +137,16 @@ class Developer:
                 self._hub.update(errors=failures(error))
 
     def _publish(self, config: Config, out: Path, begun: float, *, check: bool) -> None:
-        result = build(
-            config,
-            self._development.build,
-            out,
-            self._progress,
-            strict=self._development.strict and check,
-            check=check,
-            pool=self._pool,
-        )
+        with self._progress() as progress:
+            result = build(
+                config,
+                self._development.build,
+                out,
+                progress,
+                strict=self._development.strict and check,
+                check=check,
+                pool=self._pool,
+            )
         self._out = out
         bundles = [built.bundle for built in result.models]
         self._hub.update(
@@ -163,8 +165,13 @@ class Developer:
         return (self._development.pages or self._folder / usual_pages,)
 
 
-def develop(development: Development, progress: Progress, voice: Voice) -> None:
+def develop(development: Development, progress: ProgressOpener, voice: Voice) -> None:
     """Build, serve and watch until interrupted.
+
+    Args:
+        development: what is asked for.
+        progress: opened for each build, so that nothing is drawn between them.
+        voice: how to speak.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C or SIGTERM; everything has been ended.

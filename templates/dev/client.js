@@ -151,6 +151,7 @@ async function transplant(model, next) {
 
 /** @param {any} model */
 function isAlive(model) {
+  /** @type {any[]} */
   const tensors = model.executor ? Object.values(model.executor.weightMap).flat() : model.weights.map((/** @type {any} */ { val }) => val);
   return tensors.every(({ isDisposed }) => !isDisposed);
 }
