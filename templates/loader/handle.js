@@ -16,6 +16,7 @@
  * @property {AbortSignal} [signal]
  * @property {(progress: Progress) => void} [onProgress]
  * @property {Priority} [priority]
+ * @property {boolean} [warmup] whether to run the model once on zeros, in idle time after `ready`
  */
 
 /** The work that all handles of one model share: it ends when the last handle has been cancelled or disposed. */
@@ -210,7 +211,7 @@ class Handle {
    * @param {LoadOptions} options
    */
   constructor(work, options) {
-    const { signal, onProgress, priority, when } = options;
+    const { signal, onProgress, priority, when, warmup } = options;
     this.#work = work;
     work.users++;
     work.holders++;
@@ -228,6 +229,7 @@ class Handle {
     /** The same model, once it has its final precision. @type {Promise<any>} */
     this.full = this.#unlessStopped(work.full);
     this.full.then(end, end);
+    if (warmup) this.ready.then((model) => warmUp(work.tf, model)).catch(() => {});
     if (signal?.aborted) abort();
     else {
       occasion(work.entry.name, options, this.#waiting.signal).then(

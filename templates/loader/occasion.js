@@ -22,7 +22,7 @@ async function occasion(model, { when = "now", target }, signal) {
   if (when === "interaction") await happens(place, ["pointerenter", "focusin", "touchstart"], signal);
   if (page.readyState !== "complete") await happens(globalThis, ["load"], signal);
   if (when === "visible") await seen(place, signal);
-  if (when === "idle") await new Promise((done) => ("requestIdleCallback" in globalThis ? requestIdleCallback(done, { timeout: 3000 }) : setTimeout(done, 300)));
+  if (when === "idle") await idle();
   const { connection } = device;
   const frugal = () => settings.respectSaveData !== false && (connection?.saveData || /2g/.test(connection?.effectiveType));
   while (when !== "interaction" && frugal()) await happens(connection, ["change"], signal);

@@ -63,3 +63,8 @@ function breather() {
     start = performance.now();
   };
 }
+
+/** Waits until the thread has nothing else to do; some browsers cannot tell. */
+function idle() {
+  return new Promise((done) => ("requestIdleCallback" in globalThis ? requestIdleCallback(done, { timeout: 3000 }) : setTimeout(done, 300)));
+}

@@ -41,22 +41,24 @@ export function baseFloats(floats) {
 
 /**
  * Makes one model.
- * @param weights each `{name, shape, dtype, bytes, codec?, quantization?, same?}`
+ * @param weights each `{name, shape, dtype, bytes, codec?, quantization?, same?, stage?}`
+ * @param stages names of the stages before the one that refines
  * @param edit a function that may change the head before it is written
  */
-export function makeModel(name, { kind = "graph-model", artifacts = { modelTopology: {} }, weights, shardBytes = 64, edit, labels }) {
-  const pieces = { 0: [], 1: [] };
-  const specs = weights.map(({ bytes, planes: given, ...spec }, i) => {
+export function makeModel(name, { kind = "graph-model", artifacts = { modelTopology: {} }, weights, shardBytes = 64, edit, labels, stages: outputs = ["base"] }) {
+  const names = [...outputs, "refine"];
+  const pieces = names.map(() => []);
+  const specs = weights.map(({ bytes, planes: given, stage = 0, ...spec }, i) => {
     if (spec.same === undefined) {
       const planes = given ? given : spec.codec === "exact" ? exactPlanes(new Uint32Array(bytes.slice().buffer)) : [bytes];
-      planes.forEach((plane, p) => pieces[p > 1 ? 1 : 0].push([i, p, plane]));
+      planes.forEach((plane, p) => pieces[p > 1 ? outputs.length : stage].push([i, p, plane]));
       if (spec.dtype === "string") spec.bytes = bytes.length;
     }
     return spec;
   });
   const shards = [];
   const contents = [];
-  for (const stage of [0, 1]) {
+  for (const stage of names.keys()) {
     let segments = [];
     let parts = [];
     let length = 0;
@@ -86,7 +88,7 @@ export function makeModel(name, { kind = "graph-model", artifacts = { modelTopol
     }
     close();
   }
-  const stages = pieces[1].length ? ["base", "refine"] : ["base"];
+  const stages = pieces.at(-1).length ? names : outputs;
   const head = { format: 1, name, kind, contract: "0".repeat(16), artifacts, ...(labels && { labels }), stages, shards, weights: specs };
   edit?.(head);
   const text = Buffer.from(typeof head.text === "string" ? head.text : JSON.stringify(head));
@@ -97,7 +99,7 @@ export function makeModel(name, { kind = "graph-model", artifacts = { modelTopol
   for (const { stage, bytes } of contents) {
     const n = (counts[stage] ??= 0);
     counts[stage]++;
-    files.set(`assets/${name}-${["base", "refine"][stage]}-${n}.${hash(bytes).slice(0, 16)}.bin`, bytes);
+    files.set(`assets/${name}-${names[stage]}-${n}.${hash(bytes).slice(0, 16)}.bin`, bytes);
   }
   const total = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   return { name, item: [sha256, text.length, "manual", "normal", kind, total, total], files };

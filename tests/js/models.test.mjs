@@ -303,6 +303,53 @@ test("loops that run all the time give old or new answers, never a mixture", asy
   assert.equal(tf.memory().numTensors, before);
 });
 
+test("an output can be executed as soon as its own stage is there, exactly at the end, and no tensor stays", async () => {
+  const before = tf.memory().numTensors;
+  const second = floats(9, 7);
+  const nodes = [input(-1, 4), constant("w"), constant("v"), constant("b"), matMul("m", "x", "w"), matMul("n", "m", "v"), node("y", "AddV2", ["n", "b"])];
+  const weights = [exact("w", [4, 3], kernel), { ...exact("v", [3, 3], second), stage: 1 }, { ...raw("b", [3], bias), stage: 1 }];
+  const built = makeModel("faces", { artifacts: graph(nodes), weights, stages: ["detect", "mesh"] });
+  const gates = { mesh: makeGate(), refine: makeGate() };
+  const { models } = await open(built, { answer: (path) => gates[/-(mesh|refine)-/.exec(path)?.[1]]?.pass() });
+  const handle = models.faces.load();
+  const values = (model, name) => tf.tidy(() => model.execute(x, name).dataSync());
+  const expect = (w, v) => tf.tidy(() => x.matMul(tf.tensor2d(w, [4, 3])).matMul(tf.tensor2d(v, [3, 3])).add(tf.tensor1d(bias)).dataSync());
+  const detect = (w) => tf.tidy(() => x.matMul(tf.tensor2d(w, [4, 3])).dataSync());
+  const model = await handle.until("detect");
+  assert.deepEqual(values(model, "m"), detect(baseFloats(kernel)));
+  assert.throws(() => values(model, "y"));
+  gates.mesh.open();
+  assert.equal(await handle.ready, model);
+  assert.equal(await handle.until("mesh"), model);
+  assert.deepEqual(values(model, "y"), expect(baseFloats(kernel), baseFloats(second)));
+  gates.refine.open();
+  assert.equal(await handle.full, model);
+  assert.equal(await handle.until("refine"), model);
+  assert.deepEqual(values(model, "y"), expect(kernel, second));
+  handle.dispose();
+  assert.equal(tf.memory().numTensors, before);
+});
+
+test("warming up runs the model once after ready and leaves nothing", async () => {
+  const before = tf.memory().numTensors;
+  const { built } = await layersBundle();
+  const { models } = await open([built, dense()]);
+  for (const name of ["layers", "faces"]) {
+    const handle = models[name].load({ warmup: true });
+    const model = await handle.ready;
+    const ran = new Promise((done) => {
+      const method = name === "layers" ? "predict" : "predictAsync";
+      const call = model[method];
+      model[method] = (...args) => (done(args[0][0].shape), call.apply(model, args));
+    });
+    assert.deepEqual(await ran, [1, 4]);
+    await handle.full;
+    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    handle.dispose();
+    assert.equal(tf.memory().numTensors, before, name);
+  }
+});
+
 async function layersBundle({ kernelConstraint } = {}) {
   const source = tf.sequential({
     layers: [
