@@ -45,6 +45,10 @@ check: setup ## Only the checks of the Python code: style, types, layers
 serve: ## Serve this folder on 127.0.0.1 to look at the example pages
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1
 
+.PHONY: watch
+watch: setup ## Build, serve on 127.0.0.1 and build again on every change
+	$(PY) build.py --watch --port $(PORT)
+
 .PHONY: setup
 setup: $(VENV)/.ready node_modules/.package-lock.json ## Only the virtual environment and the npm packages
 

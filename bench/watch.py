@@ -96,9 +96,17 @@ def small_edits(folder: Path) -> None:
             tiny.graph_model(folder / "m", tiny.weights(100 + number))
             tab.wait_for_function(f"window.swaps > {before}")
 
-        for what, act in (("setting", setting), ("page", text), ("weights of a tiny model", weights)):
+        def template(_: int) -> None:
+            tab.evaluate("() => { window.old = true; }")
+            (root / "templates" / "loader.js.j2").touch()
+            tab.wait_for_function("window.live && !window.old")
+
+        edits = (("setting", setting), ("page", text), ("weights of a tiny model", weights), ("template", template))
+        for what, act in edits:
             times = [timed(act, number) for number in range(5)]
-            print(f"save to live, {what}: median {statistics.median(times):.2f} s, worst {max(times):.2f} s")
+            print(
+                f"save to live, {what}: median {statistics.median(times):.2f} s, worst {max(times):.2f} s", flush=True
+            )
 
 
 def timed(act: Callable[[int], None], number: int) -> float:
@@ -119,7 +127,7 @@ def mobile_net(folder: Path) -> None:
     for file in sorted((folder / "stock").iterdir()):
         file.with_name(file.name + ".br").write_bytes(brotli.compress(file.read_bytes(), quality=11))
     stock = time.monotonic() - begun
-    print(f"MobileNetV2, stock converter: {converted:.1f} s, with brotli 11: {stock:.1f} s")
+    print(f"MobileNetV2, stock converter: {converted:.1f} s, with brotli 11: {stock:.1f} s", flush=True)
     for options in (["--fast"], []):
         shutil.rmtree(folder / "saved", ignore_errors=True)
         shutil.copytree(folder / "saved1", folder / "saved")
@@ -136,7 +144,7 @@ def mobile_net(folder: Path) -> None:
             tab.wait_for_function("window.swaps > 0")
             seconds = time.monotonic() - begun
         name = " ".join(["--watch", *options])
-        print(f"MobileNetV2, {name}, to live in the page: {seconds:.1f} s, ratio {seconds / stock:.2f}")
+        print(f"MobileNetV2, {name}, to live in the page: {seconds:.1f} s, ratio {seconds / stock:.2f}", flush=True)
 
 
 def storm(folder: Path, edits: int) -> None:

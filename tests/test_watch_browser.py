@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from tests import tiny
 from tests.browsing import chromium
-from tests.developing import Watched, watching
+from tests.developing import Watched, root, watching
 
 pytestmark = pytest.mark.slow
 patience = 20_000
@@ -111,7 +111,9 @@ def test_a_model_with_a_loop_is_swapped_between_its_calls(folder: Path, page: Pa
     page.evaluate("() => { window.done = false; window.swaps = []; }")
     content = (folder / "models/loop/weights.bin").read_bytes()
     page.evaluate(
-        "() => { window.run = (async () => { while (!window.done) { await answers(); await new Promise((go) => setTimeout(go)); } })(); }"
+        """() => { window.run = (async () => {
+             while (!window.done) { await answers(); await new Promise((go) => setTimeout(go)); }
+           })(); }"""
     )
     (folder / "models/loop/weights.bin").write_bytes(content[:12] + np.full(80, 7, np.float32).tobytes())
     page.wait_for_function("window.swaps.includes('loop')")
@@ -151,6 +153,9 @@ def test_anything_else_reloads_the_page(folder: Path, page: Page) -> None:
     token = page.evaluate("window.token")
     (folder / "build.toml").write_text(settings + 'load = "idle"\n')
     reloaded("policy")
+    token = page.evaluate("window.token")
+    (root / "templates/loader.js.j2").touch()
+    reloaded("template")
     token = page.evaluate("window.token")
     tiny.graph_model(folder / "models/plain", tiny.weights(3), generatedBy="another topology")
     reloaded("topology")
