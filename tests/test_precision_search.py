@@ -182,7 +182,7 @@ def test_a_measured_build_answers_within_its_gate(
     assert main(["-q"]) == 0
     report = json.loads((tmp_path / "dist" / "report.json").read_bytes())["models"]["face"]
     base, full = report["verification"]["stages"]
-    assert base["agreement"] >= 0.9
+    assert base["agreement"] >= (0.9 if precision == "auto" else 0.8)
     assert full["max_error"] <= base["max_error"] / 4
     assert {layer["weight"] for layer in report["precision"]["weights"]} == {"first", "second"}
     assert [stage["inputs"] for stage in report["precision"]["stages"]] == [4, 4]
