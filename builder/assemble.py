@@ -101,11 +101,6 @@ def assemble(
     return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found)
 
 
-def facts_of(measured: Measured | None) -> Mapping[str, Any]:
-    """Give what a report says of a measurement."""
-    return measured.facts if measured else {}
-
-
 def _weight_notes(model: Model) -> tuple[str, ...]:
     names = find_non_finite(model.weights)
     if not names:

@@ -228,9 +228,6 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         labels,
         model.precision,
         msgspec.to_builtins(model.stages),
-        [model.verify.inputs, msgspec.to_builtins(model.verify), input_digests(model.verify.inputs, session.config.folder, session.cache)]
-        if needs_measuring(model)
-        else None,
         [
             model.verify.inputs,
             msgspec.to_builtins(model.verify),

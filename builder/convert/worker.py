@@ -39,8 +39,6 @@ from builder.convert.graphs import (
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.convert.results import write_glue
 from builder.errors import ConversionError, SourceError, UnsafeModelError
-from builder.model import Model, Weight
-from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from builder.graphs.glue import describe
@@ -800,118 +798,6 @@ def _write(result: _Result, out: Path) -> None:
         initializer_signature_def=signature,
         resource_ids_maps=ids,
     )
-
-
-# --- running a converted graph with other weights ---------------------------------------------------------------------
-
-
-def measure(request: MeasureRequest) -> MeasureResult:
-    """Find how coarse the weights of a converted model may be, see ``MeasureRequest``.
-
-    Raises:
-        ConversionError: TensorFlow cannot be imported, or cannot run the model.
-    """
-    from builder.precision.measure import measure_model
-
-    try:
-        return measure_model(request, _GraphRunner)
-    finally:
-        _forget()
-
-
-class _GraphRunner:
-    """Runs a TensorFlow.js graph in TensorFlow; constants that are fed have the fed values."""
-
-    def __init__(self, model: Model, nodes: list[dict[str, Any]], cases: list[Arrays]) -> None:
-        """Make the graph and a session.
-
-        Raises:
-            ConversionError: TensorFlow does not take the graph.
-        """
-        from google.protobuf.json_format import ParseDict
-
-        self._tf = tf = _tensorflow()
-        topology = model.artifacts["modelTopology"]
-        weights = {weight.name: weight for weight in model.weights}
-        graph_def = tf.compat.v1.GraphDef()
-        try:
-            ParseDict({**topology, "node": [_without_value(node) for node in nodes]}, graph_def)
-            functions = [node for function in graph_def.library.function for node in function.node_def]
-            for node in (*graph_def.node, *functions):
-                if node.op == "Const" and node.name in weights:
-                    node.attr["value"].CopyFrom(_constant(tf, weights[node.name], node.attr["dtype"].type))
-            self._graph = tf.Graph()
-            with self._graph.as_default():
-                tf.import_graph_def(graph_def, name="")
-        except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
-            raise ConversionError(
-                f"TensorFlow cannot run the converted model, so its precision cannot be measured: {error}",
-                hint='Use precision = "balanced" or "exact"',
-            ) from error
-        signature = model.artifacts.get("signature", {})
-        self._inputs = {name: info["name"] for name, info in signature.get("inputs", {}).items()}
-        self._inputs = self._inputs or {spec.name: f"{spec.name}:0" for spec in model.inputs}
-        self._outputs = {name: info["name"] for name, info in signature.get("outputs", {}).items()}
-        self._outputs = self._outputs or {spec.name: f"{spec.name}:0" for spec in model.outputs}
-        self._cases = cases
-        self._means: dict[str, Any] = {}
-        self._session = tf.compat.v1.Session(graph=self._graph)
-
-    def outputs(self, cases: Sequence[int], feeds: Arrays) -> list[Arrays]:
-        """Give the outputs for some cases."""
-        return [self._run(self._outputs, case, feeds) for case in cases]
-
-    def means(self, cases: Sequence[int], feeds: Arrays, results: Sequence[str]) -> list[Any]:
-        """Give the means of tensors over all cases and all axes but the last."""
-        with self._graph.as_default():
-            for name in results:
-                if name not in self._means:
-                    tensor = self._graph.get_tensor_by_name(f"{name}:0")
-                    flat = self._tf.reshape(tensor, [-1, self._tf.shape(tensor)[-1]])
-                    self._means[name] = self._tf.reduce_mean(flat, 0)
-        wanted = {name: self._means[name] for name in results}
-        totals: dict[str, Any] = {}
-        for case in cases:
-            for name, mean in self._run(wanted, case, feeds).items():
-                totals[name] = totals.get(name, 0.0) + mean / len(cases)
-        return [totals[name] for name in results]
-
-    def _run(self, wanted: Arrays, case: int, feeds: Arrays) -> Arrays:
-        fed = {f"{name}:0": array for name, array in feeds.items()}
-        for name, tensor_name in self._inputs.items():
-            tensor = self._graph.get_tensor_by_name(tensor_name if ":" in tensor_name else f"{tensor_name}:0")
-            fed[tensor] = _feed(self._cases[case], name, tensor.dtype, tensor.shape)
-        return dict(self._session.run(wanted, fed))
-
-
-def _without_value(node: dict[str, Any]) -> dict[str, Any]:
-    if node["op"] != "Const":
-        return node
-    return {**node, "attr": {key: value for key, value in node["attr"].items() if key != "value"}}
-
-
-def _constant(tf: Any, weight: Weight, kind: int) -> Any:
-    """Give a weight as the attribute of a Const of TensorFlow's type ``kind``."""
-    import numpy as np
-
-    content = weight.data.read(0, weight.data.nbytes)
-    dtype = tf.dtypes.as_dtype(kind)
-    value = tf.compat.v1.AttrValue()
-    if weight.dtype == "string":
-        strings, at = [], 0
-        while at < len(content):
-            length = int.from_bytes(content[at : at + 4], "little")
-            strings.append(content[at + 4 : at + 4 + length])
-            at += 4 + length
-        array = np.array(strings, object).reshape(weight.shape)
-    else:
-        code = weight.stored_type
-        stored = np.frombuffer(content, {"bool": "?", "complex64": "<c8"}.get(code, code))
-        if weight.quantization and code != "float16":
-            stored = stored * weight.quantization["scale"] + weight.quantization["min"]
-        array = stored.astype(dtype.as_numpy_dtype).reshape(weight.shape)
-    value.tensor.CopyFrom(tf.make_tensor_proto(array, dtype, weight.shape))
-    return value
 
 
 # --- running a converted graph with other weights ---------------------------------------------------------------------
