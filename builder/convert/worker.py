@@ -812,12 +812,12 @@ def measure(request: MeasureRequest) -> MeasureResult:
     from builder.precision.measure import measure_model
 
     try:
-        return measure_model(request, _GraphRunner)
+        return measure_model(request, GraphRunner)
     finally:
         _forget()
 
 
-class _GraphRunner:
+class GraphRunner:
     """Runs a TensorFlow.js graph in TensorFlow; constants that are fed have the fed values."""
 
     def __init__(self, model: Model, nodes: list[dict[str, Any]], cases: list[Arrays]) -> None:
