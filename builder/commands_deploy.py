@@ -76,7 +76,7 @@ def deploy(
     begun = time.monotonic()
     settings = load_config(config)
     local = read_local(out or settings.folder / settings.build.out)
-    chosen, deployer = _open(settings, target, unsafe=unsafe)
+    chosen, deployer = _open(settings, target, unsafe=unsafe or dry_run)
     choice = Choice(only, breaking, repair, _preview_name(preview))
     if dry_run:
         plan = plan_deploy(deployer, local, choice)
@@ -120,13 +120,16 @@ def releases(
 ) -> None:
     """Show what was deployed, newest first, and what is live."""
     from builder.config import load_config
-    from builder.deploy.history import required, set_pin
+    from builder.deploy.history import set_pin
+    from builder.errors import StoreError
 
     output = Output(as_json, -1 if quiet else verbose)
-    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe or not (pin or unpin))
     if pin or unpin:
         set_pin(deployer, pin or unpin or "", pinned=bool(pin))
-    base = required(deployer)
+    base = deployer.read()
+    if base is None:
+        raise StoreError("nothing is deployed here", where=chosen.store.place, hint="Deploy first")
     for item in base.state.releases:
         marks = [word for word, is_so in (("live", item.loader == base.live), ("pinned", item.pinned)) if is_so]
         output.say(f"{item.loader}  {_time(item.at)}  {', '.join(marks)}".rstrip())
@@ -244,7 +247,7 @@ def prune(
     from builder.units import show_size
 
     output = Output(as_json, -1 if quiet else verbose)
-    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe or dry_run)
     if dry_run:
         done = plan_prune(deployer)
     else:

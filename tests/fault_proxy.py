@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,8 +25,12 @@ class Proxy:
     chance: random.Random
     faults: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    choose: Callable[[str, str], str] | None = None
 
-    def draw(self) -> str:
+    def draw(self, verb: str, path: str) -> str:
+        """Give what goes wrong with a request, or ""; ``choose`` decides where it is set."""
+        if self.choose:
+            return self.choose(verb, path)
         with self.lock:
             if self.chance.random() >= self.rate:
                 return ""
@@ -48,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response_only(100)
             self.end_headers()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        kind = self.proxy.draw()
+        kind = self.proxy.draw(self.command, self.path)
         if kind == "unavailable":
             self._answer(503, {"Content-Length": "0"}, b"")
             return

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from builder.bundle import index_of, read_index, replace_index
 from builder.cli import main
 from builder.deploy.apply import deploy
 from builder.deploy.local import read_local
-from builder.deploy.plan import Choice
+from builder.deploy.plan import Choice, make_plan
+from builder.deploy.pointer import Pointer, State
 from builder.deploy.prune import prune
+from builder.deploy.uploads import Form
 from builder.errors import ContractError, StoreConflictError
 from builder.progress import Silent
 from builder.stores.directory import DirectoryStore
@@ -290,6 +294,54 @@ def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkey
     assert main(["deploy", *config]) == 0
     assert "lease" not in state_of(store_of(folder))
     assert_live(store_of(folder))
+
+
+class CountingStore(DirectoryStore):
+    """Counts what a plan asks for."""
+
+    asked = 0
+
+    def read(self, key: str) -> Any:
+        self.asked += 1
+        return super().read(key)
+
+    def get(self, key: str) -> Any:
+        self.asked += 1
+        return super().get(key)
+
+    def listing(self, prefix: str = "") -> Any:
+        self.asked += 1
+        return super().listing(prefix)
+
+
+def test_a_change_in_a_large_catalogue_asks_for_little(folder: Path, tmp_path: Path) -> None:
+    """A thousand models with twenty shards each: the plan reads the pointer, one head, and the few new objects."""
+    run(folder, "deploy")
+    small = read_local(folder / "dist")
+    model = small.models["a"]
+    shards = tuple(
+        msgspec.structs.replace(model.shards[0], url=f"assets/m-base-{n}.{n:016x}.bin", encodings={}) for n in range(20)
+    )
+    models = {f"m{n}": replace(model, shards=shards) for n in range(1000)}
+    index = index_of(dict.fromkeys(models, small.index["models"]["a"]))
+    large = replace(small, loader=replace_index(small.loader, index), index=index, models=models)
+    store = CountingStore(tmp_path / "large")
+    live = Pointer(large.loader, index, State(headers=""), "tag", 0.0, 0.0)
+    (store.root / "assets").mkdir()
+    head = f"assets/m7.{model.head.sha256[:16]}.json"
+    (store.root / head).write_bytes((folder / "dist" / "cdn" / model.head.url).read_bytes())
+    changed = msgspec.structs.replace(model.head, sha256="f" * 64, url="assets/m7.ffffffffffffffff.json", encodings={})
+    entry = ["f" * 64, *index["models"]["m7"][1:]]
+    wanted = replace(
+        large,
+        models={**models, "m7": replace(models["m7"], head=changed)},
+        index=index_of({**index["models"], "m7": entry}),
+    )
+    wanted = replace(wanted, loader=replace_index(large.loader, wanted.index))
+    plan = make_plan(wanted, store, Form(keeps_headers=False, encoding="", rules={}), live, Choice(), tmp_path)
+    assert changed.url in {action.key for action in plan.actions if action.do == "put"}
+    assert len(plan.actions) > 20_000
+    assert store.asked < 30
 
 
 def test_without_a_build_there_is_nothing_to_deploy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
 from builder.cli import main
 from builder.config import TargetConfig
+from builder.deploy.local import read_local
 from builder.deploy.probe import probe
 from builder.deploy.targets import open_target
+from builder.errors import StoreError
 from builder.stores.s3 import Location, S3Store
 from tests import s3_server
-from tests.deploying import assert_live, change, project
+from tests.deploying import assert_live, change, project, state_of
+from tests.fault_proxy import faulty
 
 root = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -171,8 +175,6 @@ def test_another_encoding_is_stored_anew(folder: Path, capfd: pytest.CaptureFixt
 
 def test_what_a_killed_deploy_has_sent_is_not_sent_again(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     target = filled(folder)
-    from builder.deploy.local import read_local
-
     local = read_local(folder / "dist")
     uploads = list(target.form.uploads(local.root, local.models["a"].shards))
     for upload in uploads:
@@ -241,6 +243,42 @@ def test_verify_finds_missing_files_and_wrong_headers(
     allow(server, store.location.bucket, "https://other.example")
     assert run(folder, "verify") == 4
     assert "may not read it" in capfd.readouterr().err
+
+
+def test_a_swap_whose_answer_is_lost_is_recognised(folder: Path, server: s3_server.S3) -> None:
+    """The server has written it, the SDK sends it again, and the condition no longer holds."""
+    assert run(folder, "deploy") == 0
+    change(folder, "a", 7)
+    lost: list[str] = []
+
+    def lose(verb: str, path: str) -> str:
+        if verb == "PUT" and path.endswith("/loader.js") and not lost:
+            lost.append(path)
+            return "lost"
+        return ""
+
+    with faulty(server.url, rate=0.0, seed=1) as proxy:
+        proxy.choose = lose
+        path = folder / "build.toml"
+        path.write_text(path.read_text().replace(f'endpoint_url = "{server.url}"', f'endpoint_url = "{proxy.url}"'))
+        assert run(folder, "deploy", "--no-verify") == 0
+    assert lost
+    path.write_text(path.read_text().replace(proxy.url, server.url))
+    store = filled(folder).store
+    assert assert_live(store)[1] == read_local(folder / "dist").index
+    assert state_of(store)["generation"] == 2
+
+
+def test_a_full_store_and_a_wrong_clock_are_told(folder: Path) -> None:
+    store = filled(folder).store
+    for code, status, what in (
+        ("InsufficientStorage", 507, "is full"),
+        ("RequestTimeTooSkewed", 403, "clock is too far off"),
+    ):
+        with Stubber(store.client) as stub:
+            stub.add_client_error("get_object", code, http_status_code=status)
+            with pytest.raises(StoreError, match=what):
+                store.get("loader.js")
 
 
 def test_prune_removes_what_no_release_names(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

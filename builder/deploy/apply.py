@@ -229,11 +229,7 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
     state = deployer.state_of(base)
 
     def swap() -> None:
-        if choice.preview:
-            if base is None:
-                raise UsageError(
-                    "there is no release to preview beside", where=deployer.store.place, hint="Deploy one first"
-                )
+        if choice.preview and base:
             previews = {**state.previews, choice.preview: Preview(release, int(base.now + ttl))}
             deployer.swap(base.loader, with_generation(state, previews=previews, lease=None), base.tag)
             key = f"loader-{choice.preview}.js"

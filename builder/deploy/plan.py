@@ -103,8 +103,10 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
 
     Raises:
         ContractError: pages would break.
-        UsageError: ``only`` names a model that is not in the bundle.
+        UsageError: ``only`` names a model that is not in the bundle, or a preview would be the first release.
     """
+    if choice.preview and base is None:
+        raise UsageError("there is no release to preview beside", where=store.place, hint="Deploy one first")
     touched = _touched(local, choice.only)
     live: Mapping[str, Any] = base.index["models"] if base else {}
     old_heads = _old_heads(local, live, touched, store)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import boto3
@@ -130,6 +131,7 @@ class S3Store:
         self.location = location
         self.client = client or connect(location)
         self._creator = _guarded(location) if location.no_overwrite_header else self.client
+        self._lock = Lock()
         self.requests = 0
         self.sent = 0
 
@@ -319,7 +321,8 @@ class S3Store:
         arguments["ChecksumSHA256"] = base64.b64encode(hashlib.sha256(body).digest()).decode()
         client = self._creator if arguments.pop("NoOverwrite", None) else self.client
         answer = self._ask(key, "s3:PutObject", lambda: client.put_object(Body=body, **arguments))
-        self.sent += len(body)
+        with self._lock:
+            self.sent += len(body)
         return answer
 
     def _own(self, key: str, nonce: str) -> str | None:
@@ -331,7 +334,8 @@ class S3Store:
         return str(answer["ETag"]) if answer.get("Metadata", {}).get(nonce_mark) == nonce else None
 
     def _ask(self, key: str, action: str, call: Callable[[], Answer]) -> Answer:
-        self.requests += 1
+        with self._lock:
+            self.requests += 1
         try:
             return call()
         except ClientError as error:
