@@ -128,6 +128,7 @@ def _beside(
     return {
         **{f"package/{name}": content for name, content in package.items()},
         "preload.html": preload.encode(),
+        "sw.js": render("site-sw.js.j2", base="BASE/", worker=worker.url).encode(),
         "headers.json": _pretty(header_rules()),
         "manifest.json": _pretty(manifest(models, index, loader, worker, verified)),
     }

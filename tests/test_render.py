@@ -95,11 +95,27 @@ def test_a_missing_value_and_a_missing_template_are_errors() -> None:
         render("nothing.j2")
 
 
+def test_the_sites_worker_brings_in_the_bundles() -> None:
+    text = render("site-sw.js.j2", base="https://cdn.test/", worker="sw.0.js")
+    assert 'base: "https://cdn.test/"' in text
+    assert 'importScripts("https://cdn.test/sw.0.js");' in text
+
+
 def test_the_preload_snippet_escapes_addresses() -> None:
     text = render("preload.html.j2", base='./c"dn/', pinned="loader.0.js", preloads=["assets/a.json", "assets/<b>.bin"])
     assert '<link rel="modulepreload" href="./c&#34;dn/loader.js">' in text
     assert '<link rel="modulepreload" href="./c&#34;dn/loader.0.js">' in text
     assert '<link rel="preload" as="fetch" crossorigin href="./c&#34;dn/assets/&lt;b&gt;.bin">' in text
+
+
+def test_the_preload_snippet_has_a_header_line() -> None:
+    text = render("preload.html.j2", base="https://cdn.test/", pinned="loader.0.js", preloads=["a.json", "b.bin"])
+    (line,) = [line for line in text.splitlines() if line.startswith("Link: ")]
+    assert line.removeprefix("Link: ").split(", ") == [
+        "<https://cdn.test/loader.0.js>; rel=modulepreload",
+        "<https://cdn.test/a.json>; rel=preload; as=fetch; crossorigin",
+        "<https://cdn.test/b.bin>; rel=preload; as=fetch; crossorigin",
+    ]
 
 
 def test_the_package_describes_itself() -> None:
