@@ -72,7 +72,7 @@ def _segment_sizes(shard: Mapping[str, Any], length: int, weights: list[dict[str
     """Give the length of each segment: given with it, or by the weight's elements, scaled to what is there."""
     known = [segment[3] - segment[2] if len(segment) == 4 else None for segment in shard["segments"]]
     guesses = [
-        size if size is not None else max(0, _plane_bytes(weights[segment[0]]))
+        size if size is not None else max(0, _plane_bytes(weights[segment[0]], segment[1]))
         for size, segment in zip(known, shard["segments"], strict=True)
     ]
     if sum(guesses) == length:
@@ -86,11 +86,13 @@ def _segment_sizes(shard: Mapping[str, Any], length: int, weights: list[dict[str
     return sizes
 
 
-def _plane_bytes(weight: Mapping[str, Any]) -> int:
+def _plane_bytes(weight: Mapping[str, Any], plane: int) -> int:
     count = int(math.prod(weight["shape"]))
     if weight["dtype"] == "string":
         return int(weight.get("bytes", 0))
-    if _codec(weight) not in {"raw", "uint8", "uint16", "float16"}:
+    if _codec(weight) == "steps" and plane == 1:
+        return 4 * int(weight["steps"][1])
+    if _codec(weight) not in {"raw", "staged", "uint8", "uint16", "float16"}:
         return count
     types = {"uint8": 1, "uint16": 2, "float16": 2, "bool": 1, "complex64": 8}
     kind = weight["quantization"]["dtype"] if "quantization" in weight else weight["dtype"]
