@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from builder.cli import main
 from builder.codecs import Layout
 from builder.model import BytesData, Weight
 from builder.precision.distance import distance, entropy, interval
+from builder.precision.measure import _repeated as repeated
 from builder.precision.network import find_layers, plain_nodes
 from builder.precision.search import Feeds, LayerData, search
 from builder.sources.tfjs import read_model
@@ -161,6 +163,14 @@ def test_layers_have_the_bias_that_only_they_use(tmp_path: Path) -> None:
         ("second", "offset", "Identity_1"),
         ("first", None, "Identity"),
     ]
+
+
+def test_repeated_weights_are_not_measured(tmp_path: Path) -> None:
+    kernel = np.random.Generator(np.random.PCG64(1)).normal(size=(24, 24)).astype(np.float32)
+    model = read_model(two_outputs(tmp_path))
+    twins = replace(model, weights=tuple(replace(w, data=BytesData(kernel.tobytes())) for w in model.weights[:2]))
+    assert repeated(model) == set()
+    assert repeated(twins) == {0, 1}
 
 
 @pytest.mark.slow

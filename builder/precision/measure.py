@@ -17,6 +17,7 @@ from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.precision.search import LayerData, Runner, ratio, search
 from builder.sources.tfjs import read_model
 from builder.transforms.channels import channel_axes
+from builder.transforms.dedupe import find_same
 from builder.transforms.order import order_weights
 
 MakeRunner = Callable[[Model, list[Node], list[dict[str, Any]]], Runner]
@@ -32,10 +33,11 @@ def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureRe
     began = time.monotonic()
     model = order_weights(read_model(request.model_json))
     nodes = plain_nodes(model.artifacts["modelTopology"])
+    repeated = _repeated(model)
     layouts = {
         index: layout_of(weight.shape, axes)
         for index, (weight, axes) in enumerate(zip(model.weights, channel_axes(model), strict=True))
-        if axes and suits(weight) and np.isfinite(_values(weight)).all()
+        if axes and index not in repeated and suits(weight) and np.isfinite(_values(weight)).all()
     }
     cases = []
     for path in request.cases:
@@ -70,6 +72,12 @@ def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureRe
         found.met,
         time.monotonic() - began,
     )
+
+
+def _repeated(model: Model) -> set[int]:
+    """Give the weights that have twins: stored once they cost less than with steps of their own."""
+    same = find_same(model.weights, ("",) * len(model.weights))
+    return {index for pair in enumerate(same) if pair[1] is not None for index in pair if index is not None}
 
 
 def _values(weight: Weight) -> Any:
