@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -55,19 +56,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def weed_port() -> int:
-    """Give a port whose gRPC twin, 10,000 above, is free too."""
-    while True:
-        port = free_port()
-        if port + 10_000 > 65_535:
-            port -= 15_000
+def weed_ports(count: int) -> list[int]:
+    """Give ports whose gRPC twins, 10,000 above, are free too; all below those that clients get at random."""
+    ports: list[int] = []
+    for port in random.SystemRandom().sample(range(20_000, 22_700), 200):
         try:
             for number in (port, port + 10_000):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", number))
         except OSError:
             continue
-        return port
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise RuntimeError("no ports are free")
 
 
 def tool(name: str) -> str:
@@ -102,10 +104,10 @@ def seaweed(folder: Path) -> Iterator[S3]:
     config.write_text(json.dumps({"identities": identities}))
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    port = weed_port()
+    port, master, volume, filer = weed_ports(4)
     arguments = [
         "-dir=" + str(data), "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}",
-        *(f"-{name}.port={weed_port()}" for name in ("master", "volume", "filer")),
+        f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-s3.autoCreateBucket=false",
         f"-s3.config={config}",
     ]  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from builder.deploy.local import read_local
 from builder.deploy.probe import probe
 from builder.deploy.targets import open_target
 from builder.errors import StoreError
+from builder.stores import multipart
 from builder.stores.s3 import Location, S3Store
 from tests import s3_server
 from tests.deploying import assert_live, change, project, state_of
@@ -267,6 +270,34 @@ def test_a_swap_whose_answer_is_lost_is_recognised(folder: Path, server: s3_serv
     store = filled(folder).store
     assert assert_live(store)[1] == read_local(folder / "dist").index
     assert state_of(store)["generation"] == 2
+
+
+def test_a_large_upload_that_broke_off_goes_on(folder: Path, server: s3_server.S3, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(random.Random(1).randbytes(multipart.threshold + 1000))
+    store = filled(folder).store
+    headers = {"Content-Type": "application/octet-stream", "Cache-Control": "max-age=1"}
+    tries: list[str] = []
+
+    def cut(verb: str, path: str) -> str:
+        tries.extend([path] if "partNumber=3" in path else [])
+        return "unavailable" if "partNumber=3" in path else ""
+
+    with faulty(server.url, rate=0.0, seed=1) as proxy:
+        proxy.choose = cut
+        broken = S3Store(replace(store.location, endpoint_url=proxy.url))
+        with pytest.raises(StoreError):
+            broken.put("large.bin", large, {**headers, "Cache-Control": "max-age=2"})
+    assert len(tries) > 1, "it was tried again before it was given up"
+    assert store.read("large.bin") is None
+    assert store.put("large.bin", large, headers)
+    assert store.sent == large.stat().st_size - 2 * multipart.part_bytes, "two parts were there"
+    found = store.read("large.bin")
+    assert found.content == large.read_bytes()
+    assert found.headers == headers
+    assert not store.put("large.bin", large, headers)
+    assert "Uploads" not in store.client.list_multipart_uploads(Bucket=store.location.bucket)
+    store.delete("large.bin")
 
 
 def test_a_full_store_and_a_wrong_clock_are_told(folder: Path) -> None:

@@ -279,9 +279,11 @@ def differs(upload: Upload, stat: Stat) -> str:
         return "stored in another encoding"
     if stat.nbytes != upload.nbytes:
         return "is there with another length"
-    if stat.sha256 and stat.sha256 != hashlib.sha256(upload.path.read_bytes()).hexdigest():
-        return "is there with other bytes"
-    return ""
+    if stat.sha256 is None:
+        return ""
+    with upload.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if digest == stat.sha256 else "is there with other bytes"
 
 
 def is_older(item: Any) -> bool:

@@ -30,13 +30,20 @@ from botocore.exceptions import (
 )
 
 from builder.errors import ConfigError, StoreConflictError, StoreError
-from builder.stores import Found, Headers, Listed, Stat, no_headers
+from builder.stores import Found, Headers, Listed, Stat, multipart, no_headers
 from builder.stores.encoding import decode, encode
 
 connections = 16
 body_attempts = 4
 precondition_codes = frozenset(
-    ("PreconditionFailed", "ConditionalRequestConflict", "FileAlreadyExists", "FileImmutable", "ObjectAlreadyExists")
+    (
+        "PreconditionFailed",
+        "ConditionalRequestConflict",
+        "FileAlreadyExists",
+        "FileImmutable",
+        "ObjectAlreadyExists",
+        "NoSuchUpload",
+    )
 )
 credential_codes = frozenset(
     ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired")
@@ -307,12 +314,29 @@ class S3Store:
 
     def _send(self, key: str, content: Path, headers: Headers, condition: Mapping[str, str]) -> None:
         try:
+            if content.stat().st_size >= multipart.threshold and "NoOverwrite" not in condition:
+                self._send_parts(key, content, headers, condition)
+                return
             body = content.read_bytes()
         except OSError as error:
             raise StoreError(
                 f"cannot be read ({error.strerror})", where=str(content), hint="Build again, then deploy"
             ) from error
         self._write(key, body, headers, {body_hash: hashlib.sha256(body).hexdigest()}, condition)
+
+    def _send_parts(self, key: str, content: Path, headers: Headers, condition: Mapping[str, str]) -> None:
+        with content.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        arguments = {**_arguments(headers), "Metadata": {body_hash: digest}}
+        sent = self._ask(
+            key,
+            "s3:PutObject",
+            lambda: multipart.send_parts(self.client, self._at(key), content, arguments, condition),
+        )
+        with self._lock:
+            self.sent += sent.nbytes
+        if sent.resumed:
+            self.set_headers(key, headers)
 
     def _write(
         self, key: str, body: bytes, headers: Headers, metadata: Mapping[str, str], condition: Mapping[str, str]

@@ -1,0 +1,81 @@
+"""Large objects in parts, so that a broken upload goes on where it stopped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.errors import StoreError
+
+part_bytes = 8 << 20
+threshold = 4 * part_bytes  # below, one request is safer and as fast
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent: bytes, and whether an earlier try was gone on with, perhaps with other headers."""
+
+    nbytes: int
+    resumed: bool
+
+
+def send_parts(
+    client: Any, place: Mapping[str, str], content: Path, arguments: Mapping[str, Any], condition: Mapping[str, str]
+) -> Sent:
+    """Write a large object; parts that an earlier try has sent are not sent again.
+
+    Args:
+        client: of S3.
+        place: bucket and key.
+        content: the file.
+        arguments: headers and metadata.
+        condition: ``IfNoneMatch`` or nothing; it is checked when the parts are put together.
+
+    Raises:
+        StoreError: the file changed meanwhile.
+    """
+    begun = _unfinished(client, place)
+    upload = begun or client.create_multipart_upload(**place, **arguments)["UploadId"]
+    known = _parts(client, place, upload)
+    parts = []
+    sent = 0
+    length = content.stat().st_size
+    with content.open("rb") as file:
+        for number in range(1, -(-length // part_bytes) + 1):
+            body = file.read(part_bytes)
+            digest = hashlib.md5(body, usedforsecurity=False)
+            tag = digest.hexdigest()
+            if known.get(number) != (tag, len(body)):
+                proof = base64.b64encode(digest.digest()).decode()
+                answer = client.upload_part(**place, UploadId=upload, PartNumber=number, Body=body, ContentMD5=proof)
+                tag = answer["ETag"].strip('"')
+                sent += len(body)
+            parts.append({"PartNumber": number, "ETag": f'"{tag}"'})
+    if content.stat().st_size != length:
+        raise StoreError("changed while it was sent", where=str(content), hint="Deploy again")
+    try:
+        client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts}, **condition)
+    except client.exceptions.ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 412:
+            client.abort_multipart_upload(**place, UploadId=upload)
+        raise
+    return Sent(sent, begun is not None)
+
+
+def _unfinished(client: Any, place: Mapping[str, str]) -> str | None:
+    """Give the newest upload of this key that was begun and not ended."""
+    found = client.list_multipart_uploads(Bucket=place["Bucket"], Prefix=place["Key"]).get("Uploads", ())
+    begun = [item for item in found if item["Key"] == place["Key"]]
+    return max(begun, key=lambda item: item["Initiated"])["UploadId"] if begun else None
+
+
+def _parts(client: Any, place: Mapping[str, str], upload: str) -> dict[int, tuple[str, int]]:
+    """Give hash and length of the parts that are there; stores whose tags are no MD5 get them again."""
+    pages = client.get_paginator("list_parts").paginate(**place, UploadId=upload)
+    return {
+        part["PartNumber"]: (part["ETag"].strip('"'), part["Size"]) for page in pages for part in page.get("Parts", ())
+    }
