@@ -94,6 +94,9 @@ def running(app: object, hub: Hub, *, host: str, port: int, certificates: Path) 
         host: address to listen on; one that others can reach is served over HTTPS.
         port: the first to try.
         certificates: folder for the self-signed certificate.
+
+    Raises:
+        UsageError: the server cannot listen there.
     """
     import uvicorn
 
@@ -117,6 +120,11 @@ def running(app: object, hub: Hub, *, host: str, port: int, certificates: Path) 
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="dev-server", daemon=True)
     thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            listener.close()
+            raise UsageError("the server could not be started", where="--watch", hint="Try another --host or --port")
+        thread.join(0.01)
     scheme = "https" if secure else "http"
     here = host if not secure or not everywhere else "127.0.0.1"
     try:
