@@ -1,0 +1,81 @@
+"""Writes ``docs/ops.md``: what becomes of each op."""
+
+from __future__ import annotations
+
+from builder.graphs.ops import (
+    advice_by_pattern,
+    identities,
+    input_edges,
+    output_edges,
+    picture_edges,
+    supported_ops,
+    text_edges,
+    watchers,
+)
+from builder.graphs.rewrites import rewritten_ops
+
+head = """# Ops
+
+What becomes of each op of a TensorFlow graph. The list of supported ones is that of the installed converter; this page
+is written by `builder/graphs/table.py` and checked by a test. `python build.py check` says it of your own models, with
+the nodes and the way from input to output.
+"""
+outcomes = {
+    "cut": (
+        "Cut off at an edge",
+        (
+            "At the beginning or end of a model, where nothing before (or behind) computes with weights. The browser "
+            "decodes and encodes pictures in `handle.run(picture)`; of all else the page feeds or gets the tensors, and "
+            "a note of the build says which. In the middle of a model they are refused, unless `cut` says where to cut."
+        ),
+    ),
+    "beside": (
+        "Cut off beside a decoder or encoder",
+        (
+            "Never alone. `run` does ResizeBicubic and ResizeArea to a constant size as TensorFlow does; the others are "
+            "the page's to do."
+        ),
+    ),
+    "rewritten": (
+        "Rewritten",
+        (
+            "Replaced by supported ops that give the same numbers. SegmentSum needs a constant number of segments, Roll "
+            "a constant axis."
+        ),
+    ),
+    "removed": ("Removed", "They only watch, print, check or call: nothing of them is left in a page."),
+    "refused": (
+        "Refused",
+        (
+            "Everything else: the build fails, names the nodes and the tensors at which `cut` could be set. Ops that "
+            "touch files, the network or Python are refused before anything runs. For some there is advice:"
+        ),
+    ),
+    "supported": ("Supported", "TensorFlow.js has them."),
+}
+
+
+def ops_table() -> str:
+    """Give the page."""
+    supported = supported_ops()
+    cut = sorted({*input_edges, *output_edges, *text_edges} - supported)
+    lists = {
+        "cut": cut,
+        "beside": sorted(set(picture_edges) - supported),
+        "rewritten": sorted(rewritten_ops - supported),
+        "removed": sorted((identities | watchers | {"PartitionedCall", "StatefulPartitionedCall"}) - supported),
+        "refused": [],
+        "supported": sorted(supported),
+    }
+    parts = [head]
+    for key, (title, text) in outcomes.items():
+        parts.append(f"## {title}\n\n{text}\n")
+        if key == "refused":
+            parts.extend(
+                f"- {', '.join(f'`{pattern}`' for pattern in patterns)}: {advice}"
+                for patterns, advice in advice_by_pattern
+            )
+            parts.append("")
+        else:
+            parts.append(", ".join(f"`{op}`" for op in lists[key]) + "\n")
+    return "\n".join(parts)
