@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import json
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +32,21 @@ def project(
     shard_bytes: str = "4 KiB",
 ) -> Path:
     """Write and build a project of small models; seeds change their weights."""
-    folder.mkdir(parents=True, exist_ok=True)
-    seeds = seeds or {"a": 1, "b": 2}
-    tables = "\n".join(f'[models.{name}]\nsource = "{name}/model.json"' for name in seeds)
-    for name, seed in seeds.items():
+    shutil.copytree(_built(tuple((seeds or {"a": 1, "b": 2}).items()), width, shard_bytes), folder)
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + targets + "\n")
+    return folder
+
+
+@functools.cache
+def _built(seeds: tuple[tuple[str, int], ...], width: int, shard_bytes: str) -> Path:
+    """Build once what many tests begin with."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name, seed in seeds:
         write_model(folder / name, width=width, seed=seed)
-    (folder / "build.toml").write_text(f'[build]\nshard_bytes = "{shard_bytes}"\n{tables}\n{targets}\n')
+    tables = "\n".join(f'[models.{name}]\nsource = "{name}/model.json"' for name, _ in seeds)
+    (folder / "build.toml").write_text(f'[build]\nshard_bytes = "{shard_bytes}"\n{tables}\n')
     build(folder)
     return folder
 
