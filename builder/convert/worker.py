@@ -104,7 +104,7 @@ def convert(request: ConvertRequest) -> ConvertResult:
         # Nobody else holds the graph, so that its weights go as soon as they can.
         graphs = [prepared.frozen]
         prepared = dataclasses.replace(prepared, frozen=None, run=None)
-        result = _optimise(graphs.pop(), where, request.source.custom_ops)
+        result = _optimise(graphs.pop(), where)
         _write(result, request.out)
         write_glue(request.out / "model.json", prepared.glue)
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
@@ -585,7 +585,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     cut_inputs, cut_outputs = (find_tensors(outline, side, where) for side in (options.cut_inputs, options.cut_outputs))
     if cut_inputs or cut_outputs:
         fixed = fixed_cut(outline, cut_inputs, cut_outputs)
-    analysis = analyse(outline, options.custom_ops, fixed)
+    analysis = analyse(outline, (), fixed)
     if analysis.refused:
         raise refusal(outline, analysis, where)
     cut = analysis.cut
@@ -676,9 +676,9 @@ def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
         return _run_session(session, arrays, *names)
 
 
-def _rewrite(graph_def: Any, supported: frozenset[str] | set[str], where: str) -> None:
+def _rewrite(graph_def: Any, supported: frozenset[str], where: str) -> None:
     """Rewrite what TensorFlow.js lacks; the shapes are those that TensorFlow infers."""
-    drop_identities(graph_def, frozenset(supported), frozenset())
+    drop_identities(graph_def, supported)
     if not any(node.op in rewritten_ops and node.op not in supported for node in graph_def.node):
         return
     graph = _import(graph_def)
@@ -687,7 +687,7 @@ def _rewrite(graph_def: Any, supported: frozenset[str] | set[str], where: str) -
         tensor = _find(graph, name if ":" in name else f"{name}:0")
         return tensor.shape.as_list() if tensor is not None and tensor.shape.rank is not None else None
 
-    rewrite_ops(graph_def, frozenset(supported), shape_of, where)
+    rewrite_ops(graph_def, supported, shape_of, where)
 
 
 # --- from a frozen graph to files -------------------------------------------------------------------------------------
@@ -708,7 +708,7 @@ class _Result:
         return sum(weight["data"].nbytes for weight in self.weights)
 
 
-def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
+def _optimise(frozen: _Frozen, where: str) -> _Result:
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     initializer, initializer_signature, ids = _initializer(frozen)
@@ -721,7 +721,7 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     trim(graph_def, wanted, fed)
     merge_constants(graph_def)
     taken = take_large_constants(graph_def)
-    supported = supported_ops() | set(custom)
+    supported = supported_ops()
     _rewrite(graph_def, supported, where)
     graph = _import(graph_def)
     gc.collect()

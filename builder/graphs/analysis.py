@@ -85,15 +85,15 @@ class Analysis:
         return tuple(finding for finding in self.findings if finding.outcome == "refused")
 
 
-def analyse(outline: Outline, custom: Iterable[str] = (), fixed: Cut | None = None) -> Analysis:
+def analyse(outline: Outline, present: Iterable[str] = (), fixed: Cut | None = None) -> Analysis:
     """Decide what becomes of every op that the outputs need.
 
     Args:
         outline: the graph.
-        custom: ops that the page registers.
+        present: ops that cause no trouble although they are not on the list.
         fixed: the cut the user has asked for, instead of one found here.
     """
-    known = supported_ops() | set(custom) | watchers
+    known = supported_ops() | set(present) | watchers
     needed = ancestors(outline, map(source_of, outline.outputs.values()))
     lacking = {
         name: op

@@ -115,7 +115,7 @@ advice_by_pattern = (
     (picture_edges, "do it in the page before the model, or export with ResizeBilinear"),
     (("Sparse*", "Ragged*"), "export with dense tensors"),
     (("*Svd", "MatrixInverse", "Cholesky*", "*Eig*", "Qr", "MatrixSolve*", "MatrixDeterminant", "LogMatrix*"),
-     "compute it beforehand if it does not depend on the input, else register it with custom_ops"),
+     "compute it beforehand if it does not depend on the input, else leave it to the page with cut"),
     (("Quantize*", "Dequantize*", "FakeQuant*", "Quantized*", "UniformQuantize*", "UniformDequantize*"),
      "export the model in float32; precision is the build's to choose"),
     (("*Dataset*", "Iterator*"), "export a signature without the input pipeline"),
@@ -156,4 +156,4 @@ def advice_for(op: str) -> str:
     for patterns, advice in advice_by_pattern:
         if matches(op, patterns):
             return advice
-    return "set cut, register it with custom_ops, or export the model without it"
+    return "leave it to the page with cut, or export the model without it"

@@ -81,7 +81,7 @@ class _Builder:
         return UnsupportedOpsError(
             f"TensorFlow.js lacks {self.node.op}, and node {self.node.name!r} cannot be rewritten: {why}",
             where=self.where,
-            hint="Export the model without it, or register the op with custom_ops",
+            hint="Export the model without it, or set cut to leave that part to the page",
         )
 
 
@@ -287,10 +287,10 @@ def drop_watchers(graph: Any) -> None:
             del graph.node[number]
 
 
-def drop_identities(graph: Any, supported: frozenset[str], fed: frozenset[str]) -> None:
+def drop_identities(graph: Any, supported: frozenset[str]) -> None:
     """Turn what only watches a tensor on its way, or stopped gradients, into plain identities."""
     for node in graph.node:
-        if node.op in identities and node.op not in supported and node.name not in fed:
+        if node.op in identities and node.op not in supported:
             kind = node.attr["T"].type or node.attr["dtype"].type
             node.op = "Identity"
             del node.input[1:]

@@ -24,31 +24,32 @@ outcomes = {
     "cut": (
         "Cut off at an edge",
         (
-            "At the beginning or end of a model, where nothing before (or behind) computes with weights. The browser "
-            "decodes and encodes pictures in `handle.run(picture)`; of all else the page feeds or gets the tensors, and "
-            "a note of the build says which. In the middle of a model they are refused, unless `cut` says where to cut."
+            "At the beginning or end of a model, where nothing before (or behind) computes with weights. The "
+            "browser decodes and encodes pictures in `handle.run(picture)`; of all else the page feeds or gets "
+            "the tensors, and a note of the build says which. In the middle of a model they are refused, unless "
+            "`cut` says where to cut."
         ),
     ),
     "beside": (
         "Cut off beside a decoder or encoder",
         (
-            "Never alone. `run` does ResizeBicubic and ResizeArea to a constant size as TensorFlow does; the others are "
-            "the page's to do."
+            "Never alone. `run` does ResizeBicubic and ResizeArea to a constant size as TensorFlow does; the "
+            "others are the page's to do."
         ),
     ),
     "rewritten": (
         "Rewritten",
         (
-            "Replaced by supported ops that give the same numbers. SegmentSum needs a constant number of segments, Roll "
-            "a constant axis."
+            "Replaced by supported ops that give the same numbers. SegmentSum needs a constant number of "
+            "segments, Roll a constant axis."
         ),
     ),
     "removed": ("Removed", "They only watch, print, check or call: nothing of them is left in a page."),
     "refused": (
         "Refused",
         (
-            "Everything else: the build fails, names the nodes and the tensors at which `cut` could be set. Ops that "
-            "touch files, the network or Python are refused before anything runs. For some there is advice:"
+            "Everything else: the build fails, names the nodes and the tensors at which `cut` could be set. Ops "
+            "that touch files, the network or Python are refused before anything runs. For some there is advice:"
         ),
     ),
     "supported": ("Supported", "TensorFlow.js has them."),
