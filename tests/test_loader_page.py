@@ -92,6 +92,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[tiny.Bundle, np.nda
     folder = tmp_path_factory.mktemp("built")
     source = models.write_model(folder / "source", width=width, seed=3)
     bundle = tiny.bundle(folder / "site" / "cdn", {"big": source}, shard_bytes=1 << 16)
+    tiny.bundle(folder / "site" / "coarse", {"big": source}, shard_bytes=1 << 16, precision="balanced")
     values = np.frombuffer(b"".join(path.read_bytes() for path in sorted(source.parent.glob("*.bin"))), np.float32)
     expected = values[: width * 8].reshape(width, 8).astype(np.float64).sum(axis=0) + values[width * 8 :]
     site = folder / "site"
@@ -147,6 +148,22 @@ def test_a_worker_decodes_whatever_the_loaders_origin(context: BrowserContext, p
     assert asked(page) == sorted(place.files)
     check(page.evaluate("answer()"), place)
     assert not [text for text in said if "backend" not in text], said
+
+
+def test_a_worker_decodes_coarse_weights_as_the_page_does(context: BrowserContext, place: Place) -> None:
+    answers = []
+    for worker in (True, False):
+        workers: list[str] = []
+        page = context.new_page()
+        page.on("worker", lambda started, workers=workers: workers.append(started.url))
+        options = json.dumps({"worker": worker, "cache": "none"})
+        page.goto(f"{place.site.url}index.html?options={options}&loader=./coarse/loader.js")
+        page.wait_for_selector("html[data-ready]", state="attached")
+        result = page.evaluate("answer()")
+        assert bool(workers) == worker
+        assert np.abs(np.array(result["y"]) - place.expected).max() < 0.5
+        answers.append(result["y"])
+    assert answers[0] == answers[1]
 
 
 policies = {

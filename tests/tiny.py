@@ -193,7 +193,7 @@ class Bundle:
         return self.root / "loader.js"
 
 
-def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024) -> Bundle:
+def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024, **options: Any) -> Bundle:
     """Build stock models into a bundle at ``root``, without any encodings."""
     from builder.render import render_loader
 
@@ -211,6 +211,7 @@ def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1
             compressor=compressor,
             begin=lambda count: None,
             advance=lambda blob: None,
+            **options,
         )
         models.append(assembly.bundle("manual", "normal"))
     index = make_index(tuple(models))
