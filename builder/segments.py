@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from builder.codecs import Codec, Plane
-from builder.codecs.exact import Exact, suits
+from builder.codecs.exact import Exact, smallest_of, suits
 from builder.codecs.quantized import quantize
 from builder.codecs.raw import Raw
 from builder.codecs.steps import balanced, layout_of
@@ -80,16 +80,17 @@ def choose_codecs(
     """
     fixed = _fixed(model)
     axes = channel_axes(model)
+    least = smallest_of(model.weights)
     return tuple(
         Raw()
         if weight.name in fixed
-        else (measured or {}).get(weight.name) or _codec(weight, precision_of(weight.name, precision), channels)
+        else (measured or {}).get(weight.name) or _codec(weight, precision_of(weight.name, precision), channels, least)
         for weight, channels in zip(model.weights, axes, strict=True)
     )
 
 
-def _codec(weight: Weight, kind: str, axes: tuple[int, ...]) -> Codec:
-    if not suits(weight):
+def _codec(weight: Weight, kind: str, axes: tuple[int, ...], least: int) -> Codec:
+    if not suits(weight, least):
         return Raw()
     if kind not in {"balanced", "small"} or not axes:
         return Exact()

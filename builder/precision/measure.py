@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.codecs.exact import suits
+from builder.codecs.exact import smallest_of, suits
 from builder.codecs.steps import layout_of
 from builder.model import Model, Weight
 from builder.npz import write_npz
@@ -33,11 +33,11 @@ def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureRe
     began = time.monotonic()
     model = order_weights(read_model(request.model_json))
     nodes = plain_nodes(model.artifacts["modelTopology"])
-    repeated = _repeated(model)
+    repeated, least = _repeated(model), smallest_of(model.weights)
     layouts = {
         index: layout_of(weight.shape, axes)
         for index, (weight, axes) in enumerate(zip(model.weights, channel_axes(model), strict=True))
-        if axes and index not in repeated and suits(weight) and np.isfinite(_values(weight)).all()
+        if axes and index not in repeated and suits(weight, least) and np.isfinite(_values(weight)).all()
     }
     cases = []
     for path in request.cases:

@@ -23,7 +23,6 @@ kept_attributes = {
 activations = frozenset({"Relu", "Relu6", "Elu", "LeakyRelu", "Prelu", "Sigmoid", "Tanh"})
 layer_ops = frozenset({"Conv2D", "DepthwiseConv2dNative", "MatMul", "Conv2DBackpropInput"})
 sums = frozenset({"BiasAdd", "Add", "AddV2"})
-smallest_layer = 512  # elements; below, correcting biases costs more than coarse steps save
 number: Node = {"T": {"type": "DT_FLOAT"}}
 
 
@@ -135,7 +134,7 @@ def find_layers(nodes: list[Node], model: Model, coarse: frozenset[int]) -> tupl
     layers = []
     for name, number_ in index.items():
         uses = _uses(name, users)
-        if number_ not in coarse or model.weights[number_].size < smallest_layer or len(uses) != 1:
+        if number_ not in coarse or len(uses) != 1:
             continue
         node, position = uses[0]
         if node["op"] in layer_ops and position == 1 and node.get("attr", {}).get("data_format", {}) in _channels_last:
