@@ -172,6 +172,29 @@ def test_a_preview_has_its_own_pointer_and_the_release_stays(folder: Path, capsy
     assert run(folder, "deploy", "--preview", "../up") == 2
 
 
+def test_a_preview_ends_with_its_time(folder: Path) -> None:
+    run(folder, "deploy")
+    change(folder, "a", 7)
+    assert run(folder, "deploy", "--preview", "pr-1", "--ttl", "0 s", "--no-verify") == 0
+    make_old(folder)
+    gone = {action.key for action in prune(deployer_of(target_of(folder), grace=0.0), Silent()).actions}
+    assert "loader-pr-1.js" in gone
+    assert any(key.startswith("assets/a-") for key in gone)
+    assert "previews" not in state_of(store_of(folder))
+    assert_live(store_of(folder))
+
+
+def test_a_first_release_cannot_be_a_preview(folder: Path) -> None:
+    assert run(folder, "deploy", "--preview", "pr-1") == 2
+    assert list(store_of(folder).list()) == []
+
+
+def test_a_pipeline_gets_a_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+    assert run(folder, "deploy") == 0
+    assert assert_live(store_of(folder))[0] in (folder / "summary.md").read_text()
+
+
 def test_prune_keeps_releases_pins_and_everything_young(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = []
     for seed in (1, 5, 6, 7):
