@@ -45,9 +45,11 @@ def test_equal_constants_are_merged_and_small_ones_left() -> None:
     for name, content in (("a", bytes(400)), ("b", bytes(400)), ("c", b"\1" * 400), ("d", b"x"), ("e", b"x")):
         constant(graph, name, content)
     add_node(graph.node, "use", "AddN", "a", "b:0", "c", "d", "e")
+    graph.node[-1].attr["_class"].list.s.append(b"loc:@b")
     merge_constants(graph)
     assert names(graph) == ["a", "c", "d", "e", "use"]
     assert list(graph.node[-1].input) == ["a", "a", "c", "d", "e"]
+    assert "_class" not in graph.node[-1].attr
 
 
 def test_constants_of_other_types_are_not_merged() -> None:

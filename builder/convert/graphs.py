@@ -192,6 +192,8 @@ def merge_constants(graph_def: Any) -> None:
         for number, text in enumerate(node.input):
             if (name := text.partition(":")[0]) in merged:
                 node.input[number] = merged[name]
+        if merged and "_class" in node.attr:  # it may ask for a place beside a node that is gone
+            del node.attr["_class"]
     _keep_nodes(graph_def, lambda node: node.name not in merged)
 
 
