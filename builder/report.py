@@ -65,9 +65,10 @@ def full_report(config: Config, evidence: Evidence, cache: Cache, old: dict[str,
     data = report_data(evidence.models, evidence.verified, evidence.seconds)
     previous = _previous(old, release)
     before = {url for model in (previous or {}).get("models", {}).values() for url in model["shards"]}
+    code = fingerprint("evidence")
     for built in evidence.models:
         entry = data["models"][built.bundle.name]
-        entry |= _details(built, cache, evidence.output.loader.wire)
+        entry |= _details(built, cache, evidence.output.loader.wire, code)
         model = config.models.get(built.bundle.name)
         entry["budget_bytes"] = parse_size(model.budget) if model and model.budget is not None else None
         if previous:
@@ -75,9 +76,9 @@ def full_report(config: Config, evidence: Evidence, cache: Cache, old: dict[str,
     return {"release": release, "generator": f"shardpress {__version__}", **data, "previous": previous}
 
 
-def _details(built: Built, cache: Cache, loader_wire: int) -> dict[str, Any]:
+def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[str, Any]:
     bundle = built.bundle
-    key = key_of(bundle.head.blob.sha256, fingerprint("evidence"))
+    key = key_of(bundle.head.blob.sha256, code)
     bytes_of = cache.record("details", key)
     if bytes_of is None:
         bytes_of = byte_details(bundle)
