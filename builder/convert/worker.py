@@ -851,7 +851,9 @@ class GraphRunner:
         self._outputs = _tensor_names(signature.get("outputs", {}), model.outputs)
         self._cases = cases
         self._means: dict[str, Any] = {}
-        self._session = tf.compat.v1.Session(graph=self._graph)
+        # The last bits, and with them the steps, depend on the number of threads.
+        options = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=2, inter_op_parallelism_threads=1)
+        self._session = tf.compat.v1.Session(graph=self._graph, config=options)
 
     def outputs(self, cases: Sequence[int], feeds: Arrays) -> list[Arrays]:
         """Give the outputs for some cases."""

@@ -18,7 +18,6 @@ class MeasureRequest:
         out: the ``.npz`` file that gets steps and biases.
         gate: what the base stage has to meet; None: the limit on the distance of the outputs.
         metric: what agreement means in the report.
-        seconds: about how long the measuring of the layers may take.
     """
 
     model_json: Path
@@ -26,7 +25,6 @@ class MeasureRequest:
     out: Path
     gate: Gate | None = None
     metric: str = "top1"
-    seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
