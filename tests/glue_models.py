@@ -1,9 +1,9 @@
 """Makes models that take and give pictures, and TensorFlow's own answers; run as a program, it imports TensorFlow.
 
-Usage: python glue_models.py FOLDER BEAUTIFY
+Usage: python glue_models.py FOLDER MODELS
 
-Writes photos as JPEG, what the SavedModel BEAUTIFY makes of them, small models with the answers to one photo, and what
-the stock converter says to BEAUTIFY (``refusal.txt``).
+Writes photos as JPEG, what the SavedModels MODELS/beautify and MODELS/enlarge make of them, small models with the
+answers to one photo, and what the stock converter says to both (``refusal-….txt``).
 """
 
 from __future__ import annotations
@@ -24,20 +24,26 @@ photos = {
 files = {"rocket": "astronaut", "cup": "coffee"}
 
 
-def main(folder: Path, beautify: Path) -> None:
+def main(folder: Path, models: Path) -> None:
     import numpy as np
     import tensorflow as tf
 
     folder.mkdir(parents=True, exist_ok=True)
-    serve = tf.saved_model.load(str(beautify)).signatures["serving_default"]
+    serve = tf.saved_model.load(str(models / "beautify")).signatures["serving_default"]
     for name, (top, left) in photos.items():
         pixels = tf.io.decode_png((samples / f"{files.get(name, name)}.png").read_bytes(), channels=3)
         content = tf.io.encode_jpeg(pixels[top : top + side, left : left + side + 7], quality=95).numpy()
         (folder / f"{name}.jpg").write_bytes(content)
         better = serve(photo=tf.constant(content))["better"].numpy()
         np.save(folder / f"{name}.npy", tf.io.decode_jpeg(better).numpy())
+    pixels = tf.io.decode_jpeg((folder / "coffee.jpg").read_bytes())[40:80, 20:68]
+    (folder / "tiny.jpg").write_bytes(tf.io.encode_jpeg(pixels, quality=95).numpy())
+    enlarge = tf.saved_model.load(str(models / "enlarge")).signatures["serving_default"]
+    large = enlarge(photo=tf.constant((folder / "tiny.jpg").read_bytes()))["large"].numpy()
+    np.save(folder / "tiny.npy", tf.io.decode_jpeg(large).numpy())
     _small(folder, tf, np)
-    _refusal(folder, beautify)
+    for name in ("beautify", "enlarge"):
+        _refusal(folder, models / name)
 
 
 def _small(folder: Path, tf: Any, np: Any) -> None:
@@ -109,15 +115,15 @@ def _scaled(body: Any, scale: Any) -> Any:
     return lambda photo: {"y": body(photo) * scale}
 
 
-def _refusal(folder: Path, beautify: Path) -> None:
+def _refusal(folder: Path, model: Path) -> None:
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     try:
-        stock.convert_tf_saved_model(str(beautify), str(folder / "stock"))
+        stock.convert_tf_saved_model(str(model), str(folder / "stock"))
         said = "converted"
     except ValueError as error:
         said = str(error)
-    (folder / "refusal.txt").write_text(said)
+    (folder / f"refusal-{model.name}.txt").write_text(said)
 
 
 if __name__ == "__main__":

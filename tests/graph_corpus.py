@@ -102,7 +102,7 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         "to-bytes": ("cut", lambda: tf.io.serialize_tensor(dense(rows()))),
         "jpeg-to-jpeg": ("cut", lambda: both(lambda s: tf.io.decode_jpeg(s, channels=3), tf.io.encode_jpeg)),
         "png-to-png": ("cut", lambda: both(lambda s: tf.io.decode_png(s, channels=3), tf.io.encode_png)),
-        "lower": ("cut", lambda: dense(tf.cast(tf.strings.unicode_decode(tf.strings.lower(text([1])), "UTF-8").to_tensor(shape=[1, 4]), tf.float32))),
+        "lower": ("cut", lambda: dense(tf.reshape(tf.cast(tf.strings.length(tf.strings.lower(text([None]))), tf.float32), [-1, 4]))),
         "number": ("cut", lambda: dense(tf.reshape(tf.strings.to_number(text([None])), [-1, 4]))),
         "length": ("cut", lambda: dense(tf.reshape(tf.cast(tf.strings.length(text([None])), tf.float32), [-1, 4]))),
         # ops that are rewritten

@@ -20,7 +20,7 @@ from tests.serving import serve
 
 pytestmark = pytest.mark.slow
 root = Path(__file__).resolve().parents[1]
-beautify = root / "assets" / "models" / "beautify"
+models = root / "assets" / "models"
 photos = ("astronaut", "chelsea", "coffee", "rocket", "cup")
 small = ("bicubic", "area", "legacy", "unit", "grey", "linear", "corners")
 
@@ -77,10 +77,12 @@ run = """async ([name, file, form, as]) => {
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("glue")
     program = Path(__file__).with_name("glue_models.py")
-    subprocess.run([sys.executable, str(program), str(folder), str(beautify)], check=True, capture_output=True)
+    subprocess.run([sys.executable, str(program), str(folder), str(models)], check=True, capture_output=True)
     (folder / "node_modules").symlink_to(root / "node_modules")
-    (folder / "beautify").symlink_to(beautify)
-    tables = ['[models.beautify]\nsource = "beautify"\n[models.beautify.verify]\nmax_error = 0.004']
+    tables = []
+    for name in ("beautify", "enlarge"):
+        (folder / name).symlink_to(models / name)
+        tables.append(f'[models.{name}]\nsource = "{name}"\n[models.{name}.verify]\nmax_error = 0.004')
     tables += [f'[models.{name}]\nsource = "small"\nsignature = "{name}"' for name in (*small, "many")]
     (folder / "build.toml").write_text("\n".join(tables))
     assert main(["--config", str(folder / "build.toml"), "--fast", "--strict", "--jobs", "2", "-q"]) == 0
@@ -112,8 +114,9 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(1e-9, np.mean((a.astype(float) - b.astype(float)) ** 2))))
 
 
-def test_the_stock_converter_refuses_what_is_built_here(made: Path) -> None:
-    said = (made / "refusal.txt").read_text()
+@pytest.mark.parametrize("name", ["beautify", "enlarge"])
+def test_the_stock_converter_refuses_what_is_built_here(made: Path, name: str) -> None:
+    said = (made / f"refusal-{name}.txt").read_text()
     assert "Unsupported Ops" in said
     assert "DecodeJpeg" in said
     assert "EncodeJpeg" in said
@@ -136,6 +139,12 @@ def test_a_photo_looks_as_tensorflow_makes_it(page: Page, made: Path, photo: str
     assert np.all(given[..., 3] == 255)
     # The model does something, so that giving the photo back would not pass.
     assert psnr(np.roll(given[..., :3], 1, 1), expected) < 40
+
+
+def test_a_wrapped_super_resolution_network_draws_as_tensorflow_does(page: Page, made: Path) -> None:
+    shown = array(answer(page, "enlarge", "tiny.jpg", "image"))
+    assert shown.shape == (80, 96, 4)
+    assert psnr(shown[..., :3], np.load(made / "tiny.npy")) >= 40
 
 
 def test_every_form_of_a_picture_gives_the_same(page: Page) -> None:

@@ -104,7 +104,7 @@ def test_the_page_runs_every_example(site: Site, page: Page) -> None:
     site.forget()
     page.goto(f"{site.url}assets/pages/examples.html")
     sentences = {}
-    for name in names:
+    for name in (*names, "beautify"):
         section = page.locator(f"#{name}")
         section.scroll_into_view_if_needed()
         if section.get_by_role("button").is_visible():
@@ -117,6 +117,7 @@ def test_the_page_runs_every_example(site: Site, page: Page) -> None:
     assert sentences["mesh"] == "468 points."
     assert sentences["emotion"] == "Mostly happy."
     assert sentences["upscale"] == "128 x 128 became 256 x 256."
+    assert sentences["beautify"].startswith("256 x 256 pixels, ")
     before, after = (float(word) for word in sentences["denoise"].split() if word.replace(".", "").isdigit())
     assert after > before + 3
 

@@ -61,12 +61,12 @@ async function runExample(example, entry, view, tools) {
   const answer = async (model, label) => {
     const tf = globalThis.tf;
     context.labels = handle.labels;
-    const input = example.prepare(tf, context);
+    const input = example.prepare?.(tf, context);
     const begun = performance.now();
-    const outputs = run(model, input);
-    const result = await example.interpret(tf, outputs, context);
+    const outputs = input && run(model, input);
+    const result = input ? await example.interpret(tf, outputs, context) : await handle.run(picture);
     const milliseconds = Math.round(performance.now() - begun);
-    tf.dispose([input, outputs]);
+    if (input) tf.dispose([input, outputs]);
     const { elements, sentence } = example.show(result, context);
     for (const canvas of elements.filter(({ tagName }) => tagName === "CANVAS")) {
       canvas.setAttribute("role", "img");
