@@ -16,7 +16,7 @@ import sys
 import tempfile
 import types
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class _Frozen:
         inputs, outputs: by signature name, the tensor's name, dtype and shape as a TensorFlow tensor.
         resources: captured tables, by the name of their tensor.
         initializer: what fills the tables, or None.
+        handles: the tables themselves, by the name of their tensor.
     """
 
     graph_def: Any
@@ -73,6 +74,7 @@ class _Frozen:
     outputs: dict[str, Any]
     resources: dict[str, Any]
     initializer: Any = None
+    handles: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,6 +514,7 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
         {name: tensor for name, tensor in zip(outputs, function.outputs, strict=True) if name in kept},
         resources,
         initializer,
+        {tensor.name: handle for handle, tensor in function.graph.captures if tensor.name in resources},
     )
 
 
@@ -656,21 +659,26 @@ def _between(frozen: _Frozen, ends: Ends) -> _Frozen:
         outputs,
         resources,
         frozen.initializer if resources or not frozen.resources else None,
+        frozen.handles,
     )
 
 
 def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
-    """Run what is between the cuts.
-
-    Raises:
-        ConversionError: it needs tables, which only the whole model fills.
-    """
+    """Run what is between the cuts, with the tables of the whole model."""
     import tensorflow as tf
 
     if frozen.resources:
-        raise ConversionError(
-            "a model that was cut and still uses tables cannot be run by itself", hint="Cut behind its tables"
-        )
+        wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(frozen.graph_def, name=""), [])
+        find = wrapped.graph.get_tensor_by_name
+        fed = [*frozen.inputs.values(), *frozen.resources.values()]
+        function = wrapped.prune([find(tensor.name) for tensor in fed], {
+            name: find(tensor.name) for name, tensor in frozen.outputs.items()
+        })  # fmt: skip
+        given = [
+            tf.constant(_feed(arrays, name, tensor.dtype, tensor.shape)) for name, tensor in frozen.inputs.items()
+        ]
+        answers = function(*given, *(frozen.handles[name] for name in frozen.resources))
+        return {name: answer.numpy() for name, answer in answers.items()}
     names = ({name: tensor.name for name, tensor in side.items()} for side in (frozen.inputs, frozen.outputs))
     with tf.compat.v1.Session(graph=_import(frozen.graph_def)) as session:
         return _run_session(session, arrays, *names)
