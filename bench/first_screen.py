@@ -56,7 +56,7 @@ html = """<!doctype html><html lang="en"><meta charset="utf-8"><title>page</titl
 </script>
 HEAD
 <h1>A page with a picture</h1><p>The picture is the largest thing on the screen.</p><img src="picture.png" alt="">
-<p id="model" data-model="big">TEXT</p></html>
+<p id="model" data-model="big">TEXT</p>FOOT</html>
 """
 bring = """const bring = () => new Promise((done, fail) => document.head.append(
   Object.assign(document.createElement("script"),
@@ -64,17 +64,23 @@ bring = """const bring = () => new Promise((done, fail) => document.head.append(
 one = f"const run = (tf, model) => tf.tidy(() => model.execute(tf.ones([1, {width}])).dataSync()[0]);"
 heads = {
     "none": "",
-    "loader": f"""<link rel="modulepreload" href="cdn/loader.js"><script type="module">
-import {{ models, configure, observe }} from "./cdn/loader.js";
+    "loader": "",
+    "stock": f"""<script src="tf.min.js"></script><script>{one}
+tf.loadGraphModel("stock/model.json").then((model) => {{ window.answer = [run(tf, model), performance.now()]; }});
+</script>""",
+    "bare": '<script src="tf.min.js"></script>',
+}
+
+
+feet = {
+    "loader": f"""<script type="module">
+if (document.readyState !== "complete") await new Promise((done) => addEventListener("load", done));
+const {{ configure, observe }} = await import("./cdn/loader.js");
 {bring} {one}
 configure({{ tf: bring }});
 const [handle] = observe(document);
 handle.ready.then(async (model) => {{ window.answer = [run(await tf, model), performance.now()]; }});
 </script>""",
-    "stock": f"""<script src="tf.min.js"></script><script>{one}
-tf.loadGraphModel("stock/model.json").then((model) => {{ window.answer = [run(tf, model), performance.now()]; }});
-</script>""",
-    "bare": '<script src="tf.min.js"></script>',
 }
 
 
@@ -115,9 +121,11 @@ def write_model(folder: Path) -> Path:
     return folder / "model.json"
 
 
-def picture(side: int = 150) -> bytes:
-    """Give a PNG of noise, about 68 kB."""
-    pixels = np.random.default_rng(2).integers(0, 256, (side, side, 3), np.uint8)
+def picture(cells: int = 120, scale: int = 4) -> bytes:
+    """Give a PNG of coarse noise, the largest thing on the page."""
+    side = cells * scale
+    pixels = np.random.default_rng(2).integers(0, 256, (cells, cells, 3), np.uint8)
+    pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
@@ -142,7 +150,9 @@ def make_site(folder: Path) -> None:
     (folder / "tf.min.js").write_bytes(tfjs.read_bytes())
     (folder / "picture.png").write_bytes(picture())
     for name, head in heads.items():
-        (folder / f"{name}.html").write_text(html.replace("HEAD", head).replace("TEXT", "More text. " * 40))
+        (folder / f"{name}.html").write_text(
+            html.replace("HEAD", head).replace("FOOT", feet.get(name, "")).replace("TEXT", "More text. " * 40)
+        )
     for path in [folder / "tf.min.js", *(folder / "stock").iterdir(), folder / "cdn" / "loader.js"]:
         path.with_name(path.name + ".br").write_bytes(brotli.compress(path.read_bytes(), quality=9))
 
