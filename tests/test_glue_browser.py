@@ -83,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("beautify", "enlarge"):
         (folder / name).symlink_to(models / name)
         tables.append(f'[models.{name}]\nsource = "{name}"\n[models.{name}.verify]\nmax_error = 0.004')
-    tables += [f'[models.{name}]\nsource = "small"\nsignature = "{name}"' for name in (*small, "many")]
+    tables += [f'[models.{name}]\nsource = "small"\nsignature = "{name}"' for name in (*small, "many", "labelled")]
     (folder / "build.toml").write_text("\n".join(tables))
     assert main(["--config", str(folder / "build.toml"), "--fast", "--strict", "--jobs", "2", "-q"]) == 0
     (folder / "index.html").write_text("<!doctype html><meta charset=utf-8><title>page</title>")
@@ -168,6 +168,13 @@ def test_pixels_reach_the_model_as_from_the_ops_that_were_cut(page: Page, made: 
     assert found.shape == expected.shape
     # Grey is rounded in another way: one step of 255 at the most.
     assert np.abs(found - expected).max() < (0.004 if name == "grey" else 2e-5)
+
+
+def test_tables_of_a_cut_model_keep_working(page: Page, made: Path) -> None:
+    # The first run fills the tables, which hold tensors from then on.
+    page.evaluate(run, ["labelled", "coffee.png", "bytes", None])
+    found = answer(page, "labelled", "coffee.png", "bytes")
+    assert found["label"]["values"] == [(made / "label.txt").read_text()]
 
 
 def test_lists_of_pictures_work_with_one(page: Page, made: Path) -> None:
