@@ -674,9 +674,7 @@ def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
         function = wrapped.prune([find(tensor.name) for tensor in fed], {
             name: find(tensor.name) for name, tensor in frozen.outputs.items()
         })  # fmt: skip
-        given = [
-            tf.constant(_feed(arrays, name, tensor.dtype, tensor.shape)) for name, tensor in frozen.inputs.items()
-        ]
+        given = [tf.constant(_feed(arrays, name, tensor.dtype, tensor.shape)) for name, tensor in frozen.inputs.items()]
         answers = function(*given, *(frozen.handles[name] for name in frozen.resources))
         return {name: answer.numpy() for name, answer in answers.items()}
     names = ({name: tensor.name for name, tensor in side.items()} for side in (frozen.inputs, frozen.outputs))
