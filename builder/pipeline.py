@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -257,12 +258,13 @@ def _artefact(
     future = session.pool.submit("convert", ConvertRequest(source, work), name)
 
     def wait() -> tuple[Path, tuple[str, ...]]:
-        result = future.result()
-        session.progress.advance(name)
-        session.progress.end(name)
-        if tree.exists():
-            return _converted(session, tree, conversion_key)
-        work.rename(tree)
+        try:
+            result = future.result()
+            if not tree.exists():  # another model of this build may have the same source
+                work.rename(tree)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            session.progress.end(name)
         session.cache.put_record("converted", conversion_key, {"notes": result.notes})
         return tree / "model.json", result.notes
 
