@@ -67,6 +67,18 @@ ask = """async () => {
   return { found, progress: [handle.progress.loaded, handle.progress.total] };
 }"""
 
+ask_elsewhere = """async (base) => {
+  const { models, configure } = await import("/dist/cdn/loader.js");
+  await import("/tf.min.js");
+  configure({ tf, baseUrl: base, fallbackUrls: base === "/lost/" ? ["/dist/cdn/"] : [] });
+  await tf.setBackend("cpu");
+  try {
+    return (await models.net.load().full).outputs.length;
+  } catch (error) {
+    return [error.code, error.model, error.message];
+  }
+}"""
+
 
 def write(folder: Path, text: str) -> Path:
     (folder / "ops.js").write_text(text)
@@ -220,6 +232,14 @@ def test_an_op_that_is_refused_runs_with_a_module(tmp_path: Path, capsys: pytest
         for found in got["found"]:
             assert np.allclose(found, np.load(answers), atol=1e-5)
         assert len([path for path in site.paths("/dist/cdn/assets/") if path.endswith(".js")]) == 1
+        page.goto(site.url + "index.html?fallback")
+        assert page.evaluate(ask_elsewhere, "/lost/") == 1
+        site.fail = lambda path: 404 if path.endswith(".js") and "/assets/" in path else None
+        fresh = browser.new_page()
+        fresh.goto(site.url + "index.html?failure")
+        code, model, message = fresh.evaluate(ask_elsewhere, "/dist/cdn/")
+        assert (code, model) == ("network", "net")
+        assert "ops" in message
 
 
 @pytest.mark.slow
