@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from builder.bundle import File, ModelBundle, head_url, make_head, shard_url
+from builder.bundle import File, ModelBundle, head_url, make_head, ops_url, shard_url
 from builder.cache import Blob, Cache
 from builder.calibration import Measured
 from builder.compress import Compressor, Encoded
@@ -28,7 +28,7 @@ class Assembly:
     """A built model without what only the index says of it (load policy, priority).
 
     Attributes:
-        head, content, shards, inputs, outputs: as in ``ModelBundle``.
+        head, content, shards, inputs, outputs, ops: as in ``ModelBundle``.
         notes: sentences the user should read.
         precision: what was measured of it, for ``report.json``; empty when nothing was.
         ids_below: rows of the tables that inputs look up, by input, for seeded verification.
@@ -43,10 +43,12 @@ class Assembly:
     notes: tuple[str, ...]
     ids_below: Mapping[str, int]
     precision: Mapping[str, Any]
+    ops: File | None = None
 
     def bundle(self, load: str, priority: str) -> ModelBundle:
         """Add the policies."""
-        return ModelBundle(self.name, self.head, self.content, self.shards, load, priority, self.inputs, self.outputs)
+        ends = self.inputs, self.outputs
+        return ModelBundle(self.name, self.head, self.content, self.shards, load, priority, *ends, self.ops)
 
 
 def assemble(
@@ -57,6 +59,7 @@ def assemble(
     precision: Precision = "exact",
     measured: Measured | None = None,
     outputs: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    ops: bytes | None = None,
     shard_bytes: int,
     cache: Cache,
     compressor: Compressor,
@@ -72,6 +75,7 @@ def assemble(
         precision: how weights are stored, as in build.toml.
         measured: what a measurement of its precision gave.
         outputs: name and outputs of each stage before the refining one; all come together when there are none.
+        ops: the module of its own ops, if it has some.
         shard_bytes: about how large a shard is.
         cache: keeps the files.
         compressor: makes their encodings.
@@ -90,15 +94,16 @@ def assemble(
     encodings = compressor.encode_all(blobs, advance)
     files = _shard_files(name, stages, plans, blobs, encodings)
     facts = [{"bytes": file.blob.nbytes, "wire": file.wire, "sha256": file.blob.sha256} for file in files]
-    head_content = make_head(
-        name, model, stages, tuple((*plan, fact) for plan, fact in zip(plans, facts, strict=True)), codecs, same, labels
-    )
+    ops_blob = cache.put(ops) if ops is not None else None
+    ops_file = File(ops_url(name, ops_blob.sha256), ops_blob, compressor.encode(ops_blob)) if ops_blob else None
+    placed = tuple((*plan, fact) for plan, fact in zip(plans, facts, strict=True))
+    head_content = make_head(name, model, stages, placed, codecs, same, labels, ops_blob.sha256 if ops_blob else None)
     head_blob = cache.put(head_content)
     head = File(head_url(name, head_blob.sha256), head_blob, compressor.encode(head_blob))
     advance(head_blob)
     found = measured.facts if measured else {}
     content = json.loads(head_content)
-    return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found)
+    return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found, ops_file)
 
 
 def _weight_notes(model: Model) -> tuple[str, ...]:
@@ -130,7 +135,11 @@ def to_record(assembly: Assembly) -> dict[str, Any]:
     """Give what is needed to find an assembly again in the cache."""
     return {
         "name": assembly.name,
-        "files": [[file.url, file.blob.sha256, list(file.encodings)] for file in (*assembly.shards, assembly.head)],
+        "files": [
+            [file.url, file.blob.sha256, list(file.encodings)]
+            for file in (*((assembly.ops,) if assembly.ops else ()), *assembly.shards, assembly.head)
+        ],
+        "ops": assembly.ops is not None,
         "inputs": [asdict(spec) for spec in assembly.inputs],
         "outputs": [asdict(spec) for spec in assembly.outputs],
         "notes": assembly.notes,
@@ -150,6 +159,7 @@ def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly |
         if list(encodings) != names:
             return None
         files.append(File(url, blob, encodings))
+    ops = files.pop(0) if record.get("ops") else None
     *shards, head = files
     return Assembly(
         record["name"],
@@ -161,4 +171,5 @@ def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly |
         tuple(record["notes"]),
         record["ids_below"],
         record["precision"],
+        ops,
     )

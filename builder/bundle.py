@@ -22,7 +22,7 @@ hash_digits = 16
 loader_name = "loader.js"
 index_mark = b"const CONFIG="
 immutable_name = re.compile(
-    r"(loader|sw)\.[0-9a-f]{16}\.js(\.br|\.gz)?|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin)(\.br|\.gz)?"
+    r"(loader|sw)\.[0-9a-f]{16}\.js(\.br|\.gz)?|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin|js)(\.br|\.gz)?"
 )
 
 
@@ -63,6 +63,7 @@ class ModelBundle:
         shards: in order of fetching, as ``content["shards"]``.
         load, priority: as in ``build.toml``.
         inputs, outputs: by signature name.
+        ops: the module of its own ops, if it has some.
     """
 
     name: str
@@ -73,21 +74,22 @@ class ModelBundle:
     priority: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    ops: File | None = None
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Give the shards, then the head: whatever a head names is there before it."""
-        return *self.shards, self.head
+        """Give all files, the head last: whatever a head names is there before it."""
+        return *self.shards, *((self.ops,) if self.ops else ()), self.head
 
     @property
     def nbytes(self) -> int:
-        """Decoded bytes of all files."""
-        return sum(file.blob.nbytes for file in self.files)
+        """Decoded bytes of the head and all shards."""
+        return sum(file.blob.nbytes for file in (*self.shards, self.head))
 
     @property
     def wire(self) -> int:
-        """Sent bytes of all files."""
-        return sum(file.wire for file in self.files)
+        """Sent bytes of the head and all shards."""
+        return sum(file.wire for file in (*self.shards, self.head))
 
     def stage_sizes(self) -> list[tuple[str, int, int]]:
         """Give name, bytes and wire bytes of each stage; the head is in none."""
@@ -112,6 +114,11 @@ def shard_url(name: str, stage: str, number: int, sha256: str) -> str:
     return f"assets/{name}-{stage}-{number}.{sha256[:hash_digits]}.bin"
 
 
+def ops_url(name: str, sha256: str) -> str:
+    """Give the address of the module of a model's own ops."""
+    return f"assets/{name}-ops.{sha256[:hash_digits]}.js"
+
+
 def worker_url(sha256: str) -> str:
     """Give the address of the offline worker's module."""
     return f"sw.{sha256[:hash_digits]}.js"
@@ -130,6 +137,7 @@ def make_head(
     codecs: tuple[Codec, ...],
     same: tuple[int | None, ...],
     labels: tuple[str, ...] | None,
+    ops: str | None = None,
 ) -> bytes:
     """Write a head.
 
@@ -141,6 +149,7 @@ def make_head(
         codecs: how each weight is stored.
         same: as ``transforms.dedupe`` gives it.
         labels: what the outputs' numbers mean, if known.
+        ops: hash of the module of its own ops, if it has some.
     """
     content: dict[str, Any] = {
         "format": format_version,
@@ -150,6 +159,7 @@ def make_head(
         "artifacts": model.artifacts,
         "labels": labels,
         "glue": model.glue,
+        "ops": ops,
         "stages": [stage.name for stage in stages],
         "shards": [
             {"stage": stage, **facts, "segments": [_place(segment) for segment in shard]}
@@ -157,7 +167,7 @@ def make_head(
         ],
         "weights": list(_weights(model, codecs, same)),
     }
-    for key in ("labels", "glue"):
+    for key in ("labels", "glue", "ops"):
         if content[key] is None:
             del content[key]
     return to_json(content)
@@ -260,7 +270,7 @@ def replace_index(loader: bytes, index: Mapping[str, Any]) -> bytes:
 
 
 def reachable(index: Mapping[str, Any], heads: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Give the addresses of all heads and shards that an index names, encodings left out.
+    """Give the addresses of all heads, shards and ops that an index names, encodings left out.
 
     Args:
         index: as ``read_index`` gives it.
@@ -269,7 +279,7 @@ def reachable(index: Mapping[str, Any], heads: Mapping[str, Mapping[str, Any]]) 
     urls = set()
     for name, entry in index["models"].items():
         urls.add(head_url(name, entry[0]))
-        urls.update(shard_urls(name, heads[name]))
+        urls.update(named_urls(name, heads[name]))
     return urls
 
 
@@ -282,6 +292,12 @@ def shard_urls(name: str, head: Mapping[str, Any]) -> list[str]:
         urls.append(shard_url(name, head["stages"][shard["stage"]], number, shard["sha256"]))
         counts[shard["stage"]] += 1
     return urls
+
+
+def named_urls(name: str, head: Mapping[str, Any]) -> list[str]:
+    """Give the addresses of all files that a head names."""
+    ops = head.get("ops")
+    return [*shard_urls(name, head), *([ops_url(name, ops)] if ops else [])]
 
 
 def to_json(value: Any) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.config import Config, ModelConfig
+from builder.custom_ops import read_custom_ops
 from builder.errors import ShardpressError, SourceError
 from builder.graphs.analysis import Finding, analyse, refusal
 from builder.graphs.cutting import find_tensors, fixed_cut
@@ -57,13 +58,14 @@ def _check(config: Config, name: str) -> Checked:
         kind = detect(path)
         if kind == "tfjs":
             read_model(path)
+        custom = read_custom_ops(config.folder, name, model.custom_ops)
         outline = _outline(path, kind, model)
         if outline is not None:
             fixed = None
             if model.cut.inputs or model.cut.outputs:
                 ends = (find_tensors(outline, side, model.source) for side in (model.cut.inputs, model.cut.outputs))
                 fixed = fixed_cut(outline, *ends)
-            analysis = analyse(outline, frozen_ops, fixed)
+            analysis = analyse(outline, (*frozen_ops, *(custom.names if custom else ())), fixed)
             findings = analysis.findings
             if analysis.refused:
                 raise refusal(outline, analysis, model.source)

@@ -100,6 +100,9 @@ class ModelConfig(_Table, frozen=True):
     tags: Annotated[tuple[str, ...], Meta(description="Tags of a SavedModel's graph.")] = ("serve",)
     outputs: Annotated[tuple[str, ...], Meta(description="Outputs to keep; all when empty.")] = ()
     cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
+    custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (
+        None
+    )
     trust: Annotated[bool, Meta(description="The model may hold code (Keras Lambda layers).")] = False
     license: Annotated[str | None, Meta(description="Licence of the model, for the manifest.")] = None
     card: Annotated[str | None, Meta(description="Where the model is described, for the manifest.")] = None

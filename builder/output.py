@@ -142,6 +142,7 @@ def header_rules() -> list[dict[str, Any]]:
         ("loader.*.js", forever, "text/javascript; charset=utf-8"),
         ("sw.*.js", forever, "text/javascript; charset=utf-8"),
         ("assets/*.json", forever, "application/json"),
+        ("assets/*.js", forever, "text/javascript; charset=utf-8"),
         ("assets/*.bin", forever, "application/octet-stream"),
     )
     return [{"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **cors}} for path, age, kind in rows]
@@ -180,6 +181,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "contract": content["contract"],
         "verified": _verified(verification),
         "head": _file(bundle.head),
+        "ops": _file(bundle.ops) if bundle.ops else None,
         "stages": [{"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()],
         "shards": [
             {**_file(file), "stage": content["stages"][shard["stage"]]}

@@ -22,6 +22,7 @@ from builder.compress import Compressor
 from builder.config import Config, ModelConfig
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.convert.results import read_glue
+from builder.custom_ops import CustomOps, read_custom_ops
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
 from builder.model import Model
 from builder.progress import Progress
@@ -184,6 +185,7 @@ class _Plan:
     model: ModelConfig
     source: SourceOptions
     labels: tuple[str, ...] | None
+    ops: CustomOps | None
     conversion_key: str
     key: str
     artefact: Callable[[], tuple[Path, tuple[str, ...]]]
@@ -205,6 +207,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
         raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
+    ops = read_custom_ops(session.config.folder, name, model.custom_ops)
     source = SourceOptions(
         path,
         detect(path),
@@ -214,19 +217,21 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         model.trust,
         model.cut.inputs,
         model.cut.outputs,
+        ops.names if ops else (),
     )
     try:
         digest = [[file, session.cache.file_digest(place)] for file, place in source_files(path, source.kind)]
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror})", where=where, hint="Check its files") from error
     options = [source.kind, source.signature, source.tags, source.outputs, source.trust]
-    cut = [source.cut_inputs, source.cut_outputs]
+    cut = [source.cut_inputs, source.cut_outputs, source.custom_ops]
     conversion_key = key_of(digest, options, cut, _versions(source.kind), fingerprint("convert", "graphs", "sources"))
     labels = _read_labels(session.config, name, model)
     key = key_of(
         conversion_key,
         name,
         labels,
+        hashlib.sha256(ops.code).hexdigest() if ops else None,
         model.precision,
         msgspec.to_builtins(model.stages),
         [
@@ -241,7 +246,8 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         session.options.fast,
         fingerprint(),
     )
-    return _Plan(name, model, source, labels, conversion_key, key, _artefact(session, name, source, conversion_key))
+    artefact = _artefact(session, name, source, conversion_key)
+    return _Plan(name, model, source, labels, ops, conversion_key, key, artefact)
 
 
 def _artefact(
@@ -335,6 +341,7 @@ def _assemble(session: Session, plan: _Plan, model: Model, measured: Measured | 
             plan.name,
             model,
             labels=plan.labels,
+            ops=plan.ops.code if plan.ops else None,
             precision=plan.model.precision,
             measured=measured,
             outputs=tuple((stage.name, stage.outputs) for stage in plan.model.stages),

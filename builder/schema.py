@@ -64,6 +64,7 @@ class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
     compat: list[FileEntry]
     license: str | None
     card: str | None
+    ops: FileEntry | None = None
 
 
 class LoaderEntry(msgspec.Struct, forbid_unknown_fields=True):

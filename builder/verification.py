@@ -135,6 +135,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
             source=None if built.needs_tensorflow else built.artefact,
             references=expected,
             stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
+            ops=built.bundle.ops.blob.path if built.bundle.ops else None,
         )
         jobs.append(_Job(built, key, check))
     if failures:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from builder.bundle import head_url, pinned_url, read_index, shard_urls
+from builder.bundle import head_url, ops_url, pinned_url, read_index, shard_urls
 from builder.cli import main
 from builder.config import Config, TargetConfig, load_config
 from builder.deploy.apply import Deployer, Keeping
@@ -100,6 +100,8 @@ def assert_live(store: TargetStore, pointer: str = "loader.js") -> tuple[str, di
             content = json.loads(head)
             for url, shard in zip(shard_urls(name, content), content["shards"], strict=True):
                 assert len(whole(store, url, shard["sha256"])) == shard["bytes"]
+            if ops := content.get("ops"):
+                whole(store, ops_url(name, ops), ops)
     return loader_hash(loader), index
 
 

@@ -46,6 +46,16 @@ run = """async ([name, file, form, as]) => {
     canvas: () => drawn,
     bitmap: () => createImageBitmap(image),
     imagedata: () => context.getImageData(0, 0, drawn.width, drawn.height),
+    video: async () => {
+      const video = document.createElement("video");
+      video.muted = true;
+      video.srcObject = drawn.captureStream();
+      const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+      context.drawImage(image, 0, 0);
+      await video.play();
+      await shown;
+      return video;
+    },
     named: async () => ({ photo: await bytes() }),
   };
   const handle = models[name].load({ when: "now" });
@@ -152,6 +162,13 @@ def test_every_form_of_a_picture_gives_the_same(page: Page) -> None:
     for form in ("bytes", "blob", "file", "buffer", "canvas", "bitmap", "imagedata", "named"):
         other = array(answer(page, "beautify", "coffee.jpg", form, "imagedata"))
         assert np.array_equal(first, other), form
+
+
+def test_a_frame_of_a_video_is_a_picture(page: Page) -> None:
+    first = array(answer(page, "beautify", "coffee.jpg", "image", "imagedata"))
+    frame = array(answer(page, "beautify", "coffee.jpg", "video", "imagedata"))
+    # Frames may have been through YUV with half the colours.
+    assert psnr(frame, first) >= 30
 
 
 def test_a_blob_is_encoded_as_the_model_did(page: Page) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import brotli
 
-from builder.bundle import read_index, shard_urls
+from builder.bundle import ops_url, read_index, shard_urls
 
 
 def assert_whole(cdn: Path) -> dict[str, Any]:
@@ -21,6 +21,9 @@ def assert_whole(cdn: Path) -> dict[str, Any]:
         assert head["name"] == name
         for url, shard in zip(shard_urls(name, head), head["shards"], strict=True):
             read(cdn / url, shard["sha256"], shard["bytes"])
+        if ops := head.get("ops"):
+            path = cdn / ops_url(name, ops)
+            read(path, ops, path.stat().st_size)
     return index
 
 

@@ -18,6 +18,7 @@ class SourceOptions:
         outputs: names of the outputs to keep (node names for a frozen graph); () keeps all.
         trust: the user vouches for code inside the model (Keras Lambda layers).
         cut_inputs, cut_outputs: tensors to cut the graph at; () cuts where that is unambiguous.
+        custom_ops: names of the ops that the page registers.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class SourceOptions:
     trust: bool = False
     cut_inputs: tuple[str, ...] = ()
     cut_outputs: tuple[str, ...] = ()
+    custom_ops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

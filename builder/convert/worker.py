@@ -106,7 +106,7 @@ def convert(request: ConvertRequest) -> ConvertResult:
         # Nobody else holds the graph, so that its weights go as soon as they can.
         graphs = [prepared.frozen]
         prepared = dataclasses.replace(prepared, frozen=None, run=None)
-        result = _optimise(graphs.pop(), where)
+        result = _optimise(graphs.pop(), where, request.source.custom_ops)
         _write(result, request.out)
         write_glue(request.out / "model.json", prepared.glue)
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
@@ -588,7 +588,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     cut_inputs, cut_outputs = (find_tensors(outline, side, where) for side in (options.cut_inputs, options.cut_outputs))
     if cut_inputs or cut_outputs:
         fixed = fixed_cut(outline, cut_inputs, cut_outputs)
-    analysis = analyse(outline, (), fixed)
+    analysis = analyse(outline, options.custom_ops, fixed)
     if analysis.refused:
         raise refusal(outline, analysis, where)
     cut = analysis.cut
@@ -714,7 +714,7 @@ class _Result:
         return sum(weight["data"].nbytes for weight in self.weights)
 
 
-def _optimise(frozen: _Frozen, where: str) -> _Result:
+def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     initializer, initializer_signature, ids = _initializer(frozen)
@@ -727,7 +727,7 @@ def _optimise(frozen: _Frozen, where: str) -> _Result:
     trim(graph_def, wanted, fed)
     merge_constants(graph_def)
     taken = take_large_constants(graph_def)
-    supported = supported_ops()
+    supported = supported_ops() | set(custom)
     _rewrite(graph_def, supported, where)
     graph = _import(graph_def)
     gc.collect()

@@ -14,7 +14,7 @@ import msgspec
 
 from builder.bundle import loader_name
 from builder.deploy.local import Local
-from builder.deploy.plan import Action, Choice, Plan, differs, make_plan, newer
+from builder.deploy.plan import Action, Choice, Plan, differs, level, make_plan, newer
 from builder.deploy.pointer import (
     Pointer,
     Preview,
@@ -283,9 +283,8 @@ def _settle(store: TargetStore, upload: Upload) -> None:
 
 
 def _steps(work: list[Action]) -> list[list[Action]]:
-    """Split the sorted actions by what must be there first: shards, heads, the pinned loader."""
+    """Split the sorted actions by what must be there first: shards and ops, heads, the pinned loader."""
     steps: list[list[Action]] = [[], [], []]
     for action in work:
-        name = action.key.removesuffix(".br").removesuffix(".gz")
-        steps[2 if name.endswith(".js") else 1 if name.endswith(".json") else 0].append(action)
+        steps[level(action.key)].append(action)
     return steps

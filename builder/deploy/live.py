@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from builder.bundle import head_url, loader_name, pinned_url, read_index, shard_urls
+from builder.bundle import head_url, loader_name, ops_url, pinned_url, read_index, shard_urls
 from builder.deploy.headers import headers_for
 from builder.deploy.plan import is_older
 from builder.deploy.pointer import loader_hash, split_pointer
@@ -186,7 +186,10 @@ def _shards(
     parsed: dict[str, Any] = json.loads(content)
     urls = zip(shard_urls(name, parsed), parsed["shards"], strict=True)
     problems = [Problem(url, what) for what in site.complaints(url, headers)]
-    return [(shard_url, shard["sha256"], shard["bytes"]) for shard_url, shard in urls], problems
+    files = [(shard_url, shard["sha256"], shard["bytes"]) for shard_url, shard in urls]
+    if ops := parsed.get("ops"):
+        files.append((ops_url(name, ops), ops, -1))
+    return files, problems
 
 
 def _check(site: Site, url: str, digest: str, length: int) -> tuple[int, list[Problem]]:

@@ -22,7 +22,7 @@ class LocalModel:
     Attributes:
         contract: what pages depend on.
         head: its file.
-        shards: its files.
+        shards: its files, the module of its own ops with them.
         stock: the files of the stock copy, its ``model.json`` last; often none.
         verified: TensorFlow.js ran it.
     """
@@ -83,4 +83,5 @@ def read_local(out: Path) -> Local:
 
 
 def _model(entry: ModelEntry) -> LocalModel:
-    return LocalModel(entry.contract, entry.head, tuple(entry.shards), tuple(entry.compat), entry.verified is not None)
+    named = (*entry.shards, *((entry.ops,) if entry.ops else ()))
+    return LocalModel(entry.contract, entry.head, named, tuple(entry.compat), entry.verified is not None)

@@ -14,8 +14,8 @@ from builder.bundle import (
     head_url,
     index_of,
     loader_name,
+    named_urls,
     replace_index,
-    shard_urls,
 )
 from builder.deploy.local import Local
 from builder.deploy.pointer import Pointer, fetch_json, loader_hash
@@ -230,7 +230,7 @@ def _known(
         if name not in old_heads:
             known.update(file.url for file in (*model.shards, model.head))
         elif head := old_heads[name]:
-            known.update(shard_urls(name, head))
+            known.update(named_urls(name, head))
         if base and model.stock_hash and base.stock.get(name) == model.stock_hash:
             known.update(file.url for file in model.stock)
     return known
@@ -300,9 +300,15 @@ def _rank(action: Action) -> tuple[int, str]:
     """Order: shards, then what names them, then the pinned loader, then the pointers; previews before the main one."""
     if action.do == "swap":
         return (3 if action.key == loader_name else 4), action.key
-    if plain(action.key).endswith(".js"):
-        return 2, action.key
-    return (1 if plain(action.key).endswith(".json") else 0), action.key
+    return level(action.key), action.key
+
+
+def level(key: str) -> int:
+    """Tell how many files name others below an object: 0 shards and ops, 1 heads, 2 loaders."""
+    name = plain(key)
+    if name.endswith(".js") and not name.startswith("assets/"):
+        return 2
+    return 1 if name.endswith(".json") else 0
 
 
 def newer(one: str, other: str) -> bool:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from builder.bundle import head_url, immutable_name, loader_name, pinned_url, read_index, shard_urls
+from builder.bundle import head_url, immutable_name, loader_name, named_urls, pinned_url, read_index
 from builder.deploy.apply import Deployer
 from builder.deploy.history import required
-from builder.deploy.plan import Action, is_older, plain
+from builder.deploy.plan import Action, is_older, level, plain
 from builder.deploy.pointer import (
     Lease,
     Pointer,
@@ -186,7 +186,7 @@ def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str
                 where=store.place + url,
                 hint="Run `verify`, then deploy with --repair",
             )
-        return [url, *shard_urls(name, content)]
+        return [url, *named_urls(name, content)]
 
     stock = {
         (name, digest) for item in base.state.releases for name, digest in item.stock.items() if item.loader in releases
@@ -210,5 +210,4 @@ def heads_of(name: str, entry: list[Any]) -> list[tuple[str, str]]:
 
 def _order(action: Action) -> tuple[int, str]:
     """Pointers first, then what names other files, so that a prune that is cut off leaves no dangling names."""
-    name = plain(action.key)
-    return (0 if name.endswith(".js") else 1 if name.endswith(".json") else 2), action.key
+    return -level(action.key), action.key

@@ -156,4 +156,4 @@ def advice_for(op: str) -> str:
     for patterns, advice in advice_by_pattern:
         if matches(op, patterns):
             return advice
-    return "leave it to the page with cut, or export the model without it"
+    return "leave it to the page with cut, export the model without it, or write the op yourself (custom_ops)"

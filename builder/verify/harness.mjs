@@ -8,6 +8,7 @@
 //     loader: "dir/loader.js" | null,   the bundle; its assets lie beside it…
 //     files: { "assets/x.bin": "path" } | null,   …or here
 //     model: "name",
+//     ops: "file" | null,               the module of its own ops
 //     source: "dir/model.json" | null,  the stock artefact to compare with
 //     data: "file",                     the tensors of the cases: {name, dtype, shape, offset, bytes}
 //     cases: [[tensor, …], …],
@@ -259,6 +260,8 @@ async function runCases(tf, model, job, data, output, wanted) {
   return answers;
 }
 
+const opsUrl = ({ out }) => pathToFileURL(path.join(out, "ops.mjs")).href;
+
 async function runBundle(tf, job, data, output, result) {
   const files = new Files(path.dirname(job.loader), job.files);
   result.requests = files.requests;
@@ -268,7 +271,9 @@ async function runBundle(tf, job, data, output, result) {
   watch.stage = "load";
   const loader = await during("load", () => import(`${pathToFileURL(copy).href}?backend=${result.backend}`));
   const handle = await during("load", () => {
-    loader.configure({ tf, fetch: files.fetch, baseUrl: files.baseUrl });
+    // Kept files have no ending that would make Node read them as modules.
+    const resolveUrl = (url) => (job.ops && /-ops\.[0-9a-f]{16}\.js$/.test(url) ? opsUrl(job) : url);
+    loader.configure({ tf, fetch: files.fetch, baseUrl: files.baseUrl, resolveUrl });
     if (!Object.hasOwn(loader.models, job.model)) throw new Error(`the loader knows no model ${job.model}`);
     return { load: loader.models[job.model].load({}) };
   });
@@ -302,6 +307,7 @@ async function runBundle(tf, job, data, output, result) {
 async function runSource(tf, job, data, output, result) {
   watch.stage = "source";
   await during("source", async () => {
+    if (job.ops) (await import(opsUrl(job))).default(tf);
     const model = await loadStock(tf, job.source);
     result.source = await runCases(tf, model, job, data, output);
     model.dispose();
@@ -334,6 +340,7 @@ async function attempt(tf, backend, job, notes) {
       await tf.ready();
     });
     const data = await readFile(job.data);
+    if (job.ops) await copyFile(job.ops, path.join(job.out, "ops.mjs"));
     if (job.loader) await runBundle(tf, job, data, output, result);
     if (job.source) await runSource(tf, job, data, output, result);
   } catch (error) {

@@ -83,6 +83,7 @@ class Check:
         files: where the bundle's other files lie, by path relative to the bundle's root; None: beside ``loader``.
         source: the stock ``model.json`` to compare with, run by the same TensorFlow.js, or None.
         references: what the source model answers to each case, by output name; needed when ``source`` is None.
+        ops: the module of the model's own ops, if it has some.
         stages: name and outputs of the stages that answer before all outputs are there, in order.
     """
 
@@ -94,6 +95,7 @@ class Check:
     source: Path | None = None
     references: Sequence[Tensors] | None = None
     stages: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    ops: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

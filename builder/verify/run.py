@@ -103,6 +103,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
         "loader": str(check.loader.resolve()),
         "files": None if check.files is None else {name: str(path.resolve()) for name, path in check.files.items()},
         "model": check.model,
+        "ops": None if check.ops is None else str(check.ops.resolve()),
         "source": None if check.source is None else str(check.source.resolve()),
         "cases": cases,
         "stages": [{"name": name, "outputs": outputs} for name, outputs in check.stages],

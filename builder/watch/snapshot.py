@@ -19,7 +19,7 @@ class Inputs:
     """Where to look.
 
     Attributes:
-        settings: build.toml and the labels.
+        settings: build.toml, labels and custom ops.
         sources: models, files or folders.
         patterns: folder and pattern of verification inputs.
         templates: folders.
@@ -46,7 +46,7 @@ class Snapshot:
 def inputs_of(config: Config, templates: tuple[Path, ...], pages: tuple[Path, ...]) -> Inputs:
     """Give what a build with these settings reads."""
     models = config.models.values()
-    labels = [config.folder / model.labels for model in models if model.labels]
+    labels = [config.folder / file for model in models for file in (model.labels, model.custom_ops) if file]
     return Inputs(
         settings=(config.path, *labels),
         sources=tuple(config.folder / model.source for model in models),

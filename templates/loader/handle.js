@@ -83,6 +83,8 @@ class Work {
     this.named = true;
     this.report("head");
     const early = settings.tf && quiet(runtime());
+    // The module travels beside the weights; what fails here fails again below.
+    if (early) quiet(registerOps(head));
     const decoder = await openDecoder(head);
     /** @type {ReturnType<typeof swapper> | undefined} */
     let swap;

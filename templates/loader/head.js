@@ -32,6 +32,8 @@
  * @property {Record<string, any>} artifacts
  * @property {string[] | undefined} labels
  * @property {Glue | undefined} glue
+ * @property {string} [ops] path of the module that registers its own ops
+ * @property {string} model
  * @property {string[]} stages
  * @property {number} refine number of the stage that refines; that of stages where there is none
  * @property {Weight[]} weights
@@ -66,7 +68,9 @@ function readHead(bytes, spec) {
     const weights = readWeights(head.weights, need);
     const shards = readShards(head.shards, stages, refine, spec, need);
     checkCoverage(weights, shards, refine, need);
-    return { kind: head.kind, artifacts: head.artifacts, labels: head.labels, glue: head.glue, stages, refine, weights, shards };
+    need(!head.ops || /^[0-9a-f]{64}$/.test(head.ops), "its ops have no hash");
+    const ops = head.ops && `assets/${model}-ops.${head.ops.slice(0, 16)}.js`;
+    return { model, ops, kind: head.kind, artifacts: head.artifacts, labels: head.labels, glue: head.glue, stages, refine, weights, shards };
   } catch (error) {
     throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
   }

@@ -39,7 +39,29 @@ async function findRuntime() {
  * @param {Weight[]} weights those that are there
  * @param {Map<number, ArrayBuffer>} buffers
  */
-const artifactsOf = (head, weights, buffers) => ({ ...head.artifacts, weightSpecs: specsOf(weights), weightData: dataOf(weights, buffers) });
+async function artifactsOf(head, weights, buffers) {
+  await registerOps(head);
+  return { ...head.artifacts, weightSpecs: specsOf(weights), weightData: dataOf(weights, buffers) };
+}
+
+/**
+ * Registers the ops that a model brings with it, from the first place that has them.
+ *
+ * @param {Head} head
+ */
+async function registerOps({ ops, model }) {
+  /** @type {unknown} */
+  let failure;
+  for (const address of ops ? resolve(ops, model) : []) {
+    try {
+      const url = (await settings.resolveUrl?.(address)) ?? address;
+      return (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default(await runtime());
+    } catch (error) {
+      failure = error;
+    }
+  }
+  if (failure) throw asModelError(failure, "network", `The ops of ${model} cannot be imported`, { model });
+}
 
 /**
  * Makes the TensorFlow.js model from weights as they are now.
@@ -53,7 +75,7 @@ const artifactsOf = (head, weights, buffers) => ({ ...head.artifacts, weightSpec
 async function buildModel(tf, head, weights, buffers, model) {
   const method = head.kind === "graph-model" ? "loadGraphModel" : "loadLayersModel";
   try {
-    return await tf[method]({ load: async () => artifactsOf(head, weights, buffers) });
+    return await tf[method]({ load: () => artifactsOf(head, weights, buffers) });
   } catch (error) {
     throw asModelError(error, "runtime", `TensorFlow.js cannot build ${model}`, { model });
   }
