@@ -152,6 +152,16 @@ packages = (
                 "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
             ),
             File(
+                "skimage/data/rocket.jpg",
+                "samples/rocket.jpg",
+                "c2dd0de7c538df8d111e479619b129464d0269d0ae5fd18ca91d33a7fdfea95c",
+            ),
+            File(
+                "skimage/data/retina.jpg",
+                "samples/retina.jpg",
+                "38a07f36f27f095e818aea7b96d34202c05176d30253c66733f2e00379e9e0e6",
+            ),
+            File(
                 "scikit_image-0.25.2.dist-info/LICENSE.txt",
                 "samples/LICENSE.txt",
                 "611d3207504dcb4a808df209d2e7c9b4f2e89fe690f84735c0d548160966b527",

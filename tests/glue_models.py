@@ -19,9 +19,9 @@ samples = Path(__file__).parent.parent / "assets" / "samples"
 side = 144
 # Pictures, and the upper left corners of what is taken of them.
 photos = {
-    "astronaut": (20, 150), "chelsea": (60, 120), "coffee": (100, 200), "rocket": (5, 300), "cup": (180, 40),
+    "astronaut.png": (20, 150), "chelsea.png": (60, 120), "coffee.png": (100, 200), "rocket.jpg": (140, 250),
+    "retina.jpg": (600, 700),
 }  # fmt: skip
-files = {"rocket": "astronaut", "cup": "coffee"}
 
 
 def main(folder: Path, models: Path) -> None:
@@ -30,8 +30,9 @@ def main(folder: Path, models: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     serve = tf.saved_model.load(str(models / "beautify")).signatures["serving_default"]
-    for name, (top, left) in photos.items():
-        pixels = tf.io.decode_png((samples / f"{files.get(name, name)}.png").read_bytes(), channels=3)
+    for file, (top, left) in photos.items():
+        name = Path(file).stem
+        pixels = tf.io.decode_image((samples / file).read_bytes(), channels=3, expand_animations=False)
         content = tf.io.encode_jpeg(pixels[top : top + side, left : left + side + 7], quality=95).numpy()
         (folder / f"{name}.jpg").write_bytes(content)
         better = serve(photo=tf.constant(content))["better"].numpy()

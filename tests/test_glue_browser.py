@@ -21,7 +21,7 @@ from tests.serving import serve
 pytestmark = pytest.mark.slow
 root = Path(__file__).resolve().parents[1]
 models = root / "assets" / "models"
-photos = ("astronaut", "chelsea", "coffee", "rocket", "cup")
+photos = ("astronaut", "chelsea", "coffee", "rocket", "retina")
 small = ("bicubic", "area", "legacy", "unit", "grey", "linear", "corners")
 
 run = """async ([name, file, form, as]) => {
