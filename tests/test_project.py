@@ -16,7 +16,7 @@ from builder.config import load_config
 
 root = Path(__file__).resolve().parents[1]
 registry = re.compile(
-    r"registry\.npm|pypi\.org|pythonhosted|--(extra-)?index-url|--find-links|simple/|npmmirror|_authToken"
+    r"\b(registry|pypi|pythonhosted|npmmirror)\.\w|--(extra-)?index.url|--find.links|/simple\b|_authToken"
 )
 machine = re.compile(r"(?<![\w.~/-])/(work|root|tmp|home)/\w")
 
