@@ -50,7 +50,18 @@ class Watched:
 @contextmanager
 def watching(config: Path, *options: str) -> Iterator[Watched]:
     """Run ``build.py --watch`` on a free port until the block ends; it must end cleanly by Ctrl-C."""
-    command = [sys.executable, str(root / "build.py"), "--config", str(config), "--watch", "--port", "0", *options]
+    command = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        str(root / "build.py"),
+        "--config",
+        str(config),
+        "--watch",
+        "--port",
+        "0",
+        *options,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     watched = Watched(process)
 
@@ -68,7 +79,14 @@ def watching(config: Path, *options: str) -> Iterator[Watched]:
         watched.url = re.search(r"Serving (\S+/)", "".join(watched.lines))[1]  # type: ignore[index]
         yield watched
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130, "".join(watched.lines)
+        try:
+            code = process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # the fault handler tells where every thread is
+            process.wait(timeout=60)
+            reader.join()
+            raise AssertionError("Ctrl-C did not end it:\n" + "".join(watched.lines)) from None
+        assert code == 130, "".join(watched.lines)
     finally:
         if process.poll() is None:
             process.kill()

@@ -144,7 +144,7 @@ def _why(item: Listed, needed: set[str], state: State, grace: float, now: float)
         known = state.previews.get(preview[1])
         gone = known is None or known.until <= now
         return "the preview has ended" if gone and item.age > min(grace, 60.0) else ""
-    if item.age <= grace:
+    if item.age < grace:
         return ""
     if item.key.startswith(probe_prefix):
         return "left by a probe"

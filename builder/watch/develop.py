@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from builder.build import BuildResult, build
 from builder.bundle import ModelBundle, to_json
@@ -30,6 +32,7 @@ from builder.watch.loop import Change, Loop, Pace
 from builder.watch.snapshot import Inputs, inputs_of
 
 usual_pages = "assets/pages"
+goodbye_seconds = 15.0
 ProgressOpener = Callable[[], AbstractContextManager[Progress]]
 
 
@@ -180,12 +183,13 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
     hub = Hub()
     pace = Pace()
     with (
-        _terminable(),
+        _interruptible() as noted,
         ConversionPool(development.build.jobs, development.build.log) as pool,
         Hints(native=not development.poll) as hints,
     ):
         developer = Developer(development, progress, voice, hub, pool)
         loop = Loop(developer.prepare, developer.act, hints, pace)
+        noted.append(loop.note_stop)
         developer.moves, developer.patience = loop.moves, pace.patience
         app = make_app(developer.site, hub, development.network)
         certificates = development.config.parent / ".shardpress" / "certificate"
@@ -217,13 +221,35 @@ def _templates() -> tuple[Path, ...]:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Have SIGTERM end things as Ctrl-C does, so that containers stop cleanly too."""
+def _interruptible() -> Iterator[list[Callable[[], None]]]:
+    """Have Ctrl-C and SIGTERM end watch mode, whatever they interrupt.
+
+    Gives a list of functions to be told of it, which must not take a lock.
+
+    Raises:
+        KeyboardInterrupt: at the end, also where the one raised by the signal got lost: Python drops what is raised
+            while it collects garbage.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield []
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    told: list[Callable[[], None]] = []
+    last = threading.Timer(goodbye_seconds, os._exit, (130,))
+    last.daemon = True
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        for note in told:
+            note()
+        if last.ident is None:
+            last.start()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield told
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if last.ident is not None:
+            last.cancel()
+            raise KeyboardInterrupt

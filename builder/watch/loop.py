@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,20 +72,24 @@ class Loop:
         self._hints = hints
         self._pace = pace
         self._camera = Camera()
-        self._stopped = threading.Event()
+        self._stopped = False
         self._inputs = Inputs(())
         self._done = Snapshot()
 
     def stop(self) -> None:
         """End the loop after what it is doing; for other threads."""
-        self._stopped.set()
+        self.note_stop()
         self._hints.wake()
+
+    def note_stop(self) -> None:
+        """End the loop when it looks next; for signal handlers, which must not take a lock."""
+        self._stopped = True
 
     def run(self, inputs: Inputs) -> None:
         """Act once on everything, then on every change."""
         self._inputs = inputs
         self._step(self._camera.take(inputs), Change(settings=True, sources=True, templates=False, pages=False))
-        while not self._stopped.is_set():
+        while not self._stopped:
             now = self._camera.take(self._inputs)
             if now == self._done:
                 self._hints.wait(self._pace.look if self._hints.native else self._pace.poll)
@@ -98,7 +101,7 @@ class Loop:
     def moves(self, seconds: float) -> bool:
         """Wait for the next change while acting; tell whether there was one in time."""
         until = time.monotonic() + seconds
-        while not self._stopped.is_set() and (left := until - time.monotonic()) > 0:
+        while not self._stopped and (left := until - time.monotonic()) > 0:
             if self._camera.take(self._inputs) != self._done:
                 return True
             self._hints.wait(min(left, self._pace.poll))
@@ -115,10 +118,10 @@ class Loop:
 
     def _settle(self, now: Snapshot) -> Snapshot:
         """Wait until nothing has changed for a while."""
-        while not self._stopped.is_set():
+        while not self._stopped:
             models = now.sources != self._done.sources
             until = time.monotonic() + (self._pace.quiet_models if models else self._pace.quiet)
-            while (left := until - time.monotonic()) > 0 and not self._stopped.is_set():
+            while (left := until - time.monotonic()) > 0 and not self._stopped:
                 self._hints.wait(left)
             later = self._camera.take(self._inputs)
             if later == now:
