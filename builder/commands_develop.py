@@ -143,9 +143,9 @@ def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: 
 def init(
     *, paths: tuple[Path, ...], config: Path, force: bool, no_build: bool, as_json: bool, quiet: bool, verbose: int
 ) -> None:
-    """Find models below PATHS (default: here) and write a commented build.toml for them."""
+    """Find models below PATHS (default: here) and write a commented build.toml for them, and sw.js for offline use."""
     from builder.cache import write_atomically
-    from builder.init import find_models, write_config
+    from builder.init import find_models, write_config, write_site_worker
 
     output = Output(as_json, -1 if quiet else verbose)
     if config.exists() and not force:
@@ -170,7 +170,13 @@ def init(
         output.say(
             f"{model.name}: {model.path}" + (f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else "")
         )
+    worker = config.with_name("sw.js")
+    offline = not worker.exists()
+    if offline:
+        write_atomically(worker, write_site_worker("/dist/cdn/").encode())
     output.say(f"{config} is written; python build.py builds it")
+    if offline:
+        output.say(f"{worker} is written; pages that register it work offline, see docs/loader.md")
     output.give(
         {"ok": True, "config": str(config), "models": [{"name": one.name, "source": one.path} for one in found]}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -9,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.bundle import worker_url
 from builder.config import model_name
 from builder.errors import ShardpressError, UsageError
+from builder.render import render, render_worker
 from builder.sources.detect import detect
 from builder.sources.tfjs import read_model
 
@@ -111,6 +114,15 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:
         if model.samples:
             lines += ["", f"[models.{model.name}.verify]", f"inputs = {_quoted(model.samples)}"]
     return "\n".join(lines) + "\n"
+
+
+def write_site_worker(base: str) -> str:
+    """Write the site's own ``sw.js``, which brings in the offline worker of every build by this version.
+
+    Args:
+        base: address of the folder that holds ``loader.js``, with a closing slash.
+    """
+    return render("site-sw.js.j2", base=base, worker=worker_url(hashlib.sha256(render_worker()).hexdigest()))
 
 
 def _policy(number: int, model: Found, count: int) -> list[str]:

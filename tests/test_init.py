@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,10 @@ def test_what_it_writes_builds_within_its_budgets(project: Path) -> None:
     assert set(settings.models) == {"face-finder", "words"}
     assert settings.models["words"].labels == "assets/models/words/labels.txt"
     assert main(["--config", str(config), "--quiet"]) == 0
+    worker = (project / "sw.js").read_text()
+    (imported,) = re.findall(r'^importScripts\("/(dist/cdn/sw\.[0-9a-f]{16}\.js)"\);$', worker, re.MULTILINE)
+    assert (project / imported).is_file()
+    assert 'base: "/dist/cdn/"' in worker
     report = json.loads((project / "dist/report.json").read_bytes())
     for name, model in settings.models.items():
         budget = parse_size(model.budget or 0)
@@ -60,11 +65,13 @@ def test_what_it_writes_builds_within_its_budgets(project: Path) -> None:
 def test_a_file_that_is_there_is_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = project / "build.toml"
     config.write_text("# mine\n")
+    (project / "sw.js").write_text("// mine\n")
     assert main(["init", str(project), "--config", str(config)]) == 2
     assert config.read_text() == "# mine\n"
     assert "--force" in capsys.readouterr().err
     assert main(["init", str(project), "--config", str(config), "--force", "--no-build"]) == 0
     assert len(load_config(config).models) == 3
+    assert (project / "sw.js").read_text() == "// mine\n"
 
 
 def test_one_that_cannot_be_built_has_no_budget(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
