@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -135,10 +135,7 @@ def to_record(assembly: Assembly) -> dict[str, Any]:
     """Give what is needed to find an assembly again in the cache."""
     return {
         "name": assembly.name,
-        "files": [
-            [file.url, file.blob.sha256, list(file.encodings)]
-            for file in (*((assembly.ops,) if assembly.ops else ()), *assembly.shards, assembly.head)
-        ],
+        "files": file_facts(record_files(assembly)),
         "ops": assembly.ops is not None,
         "inputs": [asdict(spec) for spec in assembly.inputs],
         "outputs": [asdict(spec) for spec in assembly.outputs],
@@ -148,10 +145,20 @@ def to_record(assembly: Assembly) -> dict[str, Any]:
     }
 
 
-def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly | None:
-    """Find an assembly again; None when anything of it is no longer in the cache."""
+def record_files(assembly: Assembly) -> tuple[File, ...]:
+    """Give the files that an assembly's record names, the head last."""
+    return *((assembly.ops,) if assembly.ops else ()), *assembly.shards, assembly.head
+
+
+def file_facts(files: Iterable[File]) -> list[list[Any]]:
+    """Give what is needed to find files again in the cache."""
+    return [[file.url, file.blob.sha256, list(file.encodings)] for file in files]
+
+
+def find_files(facts: Iterable[Any], cache: Cache, compressor: Compressor) -> list[File] | None:
+    """Find files again; None when one of them is no longer in the cache as it was."""
     files = []
-    for url, sha256, names in record["files"]:
+    for url, sha256, names in facts:
         blob = cache.find(sha256)
         if blob is None:
             return None
@@ -159,6 +166,14 @@ def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly |
         if list(encodings) != names:
             return None
         files.append(File(url, blob, encodings))
+    return files
+
+
+def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly | None:
+    """Find an assembly again; None when anything of it is no longer in the cache."""
+    files = find_files(record["files"], cache, compressor)
+    if files is None:
+        return None
     ops = files.pop(0) if record.get("ops") else None
     *shards, head = files
     return Assembly(

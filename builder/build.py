@@ -71,7 +71,7 @@ def build(
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor)
         evidence = Evidence(models, verified, output, time.monotonic() - begun)
         write_report(out, config, evidence, session.cache)
-    return BuildResult(models, verified, output, warnings)
+    return BuildResult(models, verified, output, (*warnings, *session.warnings))
 
 
 def _warnings(models: tuple[Built, ...], verified: dict[str, Verification]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import brotli
 
-from builder.cache import Blob, Cache
+from builder.cache import Blob, Cache, blob_name
 from builder.progress import ignore
 
 least_saving = 0.02  # below, decoding costs the visitor more than the bytes
@@ -44,6 +44,16 @@ class Compressor:
     jobs: int
     fast: bool = False
 
+    @property
+    def quality(self) -> int:
+        """The quality of brotli."""
+        return fast_quality if self.fast else best_quality
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """How the cache calls each encoding."""
+        return {"br": f"br-{self.quality}", "gzip": "gzip-9"}
+
     def encode_all(
         self, blobs: Iterable[Blob], done: Callable[[Blob], None] = ignore
     ) -> dict[str, Mapping[str, Encoded]]:
@@ -63,10 +73,13 @@ class Compressor:
         with ThreadPoolExecutor(self.jobs) as pool:
             return dict(zip(unique, pool.map(work, unique.values()), strict=True))
 
+    def names(self, blobs: Iterable[Blob]) -> list[str]:
+        """Give the names under which the cache has some blobs and what is known of their encodings."""
+        return [blob_name(blob.sha256, label) for blob in blobs for label in ("", *self.labels.values())]
+
     def encode(self, blob: Blob) -> Mapping[str, Encoded]:
         """Give the encodings of one blob that pay."""
-        quality = fast_quality if self.fast else best_quality
-        labels = {"br": f"br-{quality}", "gzip": "gzip-9"}
+        quality, labels = self.quality, self.labels
         known = {name: self.cache.find_variant(blob, label) for name, label in labels.items()}
         if not all(known.values()):
             content = blob.path.read_bytes()

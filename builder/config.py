@@ -31,7 +31,7 @@ class BuildConfig(_Table, frozen=True):
     """The table ``[build]``."""
 
     out: Annotated[str, Meta(description="Folder to write to.")] = "dist"
-    cache: Annotated[str, Meta(description="Folder of the build cache.")] = ".shardpress"
+    cache: Annotated[str, Meta(description="Folder of the build cache, or s3://bucket/prefix: shared.")] = ".shardpress"
     shard_bytes: Annotated[Size, Meta(description="About how large a shard is before compression.")] = "256 KiB"
     package: Annotated[str, Meta(description="Name of the ES package in dist/package.", min_length=1)] = "models"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import shutil
@@ -9,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from builder.assemble import Assembly, assemble, from_record, to_record
+from builder.assemble import Assembly, assemble, file_facts, find_files, from_record, record_files, to_record
 from builder.bundle import File, ModelBundle
 from builder.cache import Cache, key_of
 from builder.calibration import Measured, input_digests, measure_precision, needs_measuring
@@ -30,12 +32,14 @@ from builder.sources.detect import detect
 from builder.sources.files import source_files
 from builder.sources.tfjs import read_model
 from builder.stock import measure_stock, stock_files
+from builder.stores.shared import SharedCache, is_shared, open_shared
 from builder.transforms.canonical import canonicalise
 from builder.units import parse_size, show_size
 
 if TYPE_CHECKING:
     from builder.convert.pool import ConversionPool
 
+local_cache = ".shardpress"  # in front of a cache in a bucket
 converter_packages = ("tensorflow", "tensorflowjs", "tf-keras", "keras")
 
 
@@ -107,6 +111,7 @@ class Session:
         cache: Cache,
         stack: ExitStack,
         pool: ConversionPool | None = None,
+        shared: SharedCache | None = None,
     ) -> None:
         """Put together; workers start when the first conversion asks for them, or are those of ``pool``."""
         self.config = config
@@ -116,6 +121,12 @@ class Session:
         self.compressor = Compressor(cache, options.jobs, options.fast)
         self._stack = stack
         self._pool = pool
+        self._shared = shared
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the shared cache did not work, once the session is closed."""
+        return self._shared.warnings if self._shared else ()
 
     @property
     def pool(self) -> ConversionPool:
@@ -133,13 +144,17 @@ def open_session(
 ) -> Iterator[Session]:
     """Open what a build needs, and close it whatever happens; a ``pool`` that is given stays open."""
     with ExitStack() as stack:
-        if options.use_cache:
-            root = config.folder / config.build.cache
-        else:
+        shared = None
+        if not options.use_cache:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shardpress-")))
-        cache = Cache(root)
+        elif is_shared(config.build.cache):
+            root = config.folder / local_cache
+            shared = stack.enter_context(open_shared(config.build.cache))
+        else:
+            root = config.folder / config.build.cache
+        cache = Cache(root, shared)
         stack.callback(cache.close)
-        yield Session(config, options, progress, cache, stack, pool)
+        yield Session(config, options, progress, cache, stack, pool, shared)
 
 
 def build_models(session: Session) -> tuple[Built, ...]:
@@ -179,7 +194,10 @@ def build_models(session: Session) -> tuple[Built, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One model before the work: what it is made of, and the conversion that is under way for it."""
+    """One model before the work: what it is made of, what was built of it before, else the conversion under way.
+
+    ``place`` is where the stock artefact is once ``artefact`` was called.
+    """
 
     name: str
     model: ModelConfig
@@ -188,7 +206,9 @@ class _Plan:
     ops: CustomOps | None
     conversion_key: str
     key: str
-    artefact: Callable[[], tuple[Path, tuple[str, ...]]]
+    assembly: Assembly | None
+    place: Path
+    artefact: Callable[[], tuple[str, ...]]
 
 
 @contextmanager
@@ -246,24 +266,33 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         session.options.fast,
         fingerprint(),
     )
-    artefact = _artefact(session, name, source, conversion_key)
-    return _Plan(name, model, source, labels, ops, conversion_key, key, artefact)
+    record = session.cache.record("built", key)
+    assembly = from_record(record, session.cache, session.compressor) if record else None
+    tree = session.cache.tree("converted", conversion_key)
+    place = path if source.kind == "tfjs" else tree / "model.json"
+    begin = partial(_artefact, session, name, source, conversion_key, tree)
+    artefact = begin() if assembly is None else partial(_call, begin)  # most often nobody asks
+    return _Plan(name, model, source, labels, ops, conversion_key, key, assembly, place, artefact)
+
+
+def _call(begin: Callable[[], Callable[[], tuple[str, ...]]]) -> tuple[str, ...]:
+    return begin()()
 
 
 def _artefact(
-    session: Session, name: str, source: SourceOptions, conversion_key: str
-) -> Callable[[], tuple[Path, tuple[str, ...]]]:
-    """Give a function that waits for the stock artefact; a conversion that is needed starts now."""
+    session: Session, name: str, source: SourceOptions, conversion_key: str, tree: Path
+) -> Callable[[], tuple[str, ...]]:
+    """Give a function that waits for the stock artefact and gives its notes; a conversion that is needed starts now."""
     if source.kind == "tfjs":
-        return lambda: (source.path, ())
-    tree = session.cache.tree("converted", conversion_key)
-    if session.cache.record("converted", conversion_key) and (tree / "model.json").exists():
-        return lambda: _converted(session, tree, conversion_key)
+        return lambda: ()
+    record = session.cache.find_tree("converted", conversion_key)
+    if record and (tree / "model.json").exists():
+        return lambda: tuple(record["notes"])
     session.progress.begin(name, "convert", 1)
     work = Path(tempfile.mkdtemp(dir=session.cache.root / "work"))
     future = session.pool.submit("convert", ConvertRequest(source, work), name)
 
-    def wait() -> tuple[Path, tuple[str, ...]]:
+    def wait() -> tuple[str, ...]:
         try:
             result = future.result()
             if not tree.exists():  # another model of this build may have the same source
@@ -271,56 +300,56 @@ def _artefact(
         finally:
             shutil.rmtree(work, ignore_errors=True)
             session.progress.end(name)
-        session.cache.put_record("converted", conversion_key, {"notes": result.notes})
-        return tree / "model.json", result.notes
+        session.cache.put_tree("converted", conversion_key, {"notes": result.notes})
+        return tuple(result.notes)
 
     return wait
 
 
-def _converted(session: Session, tree: Path, key: str) -> tuple[Path, tuple[str, ...]]:
-    record = session.cache.record("converted", key) or {"notes": ()}
-    return tree / "model.json", tuple(record["notes"])
-
-
 def _finish(session: Session, plan: _Plan) -> Built:
-    cache, compressor = session.cache, session.compressor
-    record = cache.record("built", plan.key)
-    assembly = from_record(record, cache, compressor) if record else None
-    cached = assembly is not None
-    artefact, notes = plan.artefact()
-    model: Model | None = None
+    cache = session.cache
+    read = functools.cache(partial(_read, plan))
+    assembly = plan.assembly
     if assembly is None:
-        model = _read(plan, artefact, notes)
-        assembly = _assemble(session, plan, model, _calibrate(session, plan, model, artefact))
-        cache.put_record("built", plan.key, to_record(assembly))
-    compat: tuple[File, ...] = ()
-    stock = None
-    if plan.model.compat:
-        model = model or _read(plan, artefact, notes)
-        compat = stock_files(plan.name, model, cache, compressor)
-    if session.options.compare:
-        stock = _measure(session, plan, model, artefact, notes)
-    cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(artefact)})
+        model = read()
+        assembly = _assemble(session, plan, model, _calibrate(session, plan, model, plan.place))
+        blobs = [file.blob for file in record_files(assembly)]
+        cache.put_record("built", plan.key, to_record(assembly), session.compressor.names(blobs))
+    compat = _compat(session, plan, read) if plan.model.compat else ()
+    stock = _measure(session, plan, read) if session.options.compare else None
+    cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(plan.place)})
     return Built(
         assembly.bundle(plan.model.load, plan.model.priority),
         plan.model,
         plan.source,
         plan.key,
-        artefact,
+        plan.place,
         assembly.notes,
         assembly.ids_below,
         assembly.precision,
         compat,
         stock,
-        cached,
+        plan.assembly is not None,
     )
 
 
-def _read(plan: _Plan, artefact: Path, notes: tuple[str, ...]) -> Model:
-    model = read_model(artefact)
+def _read(plan: _Plan) -> Model:
+    notes = plan.artefact()
+    model = read_model(plan.place)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
-    glue = read_glue(artefact) if plan.source.kind != "tfjs" else None
+    glue = read_glue(plan.place) if plan.source.kind != "tfjs" else None
     return replace(model, notes=(*model.notes, *notes), glue=glue)
+
+
+def _compat(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[File, ...]:
+    cache, compressor = session.cache, session.compressor
+    key = key_of(plan.conversion_key, plan.name, session.options.fast, fingerprint())
+    record = cache.record("compat", key)
+    files = find_files(record, cache, compressor) if record else None
+    if files is None:
+        files = list(stock_files(plan.name, read(), cache, compressor))
+        cache.put_record("compat", key, file_facts(files), compressor.names(file.blob for file in files))
+    return tuple(files)
 
 
 def _calibrate(session: Session, plan: _Plan, model: Model, artefact: Path) -> Measured | None:
@@ -355,15 +384,13 @@ def _assemble(session: Session, plan: _Plan, model: Model, measured: Measured | 
         session.progress.end(plan.name)
 
 
-def _measure(
-    session: Session, plan: _Plan, model: Model | None, artefact: Path, notes: tuple[str, ...]
-) -> tuple[int, int]:
+def _measure(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[int, int]:
     key = key_of(plan.conversion_key, "stock")
     record = session.cache.record("stock", key)
     if record is None:
         session.progress.begin(plan.name, "measure the stock form", 1)
         best = Compressor(session.cache, session.options.jobs)
-        record = measure_stock(model or _read(plan, artefact, notes), session.cache, best)
+        record = measure_stock(read(), session.cache, best)
         session.cache.put_record("stock", key, record)
         session.progress.end(plan.name)
     plain, wire = record
@@ -431,6 +458,7 @@ def _versions(kind: str) -> dict[str, str]:
     return versions
 
 
+@functools.cache  # the code that runs is that of the start
 def fingerprint(*parts: str) -> str:
     """Hash our own code: all of the package, or some of its folders; a changed tool makes its cache void."""
     root = Path(__file__).parent

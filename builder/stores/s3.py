@@ -72,6 +72,8 @@ class Location:
         addressing: ``auto``, ``path`` or ``virtual``.
         region, profile: or empty for the chain's own.
         no_overwrite_header: a header that makes a store refuse to overwrite, where it knows no ``If-None-Match``.
+        attempts: how often a request is tried in all.
+        connect_seconds: how long a connection may take.
     """
 
     bucket: str
@@ -81,6 +83,8 @@ class Location:
     region: str = ""
     profile: str = ""
     no_overwrite_header: str = ""
+    attempts: int = 6
+    connect_seconds: int = 10
 
     @property
     def url(self) -> str:
@@ -99,10 +103,10 @@ def connect(location: Location, service: str = "s3") -> Any:
         session = boto3.Session(profile_name=location.profile or None)
         region = location.region or session.region_name or "us-east-1"
         config = Config(
-            connect_timeout=10,
+            connect_timeout=location.connect_seconds,
             read_timeout=30,
             max_pool_connections=connections,
-            retries={"mode": "standard", "total_max_attempts": 6},
+            retries={"mode": "standard", "total_max_attempts": location.attempts},
             # The default checksums of newer SDKs come in chunked bodies, which other stores than AWS refuse.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
