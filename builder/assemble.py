@@ -20,6 +20,7 @@ from builder.transforms.dedupe import find_same
 from builder.transforms.inspect import find_non_finite
 from builder.transforms.order import order_weights
 from builder.transforms.reach import first_stages
+from builder.vectors.table import Table, plan
 from builder.verify.ids import ids_below
 
 
@@ -89,21 +90,57 @@ def assemble(
     firsts = first_stages(model, outputs, f"models.{name}.stages") if outputs else ()
     stages = plan_stages(model.weights, codecs, same, tuple(stage for stage, _ in outputs) or (base,), firsts)
     plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
+    files, facts = _shards(name, stages, plans, cache, compressor, begin, advance)
+    ops_blob = cache.put(ops) if ops is not None else None
+    ops_file = File(ops_url(name, ops_blob.sha256), ops_blob, compressor.encode(ops_blob)) if ops_blob else None
+    placed = tuple((*each, fact) for each, fact in zip(plans, facts, strict=True))
+    head_content = make_head(name, model, stages, placed, codecs, same, labels, ops_blob.sha256 if ops_blob else None)
+    head = _head(name, head_content, cache, compressor, advance)
+    found = measured.facts if measured else {}
+    content = json.loads(head_content)
+    return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found, ops_file)
+
+
+def assemble_vectors(
+    name: str,
+    table: Table,
+    *,
+    cache: Cache,
+    compressor: Compressor,
+    begin: Callable[[int], None],
+    advance: Callable[[Blob], None],
+) -> Assembly:
+    """Pack and compress word vectors; the arguments are those of ``assemble``."""
+    model, codecs, stages, plans = plan(table)
+    files, facts = _shards(name, stages, plans, cache, compressor, begin, advance)
+    placed = tuple((*each, fact) for each, fact in zip(plans, facts, strict=True))
+    head_content = make_head(name, model, stages, placed, codecs, (None,) * len(codecs), None)
+    head = _head(name, head_content, cache, compressor, advance)
+    return Assembly(name, head, json.loads(head_content), files, model.inputs, model.outputs, model.notes, {}, {})
+
+
+def _shards(
+    name: str,
+    stages: tuple[Stage, ...],
+    plans: list[tuple[int, Shard]],
+    cache: Cache,
+    compressor: Compressor,
+    begin: Callable[[int], None],
+    advance: Callable[[Blob], None],
+) -> tuple[tuple[File, ...], list[dict[str, Any]]]:
+    """Write the shards; give their files and what the head says of them."""
     blobs = [cache.put(read(shard)) for _, shard in plans]
     begin(len(blobs) + 1)
     encodings = compressor.encode_all(blobs, advance)
     files = _shard_files(name, stages, plans, blobs, encodings)
-    facts = [{"bytes": file.blob.nbytes, "wire": file.wire, "sha256": file.blob.sha256} for file in files]
-    ops_blob = cache.put(ops) if ops is not None else None
-    ops_file = File(ops_url(name, ops_blob.sha256), ops_blob, compressor.encode(ops_blob)) if ops_blob else None
-    placed = tuple((*plan, fact) for plan, fact in zip(plans, facts, strict=True))
-    head_content = make_head(name, model, stages, placed, codecs, same, labels, ops_blob.sha256 if ops_blob else None)
-    head_blob = cache.put(head_content)
-    head = File(head_url(name, head_blob.sha256), head_blob, compressor.encode(head_blob))
-    advance(head_blob)
-    found = measured.facts if measured else {}
-    content = json.loads(head_content)
-    return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found, ops_file)
+    return files, [{"bytes": file.blob.nbytes, "wire": file.wire, "sha256": file.blob.sha256} for file in files]
+
+
+def _head(name: str, content: bytes, cache: Cache, compressor: Compressor, advance: Callable[[Blob], None]) -> File:
+    blob = cache.put(content)
+    head = File(head_url(name, blob.sha256), blob, compressor.encode(blob))
+    advance(blob)
+    return head
 
 
 def _weight_notes(model: Model) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from builder.errors import SourceError
 
 type_sizes = {"float32": 4, "int32": 4, "bool": 1, "complex64": 8}
 code_sizes = {"uint8": 1, "uint16": 2, "float16": 2}
+row_sizes = {"int8": 1, "bfloat16": 2}  # of word vectors, which TensorFlow.js does not read
 
 
 class Data(Protocol):
@@ -137,7 +138,8 @@ class Weight:
         """Length that shape and dtype ask for; None for strings, whose length is in their bytes."""
         if self.dtype == "string":
             return None
-        return self.size * (code_sizes[self.stored_type] if self.quantization else type_sizes[self.dtype])
+        sizes = code_sizes | row_sizes if self.quantization else type_sizes
+        return self.size * sizes[self.stored_type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class Model:
     """A model in TensorFlow.js' terms, from whatever source.
 
     Attributes:
-        kind: ``graph-model`` or ``layers-model``.
+        kind: ``graph-model``, ``layers-model`` or ``word-vectors``.
         artifacts: TensorFlow.js ``ModelArtifacts`` without weights, see ``docs/format.md``.
         weights: in manifest order until ``transforms.order`` has seen them.
         inputs, outputs: what a page feeds and gets, by signature name.

@@ -1,0 +1,1 @@
+"""Word vectors as tables of whole numbers that a page can search."""
