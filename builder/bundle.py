@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from builder.cache import Blob
@@ -14,6 +15,7 @@ from builder.codecs import Codec
 from builder.compress import Encoded
 from builder.errors import FormatError
 from builder.model import Model, TensorSpec
+from builder.modules import module_templates, module_url
 from builder.segments import Segment, Stage
 from builder.shards import Shard
 
@@ -22,8 +24,10 @@ hash_digits = 16
 loader_name = "loader.js"
 index_mark = b"const CONFIG="
 immutable_name = re.compile(
-    r"(loader|sw)\.[0-9a-f]{16}\.js(\.br|\.gz)?|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin|js)(\.br|\.gz)?"
+    rf"((loader|sw|{'|'.join(module_templates)})\.[0-9a-f]{{16}}\.js"
+    r"|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin|js))(\.br|\.gz)?"
 )
+no_modules: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +208,13 @@ def contract(model: Model, labels: tuple[str, ...] | None) -> str:
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
 
 
-def make_index(models: tuple[ModelBundle, ...]) -> dict[str, Any]:
-    """Make the index of a bundle."""
+def make_index(models: tuple[ModelBundle, ...], modules: Mapping[str, str] = no_modules) -> dict[str, Any]:
+    """Make the index of a bundle.
+
+    Args:
+        models: what is in it.
+        modules: hashes of the modules that lie beside the loader, by name.
+    """
     entries = {
         model.name: [
             model.head.blob.sha256,
@@ -218,14 +227,15 @@ def make_index(models: tuple[ModelBundle, ...]) -> dict[str, Any]:
         ]
         for model in sorted(models, key=lambda model: model.name)
     }
-    return index_of(entries)
+    return index_of(entries, modules)
 
 
-def index_of(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Make an index of its entries."""
+def index_of(entries: Mapping[str, Any], modules: Mapping[str, str] = no_modules) -> dict[str, Any]:
+    """Make an index of its entries and modules."""
     entries = {name: entries[name] for name in sorted(entries)}
     release = hashlib.sha256(to_json(entries)).hexdigest()[:hash_digits]
-    return {"format": format_version, "release": release, "models": entries}
+    index = {"format": format_version, "release": release, "models": entries}
+    return index | {"modules": {name: modules[name] for name in sorted(modules)}} if modules else index
 
 
 def read_index(loader: bytes) -> dict[str, Any]:
@@ -242,6 +252,7 @@ def read_index(loader: bytes) -> dict[str, Any]:
         version = index["format"]
         entries = index["models"]
         valid = all(isinstance(entry[0], str) and len(entry) >= 7 for entry in entries.values())
+        valid = valid and all(isinstance(digest, str) for digest in index.get("modules", {}).values())
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise FormatError("has a damaged index", where=loader_name, hint="Build again") from error
     if type(version) is not int or not 1 <= version <= format_version or not valid:
@@ -254,12 +265,15 @@ def read_index(loader: bytes) -> dict[str, Any]:
 
 
 def replace_index(loader: bytes, index: Mapping[str, Any]) -> bytes:
-    """Give the same loader with another index.
+    """Give the same loader with another index; its modules stay, as they belong to its code.
 
     Raises:
         FormatError: it is not a loader.
     """
-    read_index(loader)
+    modules = read_index(loader).get("modules")
+    index = {name: item for name, item in index.items() if name != "modules"}
+    if modules:
+        index["modules"] = modules
     start = loader.index(index_mark) + len(index_mark)
     text = loader[start:].decode()
     _, end = json.JSONDecoder().raw_decode(text)
@@ -270,17 +284,22 @@ def replace_index(loader: bytes, index: Mapping[str, Any]) -> bytes:
 
 
 def reachable(index: Mapping[str, Any], heads: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Give the addresses of all heads, shards and ops that an index names, encodings left out.
+    """Give the addresses of all modules, heads, shards and ops that an index names, encodings left out.
 
     Args:
         index: as ``read_index`` gives it.
         heads: the parsed head of each model.
     """
-    urls = set()
+    urls = set(module_urls(index))
     for name, entry in index["models"].items():
         urls.add(head_url(name, entry[0]))
         urls.update(named_urls(name, heads[name]))
     return urls
+
+
+def module_urls(index: Mapping[str, Any]) -> dict[str, str]:
+    """Give the addresses of the modules that an index names, and their hashes."""
+    return {module_url(name, digest): digest for name, digest in index.get("modules", {}).items()}
 
 
 def shard_urls(name: str, head: Mapping[str, Any]) -> list[str]:

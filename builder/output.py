@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from builder.bundle import File, ModelBundle, format_version, loader_name, make_
 from builder.cache import Cache, write_atomically
 from builder.compress import Compressor
 from builder.errors import StoreConflictError, StoreError
+from builder.modules import module_templates, module_url
 from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
-from builder.render import render, render_loader, render_package, render_worker
+from builder.render import render, render_loader, render_module, render_package, render_worker
 from builder.stores.directory import DirectoryStore
 from builder.verify.run import Verification
 
@@ -42,6 +44,15 @@ class Output:
     removed: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The JavaScript of a bundle: the pinned loader, the offline worker, and by name what the loader imports."""
+
+    loader: File
+    worker: File
+    modules: Mapping[str, File]
+
+
 def write_output(
     out: Path,
     package_name: str,
@@ -57,19 +68,21 @@ def write_output(
         StoreError: the folder cannot be written.
     """
     bundles = tuple(built.bundle for built in models)
-    index = make_index(bundles)
+    modules = make_modules(cache, compressor)
+    index = make_index(bundles, {name: file.blob.sha256 for name, file in modules.items()})
     blob = cache.put(render_loader(index))
     loader = File(pinned_url(blob.sha256), blob, compressor.encode(blob))
     blob = cache.put(render_worker())
     worker = File(worker_url(blob.sha256), blob, compressor.encode(blob))
-    files = [worker, *(file for built in models for file in (*built.compat, *built.bundle.files))]
+    code = Code(loader, worker, modules)
+    files = [worker, *modules.values(), *(file for built in models for file in (*built.compat, *built.bundle.files))]
     store = DirectoryStore(out / "cdn")
     try:
         with FileLock(out / ".lock", timeout=lock_seconds):
             store.remove_rests()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store)
-            for name, content in _beside(package_name, models, bundles, index, loader, worker, verified).items():
+            for name, content in _beside(package_name, models, bundles, index, code, verified).items():
                 _write(out / name, content)
     except Timeout as error:
         raise StoreConflictError(
@@ -80,6 +93,12 @@ def write_output(
             f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
         ) from error
     return Output(index, loader, published.put, removed)
+
+
+def make_modules(cache: Cache, compressor: Compressor) -> dict[str, File]:
+    """Give the modules that go beside the loader, by name."""
+    blobs = {name: cache.put(render_module(name)) for name in module_templates}
+    return {name: File(module_url(name, blob.sha256), blob, compressor.encode(blob)) for name, blob in blobs.items()}
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -96,8 +115,7 @@ def _beside(
     models: tuple[Built, ...],
     bundles: tuple[ModelBundle, ...],
     index: dict[str, Any],
-    loader: File,
-    worker: File,
+    code: Code,
     verified: dict[str, Verification],
 ) -> dict[str, bytes]:
     types = [
@@ -124,13 +142,13 @@ def _beside(
             ),
         )
     ]
-    preload = render("preload.html.j2", base="BASE/", pinned=loader.url, preloads=preloads)
+    preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
         "preload.html": preload.encode(),
-        "sw.js": render("site-sw.js.j2", base="BASE/", worker=worker.url).encode(),
+        "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         "headers.json": _pretty(header_rules()),
-        "manifest.json": _pretty(manifest(models, index, loader, worker, verified)),
+        "manifest.json": _pretty(manifest(models, index, code, verified)),
     }
 
 
@@ -141,6 +159,7 @@ def header_rules() -> list[dict[str, Any]]:
         ("loader.js", never, "text/javascript; charset=utf-8"),
         ("loader.*.js", forever, "text/javascript; charset=utf-8"),
         ("sw.*.js", forever, "text/javascript; charset=utf-8"),
+        *((f"{name}.*.js", forever, "text/javascript; charset=utf-8") for name in module_templates),
         ("assets/*.json", forever, "application/json"),
         ("assets/*.js", forever, "text/javascript; charset=utf-8"),
         ("assets/*.bin", forever, "application/octet-stream"),
@@ -151,8 +170,7 @@ def header_rules() -> list[dict[str, Any]]:
 def manifest(
     models: tuple[Built, ...],
     index: dict[str, Any],
-    loader: File,
-    worker: File,
+    code: Code,
     verified: dict[str, Verification],
 ) -> dict[str, Any]:
     """Describe every file for tools and pipelines; ``manifest_schema`` is its shape."""
@@ -160,8 +178,9 @@ def manifest(
         "version": format_version,
         "release": index["release"],
         "generator": f"shardpress {__version__}",
-        "loader": {"url": loader_name, "pinned": _file(loader)},
-        "worker": _file(worker),
+        "loader": {"url": loader_name, "pinned": _file(code.loader)},
+        "worker": _file(code.worker),
+        "modules": {name: _file(file) for name, file in sorted(code.modules.items())},
         "models": {built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
     }
 

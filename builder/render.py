@@ -13,6 +13,7 @@ import jinja2
 import minify
 
 from builder.errors import ShardpressError
+from builder.modules import module_templates
 
 
 def render(template: str, **values: Any) -> str:
@@ -50,6 +51,12 @@ def render_worker() -> bytes:
     return f"{first}\n{minify.string('application/javascript', code)}\n".encode()
 
 
+def render_module(name: str) -> bytes:
+    """Give a module that the loader imports at first need, minified; it is the same for every bundle."""
+    first, _, code = render(module_templates[name]).partition("\n")
+    return f"{first}\n{minify.string('application/javascript', _enclose(code))}\n".encode()
+
+
 def render_package(
     index: Mapping[str, Any], models: Iterable[Mapping[str, Any]], name: str, version: str
 ) -> dict[str, bytes]:
@@ -62,9 +69,10 @@ def render_package(
         version: a version as npm takes it.
     """
     texts = {
-        "index.js": render("package/index.js.j2", config=index),
+        "index.js": render("package/index.js.j2", config=index, modules=list(module_templates)),
         "index.d.ts": render("package/index.d.ts.j2", models=list(models)),
-        "package.json": render("package/package.json.j2", name=name, version=version),
+        **{f"{module}.js": render(template) for module, template in module_templates.items()},
+        "package.json": render("package/package.json.j2", name=name, version=version, modules=list(module_templates)),
     }
     return {path: text.encode() for path, text in texts.items()}
 

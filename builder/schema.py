@@ -83,6 +83,7 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     loader: LoaderEntry
     worker: FileEntry
     models: dict[str, ModelEntry]
+    modules: dict[str, FileEntry] = {}
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -31,9 +31,26 @@
         if (fixed.has(url) && (await box.match(url))) return;
         const response = await fetch(url, { cache: fixed.has(url) ? "default" : "no-cache" });
         if (!response.ok) throw new Error(`${url} answers ${response.status}: it is listed in self.shardpress`);
+        if (url === loader) await keepModules(await response.clone().text());
         await box.put(url, response);
       }),
     );
+  };
+
+  /**
+   * Keeps what a loader imports later.
+   *
+   * @param {string} text of the loader
+   */
+  const keepModules = async (text) => {
+    const box = await caches.open(name);
+    for (const [module, hash] of Object.entries(JSON.parse(/"modules":({.*?})/.exec(text)?.[1] ?? "{}"))) {
+      const url = `${root}${module}.${hash.slice(0, 16)}.js`;
+      if (await box.match(url)) continue;
+      const response = await fetch(url);
+      if (!response.ok) throw new Error(`${url} answers ${response.status}: publish the bundle again`);
+      await box.put(url, response);
+    }
   };
 
   /** Forgets what is not listed any more; pinned loaders stay for the pages that have them. */
@@ -45,8 +62,8 @@
     await worker.clients.claim();
   };
 
-  /** @param {Response} response */
-  const releaseOf = async (response) => /"release":"([0-9a-f]{16})"/.exec(await response.text())?.[1];
+  /** @param {string} text of a loader */
+  const releaseOf = (text) => /"release":"([0-9a-f]{16})"/.exec(text)?.[1];
 
   /**
    * Keeps a fresh copy, and tells the pages when it is another release of the loader.
@@ -56,9 +73,11 @@
    */
   const renew = async (url, response) => {
     const box = await caches.open(name);
-    const old = url === loader && (await box.match(url));
-    const before = old && (await releaseOf(old));
-    const now = url === loader && (await releaseOf(response.clone()));
+    if (url !== loader) return box.put(url, response);
+    const before = releaseOf((await (await box.match(url))?.text()) ?? "");
+    const text = await response.clone().text();
+    const now = releaseOf(text);
+    await keepModules(text);
     await box.put(url, response);
     if (!before || !now || now === before) return;
     for (const client of await worker.clients.matchAll()) client.postMessage({ type: "shardpress-release", release: now });

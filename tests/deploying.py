@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from builder.bundle import head_url, ops_url, pinned_url, read_index, shard_urls
+from builder.bundle import head_url, module_urls, ops_url, pinned_url, read_index, shard_urls
 from builder.cli import main
 from builder.config import Config, TargetConfig, load_config
 from builder.deploy.apply import Deployer, Keeping
@@ -93,6 +93,8 @@ def assert_live(store: TargetStore, pointer: str = "loader.js") -> tuple[str, di
     pinned = store.get(pinned_url(loader_hash(loader)))
     assert pinned is not None
     assert pinned[0] == loader
+    for url, digest in module_urls(index).items():
+        whole(store, url, digest)
     for name, entry in index["models"].items():
         heads = [entry[0], *(item["older"][1] for item in entry if isinstance(item, dict))]
         for digest in heads:

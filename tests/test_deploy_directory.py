@@ -378,7 +378,7 @@ def test_an_index_is_replaced_without_touching_the_code(folder: Path) -> None:
     loader = (folder / "dist" / "cdn" / "loader.js").read_bytes()
     index = read_index(loader)
     assert replace_index(loader, index) == loader
-    hostile = index_of({"a": [*index["models"]["a"], "</script>&'"]})
+    hostile = index_of({"a": [*index["models"]["a"], "</script>&'"]}, index["modules"])
     other = replace_index(loader, hostile)
     assert b"</script>&" not in other
     assert read_index(other) == hostile

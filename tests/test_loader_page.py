@@ -53,6 +53,16 @@ window.answer = async () => {
   const said = events.map(({ stage, code }) => stage ?? code);
   return { y, source, tensors: tf.memory().numTensors, measures, events: said };
 };
+window.pictured = async () => {
+  const handle = loader.models.big.load();
+  await handle.full;
+  const x = tf.ones([1, WIDTH]);
+  const y = await handle.run({ x });
+  const values = Array.from(y.dataSync());
+  tf.dispose([x, y]);
+  handle.dispose();
+  return values;
+};
 document.documentElement.dataset.ready = "";
 """
 
@@ -254,6 +264,28 @@ def test_a_server_that_fails_at_first_is_asked_again(context: BrowserContext, pl
     check(page.evaluate("answer()"), place)
 
 
+def test_a_module_is_imported_again_and_from_elsewhere(context: BrowserContext, place: Place) -> None:
+    seen: Counter[str] = Counter()
+
+    def fail(path: str) -> int | None:
+        seen[path] += 1
+        return 404 if path.startswith("/cdn/glue.") and seen[path] == 1 else None
+
+    place.site.fail = lambda path: 404 if path.startswith("/cdn/glue.") else None
+    page = visit(context, place)
+    expected = pytest.approx(page.evaluate("answer()")["y"])
+    code, url = page.evaluate("pictured().catch(({ code, url }) => [code, url])")
+    assert code == "network"
+    assert url.startswith(f"{place.site.url}cdn/glue.")
+    page = visit(context, place, fallbackUrls=[place.cdn.url])
+    assert page.evaluate("pictured()") == expected
+    place.site.fail = fail
+    page = visit(context, place)
+    assert page.evaluate("pictured()") == expected
+    (module,) = [path for path in seen if path.startswith("/cdn/glue.")]
+    assert seen[module] == 2
+
+
 def test_going_offline_in_the_middle_of_a_load_ends_in_a_right_answer(context: BrowserContext, place: Place) -> None:
     page = visit(context, place)
     seen: list[str] = []
@@ -298,6 +330,8 @@ def test_after_one_visit_the_page_runs_without_a_network_and_nothing_was_ever_se
     check(result, place)
     assert result["source"] == "cache"
     assert place.site.requests == []
+    # What the loader imports at first need is there too.
+    assert page.evaluate("pictured()") == pytest.approx(result["y"])
     # A head that the loader has kept is answered to anybody who asks for it.
     status = page.evaluate(f"fetch('/cdn{place.files[0]}').then(({{ status }}) => status)")
     assert status == 200

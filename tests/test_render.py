@@ -13,7 +13,8 @@ import brotli
 import pytest
 
 from builder.errors import ShardpressError
-from builder.render import render, render_loader, render_package, render_worker
+from builder.modules import module_templates
+from builder.render import render, render_loader, render_module, render_package, render_worker
 
 root = Path(__file__).parent.parent
 empty: dict[str, Any] = {"format": 1, "release": "0" * 16, "models": {}}
@@ -82,6 +83,13 @@ def test_the_worker_is_the_same_for_all_and_small() -> None:
     assert len(brotli.compress(render_worker(), quality=11)) <= 1500
 
 
+@pytest.mark.parametrize("name", module_templates)
+def test_a_module_is_the_same_for_all_and_small(name: str) -> None:
+    assert render_module(name) == render_module(name)
+    assert render_module(name).startswith(b"/*! Shardpress ")
+    assert len(brotli.compress(render_module(name), quality=11)) <= 5000
+
+
 def test_the_same_index_gives_the_same_bytes() -> None:
     assert render_loader(empty) == render_loader(dict(empty))
 
@@ -124,6 +132,7 @@ def test_the_package_describes_itself() -> None:
     assert described["sideEffects"] is False
     targets = [described["main"], described["types"], *described["exports"]["."].values()]
     assert {target.removeprefix("./") for target in targets} == {"index.js", "index.d.ts"}
+    assert {*described["files"], "package.json"} == set(package)
 
 
 def test_the_package_has_no_address_of_its_own() -> None:
@@ -163,7 +172,10 @@ def test_the_rendered_scripts_pass_the_type_checker(tmp_path: Path) -> None:
     (tmp_path / "loader.js").write_text(render("loader.js.j2", config=empty), encoding="utf-8")
     (tmp_path / "index.js").write_bytes(package["index.js"])
     (tmp_path / "worker.js").write_text(render("sw.js"), encoding="utf-8")
-    check_types(tmp_path, "loader.js", "index.js", "worker.js")
+    modules = [f"{name}.js" for name in module_templates]
+    for module in modules:
+        (tmp_path / module).write_bytes(package[module])
+    check_types(tmp_path, "loader.js", "index.js", "worker.js", *modules)
     used_early = re.compile(r"TS2448|TS2450|used before")
     (tmp_path / "small.js").write_bytes(render_loader(empty))
     (tmp_path / "sw.js").write_bytes(render_worker())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,7 +196,8 @@ class Bundle:
 
 def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024, **options: Any) -> Bundle:
     """Build stock models into a bundle at ``root``, without any encodings."""
-    from builder.render import render_loader
+    from builder.modules import module_templates, module_url
+    from builder.render import render_loader, render_module
 
     cache = Cache(root.with_name(root.name + "-cache"))
     compressor = Compressor(cache, jobs=1, fast=True)
@@ -214,8 +216,12 @@ def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1
             **options,
         )
         models.append(assembly.bundle("manual", "normal"))
-    index = make_index(tuple(models))
+    modules = {name: render_module(name) for name in module_templates}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in modules.items()}
+    index = make_index(tuple(models), hashes)
     (root / "assets").mkdir(parents=True)
+    for name, content in modules.items():
+        (root / module_url(name, hashes[name])).write_bytes(content)
     for built in models:
         for file in built.files:
             (root / file.url).write_bytes(file.blob.path.read_bytes())

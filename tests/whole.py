@@ -10,12 +10,14 @@ from typing import Any
 
 import brotli
 
-from builder.bundle import ops_url, read_index, shard_urls
+from builder.bundle import module_urls, ops_url, read_index, shard_urls
 
 
 def assert_whole(cdn: Path) -> dict[str, Any]:
     """Follow all hashes from loader.js down; give the index."""
     index = read_index((cdn / "loader.js").read_bytes())
+    for url, digest in module_urls(index).items():
+        read(cdn / url, digest, (cdn / url).stat().st_size)
     for name, (digest, length, *_) in index["models"].items():
         head = json.loads(read(cdn / f"assets/{name}.{digest[:16]}.json", digest, length))
         assert head["name"] == name

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from builder.bundle import head_url, loader_name, ops_url, pinned_url, read_index, shard_urls
+from builder.bundle import head_url, loader_name, module_urls, ops_url, pinned_url, read_index, shard_urls
 from builder.deploy.headers import headers_for
 from builder.deploy.plan import is_older
 from builder.deploy.pointer import loader_hash, split_pointer
@@ -153,7 +153,7 @@ def check_live(
     live = loader_hash(loader)
     if expected and live != expected:
         problems.append(Problem(pointer, f"release {live} is live, not {expected}"))
-    files = [(pinned_url(live), live, -1)]
+    files = [(pinned_url(live), live, -1), *((url, digest, -1) for url, digest in module_urls(index).items())]
     with ThreadPoolExecutor(fetchers) as pool:
         heads = [
             head

@@ -50,6 +50,7 @@ class Local:
         tool: the version that made it.
         models: by name.
         worker: the offline worker's module.
+        modules: what the loader imports at first need.
     """
 
     root: Path
@@ -58,6 +59,7 @@ class Local:
     tool: str
     models: Mapping[str, LocalModel]
     worker: FileEntry
+    modules: tuple[FileEntry, ...] = ()
 
 
 def read_local(out: Path) -> Local:
@@ -79,7 +81,8 @@ def read_local(out: Path) -> Local:
     if hashlib.sha256(loader).hexdigest() != pinned.sha256:
         raise UsageError("is not what manifest.json says", where=str(out / "cdn" / pinned.url), hint="Build again")
     models = {name: _model(entry) for name, entry in manifest.models.items()}
-    return Local(out / "cdn", loader, read_index(loader), manifest.generator, models, manifest.worker)
+    modules = tuple(manifest.modules.values())
+    return Local(out / "cdn", loader, read_index(loader), manifest.generator, models, manifest.worker, modules)
 
 
 def _model(entry: ModelEntry) -> LocalModel:

@@ -14,6 +14,7 @@ from builder.bundle import (
     head_url,
     index_of,
     loader_name,
+    module_urls,
     named_urls,
     replace_index,
 )
@@ -120,7 +121,8 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     if pointer_there and same and headers_same and not choice.repair and base and stock == base.stock:
         return Plan(base, loader, stock, (), notes, idle=True)
     known = _known(local, base, live, touched, old_heads)
-    files = [local.worker, *(file for name in touched for file in _files(local, name))]
+    modules = local.modules if code is local.loader else ()
+    files = [local.worker, *modules, *(file for name in touched for file in _files(local, name))]
     uploads = list(form.uploads(local.root, files))
     distrust = choice.repair or not headers_same
     actions = _decide(uploads, known, store, base, distrust=distrust)
@@ -221,8 +223,8 @@ def _known(
     touched: Iterable[str],
     old_heads: Mapping[str, dict[str, Any] | None],
 ) -> set[str]:
-    """Give the addresses that the live release names, among those of the touched models."""
-    known: set[str] = set()
+    """Give the addresses that the live release names, among modules and those of the touched models."""
+    known = set(module_urls(base.index)) if base else set()
     for name in touched:
         if name not in live:
             continue
@@ -297,16 +299,16 @@ def plain(key: str) -> str:
 
 
 def _rank(action: Action) -> tuple[int, str]:
-    """Order: shards, then what names them, then the pinned loader, then the pointers; previews before the main one."""
+    """Order: shards and modules, what names them, the pinned loader, the pointers; previews before the main one."""
     if action.do == "swap":
         return (3 if action.key == loader_name else 4), action.key
     return level(action.key), action.key
 
 
 def level(key: str) -> int:
-    """Tell how many files name others below an object: 0 shards and ops, 1 heads, 2 loaders."""
+    """Tell how many files name others below an object: 0 shards, ops and modules, 1 heads, 2 loaders and records."""
     name = plain(key)
-    if name.endswith(".js") and not name.startswith("assets/"):
+    if name.endswith(".js") and name.startswith(("loader", "releases/")):
         return 2
     return 1 if name.endswith(".json") else 0
 

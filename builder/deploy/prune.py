@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from builder.bundle import head_url, immutable_name, loader_name, named_urls, pinned_url, read_index
+from builder.bundle import head_url, immutable_name, loader_name, module_urls, named_urls, pinned_url, read_index
 from builder.deploy.apply import Deployer
 from builder.deploy.history import required
 from builder.deploy.plan import Action, is_older, level, plain
@@ -167,14 +167,16 @@ def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str
     Raises:
         StoreError: one of them is not whole, so it cannot be known what it needs.
     """
-    urls = {loader_name, pinned_url(base.live)}
+    urls = {loader_name, pinned_url(base.live), *module_urls(base.index)}
     heads = {head for entry in base.index["models"].items() for head in heads_of(*entry)}
     for digest in releases:
         loader = base.loader if digest == base.live else fetch_loader(store, digest)
         if loader is None:
             continue
         urls.add(pinned_url(digest))
-        heads |= {head for entry in read_index(loader)["models"].items() for head in heads_of(*entry)}
+        index = read_index(loader)
+        urls.update(module_urls(index))
+        heads |= {head for entry in index["models"].items() for head in heads_of(*entry)}
 
     def follow(head: tuple[str, str]) -> list[str]:
         name, digest = head

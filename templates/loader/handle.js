@@ -82,9 +82,10 @@ class Work {
     for (const name of stages) this.stage(name);
     this.named = true;
     this.report("head");
-    const early = settings.tf && quiet(runtime());
-    // The module travels beside the weights; what fails here fails again below.
+    const early = (settings.tf || CONFIG.modules?.tf) && quiet(runtime());
+    // Modules travel beside the weights; what fails here fails again below.
     if (early) quiet(registerOps(head));
+    if (head.glue) quiet(lazy("glue"));
     const decoder = await openDecoder(head);
     /** @type {ReturnType<typeof swapper> | undefined} */
     let swap;
@@ -289,8 +290,8 @@ class Handle {
    * @returns {Promise<any>} the output, or all by name where there are several
    */
   async run(given, { as = "canvas" } = {}) {
-    const model = await this.ready;
-    return runPictures(this.#work.tf, model, this.#work.glue ?? {}, given, as);
+    const [model, { runPictures }] = await Promise.all([this.ready, lazy("glue")]);
+    return runPictures(ModelError, this.#work.tf, model, this.#work.glue ?? {}, given, as);
   }
 
   /**

@@ -1,8 +1,8 @@
 /** @type {Promise<any> | undefined} */
 let runtimePromise;
 
-/** Gives TensorFlow.js, ready to make tensors: the one configured, else the page's own. */
-function runtime() {
+/** Gives TensorFlow.js, ready to make tensors: the one configured, else the page's own, else the bundle's. */
+export function runtime() {
   if (!runtimePromise) {
     const promise = (runtimePromise = findRuntime());
     promise.catch(() => {
@@ -15,7 +15,7 @@ function runtime() {
 async function findRuntime() {
   try {
     const { tf } = settings;
-    let found = await (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf));
+    let found = await (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf ?? (CONFIG.modules?.tf && lazy("tf"))));
     found = found?.default?.tensor ? found.default : found;
     if (!found) {
       throw new ModelError("runtime", 'No TensorFlow.js: call configure({ tf: () => import("@tensorflow/tfjs") }) or load it with a script element');
@@ -45,22 +45,12 @@ async function artifactsOf(head, weights, buffers) {
 }
 
 /**
- * Registers the ops that a model brings with it, from the first place that has them.
+ * Registers the ops that a model brings with it.
  *
  * @param {Head} head
  */
 async function registerOps({ ops, model }) {
-  /** @type {unknown} */
-  let failure;
-  for (const address of ops ? resolve(ops, model) : []) {
-    try {
-      const url = (await settings.resolveUrl?.(address)) ?? address;
-      return (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default(await runtime());
-    } catch (error) {
-      failure = error;
-    }
-  }
-  if (failure) throw asModelError(failure, "network", `The ops of ${model} cannot be imported`, { model });
+  if (ops) (await importFile(ops, model)).default(await runtime());
 }
 
 /**

@@ -1,3 +1,4 @@
+/*! Shardpress pictures in and out */
 /**
  * A picture: encoded bytes, an element, pixels, or a bitmap.
  *
@@ -13,13 +14,14 @@
 /**
  * Does what was cut off a model around running it.
  *
+ * @param {new (code: "contract", message: string) => Error} ModelError
  * @param {any} tf
  * @param {any} model
  * @param {Glue} glue
  * @param {any} given a picture, or pictures and tensors by name
  * @param {PictureForm} as
  */
-async function runPictures(tf, model, { inputs = [], outputs = [] }, given, as) {
+export async function runPictures(ModelError, tf, model, { inputs = [], outputs = [] }, given, as) {
   const plain = Object.getPrototypeOf(given) === Object.prototype;
   if (!plain && inputs.length !== 1) {
     throw new ModelError("contract", `The model takes ${inputs.length} pictures: give run an object of its inputs by name`);
