@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(status, headers, content)
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
             connection.request(self.command, self.path, body, headers)

@@ -43,7 +43,7 @@ class S3:
             config=Config(
                 retries={"total_max_attempts": 1},
                 connect_timeout=5,
-                read_timeout=20,
+                read_timeout=60,
                 request_checksum_calculation="when_required",
                 s3={"addressing_style": "path"},
             ),

@@ -64,11 +64,11 @@ def test_make_serve_serves_the_pages() -> None:
         for line in server.stdout:
             if "Serving HTTP" in line:
                 break
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/assets/pages/", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/assets/pages/", timeout=60) as answer:
             assert answer.status == 200
     finally:
         os.killpg(server.pid, 15)
-        server.wait(timeout=20)
+        server.wait(timeout=60)
         server.stdout.close()
 
 

@@ -46,9 +46,9 @@ class Client:
         if self.secure:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=context)
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, headers=named)
@@ -208,7 +208,7 @@ def test_preflights_are_answered(folder: Path, client: Client) -> None:
 def test_events_tell_the_state_now_and_later(folder: Path) -> None:
     hub = Hub()
     with serving(folder, hub) as client:
-        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
         connection.request("GET", "/.shardpress/events", headers={"Origin": "http://localhost:5173"})
         response = connection.getresponse()
         assert response.getheader("Access-Control-Allow-Origin") == "http://localhost:5173"
@@ -219,7 +219,7 @@ def test_events_tell_the_state_now_and_later(folder: Path) -> None:
         response.readline()
         hub.pages_changed()
         third = json.loads(response.readline().removeprefix(b"data: "))
-        stranger = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+        stranger = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
         stranger.request("GET", "/.shardpress/events", headers={"Origin": "https://evil.example"})
         assert stranger.getresponse().getheader("Access-Control-Allow-Origin") is None
     # The server is down although nobody has closed these.

@@ -59,7 +59,7 @@ def test_a_terminal_sees_bars_that_leave_no_trace(tmp_path: Path, plain: bool) -
             break
         seen += part
     os.close(main_end)
-    out = process.communicate(timeout=20)[0]
+    out = process.communicate(timeout=60)[0]
     assert process.returncode == 0
     assert "release" in out
     assert "\x1b" not in out
@@ -72,6 +72,6 @@ def test_the_shell_can_complete(tmp_path: Path) -> None:
     asked = {"_SHARDPRESS_COMPLETE": "bash_complete", "COMP_WORDS": "shardpress re", "COMP_CWORD": "1"}
     command = [sys.executable, "-c", script]
     done = subprocess.run(
-        command, cwd=root, env=os.environ | asked, capture_output=True, text=True, timeout=20, check=False
+        command, cwd=root, env=os.environ | asked, capture_output=True, text=True, timeout=60, check=False
     )
     assert {"plain,report", "plain,releases"} <= set(done.stdout.split())

@@ -28,7 +28,7 @@ from tests.whole import assert_whole
 quick = Pace(look=0.05, poll=0.05, quiet=0.02, quiet_models=0.05, patience=0.2)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something that another thread or process does."""
     end = time.monotonic() + seconds
     while not condition():
@@ -223,12 +223,12 @@ def test_after_a_storm_of_edits_the_state_on_disk_is_served(tmp_path: Path) -> N
             def is_served(last: int = last) -> bool:
                 return bool((served_weights(tmp_path) == tiny.weights(last)["kernel"]).all())
 
-            until(is_served, 40)
+            until(is_served, 120)
             with urllib.request.urlopen(f"{watched.url}assets/pages/", timeout=10) as answer:
                 assert f"the last of {seed}".encode() in answer.read()
             with urllib.request.urlopen(f"{watched.url}cdn/loader.js", timeout=10) as answer:
                 assert answer.read() == (tmp_path / "dist/cdn/loader.js").read_bytes()
-            until(lambda: errors_of(watched) == [], 20)
+            until(lambda: errors_of(watched) == [], 60)
 
 
 def errors_of(watched: Watched) -> list[dict[str, str]]:

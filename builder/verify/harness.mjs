@@ -154,7 +154,8 @@ function stockHandler(file) {
         parts.push(await readFile(place));
       }
       const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
-      const weightData = whole.buffer.slice(whole.byteOffset, whole.byteOffset + whole.byteLength);
+      const alone = whole.byteLength === whole.buffer.byteLength;
+      const weightData = alone ? whole.buffer : whole.buffer.slice(whole.byteOffset, whole.byteOffset + whole.byteLength);
       return { ...artifacts, weightSpecs, weightData };
     },
   };
@@ -212,6 +213,9 @@ class Output {
     return { name, dtype, shape, offset, bytes: bytes.length };
   }
 }
+
+/** Frees what is no longer held at once: Node lets the memory of large arrays pile up. */
+const collect = () => globalThis.gc?.();
 
 const list = (value) => (Array.isArray(value) ? value : [value]);
 
@@ -290,6 +294,7 @@ async function runBundle(tf, job, data, output, result) {
     if (files.stages.at(-1) === "refine") {
       watch.stage = "base";
       const cases = await during("base", () => runCases(tf, model, job, data, output));
+      collect();
       result.stages.push({ name: "base", cases });
       files.release();
     }
@@ -342,6 +347,7 @@ async function attempt(tf, backend, job, notes) {
     const data = await readFile(job.data);
     if (job.ops) await copyFile(job.ops, path.join(job.out, "ops.mjs"));
     if (job.loader) await runBundle(tf, job, data, output, result);
+    collect();
     if (job.source) await runSource(tf, job, data, output, result);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

@@ -131,7 +131,7 @@ def _write_tensor(file: BinaryIO, name: str, array: Array) -> dict[str, Any]:
 
 def _run_node(node: str, jobs: Sequence[Path], timeout: float) -> str:
     """Run the harness; give what to say of the first job without an answer."""
-    command = [node, str(harness), *map(str, jobs)]
+    command = [node, "--expose-gc", str(harness), *map(str, jobs)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
