@@ -1,4 +1,8 @@
-"""An HTTP proxy on loopback that now and then answers 503, hangs up, is slow, cuts answers short or loses them."""
+"""An HTTP proxy on loopback that now and then answers 503, hangs up, is slow, cuts answers short or loses them.
+
+Where ``choose`` says so, it also answers ``404``, changes bytes (``corrupted``), ends an answer too early as if it were
+whole (``short``), or sends half of it and then nothing until ``released`` is set (``stalled``).
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ class Proxy:
     faults: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     choose: Callable[[str, str], str] | None = None
+    released: threading.Event = field(default_factory=threading.Event)
 
     def draw(self, verb: str, path: str) -> str:
         """Give what goes wrong with a request, or ""; ``choose`` decides where it is set."""
@@ -56,6 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "unavailable":
             self._answer(503, {"Content-Length": "0"}, b"")
             return
+        if kind == "404":
+            self._answer(404, {"Content-Length": "9"}, b"not found")
+            return
         if kind == "reset":
             self._hang_up()
             return
@@ -63,6 +71,15 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(0.3)
         status, headers, content = self._forward(body)
         if kind == "lost":
+            self._hang_up()
+        elif kind == "corrupted":
+            self._answer(status, headers, content[:-1] + bytes([content[-1] ^ 1]))
+        elif kind == "short":
+            self._answer(status, headers | {"Content-Length": str(len(content) // 2)}, content[: len(content) // 2])
+        elif kind == "stalled":
+            self._answer(status, headers, content[: len(content) // 2])
+            self.wfile.flush()
+            self.proxy.released.wait(120)
             self._hang_up()
         elif kind == "truncated" and content:
             self._answer(status, headers, content[: len(content) // 2])
@@ -129,6 +146,7 @@ def faulty(upstream: str, *, rate: float, seed: int) -> Iterator[Proxy]:
     try:
         yield proxy
     finally:
+        proxy.released.set()
         server.shutdown()
         server.server_close()
         thread.join()
