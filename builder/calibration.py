@@ -39,7 +39,7 @@ class Measured:
 
 def needs_measuring(settings: ModelConfig) -> bool:
     """Tell whether the model has to be run before it can be stored."""
-    return isinstance(settings.precision, str) and settings.precision in measured_precisions
+    return settings.weights and isinstance(settings.precision, str) and settings.precision in measured_precisions
 
 
 def measure_precision(

@@ -99,6 +99,9 @@ class ModelConfig(_Table, frozen=True):
     signature: Annotated[str, Meta(description="Signature of a SavedModel.")] = "serving_default"
     tags: Annotated[tuple[str, ...], Meta(description="Tags of a SavedModel's graph.")] = ("serve",)
     outputs: Annotated[tuple[str, ...], Meta(description="Outputs to keep; all when empty.")] = ()
+    weights: Annotated[
+        bool, Meta(description="false: only the layers, with initial weights, for pages that train them.")
+    ] = True
     cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
     custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (
         None

@@ -227,6 +227,12 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
         raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
+    if not model.weights and detect(path) != "tfjs":
+        raise SourceError(
+            "has to be a layers model of TensorFlow.js for `weights = false`",
+            where=where,
+            hint="Save the untrained model from TensorFlow.js by model.save(), and name its model.json",
+        )
     ops = read_custom_ops(session.config.folder, name, model.custom_ops)
     source = SourceOptions(
         path,
@@ -251,6 +257,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         conversion_key,
         name,
         labels,
+        model.weights,
         hashlib.sha256(ops.code).hexdigest() if ops else None,
         model.precision,
         msgspec.to_builtins(model.stages),
@@ -335,7 +342,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
 
 def _read(plan: _Plan) -> Model:
     notes = plan.artefact()
-    model = read_model(plan.place)
+    model = read_model(plan.place, weights=plan.model.weights)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
     glue = read_glue(plan.place) if plan.source.kind != "tfjs" else None
     return replace(model, notes=(*model.notes, *notes), glue=glue)

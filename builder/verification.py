@@ -136,6 +136,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
             references=expected,
             stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
             ops=built.bundle.ops.blob.path if built.bundle.ops else None,
+            initial=not built.settings.weights,
         )
         jobs.append(_Job(built, key, check))
     if failures:

@@ -29,15 +29,19 @@ artifact_keys = (
 largest_dimension = 1 << 40
 
 
-def read_model(path: Path) -> Model:
+def read_model(path: Path, *, weights: bool = True) -> Model:
     """Read ``model.json`` at ``path`` and find its weights; no weight is loaded into memory.
+
+    Args:
+        path: the file.
+        weights: False leaves them out, and the manifest of them may be missing; only layers models can do without.
 
     Raises:
         SourceError: the file or one it names is missing, damaged, of the wrong length or outside its folder.
     """
     content = read_json(path)
     try:
-        return _model(content, path)
+        return _model(content, path, weights=weights)
     except SourceError as error:
         if error.where:
             raise
@@ -51,7 +55,10 @@ def weight_files(path: Path) -> tuple[Path, ...]:
         SourceError: see ``read_model``.
     """
     try:
-        return tuple(file for paths, _ in _groups(read_json(path), path.parent) for file in paths)
+        content = read_json(path)
+        if content.get("weightsManifest") is None:  # whoever needs weights will miss them
+            return ()
+        return tuple(file for paths, _ in _groups(content, path.parent) for file in paths)
     except SourceError as error:
         raise SourceError(error.what, where=str(path), hint=error.hint) from error
 
@@ -88,7 +95,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _model(content: dict[str, Any], path: Path) -> Model:
+def _model(content: dict[str, Any], path: Path, *, weights: bool) -> Model:
     topology = content.get("modelTopology")
     if topology is None:
         raise SourceError(
@@ -98,6 +105,11 @@ def _model(content: dict[str, Any], path: Path) -> Model:
     if not isinstance(topology, dict):
         raise SourceError("modelTopology is not an object", hint="Export the model again")
     is_graph = content.get("format") == "graph-model" or "node" in topology or "library" in topology
+    if is_graph and not weights:
+        raise SourceError(
+            "is a graph model, which cannot start from initial weights",
+            hint="Save the model from TensorFlow.js as a layers model, or leave `weights = false` out",
+        )
     artifacts = {"modelTopology": topology}
     artifacts |= {key: content[key] for key in artifact_keys if content.get(key) is not None}
     try:
@@ -107,7 +119,7 @@ def _model(content: dict[str, Any], path: Path) -> Model:
     return Model(
         kind="graph-model" if is_graph else "layers-model",
         artifacts=artifacts,
-        weights=tuple(_weights(content, path.parent)),
+        weights=tuple(_weights(content, path.parent)) if weights else (),
         inputs=inputs,
         outputs=outputs,
     )

@@ -10,6 +10,7 @@
 //     model: "name",
 //     ops: "file" | null,               the module of its own ops
 //     source: "dir/model.json" | null,  the stock artefact to compare with
+//     initial: false,                   the bundle has no weights: the source model takes those it started with
 //     data: "file",                     the tensors of the cases: {name, dtype, shape, offset, bytes}
 //     cases: [[tensor, …], …],
 //     stages: [{ name: "detect", outputs: ["scores"] }, …],   those to run by themselves, in order
@@ -156,7 +157,7 @@ function stockHandler(file) {
       const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
       const alone = whole.byteLength === whole.buffer.byteLength;
       const weightData = alone ? whole.buffer : whole.buffer.slice(whole.byteOffset, whole.byteOffset + whole.byteLength);
-      return { ...artifacts, weightSpecs, weightData };
+      return weightSpecs.length ? { ...artifacts, weightSpecs, weightData } : artifacts;
     },
   };
 }
@@ -236,7 +237,8 @@ async function runGraph(model, feeds, wanted) {
 
 /** Runs a layers model, by input name where the names agree, else in order; gives [output name, tensor] pairs. */
 function runLayers(model, feeds, order) {
-  const named = model.inputNames.every((name) => Object.hasOwn(feeds, name));
+  // A Sequential that has not run yet knows no names.
+  const named = model.inputNames.length && model.inputNames.every((name) => Object.hasOwn(feeds, name));
   const inputs = (named ? model.inputNames : order).map((name) => feeds[name]);
   if (model.stateful) model.resetStates();
   const outputs = list(model.predict(inputs.length === 1 ? inputs[0] : inputs));
@@ -303,6 +305,7 @@ async function runBundle(tf, job, data, output, result) {
     if (refined !== model) throw new Failure("full", new Error("full is another object than ready"));
     const cases = await during("full", () => runCases(tf, refined, job, data, output));
     result.stages.push({ name: "full", cases });
+    if (job.initial) job.weights = refined.getWeights().map((tensor) => tensor.clone());
   } finally {
     files.release();
     handle.load.dispose();
@@ -314,6 +317,7 @@ async function runSource(tf, job, data, output, result) {
   await during("source", async () => {
     if (job.ops) (await import(opsUrl(job))).default(tf);
     const model = await loadStock(tf, job.source);
+    if (job.weights) model.setWeights(job.weights);
     result.source = await runCases(tf, model, job, data, output);
     model.dispose();
   });

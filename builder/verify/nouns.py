@@ -84,6 +84,7 @@ class Check:
         source: the stock ``model.json`` to compare with, run by the same TensorFlow.js, or None.
         references: what the source model answers to each case, by output name; needed when ``source`` is None.
         ops: the module of the model's own ops, if it has some.
+        initial: the bundle has no weights; the source model is given the initial ones that the bundle's got.
         stages: name and outputs of the stages that answer before all outputs are there, in order.
     """
 
@@ -96,6 +97,7 @@ class Check:
     references: Sequence[Tensors] | None = None
     stages: tuple[tuple[str, tuple[str, ...]], ...] = ()
     ops: Path | None = None
+    initial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
         "model": check.model,
         "ops": None if check.ops is None else str(check.ops.resolve()),
         "source": None if check.source is None else str(check.source.resolve()),
+        "initial": check.initial,
         "cases": cases,
         "stages": [{"name": name, "outputs": outputs} for name, outputs in check.stages],
         "data": str(data.resolve()),

@@ -41,6 +41,7 @@ async function findRuntime() {
  */
 async function artifactsOf(head, weights, buffers) {
   await registerOps(head);
+  if (head.kind === "layers-model" && !weights.length) return head.artifacts; // weights, even none, would be set
   return { ...head.artifacts, weightSpecs: specsOf(weights), weightData: dataOf(weights, buffers) };
 }
 
