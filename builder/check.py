@@ -18,6 +18,9 @@ from builder.sources.detect import detect
 from builder.sources.graphdef import read_graph, read_saved_model
 from builder.sources.safety import check_graph, check_saved_model
 from builder.sources.tfjs import read_model
+from builder.sources.vectors import read_vectors
+from builder.vectors.settings import check_settings
+from builder.vectors.table import kind as vectors_kind
 
 # Freezing turns these into constants and plain look-ups.
 frozen_ops = ("VarHandleOp", "Variable", "VariableV2", "ReadVariableOp", "ResourceGather", "ResourceGatherNd")
@@ -58,6 +61,10 @@ def _check(config: Config, name: str) -> Checked:
         kind = detect(path)
         if kind == "tfjs":
             read_model(path)
+        elif kind == vectors_kind:
+            check_settings(name, model, config.folder)
+            for _ in read_vectors(path, config.folder / model.vocabulary if model.vocabulary else None):
+                pass
         custom = read_custom_ops(config.folder, name, model.custom_ops)
         outline = _outline(path, kind, model)
         if outline is not None:

@@ -81,7 +81,13 @@ class StageConfig(_Table, frozen=True):
 class ModelConfig(_Table, frozen=True):
     """The table ``[models.NAME]``."""
 
-    source: Annotated[str, Meta(description="SavedModel folder, .h5, .hdf5, .keras, .pb or model.json.", min_length=1)]
+    source: Annotated[
+        str,
+        Meta(
+            description="SavedModel folder, .h5, .hdf5, .keras, .pb or model.json; .bin, .vec, .txt or .npy of words.",
+            min_length=1,
+        ),
+    ]
     load: Annotated[Load, Meta(description="When a page loads it.")] = "visible"
     priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
     precision: Annotated[
@@ -106,6 +112,8 @@ class ModelConfig(_Table, frozen=True):
     custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (
         None
     )
+    vocabulary: Annotated[str | None, Meta(description="Words of a .npy of vectors: text, a word a line.")] = None
+    rows_first: Annotated[int, Meta(ge=1, description="How many rows of word vectors come first.")] = 5000
     trust: Annotated[bool, Meta(description="The model may hold code (Keras Lambda layers).")] = False
     license: Annotated[str | None, Meta(description="Licence of the model, for the manifest.")] = None
     card: Annotated[str | None, Meta(description="Where the model is described, for the manifest.")] = None

@@ -18,7 +18,7 @@ from builder.sources.detect import detect
 from builder.sources.tfjs import read_model
 
 left_out = {"node_modules", "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
-endings = {".h5", ".hdf5", ".keras", ".pb", ".json"}
+endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec"}
 pictures = {".png", ".jpg", ".jpeg"}
 kinds = {
     "tfjs": "TensorFlow.js model",
@@ -26,6 +26,7 @@ kinds = {
     "keras-h5": "Keras HDF5 file",
     "keras-zip": "Keras 3 file",
     "frozen-graph": "frozen graph",
+    "word-vectors": "word vectors",
 }
 dull = {"model", "saved_model", "savedmodel", "models", "assets", "export", "exported", "web_model", "tfjs", "keras"}
 headroom = 1.2
@@ -102,7 +103,9 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:
         lines.append(f"source = {_quoted(model.path)}")
         lines += _policy(number, model, len(found))
         lines.append(
-            'precision = "exact"             # bit for bit the source at the end; usable from 3/8 of the bytes'
+            "rows_first = 5000               # words that come first; the rest follows while a page uses them"
+            if model.kind == "word-vectors"
+            else 'precision = "exact"             # bit for bit the source at the end; usable from 3/8 of the bytes'
         )
         if model.name in wire:
             limit = _round(wire[model.name] * headroom)

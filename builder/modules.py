@@ -8,6 +8,7 @@ from types import MappingProxyType
 module_templates: Mapping[str, str] = MappingProxyType(
     {
         "glue": "modules/glue.js",  # pictures in and out
+        "vectors": "vectors/vectors.js",  # word vectors
     }
 )
 """Template of each module; a name here makes its files immutable ones of the bundle, for deploy and prune too."""

@@ -20,6 +20,7 @@ from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
 from builder.render import render, render_loader, render_module, render_package, render_worker
 from builder.stores.directory import DirectoryStore
+from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import Verification
 
 lock_seconds = 60.0
@@ -196,7 +197,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "format": content["kind"],
         "load": bundle.load,
         "priority": bundle.priority,
-        "precision": built.settings.precision,
+        "precision": "int8" if content["kind"] == vectors_kind else built.settings.precision,
         "contract": content["contract"],
         "verified": _verified(verification),
         "head": _file(bundle.head),

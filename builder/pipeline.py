@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from builder.assemble import Assembly, assemble, file_facts, find_files, from_record, record_files, to_record
+from builder.assemble import (
+    Assembly,
+    assemble,
+    assemble_vectors,
+    file_facts,
+    find_files,
+    from_record,
+    record_files,
+    to_record,
+)
 from builder.bundle import File, ModelBundle
 from builder.cache import Cache, key_of
 from builder.calibration import Measured, input_digests, measure_precision, needs_measuring
@@ -35,11 +44,15 @@ from builder.stock import measure_stock, stock_files
 from builder.stores.shared import SharedCache, is_shared, open_shared
 from builder.transforms.canonical import canonicalise
 from builder.units import parse_size, show_size
+from builder.vectors.settings import check_others, check_settings
+from builder.vectors.table import kind as vectors_kind
+from builder.vectors.table import read_table
 
 if TYPE_CHECKING:
     from builder.convert.pool import ConversionPool
 
 local_cache = ".shardpress"  # in front of a cache in a bucket
+stock_kinds = frozenset({"tfjs", vectors_kind})  # read as they are, nothing is converted
 converter_packages = ("tensorflow", "tensorflowjs", "tf-keras", "keras")
 
 
@@ -97,7 +110,7 @@ class Built:
     @property
     def needs_tensorflow(self) -> bool:
         """The source can be run by TensorFlow only."""
-        return self.source.kind != "tfjs"
+        return self.source.kind not in stock_kinds
 
 
 class Session:
@@ -245,8 +258,14 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         model.cut.outputs,
         ops.names if ops else (),
     )
+    files = source_files(path, source.kind)
+    if source.kind == vectors_kind:
+        check_settings(name, model, session.config.folder)
+        files += ((model.vocabulary, session.config.folder / model.vocabulary),) if model.vocabulary else ()
+    else:
+        check_others(name, model)
     try:
-        digest = [[file, session.cache.file_digest(place)] for file, place in source_files(path, source.kind)]
+        digest = [[file, session.cache.file_digest(place)] for file, place in files]
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror})", where=where, hint="Check its files") from error
     options = [source.kind, source.signature, source.tags, source.outputs, source.trust]
@@ -269,6 +288,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         if needs_measuring(model)
         else None,
         model.compat,
+        model.rows_first if source.kind == vectors_kind else None,
         session.config.shard_bytes,
         session.options.fast,
         fingerprint(),
@@ -276,7 +296,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     record = session.cache.record("built", key)
     assembly = from_record(record, session.cache, session.compressor) if record else None
     tree = session.cache.tree("converted", conversion_key)
-    place = path if source.kind == "tfjs" else tree / "model.json"
+    place = path if source.kind in stock_kinds else tree / "model.json"
     begin = partial(_artefact, session, name, source, conversion_key, tree)
     artefact = begin() if assembly is None else partial(_call, begin)  # most often nobody asks
     return _Plan(name, model, source, labels, ops, conversion_key, key, assembly, place, artefact)
@@ -290,7 +310,7 @@ def _artefact(
     session: Session, name: str, source: SourceOptions, conversion_key: str, tree: Path
 ) -> Callable[[], tuple[str, ...]]:
     """Give a function that waits for the stock artefact and gives its notes; a conversion that is needed starts now."""
-    if source.kind == "tfjs":
+    if source.kind in stock_kinds:
         return lambda: ()
     record = session.cache.find_tree("converted", conversion_key)
     if record and (tree / "model.json").exists():
@@ -318,12 +338,16 @@ def _finish(session: Session, plan: _Plan) -> Built:
     read = functools.cache(partial(_read, plan))
     assembly = plan.assembly
     if assembly is None:
-        model = read()
-        assembly = _assemble(session, plan, model, _calibrate(session, plan, model, plan.place))
+        if plan.source.kind == vectors_kind:
+            assembly = _assemble_vectors(session, plan)
+        else:
+            model = read()
+            assembly = _assemble(session, plan, model, _calibrate(session, plan, model, plan.place))
         blobs = [file.blob for file in record_files(assembly)]
         cache.put_record("built", plan.key, to_record(assembly), session.compressor.names(blobs))
     compat = _compat(session, plan, read) if plan.model.compat else ()
-    stock = _measure(session, plan, read) if session.options.compare else None
+    compared = session.options.compare and plan.source.kind != vectors_kind  # no converter has a stock form of them
+    stock = _measure(session, plan, read) if compared else None
     cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(plan.place)})
     return Built(
         assembly.bundle(plan.model.load, plan.model.priority),
@@ -382,6 +406,24 @@ def _assemble(session: Session, plan: _Plan, model: Model, measured: Measured | 
             measured=measured,
             outputs=tuple((stage.name, stage.outputs) for stage in plan.model.stages),
             shard_bytes=session.config.shard_bytes,
+            cache=session.cache,
+            compressor=session.compressor,
+            begin=lambda total: session.progress.begin(plan.name, "compress", total),
+            advance=lambda _: session.progress.advance(plan.name),
+        )
+    finally:
+        session.progress.end(plan.name)
+
+
+def _assemble_vectors(session: Session, plan: _Plan) -> Assembly:
+    vocabulary = session.config.folder / plan.model.vocabulary if plan.model.vocabulary else None
+    session.progress.begin(plan.name, "read the vectors", 1)
+    try:
+        table = read_table(plan.place, vocabulary, plan.model.rows_first, session.config.shard_bytes)
+        session.progress.end(plan.name)
+        return assemble_vectors(
+            plan.name,
+            table,
             cache=session.cache,
             compressor=session.compressor,
             begin=lambda total: session.progress.begin(plan.name, "compress", total),
@@ -454,7 +496,7 @@ def _read_labels(config: Config, name: str, model: ModelConfig) -> tuple[str, ..
 
 def _versions(kind: str) -> dict[str, str]:
     """Give the versions a conversion depends on, without importing anything."""
-    if kind == "tfjs":
+    if kind in stock_kinds:
         return {}
     versions = {}
     for package in converter_packages:

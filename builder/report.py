@@ -115,7 +115,7 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
 
 def _ops(content: Mapping[str, Any]) -> dict[str, int]:
     """Count ops or layers; TensorFlow.js has run them where the model is verified."""
-    topology = content["artifacts"]["modelTopology"]
+    topology = content["artifacts"].get("modelTopology", {})
     if content["kind"] == "graph-model":
         nodes = [node["op"] for node in topology.get("node", [])]
         for function in topology.get("library", {}).get("function", []):

@@ -51,7 +51,7 @@ class VerifiedEntry(msgspec.Struct, forbid_unknown_fields=True):
 class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A model."""
 
-    format: Literal["graph-model", "layers-model"]
+    format: Literal["graph-model", "layers-model", "word-vectors"]
     load: str
     priority: str
     precision: str | dict[str, str]

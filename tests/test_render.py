@@ -22,8 +22,11 @@ entry = ["a" * 64, 1234, "manual", "normal", "graph-model", 5678, 4321]
 models = [
     {"name": "faces", "kind": "graph-model", "inputs": ["image"], "outputs": ["boxes", 'a"b</script>'], "load": "now"},
     {"name": "words-2", "kind": "layers-model", "inputs": [], "outputs": ["y"], "load": "manual"},
+    {"name": "words-3", "kind": "word-vectors", "inputs": ["word"], "outputs": ["vector"], "load": "idle"},
 ]
-package = render_package({**empty, "models": {"faces": entry, "words-2": entry}}, models, "my-models", "1.2.3")
+package = render_package(
+    {**empty, "models": {"faces": entry, "words-2": entry, "words-3": entry}}, models, "my-models", "1.2.3"
+)
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -162,7 +165,7 @@ def test_the_package_imports_under_node_and_asks_for_a_base_url(tmp_path: Path) 
         (tmp_path / path).write_bytes(content)
     (tmp_path / "use.mjs").write_text(touches_nothing)
     said = json.loads(run("node", "use.mjs", cwd=tmp_path))
-    assert said["names"] == ["faces", "words-2"]
+    assert said["names"] == ["faces", "words-2", "words-3"]
     assert said["code"] == "manifest"
     assert "configure({ baseUrl" in said["message"]
 

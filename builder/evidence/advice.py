@@ -74,7 +74,7 @@ def _repeats(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _kernels(content: Mapping[str, Any]) -> Iterator[str]:
     """Name the kernels of standard convolutions."""
-    topology = content["artifacts"]["modelTopology"]
+    topology = content["artifacts"].get("modelTopology", {})
     if content["kind"] == "graph-model":
         for node in topology.get("node", []):
             if node.get("op") in convolutions and len(node.get("input", [])) > 1:

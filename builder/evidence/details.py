@@ -92,8 +92,8 @@ def _plane_bytes(weight: Mapping[str, Any], plane: int) -> int:
         return int(weight.get("bytes", 0))
     if _codec(weight) == "steps" and plane == 1:
         return 4 * int(weight["steps"][1])
-    if _codec(weight) not in {"raw", "staged", "uint8", "uint16", "float16"}:
+    if _codec(weight) not in {"raw", "staged", "uint8", "uint16", "float16", "int8", "bfloat16"}:
         return count
-    types = {"uint8": 1, "uint16": 2, "float16": 2, "bool": 1, "complex64": 8}
+    types = {"int8": 1, "bfloat16": 2, "uint8": 1, "uint16": 2, "float16": 2, "bool": 1, "complex64": 8}
     kind = weight["quantization"]["dtype"] if "quantization" in weight else weight["dtype"]
     return count * types.get(kind, 4)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builder.errors import SourceError
+from builder.sources.vectors import fasttext_signature, vector_format
 
 hdf5_signature = b"\x89HDF\r\n\x1a\n"
 zip_signature = b"PK\x03\x04"
@@ -27,7 +28,8 @@ def detect(path: Path) -> str:
     """Give the kind of source at ``path``.
 
     ``tfjs`` is a ``model.json``, ``saved-model`` a directory, ``keras-h5`` an HDF5 file (which Keras made it, only the
-    conversion worker sees), ``keras-zip`` a ``.keras`` file, ``frozen-graph`` a ``.pb`` file with a GraphDef.
+    conversion worker sees), ``keras-zip`` a ``.keras`` file, ``frozen-graph`` a ``.pb`` file with a GraphDef,
+    ``word-vectors`` what ``sources.vectors`` reads.
 
     Raises:
         SourceError: missing, empty, truncated, or none of these.
@@ -75,6 +77,10 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
         return "keras-h5"
     if start.startswith(zip_signature):
         return "keras-zip"
+    if vector_format(suffix, start):
+        return "word-vectors"
+    if suffix == ".bin" and start.startswith(fasttext_signature):
+        raise SourceError("is fastText's own model", where=str(path), hint="Name the .vec file beside it")
     if suffix == ".json" or start.lstrip()[:1] == b"{":
         return _detect_json(path, start)
     if suffix == ".pb":
@@ -84,7 +90,7 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
     raise SourceError(
         "is not a model that Shardpress knows",
         where=str(path),
-        hint="Name a SavedModel folder, a .keras, .h5 or .pb file, or a model.json",
+        hint="Name a SavedModel folder, a .keras, .h5 or .pb file, a model.json, or word vectors (.bin, .vec, .npy)",
     )
 
 

@@ -19,7 +19,7 @@ class Inputs:
     """Where to look.
 
     Attributes:
-        settings: build.toml, labels and custom ops.
+        settings: build.toml, labels, vocabularies and custom ops.
         sources: models, files or folders.
         patterns: folder and pattern of verification inputs.
         templates: folders.
@@ -46,9 +46,9 @@ class Snapshot:
 def inputs_of(config: Config, templates: tuple[Path, ...], pages: tuple[Path, ...]) -> Inputs:
     """Give what a build with these settings reads."""
     models = config.models.values()
-    labels = [config.folder / file for model in models for file in (model.labels, model.custom_ops) if file]
+    texts = [file for model in models for file in (model.labels, model.vocabulary, model.custom_ops)]
     return Inputs(
-        settings=(config.path, *labels),
+        settings=(config.path, *(config.folder / file for file in texts if file)),
         sources=tuple(config.folder / model.source for model in models),
         patterns=tuple((config.folder, model.verify.inputs) for model in models if model.verify.inputs),
         templates=templates,

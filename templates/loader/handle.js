@@ -74,7 +74,7 @@ class Work {
     const { entry, job } = this;
     this.tell({ phase: "head" });
     const head = await job.head();
-    const { weights, refine, stages } = head;
+    const { stages } = head;
     takeOver(entry.name);
     this.labels = head.labels;
     this.glue = head.glue;
@@ -82,6 +82,40 @@ class Work {
     for (const name of stages) this.stage(name);
     this.named = true;
     this.report("head");
+    await (head.kind === "word-vectors" ? this.takeVectors(head) : this.takeWeights(head));
+    this.tell({ phase: "full" });
+    this.full.resolve(this.model);
+    this.report("full");
+    job.end();
+  }
+
+  /**
+   * Takes the blocks of a table of word vectors, which answers from its first stage on.
+   *
+   * @param {Head} head
+   */
+  async takeVectors(head) {
+    const { job } = this;
+    job.ask(head, 0);
+    const { model, add } = (await job.race(lazy("vectors"))).openVectors(head);
+    this.model = model;
+    for (const [number, name] of head.stages.entries()) {
+      this.tell({ phase: name });
+      await job.stage(head, number, add);
+      this.stage(name).resolve(model);
+      this.ready.resolve(model);
+      if (head.stages[number + 1]) this.report(name);
+    }
+  }
+
+  /**
+   * Makes a TensorFlow.js model of weights, and refines it.
+   *
+   * @param {Head} head
+   */
+  async takeWeights(head) {
+    const { entry, job } = this;
+    const { weights, refine, stages } = head;
     const early = (settings.tf || CONFIG.modules?.tf) && quiet(runtime());
     // Modules travel beside the weights; what fails here fails again below.
     if (early) quiet(registerOps(head));
@@ -124,10 +158,6 @@ class Work {
       swap?.end();
       decoder.close();
     }
-    this.tell({ phase: "full" });
-    this.full.resolve(this.model);
-    this.report("full");
-    job.end();
   }
 
   /** @param {string} name */

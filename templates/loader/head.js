@@ -28,14 +28,14 @@
  * A head that has been checked: its segments cover every plane once.
  *
  * @typedef {object} Head
- * @property {"graph-model" | "layers-model"} kind
+ * @property {"graph-model" | "layers-model" | "word-vectors"} kind
  * @property {Record<string, any>} artifacts
  * @property {string[] | undefined} labels
  * @property {Glue | undefined} glue
  * @property {string} [ops] path of the module that registers its own ops
  * @property {string} model
  * @property {string[]} stages
- * @property {number} refine number of the stage that refines; that of stages where there is none
+ * @property {number} refine number of the stage that refines; that of stages where there is none. Of word vectors the second one
  * @property {Weight[]} weights
  * @property {Shard[]} shards
  */
@@ -58,16 +58,18 @@ function readHead(bytes, spec) {
     const head = JSON.parse(new TextDecoder().decode(bytes));
     need(head.format === 1, `it has format ${head.format} and the loader knows 1`);
     need(head.name === model, "it is of another model");
-    need(head.kind === "graph-model" || head.kind === "layers-model", `its kind is ${head.kind}`);
-    need(head.artifacts.modelTopology, "it has no topology");
+    const words = head.kind === "word-vectors";
+    need(words || head.kind === "graph-model" || head.kind === "layers-model", `its kind is ${head.kind}`);
+    need(words || head.artifacts.modelTopology, "it has no topology");
     const { stages } = head;
     need(stages.length && stages.every((/** @type {unknown} */ stage) => typeof stage === "string"), "its stages have no names");
     const last = stages.indexOf("refine");
-    const refine = last < 0 ? stages.length : last;
+    const refine = words ? 1 : last < 0 ? stages.length : last;
     need(refine, "it has nothing before its refinement");
-    const weights = readWeights(head.weights, need);
+    // Those of word vectors are for their own module to read.
+    const weights = words ? head.weights : readWeights(head.weights, need);
     const shards = readShards(head.shards, stages, refine, spec, need);
-    checkCoverage(weights, shards, refine, need);
+    if (!words) checkCoverage(weights, shards, refine, need);
     need(!head.ops || /^[0-9a-f]{64}$/.test(head.ops), "its ops have no hash");
     const ops = head.ops && `assets/${model}-ops.${head.ops.slice(0, 16)}.js`;
     return { model, ops, kind: head.kind, artifacts: head.artifacts, labels: head.labels, glue: head.glue, stages, refine, weights, shards };

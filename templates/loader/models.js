@@ -14,7 +14,7 @@ class Entry {
     this.policy = load;
     /** @type {Priority} */
     this.priority = priority;
-    /** @type {"graph-model" | "layers-model"} */
+    /** @type {"graph-model" | "layers-model" | "word-vectors"} */
     this.format = format;
     /** @type {number} decoded bytes of all files */
     this.bytes = bytes;
@@ -87,6 +87,7 @@ class Entry {
         try {
           const head = await job.head();
           const { weights } = head;
+          if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no model of TensorFlow.js: use load()`, { model: this.name });
           takeOver(this.name);
           decoder = await openDecoder(head);
           for (const stage of head.stages.keys()) await job.stage(head, stage, decoder.add);

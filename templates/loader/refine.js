@@ -3,7 +3,7 @@
  *
  * @param {any} tf
  * @param {any} model
- * @param {"graph-model" | "layers-model"} kind
+ * @param {Head["kind"]} kind
  * @returns {{ run: (fresh: Record<string, any>, job: Job) => Promise<void>, end: () => void }}
  */
 function swapper(tf, model, kind) {
