@@ -1,149 +1,438 @@
 /**
- * Loads each example's model by its policy, runs it as soon as it is usable, and again when it has been refined.
+ * The shell of all pages: language, header, the bundle's loader, what a load says while it runs, errors in words.
  *
- * A section's `data-state` goes from `waiting` over `loading` and `base` to `done`, or to `failed`.
+ * Nothing of a model or of TensorFlow.js is fetched before a page calls `load`. docs/pages.md says how to write a page.
  */
-import { examples, findFace, run } from "./examples.js";
+import { pages } from "./list.js";
+
+/** @typedef {"en" | "zh"} Language */
+/** @typedef {Record<Language, Record<string, string>>} Dictionary */
+/** @typedef {Record<string, string | number | (() => string)>} Values what stands for `{name}` in a text */
+
+const root = document.documentElement;
+
+/** @returns {Language} */
+export const language = () => (root.lang.startsWith("zh") ? "zh" : "en");
+
+/** @type {Map<Element, () => void>} */
+const written = new Map();
+/** @type {Set<() => void>} */
+const listeners = new Set();
+
+/**
+ * Calls back after each change of the language.
+ *
+ * @param {() => void} listener
+ */
+export const onLanguage = (listener) => void listeners.add(listener);
+
+/**
+ * Changes the language of the page as it is: nothing is loaded again.
+ *
+ * @param {Language} chosen
+ */
+export function setLanguage(chosen) {
+  root.lang = chosen === "zh" ? "zh-Hans" : "en";
+  try {
+    localStorage.setItem("shardpress-language", chosen);
+  } catch {
+    // Then the choice lasts as long as the address.
+  }
+  const address = new URL(location.href);
+  address.searchParams.set("lang", chosen);
+  history.replaceState(history.state, "", address);
+  speak();
+}
+
+function speak() {
+  for (const element of document.querySelectorAll("[data-zh], [data-zh-label], [data-zh-alt], [data-zh-placeholder]")) translate(element);
+  for (const [element, write] of written) {
+    if (element.isConnected) write();
+    else written.delete(element);
+  }
+  for (const listener of listeners) listener();
+}
+
+/**
+ * `data-zh` is the Chinese text of an element whose English is in place; `data-zh-label`, `-alt` and `-placeholder` are
+ * those of its attributes. Texts of the first screen are spans with `lang` instead, which need no script.
+ *
+ * @param {Element} element
+ */
+function translate(element) {
+  const { dataset } = /** @type {HTMLElement} */ (element);
+  for (const [key, attribute] of [["zh", ""], ["zhLabel", "aria-label"], ["zhAlt", "alt"], ["zhPlaceholder", "placeholder"]]) {
+    if (!(key in dataset)) continue;
+    const english = key.replace("zh", "en");
+    dataset[english] ??= (attribute ? element.getAttribute(attribute) : element.textContent) ?? "";
+    const text = dataset[language() === "zh" ? key : english] ?? "";
+    if (attribute) element.setAttribute(attribute, text);
+    else element.textContent = text;
+  }
+}
+
+/**
+ * Gives the functions that write a page's texts.
+ *
+ * @param {Dictionary} dictionary
+ */
+export function texts(dictionary) {
+  /**
+   * @param {string} key
+   * @param {Values} [values]
+   */
+  const text = (key, values = {}) => {
+    const found = dictionary[language()][key];
+    if (found === undefined) throw new Error(`The page has no text ${key} in ${language()}.`);
+    return found.replace(/\{(\w+)\}/g, (_, name) => {
+      const value = values[name];
+      return String(typeof value === "function" ? value() : value);
+    });
+  };
+  /**
+   * Writes a text into an element, or one of its attributes, and again when the language changes.
+   *
+   * @param {Element} element
+   * @param {string} key
+   * @param {Values} [values]
+   * @param {string} [attribute]
+   */
+  const put = (element, key, values, attribute) => {
+    const write = () => {
+      if (attribute) element.setAttribute(attribute, text(key, values));
+      else element.textContent = text(key, values);
+    };
+    write();
+    const earlier = written.get(element);
+    written.set(element, attribute && earlier ? () => (earlier(), write()) : write);
+  };
+  return { text, put };
+}
+
+/**
+ * Makes an element.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} [properties]
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+/**
+ * Gives the one element that a selector names.
+ *
+ * @template {HTMLElement} [Kind=HTMLElement]
+ * @param {string} selector
+ * @param {ParentNode} [within]
+ * @returns {Kind}
+ */
+export function find(selector, within = document) {
+  const element = within.querySelector(selector);
+  if (!element) throw new Error(`The page has no ${selector}.`);
+  return /** @type {Kind} */ (element);
+}
+
+/** A failure with a text of the shell. */
+export class PageError extends Error {
+  /**
+   * @param {string} key
+   * @param {Values} [values]
+   * @param {unknown} [cause]
+   */
+  constructor(key, values, cause) {
+    super(key, { cause });
+    this.key = key;
+    this.values = values;
+  }
+}
+
+/** @type {Dictionary} */
+const dictionary = {
+  en: {
+    nav: "Pages",
+    language: "Language",
+    waiting: "The model loads when you use it.",
+    runtime: "Fetching TensorFlow.js and the first part of {model}…",
+    stage: "Fetching {model}…",
+    refining: "{model} answers already; its last digits are on their way…",
+    full: "{model} is here at full precision.",
+    bytes: "{loaded} of {total} kB",
+    nobundle: "There is no bundle yet. Run make build, then reload this page.",
+    nomodel: "This bundle has no model {model}. Run make build, then reload this page.",
+    notfjs: "TensorFlow.js cannot be fetched. Check the connection, or run make build if this is your own machine.",
+    network: "The model cannot be fetched: the network or the server does not answer. Try again; what has arrived is kept.",
+    integrity: "What arrived is not the model that was built. Try again in a moment.",
+    quota: "The browser has no room left for the model. It works, and will be fetched again next time.",
+    abort: "Stopped.",
+    manifest: "The model's description cannot be read. Reload the page.",
+    runtimeerror: "TensorFlow.js cannot run this model here: {message}",
+    contract: "The model does not take what it was given: {message}",
+    denied: "The page may not use the camera. Allow it in the browser's address bar, or choose a photo.",
+    nocamera: "There is no camera here, or another program uses it. Choose a photo instead.",
+    insecure: "Browsers give the camera to pages over HTTPS and on localhost only. Choose a photo instead.",
+    nopicture: "This file is no picture that the browser can open. Use a JPEG, PNG or WebP file.",
+    other: "That did not work: {message}",
+  },
+  zh: {
+    nav: "页面",
+    language: "语言",
+    waiting: "用到模型时才会加载。",
+    runtime: "正在获取 TensorFlow.js 和 {model} 的第一部分……",
+    stage: "正在获取 {model}……",
+    refining: "{model} 已经可用，正在补全精度……",
+    full: "{model} 已以完整精度就绪。",
+    bytes: "{loaded} / {total} kB",
+    nobundle: "还没有构建产物。请运行 make build，然后刷新页面。",
+    nomodel: "构建产物中没有模型 {model}。请运行 make build，然后刷新页面。",
+    notfjs: "无法获取 TensorFlow.js。请检查网络；如果在自己的电脑上，请运行 make build。",
+    network: "无法获取模型：网络或服务器没有响应。请重试，已下载的部分会保留。",
+    integrity: "收到的内容与构建的模型不一致。请稍后再试。",
+    quota: "浏览器的存储空间已满。模型仍可使用，下次会重新下载。",
+    abort: "已停止。",
+    manifest: "无法读取模型的描述。请刷新页面。",
+    runtimeerror: "TensorFlow.js 无法在这里运行该模型：{message}",
+    contract: "模型不接受这样的输入：{message}",
+    denied: "页面没有使用摄像头的权限。请在地址栏中允许，或选择一张照片。",
+    nocamera: "这里没有摄像头，或它正被其他程序使用。请选择一张照片。",
+    insecure: "浏览器只允许 HTTPS 页面和 localhost 使用摄像头。请选择一张照片。",
+    nopicture: "浏览器无法打开这个文件。请使用 JPEG、PNG 或 WebP 图片。",
+    other: "出错了：{message}",
+  },
+};
+export const shell = texts(dictionary);
+
+/**
+ * Gives the key and the values of the shell's text for an error.
+ *
+ * @param {unknown} error
+ * @returns {[string, Values]}
+ */
+function reason(error) {
+  if (error instanceof PageError) return [error.key, error.values ?? {}];
+  const { name = "", code, message = String(error) } = /** @type {{ name?: string, code?: string, message?: string }} */ (error ?? {});
+  if (name === "ModelError") {
+    return [code === "runtime" ? "runtimeerror" : (code ?? "other"), { message }];
+  }
+  if (name === "NotAllowedError") return ["denied", {}];
+  if (["NotFoundError", "NotReadableError", "OverconstrainedError"].includes(name)) return ["nocamera", {}];
+  if (name === "AbortError") return ["abort", {}];
+  return ["other", { message }];
+}
+
+/**
+ * Says what an error means and what to do, in the page's language.
+ *
+ * @param {unknown} error a ModelError, one of the browser's, or any other
+ */
+export const explain = (error) => shell.text(...reason(error));
+
+/** @param {number} bytes */
+export const kilobytes = (bytes) => Math.round(bytes / 1000).toLocaleString(language());
 
 const runtimeUrl = new URL("../../node_modules/@tensorflow/tfjs/dist/tf.min.js", import.meta.url).href;
 const loaderUrl = new URL("../../dist/cdn/loader.js", import.meta.url).href;
 
-/** Brings in TensorFlow.js; the loader calls it when the first model needs it. */
-function bringRuntime() {
-  return new Promise((resolve, reject) => {
-    const script = Object.assign(document.createElement("script"), { src: runtimeUrl });
-    script.onload = () => resolve(globalThis.tf);
-    script.onerror = () => reject(new Error("TensorFlow.js is missing in node_modules. Run make build."));
+/** @type {Promise<any> | undefined} */
+let runtimePromise;
+
+/** Brings in TensorFlow.js at the first call. @returns {Promise<any>} */
+export function runtime() {
+  return (runtimePromise ??= new Promise((resolve, reject) => {
+    const script = make("script", { src: runtimeUrl });
+    script.onload = () => resolve(/** @type {any} */ (globalThis).tf);
+    script.onerror = () => {
+      script.remove();
+      runtimePromise = undefined;
+      reject(new PageError("notfjs"));
+    };
     document.head.append(script);
-  });
+  }));
 }
 
-/** Gives a function that runs `make` at its first call and gives the same promise ever after. */
-function once(make) {
-  let made;
-  return () => (made ??= make());
+/** Tells all pages of this site what `onEvent` tells this one. */
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("shardpress-pages") : undefined;
+/** @type {Set<(record: any) => void>} */
+const witnesses = new Set();
+channel?.addEventListener("message", ({ data }) => witnesses.forEach((tell) => tell(data)));
+
+/**
+ * Calls back with each record of the loader's `onEvent`, of this page and of others that are open.
+ *
+ * @param {(record: any) => void} listener
+ */
+export const onEvent = (listener) => void witnesses.add(listener);
+
+/** @type {Promise<any> | undefined} */
+let bundlePromise;
+
+/** Gives the bundle's loader, after the page's `load` event, so that the first screen waits for nothing. @returns {Promise<any>} */
+export function bundle() {
+  return (bundlePromise ??= bring());
 }
 
-const kilobytes = (bytes) => `${Math.round(bytes / 1000).toLocaleString("en")} kB`;
-
-function fill(template, example, entry) {
-  const section = template.content.cloneNode(true).firstElementChild;
-  section.id = example.name;
-  const part = (name) => section.querySelector(`[data-part=${name}]`);
-  part("title").textContent = example.title;
-  part("text").textContent = example.text;
-  part("facts").textContent = `${example.name}: ${entry.format}, ${kilobytes(entry.wireBytes)} as sent, loads when ${wording[entry.policy]}.`;
-  return { section, part };
-}
-
-const wording = {
-  now: "the page opens",
-  idle: "it comes into view",
-  visible: "it comes into view",
-  interaction: "you ask for it",
-  manual: "you ask for it",
-};
-
-async function runExample(example, entry, view, tools) {
-  const { section, part } = view;
-  const say = (text) => (part("status").textContent = text);
-  section.dataset.state = "loading";
-  say("Loading…");
-  const handle = entry.load({
-    onProgress({ loaded, total, phase }) {
-      Object.assign(part("progress"), { value: loaded, max: total });
-      part("bytes").textContent = `${kilobytes(loaded)} of ${kilobytes(total)} (${phase})`;
-    },
-  });
-  const picture = await example.open();
-  const context = { picture, labels: undefined, face: undefined };
-
-  const answer = async (model, label) => {
-    const tf = globalThis.tf;
-    context.labels = handle.labels;
-    const input = example.prepare?.(tf, context);
-    const begun = performance.now();
-    const outputs = input && run(model, input);
-    const result = input ? await example.interpret(tf, outputs, context) : await handle.run(picture);
-    const milliseconds = Math.round(performance.now() - begun);
-    if (input) tf.dispose([input, outputs]);
-    const { elements, sentence } = example.show(result, context);
-    for (const canvas of elements.filter(({ tagName }) => tagName === "CANVAS")) {
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `${example.title} ${sentence}`);
-    }
-    part("result").replaceChildren(...elements);
-    part("answer").textContent = sentence;
-    say(`${label}, computed in ${milliseconds} ms.`);
-  };
-
-  const begun = performance.now();
-  const since = () => `${Math.round(performance.now() - begun)} ms`;
-  const ready = await handle.ready;
-  const readyAfter = since();
-  if (example.needsFace) context.face = await tools.face(picture);
-  if (handle.progress.phase !== "full") {
-    await answer(ready, `Base precision, there after ${readyAfter}`);
-    section.dataset.state = "base";
-  }
-  const full = await handle.full;
-  await answer(full, `Full precision, there after ${since()}`);
-  section.dataset.state = "done";
-}
-
-/** Calls back when the section comes near the screen, or when its button is pressed. */
-function onDemand({ section, part }, policy, act) {
-  const button = part("button");
-  if (policy === "interaction" || policy === "manual") {
-    button.hidden = false;
-    button.addEventListener("click", () => {
-      button.hidden = true;
-      act();
-    });
-    return;
-  }
-  const observer = new IntersectionObserver(
-    (entries) => {
-      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-      observer.disconnect();
-      act();
-    },
-    { rootMargin: "100px" },
-  );
-  observer.observe(section);
-}
-
-async function main() {
-  const status = document.querySelector("#status");
-  const template = document.querySelector("#example");
+async function bring() {
+  if (document.readyState !== "complete") await new Promise((done) => addEventListener("load", done, { once: true }));
   let loader;
   try {
     loader = await import(loaderUrl);
   } catch (error) {
-    status.textContent = `There is no bundle yet: run make build, then reload this page. (${error.message})`;
-    return;
+    bundlePromise = undefined;
+    throw new PageError("nobundle", {}, error);
   }
-  const { models, configure } = loader;
-  configure({ tf: once(bringRuntime) });
-  let found;
-  const tools = {
-    face: (picture) => (found ??= models.face.load().full.then((model) => findFace(globalThis.tf, model, picture))),
-  };
-  const list = document.querySelector("#examples");
-  for (const example of examples) {
-    const entry = models[example.name];
-    if (!entry) continue;
-    const view = fill(template, example, entry);
-    list.append(view.section);
-    onDemand(view, entry.policy, () =>
-      runExample(example, entry, view, tools).catch((error) => {
-        view.section.dataset.state = "failed";
-        view.part("status").textContent = `Failed: ${error.message}`;
-        console.error(error);
-      }),
-    );
-  }
-  status.hidden = true;
+  loader.configure({
+    tf: runtime,
+    onEvent: (/** @type {any} */ record) => {
+      const dated = { ...record, at: Date.now() };
+      keep(dated);
+      channel?.postMessage(dated);
+      witnesses.forEach((tell) => tell(dated));
+    },
+  });
+  return loader;
 }
 
-await main();
+const journal = "shardpress-timings";
+
+/** Gives the last record of each model and stage, of all pages of this site. @returns {Record<string, Record<string, any>>} */
+export function timings() {
+  try {
+    return JSON.parse(localStorage.getItem(journal) ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+/** @param {any} record */
+function keep(record) {
+  const all = timings();
+  const stage = record.type === "failure" ? "failure" : record.stage;
+  all[record.model] = { ...all[record.model], [stage]: record };
+  try {
+    localStorage.setItem(journal, JSON.stringify(all));
+  } catch {
+    // Then only pages that are open are told.
+  }
+}
+
+/** Says what a load is doing, in a live region, with a bar and bytes beside it. */
+export class StatusLine {
+  #text = make("p", { className: "say" });
+  #bytes = make("p", { className: "soft bytes" });
+  #bar = make("progress", { max: 1, value: 0, hidden: true });
+  #phase = "";
+
+  /** @param {HTMLElement} element is filled */
+  constructor(element) {
+    this.element = element;
+    element.classList.add("status");
+    this.#text.setAttribute("role", "status");
+    this.#bytes.setAttribute("aria-hidden", "true");
+    this.#bar.setAttribute("aria-hidden", "true");
+    element.replaceChildren(this.#text, this.#bar, this.#bytes);
+    this.tell(shell, "waiting");
+  }
+
+  /**
+   * Says a text of the page.
+   *
+   * @param {{ put: ReturnType<typeof texts>["put"] }} words what `texts` gave
+   * @param {string} key
+   * @param {Values} [values]
+   */
+  tell({ put }, key, values) {
+    this.element.dataset.state = "plain";
+    put(this.#text, key, values);
+  }
+
+  /**
+   * Shows how far a work of the page itself is; undefined hides the bar.
+   *
+   * @param {number} [share] 0..1
+   */
+  share(share) {
+    this.#bar.hidden = share === undefined;
+    this.#bar.value = share ?? 0;
+    this.#bytes.textContent = "";
+  }
+
+  /**
+   * Gives the `onProgress` of a load.
+   *
+   * @param {string} model
+   */
+  progress(model) {
+    this.#phase = "";
+    return (/** @type {{ loaded: number, total: number, phase: string }} */ { loaded, total, phase }) => {
+      if (phase === "failed" || phase === "aborted") return;
+      this.#bar.hidden = phase === "full";
+      this.#bar.value = total ? loaded / total : 0;
+      shell.put(this.#bytes, "bytes", { loaded: () => kilobytes(loaded), total: () => kilobytes(total) });
+      if (phase === this.#phase) return;
+      this.#phase = phase;
+      const key = { waiting: "stage", head: "runtime", refine: "refining", full: "full" }[phase] ?? "stage";
+      this.tell(shell, key, { model });
+    };
+  }
+
+  /**
+   * Says an error in words.
+   *
+   * @param {unknown} error
+   */
+  fail(error) {
+    const [key, values] = reason(error);
+    this.share();
+    this.tell(shell, key, values);
+    if (key !== "abort") this.element.dataset.state = "failed";
+  }
+}
+
+/**
+ * Starts loading a model of the bundle, and shows it on a status line.
+ *
+ * @param {string} name
+ * @param {StatusLine} line
+ * @param {Record<string, any>} [options] of the loader's `load`
+ * @returns {Promise<any>} the handle
+ * @throws {PageError} no bundle, or no such model in it
+ */
+export async function load(name, line, options = {}) {
+  const { models } = await bundle();
+  if (!models[name]) throw new PageError("nomodel", { model: name });
+  return models[name].load({ ...options, onProgress: line.progress(name) });
+}
+
+/** Fills the header: the pages, this one marked, and the switch between languages. */
+function open() {
+  const header = document.querySelector("header.site");
+  if (header) {
+    const here = location.pathname.split("/").pop() || "index.html";
+    const nav = find("nav", header);
+    shell.put(nav, "nav", {}, "aria-label");
+    const links = pages.map(({ file, en, zh }) => {
+      const link = make("a", { href: file }, make("span", { lang: "en" }, en), make("span", { lang: "zh" }, zh));
+      if (file === here) link.setAttribute("aria-current", "page");
+      return link;
+    });
+    nav.replaceChildren(...links);
+    const toggle = make("button", { type: "button", className: "language" });
+    const other = () => (language() === "zh" ? "en" : "zh");
+    const label = () => {
+      toggle.lang = other();
+      toggle.textContent = other() === "zh" ? "中文" : "English";
+    };
+    label();
+    onLanguage(label);
+    toggle.addEventListener("click", () => setLanguage(other()));
+    header.append(toggle);
+  }
+  speak();
+}
+
+open();

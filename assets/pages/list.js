@@ -1,0 +1,5 @@
+/** The pages, in the order of the header. @type {{ file: string, en: string, zh: string }[]} */
+export const pages = [
+  { file: "beautify.html", en: "Beautify", zh: "AI 美图" },
+  { file: "examples.html", en: "Examples", zh: "示例" },
+];

@@ -1,0 +1,63 @@
+"""The pages of ``assets/pages`` for tests: the site they lie on, and the rules that all of them keep."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Page, Request
+
+from tests.serving import Site, serve
+
+root = Path(__file__).resolve().parents[1]
+pages = ("index.html", "beautify.html")
+patience = 240_000
+
+# A Chromium whose WebGL is drawn by the processor, and whose camera is a test picture.
+drawing = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
+
+@contextmanager
+def built_site(folder: Path) -> Iterator[Site]:
+    """Build the examples below ``folder``, out of the cache where it has them, and serve them with the pages."""
+    command = [sys.executable, "build.py", "--quiet", "--out", str(folder / "dist")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stderr}\nThe examples' sources come with make examples."
+    for name in ("assets", "node_modules"):
+        (folder / name).symlink_to(root / name)
+    with serve(folder) as running:
+        yield running
+
+
+@dataclass(slots=True)
+class Witness:
+    """What a page did that no page may do.
+
+    Attributes:
+        troubles: errors in its console and uncaught ones.
+        sent: requests that carry a body or are no GET: a picture could leave the page in them.
+        asked: addresses of all requests.
+    """
+
+    troubles: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        """Note what ``page`` does from now on."""
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("console", lambda message: self.troubles.append(message.text) if message.type == "error" else None)
+
+        def note(request: Request) -> None:
+            if request.url.startswith(("blob:", "data:")):
+                return
+            self.asked.append(request.url)
+            # An address of more than 2000 characters could carry a picture, too.
+            if request.method != "GET" or request.post_data_buffer or len(request.url) > 2000:
+                self.sent.append(f"{request.method} {request.url[:100]}")
+
+        page.on("request", note)
