@@ -69,23 +69,28 @@ async function improve(task, given, signal) {
   const before = fit(given, longest);
   const { canvas, context } = canvasOf(before.width * scale, before.height * scale);
   const handle = await load(task, line, { signal, priority: "high" });
-  const pass = async () => {
+  /** @param {AbortSignal} ended */
+  const pass = async (ended) => {
     const begun = performance.now();
     line.tell(words, "working");
     /** @param {ImageData} tile */
     const run = (tile) => handle.run(tile, { as: "imagedata" });
-    await runTiles(before, context, run, { ...tiling, scale, signal, onShare: (share) => line.share(share) });
-    return (performance.now() - begun) / 1000;
+    await runTiles(before, context, run, { ...tiling, scale, signal: ended, onShare: (share) => line.share(share) });
+    return ((performance.now() - begun) / 1000).toFixed(1);
   };
   await handle.ready;
   context.imageSmoothingQuality = "high";
   context.drawImage(before, 0, 0, canvas.width, canvas.height);
   compare(view, before, canvas);
   if (handle.progress.phase !== "full") {
-    await pass();
+    // Tiles of two precisions would show a seam: this pass is for the eye, until the last digits are here.
+    const refined = new AbortController();
+    handle.full.then(() => refined.abort(), () => {});
+    await pass(AbortSignal.any([signal, refined.signal])).catch(() => {});
+    signal.throwIfAborted();
     await handle.full;
   }
-  const seconds = (await pass()).toFixed(1);
+  const seconds = await pass(signal);
   result = canvas;
   line.share();
   line.tell(words, before === given ? "done" : "reduced", { width: canvas.width, height: canvas.height, seconds });
