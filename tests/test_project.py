@@ -100,7 +100,7 @@ def test_make_knows_what_people_are_told_to_run(target: str) -> None:
 
 def test_every_make_command_in_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.MULTILINE))
-    for path in [*root.glob("*.md"), *(root / "docs").glob("**/*.md"), *(root / "assets" / "pages").glob("*")]:
+    for path in [*root.glob("*.md"), *(root / "docs").glob("**/*.md"), *(root / "assets" / "pages").glob("*.*")]:
         commands = re.findall(r"(?:`|>|^ {4}|\$ )make ([a-z]+)", path.read_text(), re.MULTILINE)
         assert set(commands) <= targets, path
 
