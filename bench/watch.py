@@ -134,7 +134,7 @@ def mobile_net(folder: Path) -> None:
         shutil.copytree(folder / "saved1", folder / "saved")
         shutil.rmtree(folder / ".shardpress", ignore_errors=True)
         with watching(config, *options) as watched, chromium() as browser:
-            watched.wait_for("release")
+            watched.wait_for("checked: release")
             tab = browser.new_page()
             tab.set_default_timeout(120_000)
             tab.goto(watched.url)

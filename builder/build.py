@@ -55,7 +55,7 @@ def build(
         out: the folder to write.
         progress: told of the work.
         strict: warnings fail.
-        check: have TensorFlow.js run the models first.
+        check: have TensorFlow.js run the models first, and report what there is to know of them.
         pool: conversion workers that stay, or None.
 
     Raises:
@@ -69,9 +69,21 @@ def build(
         if strict and warnings:
             raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor)
-        evidence = Evidence(models, verified, output, time.monotonic() - begun)
-        write_report(out, config, evidence, session.cache)
+        if check:
+            write_report(out, config, Evidence(models, verified, output, time.monotonic() - begun), session.cache)
     return BuildResult(models, verified, output, (*warnings, *session.warnings))
+
+
+def publish_again(config: Config, options: BuildOptions, out: Path, result: BuildResult, progress: Progress) -> Output:
+    """Write into ``out`` what an earlier build gave.
+
+    Raises:
+        ShardpressError: the folder cannot be written.
+    """
+    with open_session(config, options, progress) as session:
+        return write_output(
+            out, config.build.package, result.models, result.verified, session.cache, session.compressor
+        )
 
 
 def _warnings(models: tuple[Built, ...], verified: dict[str, Verification]) -> tuple[str, ...]:

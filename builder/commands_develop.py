@@ -93,6 +93,10 @@ def run_watch(
         for url in server.others:
             output.say(f"  for other machines: {url} (accept the self-signed certificate once)")
 
+    def live(result: BuildResult, seconds: float) -> None:
+        release = result.output.index["release"]
+        output.say(f"{time.strftime('%H:%M:%S')} live: release {release}, {seconds:.1f} s; it is checked next")
+
     def built(result: BuildResult, seconds: float) -> None:
         for warning in result.warnings if first[0] else ():
             click.echo(f"warning: {warning}", err=True)
@@ -101,7 +105,7 @@ def run_watch(
         changed = result.output.changed
         state = f"{len(changed)} files new" if changed else "no new files"
         release = result.output.index["release"]
-        output.say(f"{time.strftime('%H:%M:%S')} release {release}, {state}, {seconds:.1f} s")
+        output.say(f"{time.strftime('%H:%M:%S')} checked: release {release}, {state}, {seconds:.1f} s")
         first[0] = False
 
     def failed(error: ShardpressError) -> None:
@@ -111,7 +115,7 @@ def run_watch(
             click.echo(error_mark() + name + str(one), err=True)
         click.echo("Watching goes on; the last good bundle is served.", err=True)
 
-    develop(development, progress, Voice(serving, built, failed))
+    develop(development, progress, Voice(serving, live, built, failed))
 
 
 @click.command()

@@ -65,6 +65,7 @@ class BuildOptions:
         jobs: processes for conversion, threads for compression.
         use_cache: keep and use what earlier builds made.
         fast: brotli 5 instead of 11.
+        draft: the same for models whose best form is not known yet, and no budgets: something to look at, soon.
         compare: measure the stock form of every model too.
         log: file for TensorFlow's own output, or None.
     """
@@ -73,6 +74,7 @@ class BuildOptions:
     jobs: int = 1
     use_cache: bool = True
     fast: bool = False
+    draft: bool = False
     compare: bool = False
     log: Path | None = None
 
@@ -196,7 +198,8 @@ def build_models(session: Session) -> tuple[Built, ...]:
     built: dict[str, Built] = {}
     for name, plan in plans.items():
         with _collecting(failures, name):
-            built[name] = _check_budget(_finish(session, plan), plan.model)
+            made = _finish(session, plan)
+            built[name] = made if options.draft else _check_budget(made, plan.model)
     if failures:
         raise BuildError(failures)
     for name, model in config.models.items():
@@ -219,6 +222,7 @@ class _Plan:
     ops: CustomOps | None
     conversion_key: str
     key: str
+    compressor: Compressor
     assembly: Assembly | None
     place: Path
     artefact: Callable[[], tuple[str, ...]]
@@ -272,7 +276,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     cut = [source.cut_inputs, source.cut_outputs, source.custom_ops]
     conversion_key = key_of(digest, options, cut, _versions(source.kind), fingerprint("convert", "graphs", "sources"))
     labels = _read_labels(session.config, name, model)
-    key = key_of(
+    parts = (
         conversion_key,
         name,
         labels,
@@ -290,16 +294,22 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         model.compat,
         model.rows_first if source.kind == vectors_kind else None,
         session.config.shard_bytes,
-        session.options.fast,
         fingerprint(),
     )
+    compressor = session.compressor
+    key = key_of(*parts, compressor.fast)
     record = session.cache.record("built", key)
-    assembly = from_record(record, session.cache, session.compressor) if record else None
+    # Measuring takes far longer than compressing, so its result is not made twice.
+    if session.options.draft and not needs_measuring(model) and record is None:
+        compressor = replace(compressor, fast=True)
+        key = key_of(*parts, compressor.fast)
+        record = session.cache.record("built", key)
+    assembly = from_record(record, session.cache, compressor) if record else None
     tree = session.cache.tree("converted", conversion_key)
     place = path if source.kind in stock_kinds else tree / "model.json"
     begin = partial(_artefact, session, name, source, conversion_key, tree)
     artefact = begin() if assembly is None else partial(_call, begin)  # most often nobody asks
-    return _Plan(name, model, source, labels, ops, conversion_key, key, assembly, place, artefact)
+    return _Plan(name, model, source, labels, ops, conversion_key, key, compressor, assembly, place, artefact)
 
 
 def _call(begin: Callable[[], Callable[[], tuple[str, ...]]]) -> tuple[str, ...]:
@@ -344,7 +354,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
             model = read()
             assembly = _assemble(session, plan, model, _calibrate(session, plan, model, plan.place))
         blobs = [file.blob for file in record_files(assembly)]
-        cache.put_record("built", plan.key, to_record(assembly), session.compressor.names(blobs))
+        cache.put_record("built", plan.key, to_record(assembly), plan.compressor.names(blobs))
     compat = _compat(session, plan, read) if plan.model.compat else ()
     compared = session.options.compare and plan.source.kind != vectors_kind  # no converter has a stock form of them
     stock = _measure(session, plan, read) if compared else None
@@ -407,7 +417,7 @@ def _assemble(session: Session, plan: _Plan, model: Model, measured: Measured | 
             outputs=tuple((stage.name, stage.outputs) for stage in plan.model.stages),
             shard_bytes=session.config.shard_bytes,
             cache=session.cache,
-            compressor=session.compressor,
+            compressor=plan.compressor,
             begin=lambda total: session.progress.begin(plan.name, "compress", total),
             advance=lambda _: session.progress.advance(plan.name),
         )
@@ -425,7 +435,7 @@ def _assemble_vectors(session: Session, plan: _Plan) -> Assembly:
             plan.name,
             table,
             cache=session.cache,
-            compressor=session.compressor,
+            compressor=plan.compressor,
             begin=lambda total: session.progress.begin(plan.name, "compress", total),
             advance=lambda _: session.progress.advance(plan.name),
         )

@@ -9,7 +9,18 @@ import threading
 from pathlib import Path
 
 from builder.convert.pool import ConversionPool
+from builder.convert.slimming import slim
 from builder.errors import SourceError
+
+
+def slimmed(folder: Path) -> tuple[int, int]:
+    """Give the number of a SavedModel's functions before and after slimming."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    meta_graph = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs[0]
+    before = len(meta_graph.graph_def.library.function)
+    slim(meta_graph)
+    return before, len(meta_graph.graph_def.library.function)
 
 
 def square(number: int) -> int:

@@ -19,7 +19,7 @@ from builder.sources.tfjs import read_model
 from builder.transforms.canonical import canonicalise
 from builder.verify.nouns import Check, Gate
 from builder.verify.run import find_node_modules, verify_all
-from tests import tiny
+from tests import pool_tasks, tiny
 
 pytestmark = pytest.mark.slow
 random = np.random.Generator(np.random.PCG64(3))
@@ -74,6 +74,7 @@ cases: dict[str, tuple[str, dict[str, Any], dict[str, np.ndarray]]] = {
     "frozen-outputs": ("several.pb", {"outputs": ("first", "second")}, {"x": normal(2, 4)}),
     "large": ("large.pb", {}, {"x": normal(1, 1024)}),
     "frozen-loop": ("loop.pb", {}, {"x": x64}),
+    "keras2-saved": ("keras2_saved", {}, {"image": image}),
     "keras2-h5": ("keras2.h5", {}, {"image": image}),
     "keras2-zip": ("keras2.keras", {}, {"image": image}),
     "keras3-h5": ("keras3.h5", {}, {"image": image}),
@@ -86,6 +87,13 @@ cases: dict[str, tuple[str, dict[str, Any], dict[str, np.ndarray]]] = {
     "trusted-h5": ("lambda2.h5", {"trust": True}, {"twice": normal(2, 4)}),
     "trusted-zip": ("lambda3.keras", {"trust": True}, {"twice": normal(2, 4)}),
 }
+
+
+def test_a_saved_keras_model_loses_most_functions_and_others_none(pool: ConversionPool, sources: Path) -> None:
+    before, after = pool.submit(pool_tasks.slimmed, sources / "keras2_saved").result()
+    assert after < before / 3
+    before, after = pool.submit(pool_tasks.slimmed, sources / "two").result()
+    assert after == before
 
 
 def test_all_kinds_answer_in_tensorflow_js_as_in_tensorflow(

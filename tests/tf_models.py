@@ -205,6 +205,8 @@ def _keras(folder: Path, tf: Any) -> None:
         model.save(folder / f"keras{version}.h5")
         model.save(folder / f"keras{version}.keras")
         model.save_weights(folder / f"keras{version}.weights.h5")
+        if version == 2:
+            model.save(folder / "keras2_saved", save_format="tf")
         for kind in ("LSTM", "GRU"):
             layers = library.layers
             steps = library.Input((7, 12), name="steps")

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.convert.folding import fold_batch_norms
 from builder.convert.graphs import (
     check_supported,
     drop_control_edges,
@@ -38,6 +39,7 @@ from builder.convert.graphs import (
 )
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.convert.results import write_glue
+from builder.convert.slimming import slim
 from builder.errors import ConversionError, SourceError, UnsafeModelError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
@@ -156,12 +158,19 @@ def _tensorflow() -> Any:
     sys.modules["tensorflowjs.converters.jax_conversion"].__dict__.setdefault("convert_jax", None)
     try:
         import tensorflow as tf
-        import tensorflowjs  # noqa: F401
+        from tensorflowjs.converters import graph_rewrite_util
+        from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
     except Exception as error:
         raise ConversionError(
             f"TensorFlow or its converter cannot be imported ({type(error).__name__}: {error})",
             hint="Run shardpress doctor to see which package is missing or of the wrong version",
         ) from error
+
+    def fold(graph_def: Any) -> Any:
+        return fold_batch_norms(graph_def, graph_rewrite_util.values_from_const, tf.make_tensor_proto)
+
+    # The converter's own takes seconds for a million weights.
+    stock.fold_batch_norms = types.SimpleNamespace(fold_batch_norms=fold)
     return tf
 
 
@@ -227,7 +236,7 @@ def _check_variables(meta_graph: Any, folder: Path) -> None:
 
 def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
     tf = _tensorflow()
-    model = tf.saved_model.load(str(plain), tags=list(options.tags))
+    model = tf.saved_model.load(str(_slim_copy(plain)), tags=list(options.tags))
     function = model.signatures[options.signature]
     specs = function.structured_input_signature[1]
     inputs = sorted(specs)
@@ -243,6 +252,22 @@ def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
         return {name: answers[name].numpy() for name in kept}
 
     return _Source(freeze, run)
+
+
+def _slim_copy(plain: Path) -> Path:
+    """Give a SavedModel of the same variables without what TensorFlow would load in vain."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    content = SavedModel.FromString((plain / "saved_model.pb").read_bytes())
+    for meta_graph in content.meta_graphs:
+        slim(meta_graph)
+    copy = plain.with_name("slim")
+    copy.mkdir()
+    for item in plain.iterdir():
+        if item.name not in {"saved_model.pb", "fingerprint.pb"}:
+            (copy / item.name).symlink_to(item.resolve())
+    (copy / "saved_model.pb").write_bytes(content.SerializeToString())
+    return copy
 
 
 def _open_saved_model_1(

@@ -22,6 +22,7 @@ class State:
         release: of the bundle that is served; empty before the first one.
         models: hash of each model's head, its policy and its priority.
         shapes: for each head seen since the start a hash of all but its weights' values: equal ones can be swapped.
+        contents: for each of them a hash of all that a page has of it: equal ones differ in their compression only.
         errors: what the last build failed with, as ``{"model", "what", "where", "hint"}``.
     """
 
@@ -29,6 +30,7 @@ class State:
     release: str = ""
     models: dict[str, dict[str, str]] = field(default_factory=dict)
     shapes: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
     errors: tuple[dict[str, str], ...] = ()
 
     def data(self) -> dict[str, Any]:
@@ -38,6 +40,7 @@ class State:
             "release": self.release,
             "models": self.models,
             "shapes": self.shapes,
+            "contents": self.contents,
             "errors": list(self.errors),
         }
 

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-from builder.build import BuildResult, build
+from builder.build import BuildResult, build, publish_again
 from builder.bundle import ModelBundle, to_json
 from builder.config import Config, load_config
 from builder.convert.pool import ConversionPool
@@ -33,6 +33,7 @@ from builder.watch.snapshot import Inputs, inputs_of
 
 usual_pages = "assets/pages"
 goodbye_seconds = 15.0
+between = 0.3  # seconds between going live and checking, in which another change is taken first
 ProgressOpener = Callable[[], AbstractContextManager[Progress]]
 
 
@@ -64,9 +65,10 @@ class Development:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """How watch mode speaks: that the server is up, that a build went well, that one failed."""
+    """How watch mode speaks: that the server is up, that a build is live, that it went well, that one failed."""
 
     serving: Callable[[Running], None]
+    live: Callable[[BuildResult, float], None]
     built: Callable[[BuildResult, float], None]
     failed: Callable[[ShardpressError], None]
 
@@ -86,6 +88,8 @@ class Developer:
         self._folder = development.config.parent
         self._config: Config | None = None
         self._problem: ShardpressError | None = None
+        self._good: BuildResult | None = None
+        self._unchecked = False
         self._out = development.out or self._folder / "dist"
         self.inputs = Inputs((development.config,), templates=_templates(), pages=self._pages())
         self.moves: Callable[[float], bool] = lambda _: False
@@ -116,7 +120,7 @@ class Developer:
 
     def act(self, change: Change) -> None:
         """Do what a change asks for."""
-        if change.builds:
+        if change.builds or self._unchecked:
             self._build(change)
         if change.pages or change.templates:
             self._hub.pages_changed()
@@ -128,22 +132,36 @@ class Developer:
             if config is None:
                 raise self._problem or ShardpressError("there are no settings")
             out = self._development.out or config.folder / config.build.out
-            # A template is seen before it is checked: checking has TensorFlow.js run every model again.
-            if change.templates and self._hub.state.release:
-                self._publish(config, out, begun, check=False)
+            # What changed is seen before TensorFlow.js has run it and before it is as small as can be.
+            self._publish(config, out, begun, check=False)
+            if change.templates:
                 self._hub.pages_changed()
-            self._publish(config, out, begun, check=True)
+            self._unchecked = self.moves(between)
+            if not self._unchecked:
+                self._check(config, out, begun)
         except ShardpressError as error:
             # A model may be half-written: more of it may come, and then this failure is nobody's business.
-            if not (change.sources and self.moves(self.patience)):
+            self._unchecked = change.sources and self.moves(self.patience)
+            if not self._unchecked:
                 self._voice.failed(error)
                 self._hub.update(errors=failures(error))
+
+    def _check(self, config: Config, out: Path, begun: float) -> None:
+        """Finish what is live already; where it turns out to be bad, go back to the last that was good."""
+        try:
+            self._publish(config, out, begun, check=True)
+        except ShardpressError:
+            if self._good is not None:
+                with self._progress() as progress:
+                    output = publish_again(config, self._development.build, out, self._good, progress)
+                self._tell(replace(self._good, output=output))
+            raise
 
     def _publish(self, config: Config, out: Path, begun: float, *, check: bool) -> None:
         with self._progress() as progress:
             result = build(
                 config,
-                self._development.build,
+                replace(self._development.build, draft=not check),
                 out,
                 progress,
                 strict=self._development.strict and check,
@@ -151,6 +169,22 @@ class Developer:
                 pool=self._pool,
             )
         self._out = out
+        is_new = self._hub.state.release != result.output.index["release"]
+        self._tell(result)
+        seconds = time.monotonic() - begun
+        if check:
+            self._warm(result)
+            self._good = result
+            self._voice.built(result, seconds)
+        elif is_new:
+            self._voice.live(result, seconds)
+
+    def _warm(self, result: BuildResult) -> None:
+        """Start TensorFlow before the first change, where a change will need it."""
+        if self._good is None and any(built.needs_tensorflow for built in result.models):
+            self._pool.submit("versions", None)
+
+    def _tell(self, result: BuildResult) -> None:
         bundles = [built.bundle for built in result.models]
         self._hub.update(
             release=result.output.index["release"],
@@ -159,10 +193,9 @@ class Developer:
                 for bundle in bundles
             },
             shapes=self._hub.state.shapes | {bundle.head.blob.sha256: shape_of(bundle) for bundle in bundles},
+            contents=self._hub.state.contents | {bundle.head.blob.sha256: content_of(bundle) for bundle in bundles},
             errors=(),
         )
-        if check:
-            self._voice.built(result, time.monotonic() - begun)
 
     def _pages(self) -> tuple[Path, ...]:
         return (self._development.pages or self._folder / usual_pages,)
@@ -204,6 +237,12 @@ def shape_of(bundle: ModelBundle) -> str:
     weights = [[weight["name"], weight["shape"], weight["dtype"]] for weight in content["weights"]]
     facts = [content["kind"], content["contract"], content["artifacts"], weights]
     return hashlib.sha256(to_json(facts)).hexdigest()[:16]
+
+
+def content_of(bundle: ModelBundle) -> str:
+    """Hash all of a model but how many bytes its files take when they are sent."""
+    shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in bundle.content["shards"]]
+    return hashlib.sha256(to_json({**bundle.content, "shards": shards})).hexdigest()[:16]
 
 
 def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:

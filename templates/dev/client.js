@@ -13,6 +13,7 @@
  * @property {string} release
  * @property {Record<string, { head: string, policy: string, priority: string }>} models
  * @property {Record<string, string>} shapes for each head a hash of all but its weights' values
+ * @property {Record<string, string>} contents for each head a hash of all but how well it is compressed
  * @property {{ model: string, what: string, where: string, hint: string }[]} errors
  */
 
@@ -192,13 +193,17 @@ let pages;
 async function refresh(one, now) {
   /** @type {string[]} */
   const names = [];
+  /** @type {Set<string>} */
+  const changed = new Set();
   for (const [name, head] of one.heads) {
     const model = now.models[name];
     const known = one.policies.get(name);
     if (!model || !known || known.policy !== model.policy || known.priority !== model.priority) return reload();
     if (model.head === head) continue;
-    if (one.opaque.has(name) || !now.shapes[head] || now.shapes[head] !== now.shapes[model.head]) return reload();
     names.push(name);
+    if (now.contents[head] && now.contents[head] === now.contents[model.head]) continue;
+    if (one.opaque.has(name) || !now.shapes[head] || now.shapes[head] !== now.shapes[model.head]) return reload();
+    changed.add(name);
   }
   if (Object.keys(now.models).some((name) => !one.heads.has(name))) return reload();
   if (!names.length) return;
@@ -206,10 +211,10 @@ async function refresh(one, now) {
   for (const some of options) fresh.configure(some);
   for (const name of names) {
     // Loads that are under way end first, whether well or not.
-    await Promise.allSettled([...one.handles].filter((handle) => handle.progress?.loaded).map((handle) => handle.full));
+    if (changed.has(name)) await Promise.allSettled([...one.handles].filter((handle) => handle.progress?.loaded).map((handle) => handle.full));
     if (leaving) return;
     Object.assign(one.loader.models[name], fresh.models[name]);
-    await swap(one, name, fresh.models[name]);
+    if (changed.has(name)) await swap(one, name, fresh.models[name]);
     one.heads.set(name, now.models[name].head);
   }
 }
