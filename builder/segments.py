@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from builder.codecs import Codec, Plane
 from builder.codecs.exact import Exact, smallest_of, suits
+from builder.codecs.fitting import codes_pay, no_larger
 from builder.codecs.quantized import quantize
 from builder.codecs.raw import Raw
 from builder.codecs.steps import balanced, layout_of
@@ -64,7 +65,8 @@ def quantize_weights(model: Model, precision: Precision) -> Model:
     for weight in model.weights:
         kind = precision_of(weight.name, precision)
         changes = kind in code_sizes and suits(weight) and weight.name not in fixed
-        weights.append(quantize(weight, kind) if changes else weight)
+        codes = quantize(weight, kind) if changes else None
+        weights.append(codes if codes and codes_pay(weight, codes) else weight)
     return replace(model, weights=tuple(weights))
 
 
@@ -76,7 +78,8 @@ def choose_codecs(
     Args:
         model: its weights are those of ``quantize_weights``.
         precision: as in build.toml.
-        measured: codecs of the weights that were measured; others are ``balanced`` if all is ``small``, else ``exact``.
+        measured: codecs of the weights that were measured; others are ``balanced`` if all is ``small``, else ``exact``,
+            and none of these makes a weight larger.
     """
     fixed = _fixed(model)
     axes = channel_axes(model)
@@ -92,9 +95,8 @@ def choose_codecs(
 def _codec(weight: Weight, kind: str, axes: tuple[int, ...], least: int) -> Codec:
     if not suits(weight, least):
         return Raw()
-    if kind not in {"balanced", "small"} or not axes:
-        return Exact()
-    return balanced(weight, layout_of(weight.shape, axes)) or Exact()
+    coarse = balanced(weight, layout_of(weight.shape, axes)) if kind in {"balanced", "small"} and axes else None
+    return no_larger(weight, coarse or Exact())
 
 
 def _fixed(model: Model) -> set[str]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import brotli
+
 from builder.segments import Segment, Stage
 
 Shard = tuple[Segment, ...]
+largest_shard = 4 << 20  # what the stock converter writes: as far as brotli looks back
+smallest_shard = 1 << 15  # who wants smaller ones wants them for their own sake
+probe_quality, least_gain, few_bytes = 5, 0.99, 16
 
 
 def pack(stage: Stage, shard_bytes: int) -> tuple[Shard, ...]:
@@ -24,7 +29,7 @@ def pack(stage: Stage, shard_bytes: int) -> tuple[Shard, ...]:
             shards.append(_close(open_shard))
             open_shard, filled = [], 0
         if size > shard_bytes:
-            shards.extend(_split(group, size, shard_bytes))
+            shards.extend(_split(group, _count(group, size, shard_bytes)))
         else:
             open_shard.extend(group)
             filled += size
@@ -37,9 +42,19 @@ def _close(segments: list[Segment]) -> Shard:
     return tuple(sorted(segments, key=lambda segment: segment.plane.index))
 
 
-def _split(group: tuple[Segment, ...], size: int, shard_bytes: int) -> list[Shard]:
+def _count(group: tuple[Segment, ...], size: int, shard_bytes: int) -> int:
+    """Give the number of shards of a large weight: fewer than usual where it repeats itself over long distances."""
+    few, many = -(-size // max(largest_shard, shard_bytes)), -(-size // shard_bytes)
+
+    def sent(count: int) -> int:
+        return sum(len(brotli.compress(read(shard), quality=probe_quality)) for shard in _split(group, count))
+
+    may_be_fewer = few < many and shard_bytes >= smallest_shard
+    return few if may_be_fewer and sent(few) < least_gain * sent(many) - few_bytes * many else many
+
+
+def _split(group: tuple[Segment, ...], count: int) -> list[Shard]:
     """Cut all planes of a large weight at the same places, so that each shard can be decoded by itself."""
-    count = -(-size // shard_bytes)
     pieces = [
         tuple(
             replace(segment, start=segment.nbytes * number // count, stop=segment.nbytes * (number + 1) // count)

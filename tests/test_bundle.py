@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ from builder.stores.memory import MemoryStore
 
 
 def small_model(fill: int = 1) -> Model:
-    ramp = bytes((fill * 7 + i * i) % 256 for i in range(4000))
+    noise = random.Random(fill).randbytes(4000)
     weights = (
-        Weight("kernel", (1000,), "float32", BytesData(ramp)),
-        Weight("again", (10, 100), "float32", BytesData(ramp)),
+        Weight("kernel", (1000,), "float32", BytesData(noise)),
+        Weight("again", (10, 100), "float32", BytesData(noise)),
         Weight("bias", (2,), "float32", BytesData(bytes(range(8)))),
         Weight("words", (1,), "string", BytesData(b"\x02\x00\x00\x00hi")),
         Weight("codes", (3,), "float32", BytesData(b"abc"), {"dtype": "uint8", "scale": 0.5, "min": -1.0}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 
 from hypothesis import given
@@ -16,7 +17,7 @@ from builder.transforms.dedupe import find_same
 
 
 def floats(name: str, size: int, fill: int = 1) -> Weight:
-    content = bytes((fill + 7 * i) % 251 for i in range(4 * size))
+    content = random.Random(fill).randbytes(4 * size)  # what repeats itself would be stored whole
     return Weight(name, (size,), "float32", BytesData(content))
 
 

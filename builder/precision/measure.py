@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from builder.codecs.exact import smallest_of, suits
+from builder.codecs.fitting import is_ordinary
 from builder.codecs.steps import layout_of
 from builder.model import Model, Weight
 from builder.npz import write_npz
@@ -37,7 +38,11 @@ def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureRe
     layouts = {
         index: layout_of(weight.shape, axes)
         for index, (weight, axes) in enumerate(zip(model.weights, channel_axes(model), strict=True))
-        if axes and index not in repeated and suits(weight, least) and np.isfinite(_values(weight)).all()
+        if axes
+        and index not in repeated
+        and suits(weight, least)
+        and np.isfinite(_values(weight)).all()
+        and is_ordinary(weight)
     }
     cases = []
     for path in request.cases:

@@ -1,0 +1,81 @@
+"""Keeps weights from getting larger than they are: what a codec makes of one is weighed before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from builder.codecs import Codec
+from builder.codecs.exact import Exact
+from builder.codecs.raw import Raw
+
+if TYPE_CHECKING:
+    from builder.model import Weight
+
+quick, thorough = 5, 11  # qualities of brotli
+ordinary_bits = 27.0  # an element: trained float32 values compress to 29, and there the quick quality is right
+least_gain = 0.97  # of the bytes as it is
+stretches, stretch = 4, 1 << 16  # of a large weight: number, elements
+
+
+def no_larger(weight: Weight, codec: Codec) -> Codec:
+    """Give the codec, or where the weight would take more bytes than as it is: ``exact``, or at last ``raw``.
+
+    Ordinary weights become smaller. Those do not that have few distinct values, repeat themselves, or are float16
+    values: their bytes compress better together than apart.
+    """
+    if codec.name not in {"exact", "steps"}:
+        return codec
+    quality = _quality(weight)
+    plain = _sent(weight, Raw(), quality)
+    if codec.name == "steps" and _sent(weight, codec, quality) <= plain:
+        return codec
+    # Where nothing is saved, one plane that is complete at once is the better form.
+    most = plain if quality == quick else least_gain * plain
+    return Exact() if _sent(weight, Exact(), quality) <= most else Raw()
+
+
+def codes_pay(weight: Weight, codes: Weight) -> bool:
+    """Tell whether a weight's codes are not more bytes than the weight as it is."""
+    quality = _quality(weight)
+    return quality == quick or _sent(codes, Raw(), quality) <= _sent(weight, Raw(), quality)
+
+
+def is_ordinary(weight: Weight) -> bool:
+    """Tell whether a float32 weight is like trained ones, which no coarse codec makes larger."""
+    return _quality(weight) == quick
+
+
+def _quality(weight: Weight) -> int:
+    """Give the quality of brotli that is good enough to weigh a weight with."""
+    elements = sum(stop - start for start, stop in _stretches(weight.size))
+    return quick if 8 * _sent(weight, Raw(), quick) >= ordinary_bits * elements else thorough
+
+
+def _sent(weight: Weight, codec: Codec, quality: int) -> int:
+    """Give how many bytes the planes take when they are sent; of a large weight only those of some stretches."""
+    total = 0
+    for plane in codec.planes(weight):
+        item = plane.nbytes // weight.size if plane.nbytes % weight.size == 0 else 0
+        if not item or weight.size <= stretches * stretch:
+            total += _compressed(plane.read(0, plane.nbytes), quality)
+            continue
+        total += sum(
+            _compressed(plane.read(start * item, stop * item), quality) for start, stop in _stretches(weight.size)
+        )
+    return total
+
+
+def _stretches(size: int) -> Iterator[tuple[int, int]]:
+    if size <= stretches * stretch:
+        yield 0, size
+        return
+    for number in range(stretches):
+        start = (size - stretch) * number // (stretches - 1)
+        yield start, start + stretch
+
+
+def _compressed(content: bytes, quality: int) -> int:
+    import brotli
+
+    return min(len(content), len(brotli.compress(content, quality=quality)))
