@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Request
 from tests.serving import Site, serve
 
 root = Path(__file__).resolve().parents[1]
-pages = ("index.html", "beautify.html")
+pages = ("index.html", "beautify.html", "classify.html")
 patience = 240_000
 
 # A Chromium whose WebGL is drawn by the processor, and whose camera is a test picture.

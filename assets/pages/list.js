@@ -1,5 +1,6 @@
 /** The pages, in the order of the header. @type {{ file: string, en: string, zh: string }[]} */
 export const pages = [
   { file: "beautify.html", en: "Beautify", zh: "AI 美图" },
+  { file: "classify.html", en: "Classify", zh: "识图" },
   { file: "examples.html", en: "Examples", zh: "示例" },
 ];

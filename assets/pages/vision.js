@@ -4,6 +4,11 @@
  * A picture is a canvas. A box is `{ left, top, right, bottom }` in its pixels.
  */
 
+/** @typedef {HTMLCanvasElement | OffscreenCanvas} Picture */
+/** @typedef {{ left: number, top: number, right: number, bottom: number }} Box */
+/** @typedef {{ score: number, box: Box, points: number[][] }} Face its points are eyes, nose, mouth, ears */
+/** @typedef {{ x: number, y: number, side: number, angle: number }} View a square, by its middle, turned */
+
 /** @param {string} url */
 export async function loadPicture(url) {
   const image = new Image();
@@ -16,25 +21,46 @@ export async function loadPicture(url) {
   return cut(image, { left: 0, top: 0, right: image.naturalWidth, bottom: image.naturalHeight });
 }
 
-/** Gives a canvas with a part of a picture, pixel by pixel. */
+/**
+ * Gives a canvas with a part of a picture, pixel by pixel.
+ *
+ * @param {CanvasImageSource} picture
+ * @param {Box} box
+ */
 export function cut(picture, { left, top, right, bottom }) {
   const { canvas, context } = blank(right - left, bottom - top);
   context.drawImage(picture, -left, -top);
   return canvas;
 }
 
+/**
+ * @param {number} width
+ * @param {number} height
+ */
 export function blank(width, height) {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width, height });
-  return { canvas, context: canvas.getContext("2d", { willReadFrequently: true }) };
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  return { canvas, context };
 }
 
-/** Gives a picture's colours as a float32 tensor [height, width, 3] in 0..1. */
+/**
+ * Gives a picture's colours as a float32 tensor [height, width, 3] in 0..1.
+ *
+ * @param {any} tf
+ * @param {Picture} picture
+ */
 export function colours(tf, picture) {
   return tf.tidy(() => tf.browser.fromPixels(picture).toFloat().div(255));
 }
 
-/** Gives the picture, padded to a square, as [1, size, size, 3] in -1..1. */
+/**
+ * Gives the picture, padded to a square, as [1, size, size, 3] in -1..1.
+ *
+ * @param {any} tf
+ * @param {Picture} picture
+ * @param {number} size
+ */
 export function squareInput(tf, picture, size) {
   return tf.tidy(() => {
     const { width, height } = picture;
@@ -49,12 +75,17 @@ export function squareInput(tf, picture, size) {
   });
 }
 
+/** @param {Picture} picture */
 function squareOffset({ width, height }) {
   const side = Math.max(width, height);
   return [Math.floor((side - width) / 2), Math.floor((side - height) / 2)];
 }
 
-/** BlazeFace looks from the centres of two grids: 16 x 16 with two guesses a cell, then 8 x 8 with six. */
+/**
+ * BlazeFace looks from the centres of two grids: 16 x 16 with two guesses a cell, then 8 x 8 with six.
+ *
+ * @param {number} size
+ */
 function anchors(size) {
   const grids = [
     { cells: 16, guesses: 2 },
@@ -72,9 +103,17 @@ function anchors(size) {
 /**
  * Reads BlazeFace's four outputs: scores [1, n, 1] and geometry [1, n, 16] for n = 512 and n = 384 guesses.
  *
- * @returns {Promise<{ score: number, box: object, points: number[][] }[]>} best first; points are eyes, nose, mouth, ears
+ * @param {any[]} outputs
+ * @param {Picture} picture
+ * @param {number} size
+ * @returns {Promise<Face[]>} best first
  */
 export async function readFaces(outputs, picture, size) {
+  /**
+   * @param {number} guesses
+   * @param {number} numbers
+   * @returns {Promise<Float32Array>}
+   */
   const read = (guesses, numbers) => {
     const found = outputs.find(({ shape }) => shape[1] === guesses && shape[2] === numbers);
     if (!found) throw new Error(`The face model has no output [1, ${guesses}, ${numbers}].`);
@@ -84,6 +123,7 @@ export async function readFaces(outputs, picture, size) {
   const centres = anchors(size);
   const scale = Math.max(picture.width, picture.height) / size;
   const [offsetX, offsetY] = squareOffset(picture);
+  /** @type {Face[]} */
   const faces = [];
   let guess = 0;
   for (const [scores, geometry] of groups) {
@@ -91,7 +131,7 @@ export async function readFaces(outputs, picture, size) {
       const score = 1 / (1 + Math.exp(-scores[i]));
       if (score < 0.5) continue;
       const [anchorX, anchorY] = centres[guess];
-      const at = (k) => [
+      const at = (/** @type {number} */ k) => [
         (geometry[i * 16 + k] + anchorX) * scale - offsetX,
         (geometry[i * 16 + k + 1] + anchorY) * scale - offsetY,
       ];
@@ -105,12 +145,18 @@ export async function readFaces(outputs, picture, size) {
   return withoutOverlaps(faces.sort((a, b) => b.score - a.score));
 }
 
+/** @param {Face[]} faces */
 function withoutOverlaps(faces) {
+  /** @type {Face[]} */
   const kept = [];
   for (const face of faces) if (kept.every((other) => overlap(face.box, other.box) < 0.3)) kept.push(face);
   return kept;
 }
 
+/**
+ * @param {Box} a
+ * @param {Box} b
+ */
 function overlap(a, b) {
   const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
   const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
@@ -118,11 +164,17 @@ function overlap(a, b) {
   return (width * height) / (area(a) + area(b) - width * height);
 }
 
+/** @param {Box} box */
 function area({ left, top, right, bottom }) {
   return (right - left) * (bottom - top);
 }
 
-/** Where FaceMesh looks: a square half as large again as the face, turned so that the eyes are level. */
+/**
+ * Where FaceMesh looks: a square half as large again as the face, turned so that the eyes are level.
+ *
+ * @param {Face} face
+ * @returns {View}
+ */
 export function meshView({ box, points: [rightEye, leftEye] }) {
   return {
     x: (box.left + box.right) / 2,
@@ -132,7 +184,29 @@ export function meshView({ box, points: [rightEye, leftEye] }) {
   };
 }
 
-/** Gives what lies in a view as [1, size, size, 3] in 0..1. */
+/**
+ * Gives the largest square in the middle as [1, size, size, 3] in 0..1.
+ *
+ * @param {any} tf
+ * @param {Picture} picture
+ * @param {number} size
+ */
+export function middleInput(tf, picture, size) {
+  const side = Math.min(picture.width, picture.height);
+  const { canvas, context } = blank(size, size);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, (picture.width - side) / 2, (picture.height - side) / 2, side, side, 0, 0, size, size);
+  return tf.tidy(() => colours(tf, canvas).expandDims(0));
+}
+
+/**
+ * Gives what lies in a view as [1, size, size, 3] in 0..1.
+ *
+ * @param {any} tf
+ * @param {Picture} picture
+ * @param {View} view
+ * @param {number} size
+ */
 export function viewInput(tf, picture, view, size) {
   const { canvas, context } = blank(size, size);
   context.imageSmoothingQuality = "high";
@@ -143,7 +217,14 @@ export function viewInput(tf, picture, view, size) {
   return tf.tidy(() => colours(tf, canvas).expandDims(0));
 }
 
-/** Brings points x, y, z of a view back to the picture. */
+/**
+ * Brings points x, y, z of a view back to the picture.
+ *
+ * @param {ArrayLike<number>} values
+ * @param {View} view
+ * @param {number} size
+ * @returns {number[][]}
+ */
 export function fromView(values, view, size) {
   const [cos, sin, scale] = [Math.cos(view.angle), Math.sin(view.angle), view.side / size];
   const points = [];
@@ -154,26 +235,49 @@ export function fromView(values, view, size) {
   return points;
 }
 
-/** Gives the face with ten pixels around it in grey as [1, size, size, 1] in -1..1. */
-export function greyFaceInput(tf, picture, { left, top, right, bottom }, size) {
+/**
+ * Gives where the emotion model looks: a square with ten pixels around the face, as far as the picture goes.
+ *
+ * @param {Picture} picture
+ * @param {Box} box
+ * @returns {Box}
+ */
+export function aroundFace(picture, { left, top, right, bottom }) {
   const half = Math.max(right - left, bottom - top) / 2 + 10;
   const [x, y] = [(left + right) / 2, (top + bottom) / 2];
-  const face = cut(picture, {
+  return {
     left: Math.max(0, Math.round(x - half)),
     top: Math.max(0, Math.round(y - half)),
     right: Math.min(picture.width, Math.round(x + half)),
     bottom: Math.min(picture.height, Math.round(y + half)),
-  });
+  };
+}
+
+/**
+ * Gives the face and a little around it in grey as [1, size, size, 1] in -1..1.
+ *
+ * @param {any} tf
+ * @param {Picture} picture
+ * @param {Box} box
+ * @param {number} size
+ */
+export function greyFaceInput(tf, picture, box, size) {
+  const face = cut(picture, aroundFace(picture, box));
   return tf.tidy(() => {
     const grey = colours(tf, face).mul([0.299, 0.587, 0.114]).sum(2, true);
     return tf.image.resizeBilinear(grey, [size, size], false, true).sub(0.5).mul(2).expandDims(0);
   });
 }
 
-/** Gives a copy of a picture with the same noise every time; `strength` is its deviation, 1 being white. */
+/**
+ * Gives a copy of a picture with the same noise every time; `strength` is its deviation, 1 being white.
+ *
+ * @param {Picture} picture
+ * @param {number} strength
+ */
 export function withNoise(picture, strength) {
   const copy = cut(picture, { left: 0, top: 0, right: picture.width, bottom: picture.height });
-  const context = copy.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (copy.getContext("2d"));
   const pixels = context.getImageData(0, 0, copy.width, copy.height);
   let state = 1;
   const random = () => {
@@ -188,15 +292,28 @@ export function withNoise(picture, strength) {
   return copy;
 }
 
-/** Gives the peak signal-to-noise ratio of two pictures of one size in dB. */
+/**
+ * Gives the peak signal-to-noise ratio of two pictures of one size in dB.
+ *
+ * @param {HTMLCanvasElement} one
+ * @param {HTMLCanvasElement} other
+ */
 export function psnr(one, other) {
-  const [a, b] = [one, other].map((picture) => picture.getContext("2d").getImageData(0, 0, one.width, one.height).data);
+  const [a, b] = [one, other].map((picture) => {
+    const context = /** @type {CanvasRenderingContext2D} */ (picture.getContext("2d"));
+    return context.getImageData(0, 0, one.width, one.height).data;
+  });
   let sum = 0;
   for (let i = 0; i < a.length; i++) if (i % 4 !== 3) sum += (a[i] - b[i]) ** 2;
   return 10 * Math.log10(255 ** 2 / (sum / (a.length * 0.75)));
 }
 
-/** Gives the canvas of a tensor [1, height, width, 3] in 0..1. */
+/**
+ * Gives the canvas of a tensor [1, height, width, 3] in 0..1.
+ *
+ * @param {any} tf
+ * @param {any} tensor
+ */
 export async function toPicture(tf, tensor) {
   const { canvas } = blank(tensor.shape[2], tensor.shape[1]);
   const clipped = tf.tidy(() => tensor.squeeze([0]).clipByValue(0, 1));

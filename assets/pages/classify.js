@@ -1,0 +1,155 @@
+/**
+ * The page that names what is on a picture. `body.dataset.state` goes from `loading` over `base`, when the first stage
+ * has answered, to `done`, or to `failed`.
+ */
+import { rank, showBars } from "./bars.js";
+import { emotionName, findFaces, readEmotion } from "./emotion.js";
+import { PageError, StatusLine, bundle, find, kilobytes, load, make, onLanguage, runtime, texts } from "./page.js";
+import { canvasOf, pictureInput, sample, samples } from "./pictures.js";
+import { aroundFace, middleInput } from "./vision.js";
+
+const words = texts({
+  en: {
+    base: "Answered by the first stage, {kb} kB, in {ms} ms. The rest is on its way.",
+    full: "Answered at full precision in {ms} ms.",
+    face: "Mostly {emotion}",
+    crop: "The face that was found",
+    picture: "Your picture: {name}",
+  },
+  zh: {
+    base: "由第一阶段（{kb} kB）给出，用时 {ms} 毫秒。其余部分仍在下载。",
+    full: "由完整精度的模型给出，用时 {ms} 毫秒。",
+    face: "看起来{emotion}",
+    crop: "找到的人脸",
+    picture: "你的图片：{name}",
+  },
+});
+const listed = 5;
+
+const view = find("#view");
+const faces = find("#faces");
+const line = new StatusLine(find("#status"));
+/** @type {HTMLCanvasElement | undefined} */
+let picture;
+let turn = 0;
+let first = "chelsea";
+
+/** @param {"loading" | "base" | "done" | "failed"} state */
+const enter = (state) => (document.body.dataset.state = state);
+
+/**
+ * @param {any} handle
+ * @param {HTMLCanvasElement} given
+ */
+async function answer(handle, given) {
+  const [tf, model] = await Promise.all([runtime(), handle.ready]);
+  const whole = handle.progress.phase === "full";
+  const begun = performance.now();
+  const input = middleInput(tf, given, 224);
+  const output = model.execute(input);
+  const scores = await output.data();
+  tf.dispose([input, output]);
+  const ms = Math.round(performance.now() - begun);
+  const rows = rank(scores, handle.labels ?? [], listed);
+  return { rows, whole, ms };
+}
+
+/** @param {{ rows: import("./bars.js").Row[], whole: boolean, ms: number }} given @param {any} handle */
+function show({ rows, whole, ms }, handle) {
+  showBars(find("#bars"), rows);
+  const [name] = rows[0].label.split(",");
+  find("#answer").replaceChildren(make("span", {}, name));
+  const { loaded } = handle.progress;
+  words.put(find("#origin"), whole ? "full" : "base", { ms, kb: () => kilobytes(loaded) });
+}
+
+/** Loads a model without a word on the status line. @param {string} name */
+async function quietly(name) {
+  const { models } = await bundle();
+  if (!models[name]) throw new PageError("nomodel", { model: name });
+  return models[name].load();
+}
+
+/**
+ * Looks for a face, which needs two more models: they come when the classifier has answered.
+ *
+ * @param {HTMLCanvasElement} given
+ * @param {() => boolean} current
+ */
+async function lookAtFaces(given, current) {
+  const detector = await quietly("face");
+  const [tf, model] = await Promise.all([runtime(), detector.ready]);
+  const [face] = await findFaces(tf, model, given);
+  if (!face || !current()) return;
+  const emotion = await quietly("emotion");
+  const scores = await readEmotion(tf, await emotion.full, given, face);
+  if (!current()) return;
+  const { left, top, right, bottom } = aroundFace(given, face.box);
+  const { canvas, context } = canvasOf(192, 192);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(given, left, top, right - left, bottom - top, 0, 0, 192, 192);
+  canvas.setAttribute("role", "img");
+  words.put(canvas, "crop", {}, "aria-label");
+  const title = make("strong", { className: "say" });
+  title.setAttribute("role", "status");
+  const list = make("dl", { className: "chart" });
+  const ranked = rank(scores, emotion.labels ?? [], listed);
+  const write = () => {
+    title.textContent = words.text("face", { emotion: emotionName(ranked[0].label) });
+    showBars(list, ranked.map(({ label, score }) => ({ label: emotionName(label), score })));
+  };
+  write();
+  retell = write;
+  find("[data-part=result]", faces).replaceChildren(canvas, make("div", {}, title, list));
+  faces.hidden = false;
+  faces.dataset.emotion = ranked[0].label;
+}
+
+/** @type {(() => void) | undefined} */
+let retell;
+onLanguage(() => retell?.());
+
+async function begin() {
+  const mine = ++turn;
+  const current = () => mine === turn;
+  enter("loading");
+  [faces.hidden, retell] = [true, undefined];
+  delete faces.dataset.emotion;
+  try {
+    const given = (picture ??= await sample(first));
+    const handle = await load("classify", line, { when: "visible", target: view, priority: "high" });
+    let told = await answer(handle, given);
+    if (!current()) return;
+    show(told, handle);
+    enter(told.whole ? "done" : "base");
+    const looked = lookAtFaces(given, current);
+    looked.catch(() => {});
+    if (!told.whole) {
+      await handle.full;
+      told = await answer(handle, given);
+      if (!current()) return;
+      show(told, handle);
+    }
+    await looked;
+    if (current()) enter("done");
+  } catch (error) {
+    if (!current()) return;
+    line.fail(error);
+    enter("failed");
+  }
+}
+
+pictureInput(find("#input"), {
+  onPicture(canvas, name) {
+    [picture, first] = [canvas, name];
+    const known = samples.find((one) => one.name === name);
+    canvas.setAttribute("role", "img");
+    const shown = texts({ en: { name: known?.en ?? "" }, zh: { name: known?.zh ?? "" } });
+    if (known) shown.put(canvas, "name", {}, "aria-label");
+    else words.put(canvas, "picture", { name }, "aria-label");
+    view.replaceChildren(canvas);
+    begin();
+  },
+  onError: (error) => line.fail(error),
+});
+begin();
