@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from builder.config import Config
 from builder.errors import VerificationError
 from builder.output import Output, write_output
+from builder.own_runtime import OwnRuntime, make_own_runtime
 from builder.pipeline import BuildOptions, Built, build_models, open_session
 from builder.progress import Progress
 from builder.report import Evidence, write_report
@@ -28,12 +29,14 @@ class BuildResult:
         models: in order of their names.
         verified: what became of each model's check.
         output: what was written.
+        own: the bundle's own TensorFlow.js, if it has one.
         warnings: sentences the user should read.
     """
 
     models: tuple[Built, ...]
     verified: dict[str, Verification]
     output: Output
+    own: OwnRuntime | None
     warnings: tuple[str, ...]
 
 
@@ -65,13 +68,15 @@ def build(
     with open_session(config, options, progress, pool) as session:
         models = build_models(session)
         verified = verify_models(session, models) if check else {}
-        warnings = _warnings(models, verified)
+        own = make_own_runtime(session, models, verified, check=check)
+        warnings = (*_warnings(models, verified), *(own.notes if own else ()))
         if strict and warnings:
             raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
-        output = write_output(out, config.build.package, models, verified, session.cache, session.compressor)
+        output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
         if check:
-            write_report(out, config, Evidence(models, verified, output, time.monotonic() - begun), session.cache)
-    return BuildResult(models, verified, output, (*warnings, *session.warnings))
+            evidence = Evidence(models, verified, output, time.monotonic() - begun, own)
+            write_report(out, config, evidence, session.cache)
+    return BuildResult(models, verified, output, own, (*warnings, *session.warnings))
 
 
 def publish_again(config: Config, options: BuildOptions, out: Path, result: BuildResult, progress: Progress) -> Output:
@@ -82,7 +87,7 @@ def publish_again(config: Config, options: BuildOptions, out: Path, result: Buil
     """
     with open_session(config, options, progress) as session:
         return write_output(
-            out, config.build.package, result.models, result.verified, session.cache, session.compressor
+            out, config.build.package, result.models, result.verified, session.cache, session.compressor, result.own
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from builder.codecs import Codec
 from builder.compress import Encoded
 from builder.errors import FormatError
 from builder.model import Model, TensorSpec
-from builder.modules import module_templates, module_url
+from builder.modules import module_templates, module_url, runtime_name, wasm_url
 from builder.segments import Segment, Stage
 from builder.shards import Shard
 
@@ -24,10 +25,12 @@ hash_digits = 16
 loader_name = "loader.js"
 index_mark = b"const CONFIG="
 immutable_name = re.compile(
-    rf"((loader|sw|{'|'.join(module_templates)})\.[0-9a-f]{{16}}\.js"
+    rf"((loader|sw|{'|'.join((*module_templates, runtime_name))})\.[0-9a-f]{{16}}\.js"
+    r"|tf-(plain|simd)\.[0-9a-f]{16}\.wasm"
     r"|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin|js))(\.br|\.gz)?"
 )
 no_modules: Mapping[str, str] = MappingProxyType({})
+of_code = ("modules", "wasm")  # what in an index belongs to the loader's code
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +211,17 @@ def contract(model: Model, labels: tuple[str, ...] | None) -> str:
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
 
 
-def make_index(models: tuple[ModelBundle, ...], modules: Mapping[str, str] = no_modules) -> dict[str, Any]:
+def make_index(
+    models: tuple[ModelBundle, ...],
+    modules: Mapping[str, str] = no_modules,
+    wasm: Mapping[str, str] = no_modules,
+) -> dict[str, Any]:
     """Make the index of a bundle.
 
     Args:
         models: what is in it.
         modules: hashes of the modules that lie beside the loader, by name.
+        wasm: hashes of the binaries that the module of TensorFlow.js names, by name.
     """
     entries = {
         model.name: [
@@ -227,15 +235,20 @@ def make_index(models: tuple[ModelBundle, ...], modules: Mapping[str, str] = no_
         ]
         for model in sorted(models, key=lambda model: model.name)
     }
-    return index_of(entries, modules)
+    return index_of(entries, modules, wasm)
 
 
-def index_of(entries: Mapping[str, Any], modules: Mapping[str, str] = no_modules) -> dict[str, Any]:
-    """Make an index of its entries and modules."""
+def index_of(
+    entries: Mapping[str, Any], modules: Mapping[str, str] = no_modules, wasm: Mapping[str, str] = no_modules
+) -> dict[str, Any]:
+    """Make an index of its entries, modules and binaries."""
     entries = {name: entries[name] for name in sorted(entries)}
     release = hashlib.sha256(to_json(entries)).hexdigest()[:hash_digits]
     index = {"format": format_version, "release": release, "models": entries}
-    return index | {"modules": {name: modules[name] for name in sorted(modules)}} if modules else index
+    for key, beside in (("modules", modules), ("wasm", wasm)):
+        if beside:
+            index[key] = {name: beside[name] for name in sorted(beside)}
+    return index
 
 
 def read_index(loader: bytes) -> dict[str, Any]:
@@ -252,7 +265,7 @@ def read_index(loader: bytes) -> dict[str, Any]:
         version = index["format"]
         entries = index["models"]
         valid = all(isinstance(entry[0], str) and len(entry) >= 7 for entry in entries.values())
-        valid = valid and all(isinstance(digest, str) for digest in index.get("modules", {}).values())
+        valid = valid and all(isinstance(digest, str) for key in of_code for digest in index.get(key, {}).values())
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise FormatError("has a damaged index", where=loader_name, hint="Build again") from error
     if type(version) is not int or not 1 <= version <= format_version or not valid:
@@ -270,10 +283,9 @@ def replace_index(loader: bytes, index: Mapping[str, Any]) -> bytes:
     Raises:
         FormatError: it is not a loader.
     """
-    modules = read_index(loader).get("modules")
-    index = {name: item for name, item in index.items() if name != "modules"}
-    if modules:
-        index["modules"] = modules
+    own = read_index(loader)
+    index = {name: item for name, item in index.items() if name not in of_code}
+    index |= {key: own[key] for key in of_code if key in own}
     start = loader.index(index_mark) + len(index_mark)
     text = loader[start:].decode()
     _, end = json.JSONDecoder().raw_decode(text)
@@ -298,8 +310,9 @@ def reachable(index: Mapping[str, Any], heads: Mapping[str, Mapping[str, Any]]) 
 
 
 def module_urls(index: Mapping[str, Any]) -> dict[str, str]:
-    """Give the addresses of the modules that an index names, and their hashes."""
-    return {module_url(name, digest): digest for name, digest in index.get("modules", {}).items()}
+    """Give the addresses of the modules and binaries that an index names, and their hashes."""
+    modules = {module_url(name, digest): digest for name, digest in index.get("modules", {}).items()}
+    return modules | {wasm_url(name, digest): digest for name, digest in index.get("wasm", {}).items()}
 
 
 def shard_urls(name: str, head: Mapping[str, Any]) -> list[str]:
@@ -317,6 +330,20 @@ def named_urls(name: str, head: Mapping[str, Any]) -> list[str]:
     """Give the addresses of all files that a head names."""
     ops = head.get("ops")
     return [*shard_urls(name, head), *([ops_url(name, ops)] if ops else [])]
+
+
+def count_ops(content: Mapping[str, Any]) -> dict[str, int]:
+    """Count the ops of a head's graph, its functions with it, or the layers of its layers model; sorted by name."""
+    topology = content["artifacts"].get("modelTopology", {})
+    if content["kind"] == "graph-model":
+        nodes = [node["op"] for node in topology.get("node", [])]
+        for function in topology.get("library", {}).get("function", []):
+            nodes += [node["op"] for node in function.get("nodeDef", [])]
+    else:
+        config = topology.get("model_config", topology).get("config", {})
+        layers = config.get("layers", []) if isinstance(config, dict) else config
+        nodes = [layer["class_name"] for layer in layers]
+    return dict(sorted(Counter(nodes).items()))
 
 
 def to_json(value: Any) -> bytes:

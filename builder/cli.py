@@ -65,7 +65,7 @@ def _build(
 ) -> None:
     from builder.build import build
     from builder.pipeline import BuildOptions
-    from builder.report import report_data, summary
+    from builder.report import describe_runtime, report_data, summary
 
     output = Output(as_json, -1 if quiet else verbose)
     begun = time.monotonic()
@@ -84,6 +84,8 @@ def _build(
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
     output.say(summary(result.models, result.verified))
+    if result.own:
+        output.say(describe_runtime(result.own))
     state = f"{len(result.output.changed)} files new" if result.output.changed else "nothing changed"
     output.say(f"{target / 'cdn'}: release {result.output.index['release']}, {state}, {seconds:.1f} s")
     output.give(
@@ -93,7 +95,7 @@ def _build(
             "out": str(target),
             "changed": list(result.output.changed),
             "warnings": list(result.warnings),
-            **report_data(result.models, result.verified, seconds),
+            **report_data(result.models, result.verified, seconds, result.own),
         }
     )
 

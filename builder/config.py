@@ -64,6 +64,31 @@ class VerifyConfig(_Table, frozen=True):
             raise ValueError(f"min_agreement is {self.min_agreement}, it must be from 0 to 1")
 
 
+class RuntimeConfig(_Table, frozen=True):
+    """The table ``[runtime]``: TensorFlow.js as a file of the bundle."""
+
+    build: Annotated[bool, Meta(description="Make TensorFlow.js for the models, from npm's packages with esbuild.")] = (
+        False
+    )
+    backends: Annotated[
+        tuple[Literal["webgpu", "webgl", "wasm", "cpu"], ...],
+        Meta(description="What it can run on, the best first.", min_length=1),
+    ] = ("webgl", "wasm", "cpu")
+    kernels: Annotated[
+        Literal["used", "all"],
+        Meta(description="used: only what the models, the loader and the functions below need, where that verifies."),
+    ] = "used"
+    functions: Annotated[
+        tuple[str, ...], Meta(description="More that pages call, as after tf.: 'topk', 'image.cropAndResize'.")
+    ] = ()
+    budget: Annotated[Size | None, Meta(description="Most wire bytes of its code; over it the build fails.")] = None
+
+    def __post_init__(self) -> None:
+        """Check that no backend is named twice."""
+        if len(set(self.backends)) < len(self.backends):
+            raise ValueError("a backend is named twice")
+
+
 class CutConfig(_Table, frozen=True):
     """The table ``[models.NAME.cut]``: where the model begins and ends inside its graph."""
 
@@ -162,6 +187,7 @@ class Document(_Table, frozen=True):
     """All of build.toml; the source of the published JSON Schema."""
 
     build: BuildConfig = BuildConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
     models: dict[str, ModelConfig] = {}
     targets: dict[str, TargetConfig] = {}
 
@@ -171,11 +197,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file; relative paths in it start at its folder.
-        build, models, targets: its tables.
+        build, runtime, models, targets: its tables.
     """
 
     path: Path
     build: BuildConfig
+    runtime: RuntimeConfig = RuntimeConfig()
     models: dict[str, ModelConfig]
     targets: dict[str, TargetConfig]
 
@@ -209,6 +236,7 @@ def load_config(path: Path) -> Config:
     config = Config(
         path=path,
         build=build,
+        runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
         models={
             name: _convert(table, ModelConfig, path, f"models.{name}")
             for name, table in _named(tables, "models", path).items()
@@ -282,7 +310,10 @@ def _unknown(key: str, kind: type[msgspec.Struct], place: str, cause: Exception 
 
 
 def _check_sizes(config: Config) -> None:
-    sizes: list[tuple[str, int | str | None]] = [("build.shard_bytes", config.build.shard_bytes)]
+    sizes: list[tuple[str, int | str | None]] = [
+        ("build.shard_bytes", config.build.shard_bytes),
+        ("runtime.budget", config.runtime.budget),
+    ]
     sizes += [(f"models.{name}.budget", model.budget) for name, model in config.models.items()]
     for key, size in sizes:
         try:

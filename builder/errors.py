@@ -74,6 +74,10 @@ class FormatError(ShardpressError):
     """A bundle file does not follow ``docs/format.md``."""
 
 
+class RuntimeBuildError(ShardpressError):
+    """TensorFlow.js cannot be made from its packages."""
+
+
 class VerificationError(ShardpressError):
     """TensorFlow.js could not run a bundle, or answered differently."""
 

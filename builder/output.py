@@ -15,7 +15,8 @@ from builder.bundle import File, ModelBundle, format_version, loader_name, make_
 from builder.cache import Cache, write_atomically
 from builder.compress import Compressor
 from builder.errors import StoreConflictError, StoreError
-from builder.modules import module_templates, module_url
+from builder.modules import module_templates, module_url, runtime_name
+from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
 from builder.render import render, render_loader, render_module, render_package, render_worker
@@ -47,11 +48,19 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The JavaScript of a bundle: the pinned loader, the offline worker, and by name what the loader imports."""
+    """The JavaScript of a bundle.
+
+    Attributes:
+        loader: the pinned copy.
+        worker: for offline use.
+        modules: what the loader imports, by name.
+        own: TensorFlow.js, if the bundle has its own; its code is among the modules.
+    """
 
     loader: File
     worker: File
     modules: Mapping[str, File]
+    own: OwnRuntime | None
 
 
 def write_output(
@@ -61,6 +70,7 @@ def write_output(
     verified: dict[str, Verification],
     cache: Cache,
     compressor: Compressor,
+    own: OwnRuntime | None = None,
 ) -> Output:
     """Write ``out`` so that a kill at any instant leaves the old bundle or the new one.
 
@@ -69,14 +79,24 @@ def write_output(
         StoreError: the folder cannot be written.
     """
     bundles = tuple(built.bundle for built in models)
-    modules = make_modules(cache, compressor)
-    index = make_index(bundles, {name: file.blob.sha256 for name, file in modules.items()})
+    modules = make_modules(cache, compressor) | ({runtime_name: own.code} if own else {})
+    wasm = own.wasm if own else {}
+    index = make_index(
+        bundles,
+        {name: file.blob.sha256 for name, file in modules.items()},
+        {name: file.blob.sha256 for name, file in wasm.items()},
+    )
     blob = cache.put(render_loader(index))
     loader = File(pinned_url(blob.sha256), blob, compressor.encode(blob))
     blob = cache.put(render_worker())
     worker = File(worker_url(blob.sha256), blob, compressor.encode(blob))
-    code = Code(loader, worker, modules)
-    files = [worker, *modules.values(), *(file for built in models for file in (*built.compat, *built.bundle.files))]
+    code = Code(loader, worker, modules, own)
+    files = [
+        worker,
+        *wasm.values(),
+        *modules.values(),
+        *(file for built in models for file in (*built.compat, *built.bundle.files)),
+    ]
     store = DirectoryStore(out / "cdn")
     try:
         with FileLock(out / ".lock", timeout=lock_seconds):
@@ -143,7 +163,8 @@ def _beside(
             ),
         )
     ]
-    preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, preloads=preloads)
+    modules = [code.own.code.url] if code.own and preloads else []
+    preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
         "preload.html": preload.encode(),
@@ -160,7 +181,8 @@ def header_rules() -> list[dict[str, Any]]:
         ("loader.js", never, "text/javascript; charset=utf-8"),
         ("loader.*.js", forever, "text/javascript; charset=utf-8"),
         ("sw.*.js", forever, "text/javascript; charset=utf-8"),
-        *((f"{name}.*.js", forever, "text/javascript; charset=utf-8") for name in module_templates),
+        *((f"{name}.*.js", forever, "text/javascript; charset=utf-8") for name in (*module_templates, runtime_name)),
+        ("tf-*.wasm", forever, "application/wasm"),
         ("assets/*.json", forever, "application/json"),
         ("assets/*.js", forever, "text/javascript; charset=utf-8"),
         ("assets/*.bin", forever, "application/octet-stream"),
@@ -182,7 +204,17 @@ def manifest(
         "loader": {"url": loader_name, "pinned": _file(code.loader)},
         "worker": _file(code.worker),
         "modules": {name: _file(file) for name, file in sorted(code.modules.items())},
+        "runtime": _runtime(code.own) if code.own else None,
         "models": {built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
+    }
+
+
+def _runtime(own: OwnRuntime) -> dict[str, Any]:
+    return {
+        "version": own.version,
+        "backends": own.backends,
+        "kernels": own.kernels,
+        "wasm": [_file(file) for _, file in sorted(own.wasm.items())],
     }
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder import __version__
+from builder.bundle import count_ops
 from builder.cache import Cache, key_of, write_atomically
 from builder.config import Config
 from builder.evidence.advice import advise
@@ -18,6 +17,7 @@ from builder.evidence.details import byte_details
 from builder.evidence.waterfall import simulate
 from builder.networks import networks
 from builder.output import Output
+from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built, fingerprint
 from builder.units import parse_size, show_size
 from builder.verify.run import Verification
@@ -35,12 +35,14 @@ class Evidence:
         verified: what became of each model's check.
         output: what was written.
         seconds: the whole build's time.
+        own: the bundle's own TensorFlow.js, if it has one.
     """
 
     models: tuple[Built, ...]
     verified: dict[str, Verification]
     output: Output
     seconds: float
+    own: OwnRuntime | None = None
 
 
 def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) -> None:
@@ -62,7 +64,7 @@ def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) ->
 def full_report(config: Config, evidence: Evidence, cache: Cache, old: dict[str, Any] | None) -> dict[str, Any]:
     """Give all there is to report; ``old`` is the last build's."""
     release = evidence.output.index["release"]
-    data = report_data(evidence.models, evidence.verified, evidence.seconds)
+    data = report_data(evidence.models, evidence.verified, evidence.seconds, evidence.own)
     previous = _previous(old, release)
     before = {url for model in (previous or {}).get("models", {}).values() for url in model["shards"]}
     code = fingerprint("evidence")
@@ -109,22 +111,8 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
         **bytes_of,
         "waterfalls": waterfalls,
         "advice": advise(bundle.content, bytes_of["weights"]),
-        "ops": _ops(bundle.content),
+        "ops": count_ops(bundle.content),
     }
-
-
-def _ops(content: Mapping[str, Any]) -> dict[str, int]:
-    """Count ops or layers; TensorFlow.js has run them where the model is verified."""
-    topology = content["artifacts"].get("modelTopology", {})
-    if content["kind"] == "graph-model":
-        nodes = [node["op"] for node in topology.get("node", [])]
-        for function in topology.get("library", {}).get("function", []):
-            nodes += [node["op"] for node in function.get("nodeDef", [])]
-    else:
-        config = topology.get("model_config", topology).get("config", {})
-        layers = config.get("layers", []) if isinstance(config, dict) else config
-        nodes = [layer["class_name"] for layer in layers]
-    return dict(sorted(Counter(nodes).items()))
 
 
 def _previous(old: dict[str, Any] | None, release: str) -> dict[str, Any] | None:
@@ -154,14 +142,29 @@ def _read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def report_data(models: tuple[Built, ...], verified: dict[str, Verification], seconds: float) -> dict[str, Any]:
+def report_data(
+    models: tuple[Built, ...], verified: dict[str, Verification], seconds: float, own: OwnRuntime | None = None
+) -> dict[str, Any]:
     """Give the measurements of a build, for ``report.json`` and ``--json``.
 
     Sizes are in bytes, ``seconds`` is the whole build's time.
     """
     return {
         "seconds": round(seconds, 3),
+        "runtime": None if own is None else _runtime(own),
         "models": {built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
+    }
+
+
+def _runtime(own: OwnRuntime) -> dict[str, Any]:
+    return {
+        "version": own.version,
+        "backends": own.backends,
+        "kernels": None if own.kernels is None else len(own.kernels),
+        "bytes": own.code.blob.nbytes,
+        "wire_bytes": own.code.wire,
+        "wasm_wire_bytes": {name: file.wire for name, file in own.wasm.items()},
+        "notes": own.notes,
     }
 
 
@@ -195,6 +198,14 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
             "seconds": round(verification.seconds, 3),
         },
     }
+
+
+def describe_runtime(own: OwnRuntime) -> str:
+    """Give the line that tells of a bundle's own TensorFlow.js."""
+    kernels = "all kernels" if own.kernels is None else f"{len(own.kernels)} kernels"
+    wasm = max((file.wire for file in own.wasm.values()), default=0)
+    more = f", and {show_size(wasm)} where wasm is used" if wasm else ""
+    return f"TensorFlow.js {own.version}: {show_size(own.code.wire)} ({', '.join(own.backends)}; {kernels}){more}"
 
 
 def summary(models: tuple[Built, ...], verified: dict[str, Verification]) -> str:

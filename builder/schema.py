@@ -74,6 +74,15 @@ class LoaderEntry(msgspec.Struct, forbid_unknown_fields=True):
     pinned: FileEntry
 
 
+class RuntimeEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """The bundle's own TensorFlow.js: the module ``tf`` and its binaries; ``kernels`` is null when it has all."""
+
+    version: str
+    backends: list[str]
+    kernels: list[str] | None
+    wasm: list[FileEntry]
+
+
 class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     """All of ``manifest.json``."""
 
@@ -84,6 +93,7 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     worker: FileEntry
     models: dict[str, ModelEntry]
     modules: dict[str, FileEntry] = {}
+    runtime: RuntimeEntry | None = None
 
 
 def manifest_schema() -> dict[str, Any]:

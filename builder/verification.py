@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from builder.modules import module_url
 from builder.npz import write_npz
 from builder.pipeline import Built, Session, fingerprint
 from builder.render import render_loader, render_module
+from builder.runtime.nouns import Runtime
 from builder.vectors.check import VectorsCheck, gate_of_vectors, verify_vectors
 from builder.vectors.table import kind as vectors_kind
 from builder.verify.gates import gate_of
@@ -37,8 +39,13 @@ class _Job:
     check: Check
 
 
-def verify_models(session: Session, models: tuple[Built, ...]) -> dict[str, Verification]:
-    """Give for each model what became of its check.
+def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | None = None) -> dict[str, Verification]:
+    """Give for each model what became of its check; those that can no longer be checked are left out.
+
+    Args:
+        session: of the build.
+        models: what it made.
+        own: the bundle's TensorFlow.js to run them with, or None for the installed one.
 
     Raises:
         BuildError: TensorFlow.js cannot run some models, or they answer differently from their sources.
@@ -59,6 +66,7 @@ def verify_models(session: Session, models: tuple[Built, ...]) -> dict[str, Veri
             _input_digests(session, built),
             fingerprint("verify"),
             render_module(vectors_module).decode() if built.bundle.content["kind"] == vectors_kind else None,
+            own.code.sha256 if own and built.bundle.content["kind"] != vectors_kind else None,
         )
         record = session.cache.record("verified", key)
         if record is not None:
@@ -69,7 +77,7 @@ def verify_models(session: Session, models: tuple[Built, ...]) -> dict[str, Veri
     results |= _run_vectors(session, words)
     missing = [item for item in missing if item not in words]
     if missing:
-        results |= _run(session, missing, node_modules)
+        results |= _run(session, missing, node_modules, own)
     failures: dict[str, ShardpressError] = {
         name: VerificationError(
             result.problem,
@@ -115,12 +123,15 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
     return results
 
 
-def _run(session: Session, missing: list[tuple[Built, str]], node_modules: Path | None) -> dict[str, Verification]:
+def _run(
+    session: Session, missing: list[tuple[Built, str]], node_modules: Path | None, own: Runtime | None
+) -> dict[str, Verification]:
     if problem := missing_runtime(node_modules):
         return {built.bundle.name: Verification(None, passed=False, problem=problem) for built, _ in missing}
     with session.cache.work() as work:
-        session.progress.begin("", "verify in TensorFlow.js", len(missing))
-        jobs = _jobs(session, missing, work)
+        name = "verify in the bundle's TensorFlow.js" if own else "verify in TensorFlow.js"
+        session.progress.begin("", name, len(missing))
+        jobs = _jobs(session, missing, work, _lay_out(own, work) if own else None)
         answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)
         results = {}
         for job, answer in zip(jobs, answers, strict=True):
@@ -132,7 +143,16 @@ def _run(session: Session, missing: list[tuple[Built, str]], node_modules: Path 
         return results
 
 
-def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> list[_Job]:
+def _lay_out(own: Runtime, work: Path) -> Path:
+    """Put a bundle's TensorFlow.js and its binaries where Node finds them; give the module."""
+    folder = work / "runtime"
+    folder.mkdir()
+    for url, blob in own.wasm.items():
+        shutil.copyfile(blob.path, folder / url)
+    return Path(shutil.copyfile(own.code.path, folder / "tf.mjs"))
+
+
+def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtime: Path | None) -> list[_Job]:
     """Prepare the checks; the references of all models are computed side by side in the conversion workers."""
     import numpy as np
 
@@ -177,6 +197,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path) -> lis
             stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
             ops=built.bundle.ops.blob.path if built.bundle.ops else None,
             initial=not built.settings.weights,
+            runtime=runtime,
         )
         jobs.append(_Job(built, key, check))
     if failures:

@@ -57,7 +57,7 @@
   const tidy = async () => {
     const box = await caches.open(name);
     for (const { url } of await box.keys()) {
-      if (url !== loader && !pages.has(url) && !fixed.has(url) && !/\.[0-9a-f]{16}\.js$/.test(url)) await box.delete(url);
+      if (url !== loader && !pages.has(url) && !fixed.has(url) && !/\.[0-9a-f]{16}\.(js|wasm)$/.test(url)) await box.delete(url);
     }
     await worker.clients.claim();
   };
@@ -135,8 +135,8 @@
     if (request.method !== "GET" || request.cache === "reload" || request.cache === "no-store") return;
     const url = request.url.replace(/#.*/, "");
     const page = url.replace(/\?.*/, "");
-    const hashed = url.startsWith(root) ? /\.([0-9a-f]{16})\.(json|bin|js)$/.exec(url) : null;
-    if (fixed.has(url) || hashed?.[2] === "js") event.respondWith(keptFirst(event, url));
+    const hashed = url.startsWith(root) ? /\.([0-9a-f]{16})\.(json|bin|js|wasm)$/.exec(url) : null;
+    if (fixed.has(url) || /^(js|wasm)$/.test(hashed?.[2] ?? "")) event.respondWith(keptFirst(event, url));
     else if (hashed) event.respondWith(fromLoader(event, hashed[1]));
     else if (url === loader || pages.has(url)) event.respondWith(freshFirst(event, url));
     else if (request.mode === "navigate" && pages.has(page)) event.respondWith(freshFirst(event, page));

@@ -50,7 +50,7 @@ def test_preloads_are_used_and_each_file_travels_once_from_another_origin(tmp_pa
     tensors = tiny.weights()
     expected = (rows @ tensors["kernel"] + tensors["bias"]).ravel()
     with serve(built.root) as cdn, serve(site) as own, chromium() as browser:
-        snippet = render("preload.html.j2", base=cdn.url, pinned=pinned.name, preloads=first)
+        snippet = render("preload.html.j2", base=cdn.url, pinned=pinned.name, modules=[], preloads=first)
         (site / "index.html").write_text(page_text.replace("SNIPPET", snippet.split("-->", 2)[2]))
         said: list[str] = []
         page = browser.new_page()

@@ -101,7 +101,7 @@ def test_a_missing_value_and_a_missing_template_are_errors() -> None:
     with pytest.raises(ShardpressError, match=r"templates/loader\.js\.j2: .*StrictUndefined"):
         render("loader.js.j2")
     with pytest.raises(ShardpressError, match="'base' is undefined"):
-        render("preload.html.j2", pinned="loader.0.js", preloads=[])
+        render("preload.html.j2", pinned="loader.0.js", modules=[], preloads=[])
     with pytest.raises(ShardpressError, match=r"templates/nothing\.j2"):
         render("nothing.j2")
 
@@ -113,14 +113,23 @@ def test_the_sites_worker_brings_in_the_bundles() -> None:
 
 
 def test_the_preload_snippet_escapes_addresses() -> None:
-    text = render("preload.html.j2", base='./c"dn/', pinned="loader.0.js", preloads=["assets/a.json", "assets/<b>.bin"])
+    text = render(
+        "preload.html.j2",
+        base='./c"dn/',
+        pinned="loader.0.js",
+        modules=["tf.0.js"],
+        preloads=["assets/a.json", "assets/<b>.bin"],
+    )
     assert '<link rel="modulepreload" href="./c&#34;dn/loader.js">' in text
     assert '<link rel="modulepreload" href="./c&#34;dn/loader.0.js">' in text
+    assert '<link rel="modulepreload" href="./c&#34;dn/tf.0.js">' in text
     assert '<link rel="preload" as="fetch" crossorigin href="./c&#34;dn/assets/&lt;b&gt;.bin">' in text
 
 
 def test_the_preload_snippet_has_a_header_line() -> None:
-    text = render("preload.html.j2", base="https://cdn.test/", pinned="loader.0.js", preloads=["a.json", "b.bin"])
+    text = render(
+        "preload.html.j2", base="https://cdn.test/", pinned="loader.0.js", modules=[], preloads=["a.json", "b.bin"]
+    )
     (line,) = [line for line in text.splitlines() if line.startswith("Link: ")]
     assert line.removeprefix("Link: ").split(", ") == [
         "<https://cdn.test/loader.0.js>; rel=modulepreload",

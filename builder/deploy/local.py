@@ -50,7 +50,7 @@ class Local:
         tool: the version that made it.
         models: by name.
         worker: the offline worker's module.
-        modules: what the loader imports at first need.
+        modules: what the loader imports at first need, and the binaries of TensorFlow.js.
     """
 
     root: Path
@@ -81,7 +81,7 @@ def read_local(out: Path) -> Local:
     if hashlib.sha256(loader).hexdigest() != pinned.sha256:
         raise UsageError("is not what manifest.json says", where=str(out / "cdn" / pinned.url), hint="Build again")
     models = {name: _model(entry) for name, entry in manifest.models.items()}
-    modules = tuple(manifest.modules.values())
+    modules = (*manifest.modules.values(), *(manifest.runtime.wasm if manifest.runtime else ()))
     return Local(out / "cdn", loader, read_index(loader), manifest.generator, models, manifest.worker, modules)
 
 

@@ -20,6 +20,7 @@ from builder.bundle import (
 )
 from builder.deploy.local import Local
 from builder.deploy.pointer import Pointer, fetch_json, loader_hash
+from builder.deploy.runtime import check_runtime
 from builder.deploy.uploads import Form, Upload
 from builder.errors import ContractError, UsageError
 from builder.stores import Stat, TargetStore
@@ -113,6 +114,8 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     old_heads = _old_heads(local, live, touched, store)
     entries, notes = _entries(local, live, touched, old_heads, choice)
     code = base.loader if base and choice.only and newer(base.state.tool, local.tool) else local.loader
+    if base and code is local.loader and not choice.breaking and not choice.preview:
+        check_runtime(local, base.index, entries)
     loader = replace_index(code, index_of(entries))
     stock = _stock(local, base, touched, choice)
     pointer_there = base is not None and (choice.preview == "" or _preview_there(base, choice.preview, loader))

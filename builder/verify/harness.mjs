@@ -9,6 +9,7 @@
 //     files: { "assets/x.bin": "path" } | null,   …or here
 //     model: "name",
 //     ops: "file" | null,               the module of its own ops
+//     runtime: "file" | null,           the bundle's own TensorFlow.js, in place of the installed one
 //     source: "dir/model.json" | null,  the stock artefact to compare with
 //     initial: false,                   the bundle has no weights: the source model takes those it started with
 //     data: "file",                     the tensors of the cases: {name, dtype, shape, offset, bytes}
@@ -19,6 +20,7 @@
 // result.json:
 //   { runtime: "tfjs 4.22.0 wasm", backend: "wasm", seconds: 0.4, notes: ["…"], requests: ["assets/…", …],
 //     stages: [{ name: "detect" | "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
+//     kernels: ["Add", …],              those of TensorFlow.js that ran
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //
 // Numbers lie in the files as little-endian arrays; strings each as a uint32 length and that many bytes. A model that
@@ -58,8 +60,12 @@ async function during(stage, action) {
   }
 }
 
-/** TensorFlow.js from the project's own packages, with every backend of `names` that is installed. */
-function runtime(nodeModules, names) {
+/** TensorFlow.js: the bundle's own, or from the project's packages with every backend of `names` that is installed. */
+async function runtime({ nodeModules, backends: names, runtime: file }) {
+  if (file) {
+    const tf = await ownRuntime(file);
+    return { tf, present: names.filter((name) => tf.findBackendFactory(name)) };
+  }
   const require = createRequire(path.join(path.resolve(nodeModules), "index.js"));
   const tf = require("@tensorflow/tfjs");
   const present = names.filter((name) => {
@@ -72,6 +78,29 @@ function runtime(nodeModules, names) {
     }
   });
   return { tf, present };
+}
+
+/** A module made for browsers: the two never meet in one process, as TensorFlow.js keeps its kernels in a global. */
+async function ownRuntime(file) {
+  const { fetch } = globalThis;
+  globalThis.WorkerGlobalScope ??= class {};
+  globalThis.__dirname ??= "/";
+  globalThis.fetch = async (url, init) => {
+    return String(url).startsWith("file:") ? new Response(await readFile(fileURLToPath(url))) : fetch(url, init);
+  };
+  return import(pathToFileURL(file).href);
+}
+
+/** Notes the kernels that run from now on. */
+function watchKernels(tf) {
+  const engine = tf.engine();
+  const seen = new Set();
+  const usual = Object.getPrototypeOf(engine).runKernelFunc;
+  engine.runKernelFunc = function (call) {
+    if (call.kernelName) seen.add(call.kernelName);
+    return usual.call(this, call);
+  };
+  return seen;
 }
 
 /** A `fetch` that reads the bundle's files and keeps those of all stages but the first back until they are asked for. */
@@ -336,11 +365,13 @@ async function attempt(tf, backend, job, notes) {
     notes,
     requests: [],
     stages: [],
+    kernels: [],
     source: null,
     error: null,
   };
   watch.result = result;
   watch.out = job.out;
+  let kernels = new Set();
   try {
     watch.stage = "runtime";
     await during("runtime", async () => {
@@ -348,6 +379,7 @@ async function attempt(tf, backend, job, notes) {
       if (!(await tf.setBackend(backend))) throw new Error(`the ${backend} backend does not start`);
       await tf.ready();
     });
+    kernels = watchKernels(tf);
     const data = await readFile(job.data);
     if (job.ops) await copyFile(job.ops, path.join(job.out, "ops.mjs"));
     if (job.loader) await runBundle(tf, job, data, output, result);
@@ -358,6 +390,7 @@ async function attempt(tf, backend, job, notes) {
     result.error = { stage: error.stage, message: error.message, code: error.code };
     result.failure = error;
   }
+  result.kernels = [...kernels].sort();
   result.seconds = (performance.now() - began) / 1000;
   return { result, output };
 }
@@ -368,7 +401,7 @@ async function finish(out, { failure, ...result }, output) {
 }
 
 async function run(job) {
-  const { tf, present } = runtime(job.nodeModules, job.backends);
+  const { tf, present } = await runtime(job);
   const notes = [];
   let done;
   for (const backend of present) {

@@ -85,6 +85,7 @@ class Check:
         references: what the source model answers to each case, by output name; needed when ``source`` is None.
         ops: the module of the model's own ops, if it has some.
         initial: the bundle has no weights; the source model is given the initial ones that the bundle's got.
+        runtime: a bundle's own TensorFlow.js to run it with, its binaries beside it; None: the installed one.
         stages: name and outputs of the stages that answer before all outputs are there, in order.
     """
 
@@ -98,6 +99,7 @@ class Check:
     stages: tuple[tuple[str, tuple[str, ...]], ...] = ()
     ops: Path | None = None
     initial: bool = False
+    runtime: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Verification:
         problem: why it is unverified or has not passed; empty when it passed.
         notes: what else to know, as a backend that could not run the model.
         seconds: time in TensorFlow.js, loading included.
+        kernels: those of TensorFlow.js that ran, sorted.
     """
 
     runtime: str | None
@@ -119,3 +122,4 @@ class Verification:
     problem: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    kernels: tuple[str, ...] = ()

@@ -104,6 +104,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
         "files": None if check.files is None else {name: str(path.resolve()) for name, path in check.files.items()},
         "model": check.model,
         "ops": None if check.ops is None else str(check.ops.resolve()),
+        "runtime": None if check.runtime is None else str(check.runtime.resolve()),
         "source": None if check.source is None else str(check.source.resolve()),
         "initial": check.initial,
         "cases": cases,
@@ -173,6 +174,7 @@ def _judge(check: Check, job: Path) -> Verification:
         problem=problem,
         notes=tuple(result["notes"]),
         seconds=result["seconds"],
+        kernels=tuple(result["kernels"]),
     )
 
 
