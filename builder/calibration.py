@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from builder.cache import Cache
 from builder.codecs import Codec
 from builder.config import ModelConfig
@@ -90,11 +92,10 @@ def measure_precision(
         paths.append(work / f"case-{number}.npz")
         write_npz(paths[-1], case)
     verify = settings.verify
-    gate = None
-    if settings.precision == "auto":
-        gate = gate_of("auto", verify.max_error, verify.min_agreement, verify.metric)
+    stated = verify.max_error, verify.min_agreement, verify.metric, msgspec.to_builtins(verify.boxes)
+    gate = gate_of(settings.precision, *stated)
     out = work / "measured.npz"
-    request = MeasureRequest(artefact, tuple(paths), out, gate, verify.metric)
+    request = MeasureRequest(artefact, tuple(paths), out, gate, steered=settings.precision == "auto")
     result: MeasureResult = submit("measure", request, name).result()
     if not result.weights and not result.fine:
         notes.append("no layer could be measured: its weights are stored as those of lossless or balanced models are")

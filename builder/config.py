@@ -36,6 +36,26 @@ class BuildConfig(_Table, frozen=True):
     package: Annotated[str, Meta(description="Name of the ES package in dist/package.", min_length=1)] = "models"
 
 
+class BoxesConfig(_Table, frozen=True):
+    """The table ``[models.NAME.verify.boxes]``: how the metric boxes reads the outputs."""
+
+    boxes: Annotated[str, Meta(description="Output with 4 numbers or more for each box; further ones are scores.")]
+    scores: Annotated[str | None, Meta(description="Output with the scores, if they have one of their own.")] = None
+    classes: Annotated[str | None, Meta(description="Output with the classes; else the best score tells.")] = None
+    format: Annotated[
+        Literal["xyxy", "yxyx", "xywh", "cxcywh"], Meta(description="What the 4 numbers are; c is the centre.")
+    ] = "xyxy"
+    classes_last: Annotated[bool, Meta(description="A row is 4 numbers, one score, and the class as its last.")] = False
+    columns_first: Annotated[bool, Meta(description="The output is [pictures, numbers, boxes], as YOLO's.")] = False
+    min_score: Annotated[float, Meta(description="Least score of a box that counts, as the model gives it.")] = 0.3
+    iou: Annotated[float, Meta(description="Least intersection over union of two boxes that match.", gt=0, le=1)] = 0.7
+    nms: Annotated[
+        float | None,
+        Meta(description="Drop boxes that overlap better ones of their class so much; none: the model did."),
+    ] = None
+    anchored: Annotated[bool, Meta(description="Boxes are relative to anchors, so only like rows can match.")] = False
+
+
 class VerifyConfig(_Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
@@ -53,8 +73,10 @@ class VerifyConfig(_Table, frozen=True):
         float | None, Meta(description="Least share of cases that agree by the metric, 0 to 1.")
     ] = None
     metric: Annotated[
-        Literal["top1", "psnr", "relative"], Meta(description="What agreement means: same top class, ≥ 40 dB, ≤ 1 %.")
+        Literal["top1", "boxes", "psnr", "relative"],
+        Meta(description="What agreement means: same top class, F1 of matched boxes, ≥ 40 dB, ≤ 1 %."),
     ] = "top1"
+    boxes: Annotated[BoxesConfig | None, Meta(description="How the metric boxes reads the outputs.")] = None
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -62,6 +84,8 @@ class VerifyConfig(_Table, frozen=True):
             raise ValueError(f"max_error is {self.max_error}, it must be above 0")
         if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
             raise ValueError(f"min_agreement is {self.min_agreement}, it must be from 0 to 1")
+        if (self.metric == "boxes") is not (self.boxes is not None):
+            raise ValueError('metric = "boxes" and the table boxes need each other')
 
 
 class RuntimeConfig(_Table, frozen=True):

@@ -78,7 +78,7 @@ class Network:
 
 def test_the_base_is_coarse_and_within_its_limit_and_the_refinement_far_within() -> None:
     network = Network()
-    found = search(network.layers, network, len(network.cases), None)
+    found = search(network.layers, network, len(network.cases), Gate())
     base, full = found.stages
     assert found.met
     assert base.distance <= 0.01
@@ -91,7 +91,7 @@ def test_the_base_is_coarse_and_within_its_limit_and_the_refinement_far_within()
 
 def test_corrected_biases_bring_the_outputs_closer() -> None:
     network = Network()
-    found = search(network.layers, network, len(network.cases), None)
+    found = search(network.layers, network, len(network.cases), Gate())
     coarse = {
         layer.weight.name: np.rint(layer.values / (8 * steps)) * (8 * steps)
         for layer, steps in zip(network.layers, found.steps, strict=True)
@@ -106,7 +106,7 @@ def test_corrected_biases_bring_the_outputs_closer() -> None:
 
 def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:
     network = Network(cases=4)
-    found = search(network.layers, network, 4, Gate(1e-9))
+    found = search(network.layers, network, 4, Gate(1e-9), True)
     assert not found.met
     assert found.steps == (None, None, None)
     assert all(layer.why.startswith("exact") for layer in found.layers)
@@ -115,7 +115,7 @@ def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:
 def test_a_loose_gate_gives_coarser_steps_than_a_strict_one() -> None:
     network = Network()
     bits = [
-        sum(layer.bits * layer.size for layer in search(network.layers, network, 24, gate).layers)
+        sum(layer.bits * layer.size for layer in search(network.layers, network, 24, gate, True).layers)
         for gate in (Gate(0.2), Gate(0.02))
     ]
     assert bits[0] < bits[1]

@@ -60,7 +60,7 @@ def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureRe
     if not layers:
         return MeasureResult((), (), (), (), (), ratio, False, 0.0)
     runner = make_runner(model, add_shadows(nodes, places), cases)
-    found = search(layers, runner, len(cases), request.gate, request.metric)
+    found = search(layers, runner, len(cases), request.gate, request.steered)
     names = [layer.weight.name for layer in layers]
     coarse = [(name, steps) for name, steps in zip(names, found.steps, strict=True) if steps is not None]
     arrays = {f"step{number}": steps for number, (_, steps) in enumerate(coarse)}

@@ -16,15 +16,15 @@ class MeasureRequest:
         model_json: the stock artefact.
         cases: one ``.npz`` file for each input to run, arrays by input name.
         out: the ``.npz`` file that gets steps and biases.
-        gate: what the base stage has to meet; None: the limit on the distance of the outputs.
-        metric: what agreement means in the report.
+        gate: says what agreement is.
+        steered: the base stage has to meet the gate; else the limit on the distance of the outputs.
     """
 
     model_json: Path
     cases: tuple[Path, ...]
     out: Path
-    gate: Gate | None = None
-    metric: str = "top1"
+    gate: Gate
+    steered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from builder.model import Weight
 from builder.precision.distance import Arrays, distance, entropy, interval
 from builder.precision.nouns import LayerFacts, StageFacts
 from builder.verify.compare import compare
-from builder.verify.nouns import Gate
+from builder.verify.nouns import Comparison, Gate
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, Floats]
@@ -99,17 +99,17 @@ def search(
     layers: Sequence[LayerData],
     runner: Runner,
     count: int,
-    gate: Gate | None,
-    metric: str = "top1",
+    gate: Gate,
+    steered: bool = False,
 ) -> Found:
-    """Find the coarsest steps that keep the base stage within ``gate``, or within the limit on the distance.
+    """Find the coarsest steps that keep the base stage within ``gate`` if it is ``steered``, else within the limit.
 
     Args:
         layers: what may become coarse.
         runner: runs the model.
         count: number of cases; every second one is kept for judging, if there are at least four.
-        gate: see ``MeasureRequest``.
-        metric: what agreement means in the report.
+        gate: says what agreement is.
+        steered: see ``MeasureRequest``.
     """
     everything = list(range(count))
     calibrating = everything[::2] if count >= least_cases else everything
@@ -119,7 +119,7 @@ def search(
     few = calibrating[: max(2, min(most_cases, most_runs // max(1, len(layers))))]
     trials = [_trial(layer) for layer in layers]
     distances = _sensitivities(layers, trials, runner, few)
-    job = _Job(layers, runner, calibrating, judging, expected, gate)
+    job = _Job(layers, runner, calibrating, judging, expected, gate, steered)
 
     weights = [math.sqrt(layer.weight.size / moved) for layer, moved in zip(layers, distances, strict=True)]
     factor = math.sqrt(limit / max(1, sum(layer.weight.size for layer in layers)))
@@ -140,7 +140,7 @@ def search(
                 break
             factor = math.sqrt(low * high)
         else:
-            aim = math.sqrt(limit / moved) if gate is None and 0 < moved < math.inf else (1.5 if fits else 1 / 1.5)
+            aim = math.sqrt(limit / moved) if not steered and 0 < moved < math.inf else (1.5 if fits else 1 / 1.5)
             factor *= min(3.0, max(1 / 3.0, aim)) * (1.02 if fits else 0.98)
     if best is None:
         best = _spare(job, trials, distances)
@@ -153,7 +153,7 @@ def search(
         first,
         last,
         tuple(_facts(*item) for item in zip(layers, steps, distances, strict=True)),
-        (job.stage("base", steps, first, 1, metric), job.stage("full", steps, last, 0, metric)),
+        (job.stage("base", steps, first, 1), job.stage("full", steps, last, 0)),
         met,
     )
 
@@ -236,7 +236,8 @@ class _Job:
     calibrating: Sequence[int]
     judging: Sequence[int]
     expected: Sequence[Arrays]
-    gate: Gate | None
+    gate: Gate
+    steered: bool
 
     def feeds(self, steps: Sequence[Choice], biases: Mapping[str, Floats], stage: int) -> Feeds:
         kernels = {
@@ -267,15 +268,16 @@ class _Job:
     def judge(self, steps: Sequence[Choice], biases: Mapping[str, Floats]) -> tuple[bool, float]:
         got = self.runner.outputs(self.judging, self.feeds(steps, biases, 1))
         moved = distance(got, self.expected)
-        if self.gate is None:
+        if not self.steered:
             return moved <= limit, moved
-        return self.gate.admits(compare("base", got, self.expected, self.gate.metric)), moved
+        return self.gate.admits(self.compare("base", got)), moved
 
-    def stage(
-        self, name: str, steps: Sequence[Choice], biases: Mapping[str, Floats], stage: int, metric: str
-    ) -> StageFacts:
+    def compare(self, name: str, got: Sequence[Arrays]) -> Comparison:
+        return compare(name, got, self.expected, self.gate.metric, self.gate.boxes)
+
+    def stage(self, name: str, steps: Sequence[Choice], biases: Mapping[str, Floats], stage: int) -> StageFacts:
         got = self.runner.outputs(self.judging, self.feeds(steps, biases, stage))
-        share = compare(name, got, self.expected, self.gate.metric if self.gate else metric).agreement
+        share = self.compare(name, got).agreement
         count = len(self.judging)
         return StageFacts(name, distance(got, self.expected), share, *interval(share, count), count)
 

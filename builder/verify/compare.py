@@ -1,12 +1,13 @@
 """Compares what TensorFlow.js answered with what the source model answers.
 
-Three measures:
+Four measures:
 
 - **max error** of one output: ``max |got - expected| / max(1, max |expected|)``; absolute for outputs within ±1,
   relative to the largest magnitude beyond. Infinities must stand in the same places with the same sign, NaN in the same
   places: then they count nothing, else the error is infinite.
 - **top1**: the share of rows (all axes but the last) whose largest element is the same one. Outputs with one element
   a row have no classes and are left out; where all are such, cases of max error ≤ 0.01 are counted instead.
+- **boxes**: matched F1, see ``verify.boxes``; stages without the output of boxes count cases of max error ≤ 0.01.
 - **psnr**: ``10 log10(peak² / mean squared error)`` in dB, where peak is the expected output's range, at least 1.
 """
 
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.errors import VerificationError
-from builder.verify.nouns import Comparison, Gate
+from builder.verify.boxes import match_boxes
+from builder.verify.nouns import BoxRules, Comparison, Gate
 
 Array = NDArray[np.generic]
 Tensors = Mapping[str, Array]
@@ -29,7 +31,13 @@ close_decibels = 40.0
 close_error = 0.01
 
 
-def compare(stage: str, got: Sequence[Tensors], expected: Sequence[Tensors], metric: str = "top1") -> Comparison:
+def compare(
+    stage: str,
+    got: Sequence[Tensors],
+    expected: Sequence[Tensors],
+    metric: str = "top1",
+    boxes: BoxRules | None = None,
+) -> Comparison:
     """Compare all cases of one stage; the outputs to compare are those of ``expected``.
 
     A single output may have another name on the other side (TensorFlow's ``output_0``, TensorFlow.js' ``Identity``).
@@ -47,7 +55,7 @@ def compare(stage: str, got: Sequence[Tensors], expected: Sequence[Tensors], met
         for name, error in errors.items():
             if error > largest:
                 largest, worst = error, name
-        hits, count = _agreement(metric, pairs, errors)
+        hits, count = _agreement(metric, pairs, errors, boxes)
         agreeing, total = agreeing + hits, total + count
     return Comparison(stage, largest, agreeing / total if total else 1.0, worst)
 
@@ -95,11 +103,16 @@ def psnr(got: Array, expected: Array) -> float:
     return math.inf if error == 0 else 10 * math.log10(peak * peak / error)
 
 
-def _agreement(metric: str, pairs: Mapping[str, tuple[Array, Array]], errors: Mapping[str, float]) -> tuple[int, int]:
+def _agreement(
+    metric: str, pairs: Mapping[str, tuple[Array, Array]], errors: Mapping[str, float], boxes: BoxRules | None
+) -> tuple[int, int]:
     if metric == "top1":
         counts = [top1(left, right) for left, right in pairs.values() if _classes(right)]
         if counts:
             return sum(hits for hits, _ in counts), sum(rows for _, rows in counts)
+    if metric == "boxes" and boxes and (boxes.boxes in pairs or (boxes.scores is None and len(pairs) == 1)):
+        left, right = ({name: pair[side] for name, pair in pairs.items()} for side in (0, 1))
+        return match_boxes(left, right, boxes)
     if metric == "psnr":
         return int(all(psnr(left, right) >= close_decibels for left, right in pairs.values())), 1
     return int(all(error <= close_error for error in errors.values())), 1

@@ -13,7 +13,39 @@ from builder.errors import ConfigError
 if TYPE_CHECKING:
     from builder.verify.compare import Tensors
 
-metrics = ("top1", "psnr", "relative")
+metrics = ("top1", "boxes", "psnr", "relative")
+box_formats = ("xyxy", "yxyx", "xywh", "cxcywh")
+
+
+@dataclass(frozen=True, slots=True)
+class BoxRules:
+    """How outputs are read as boxes, see ``verify.boxes``.
+
+    Attributes:
+        boxes: output of shape [pictures, boxes, 4 or more]; further numbers are scores.
+        scores: output with a score, or one for each class, for every box; None: further numbers of ``boxes``.
+        classes: output with the class of every box; None: the class of the best score.
+        format: what the four numbers are, one of ``box_formats``; c is the centre.
+        classes_last: ``boxes`` has one score, and the class as its last number.
+        columns_first: ``boxes`` is [pictures, numbers, boxes].
+        min_score: least score that counts.
+        iou: least intersection over union of boxes that match.
+        nms: boxes that overlap better ones of their class by so much are dropped; None: the model has done that.
+        anchored: the four numbers are relative to anchors that are elsewhere: only like rows match.
+        most: number of boxes of a picture that count.
+    """
+
+    boxes: str
+    scores: str | None = None
+    classes: str | None = None
+    format: str = "xyxy"
+    classes_last: bool = False
+    columns_first: bool = False
+    min_score: float = 0.3
+    iou: float = 0.7
+    nms: float | None = None
+    anchored: bool = False
+    most: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +55,9 @@ class Gate:
     Attributes:
         max_error: the largest allowed max error, or None.
         min_agreement: the least allowed share (0..1) of cases that agree by ``metric``, or None.
-        metric: ``top1`` counts rows; ``psnr`` cases of at least 40 dB; ``relative`` cases of max error ≤ 0.01.
+        metric: ``top1`` counts rows; ``boxes`` is matched F1; ``psnr`` counts cases of at least 40 dB; ``relative``
+            cases of max error ≤ 0.01.
+        boxes: how outputs are read as boxes; needed by that metric.
 
     Raises:
         ConfigError: a number is out of its range, or the metric is unknown.
@@ -32,12 +66,19 @@ class Gate:
     max_error: float | None = 1e-4
     min_agreement: float | None = None
     metric: str = "top1"
+    boxes: BoxRules | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.metric not in metrics:
             raise ConfigError(
                 f"metric {self.metric!r} is unknown", where="verify.metric", hint=f"Use one of {', '.join(metrics)}"
+            )
+        if self.metric == "boxes" and self.boxes is None:
+            raise ConfigError(
+                "the metric boxes needs to know the outputs",
+                where="verify.boxes",
+                hint='Say, for example, boxes = { boxes = "detection_boxes", scores = "detection_scores" }',
             )
         if self.max_error is not None and not 0 <= self.max_error < math.inf:
             raise ConfigError(

@@ -162,7 +162,7 @@ def _judge(check: Check, job: Path) -> Verification:
                 answers = _cases(stage["cases"], content)
                 wanted = dict(check.stages).get(stage["name"])
                 references = expected if wanted is None else [_only(case, wanted) for case in expected]
-                stages.append(compare(stage["name"], answers or [], references, check.gate.metric))
+                stages.append(compare(stage["name"], answers or [], references, check.gate.metric, check.gate.boxes))
     except VerificationError as error:
         problem = problem or str(error)
     if not problem and not check.gate.admits(stages[-1]):
