@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,12 @@ def built_site(folder: Path) -> Iterator[Site]:
         (folder / name).symlink_to(root / name)
     with serve(folder) as running:
         yield running
+
+
+def for_documents(page: Page, name: str) -> None:
+    """Make the picture ``docs/images/page-NAME.jpg`` of a page, when ``SHARDPRESS_PICTURES`` asks for new ones."""
+    if os.environ.get("SHARDPRESS_PICTURES"):
+        page.screenshot(path=root / "docs" / "images" / f"page-{name}.jpg", type="jpeg", quality=72)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browsing import chromium
-from tests.paging import Witness, built_site, drawing, patience, root
+from tests.paging import Witness, built_site, drawing, for_documents, patience, root
 from tests.serving import Site
 
 pytestmark = pytest.mark.slow
@@ -125,11 +125,12 @@ def witness() -> Witness:
 
 @pytest.fixture
 def page(browser: Browser, witness: Witness) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1200, "height": 820}, locale="en-US")
+    context = browser.new_context(viewport={"width": 1200, "height": 820}, locale="en-US")
+    opened = context.new_page()
     opened.set_default_timeout(patience)
     witness.watch(opened)
     yield opened
-    opened.close()
+    context.close()
 
 
 def open_page(page: Page, site: Site, name: str) -> None:
@@ -191,6 +192,7 @@ def test_beautify_makes_of_a_photo_what_the_source_model_makes(
     assert started.value.suggested_filename == "chelsea-better.jpg"
     started.value.save_as(tmp_path / "saved.jpg")
     assert (tmp_path / "saved.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+    for_documents(page, "beautify")
     clean(witness, site)
 
 
@@ -228,6 +230,7 @@ def test_style_paints_what_the_source_model_paints(
     result = canvas(page, "#view > canvas + canvas")
     assert psnr(result, expected["style"]) > 25
     assert psnr(result, expected["small"]) < 15
+    for_documents(page, "style")
     page.locator("#strength").fill("0")
     assert np.array_equal(canvas(page, "#view > canvas + canvas"), canvas(page, "#view > canvas"))
     clean(witness, site)
@@ -271,6 +274,7 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     assert page.evaluate("JSON.parse(localStorage['shardpress-timings']).beautify.full.ms") > 330
     for one in (page, other):
         one.wait_for_function("/full: \\d+\\.\\d\\d s/.test(document.querySelector('#beautify .times').innerText)")
+    for_documents(page, "index")
     page.select_option("#network", "")
     page.get_by_role("button", name="Load beautify").click()
     page.wait_for_function("document.querySelector('#beautify .here').innerText === 'kept here'")

@@ -87,7 +87,15 @@ function row(entry, stages) {
   words.put(button, "loadname", { model: name }, "aria-label");
   action.append(button);
 
-  const tellState = async () => words.put(here, await entry.status());
+  const tellState = async () => {
+    const state = await entry.status();
+    words.put(here, state);
+    return state;
+  };
+  /** Files are kept a little later than they are used. */
+  const settle = async (tries = 10) => {
+    while ((await tellState()) !== "cached" && tries--) await new Promise((done) => setTimeout(done, 300));
+  };
   const tellTimes = () => {
     const records = Object.values(timings()[name] ?? {}).sort((a, b) => a.at - b.at);
     const last = records.at(-1);
@@ -104,7 +112,8 @@ function row(entry, stages) {
   onEvent((record) => {
     if (record.model !== name) return;
     tellTimes();
-    tellState();
+    if (record.stage === "full") settle();
+    else tellState();
   });
   button.addEventListener("click", async () => {
     button.disabled = true;
@@ -137,6 +146,8 @@ async function list() {
   });
   find("#forget").addEventListener("click", async () => {
     await caches.delete("shardpress");
+    // The loader holds what it opened until its options are set anew.
+    loader.configure({});
     words.put(status, "forgotten");
     for (const tell of tellers) tell();
   });

@@ -259,7 +259,10 @@ export function runtime() {
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("shardpress-pages") : undefined;
 /** @type {Set<(record: any) => void>} */
 const witnesses = new Set();
-channel?.addEventListener("message", ({ data }) => witnesses.forEach((tell) => tell(data)));
+channel?.addEventListener("message", ({ data }) => {
+  note(data);
+  witnesses.forEach((tell) => tell(data));
+});
 
 /**
  * Calls back with each record of the loader's `onEvent`, of this page and of others that are open.
@@ -298,23 +301,32 @@ async function bring() {
 }
 
 const journal = "shardpress-timings";
+/** @type {Record<string, Record<string, any>> | undefined} */
+let known;
 
 /** Gives the last record of each model and stage, of all pages of this site. @returns {Record<string, Record<string, any>>} */
 export function timings() {
   try {
-    return JSON.parse(localStorage.getItem(journal) ?? "{}");
+    known ??= JSON.parse(localStorage.getItem(journal) ?? "{}");
   } catch {
-    return {};
+    known = {};
   }
+  return (known ??= {});
+}
+
+/** @param {any} record */
+function note(record) {
+  const stage = record.type === "failure" ? "failure" : record.stage;
+  // What an earlier load told is over once a new one has begun.
+  const before = stage === "head" ? {} : timings()[record.model];
+  timings()[record.model] = { ...before, [stage]: record };
 }
 
 /** @param {any} record */
 function keep(record) {
-  const all = timings();
-  const stage = record.type === "failure" ? "failure" : record.stage;
-  all[record.model] = { ...all[record.model], [stage]: record };
+  note(record);
   try {
-    localStorage.setItem(journal, JSON.stringify(all));
+    localStorage.setItem(journal, JSON.stringify(timings()));
   } catch {
     // Then only pages that are open are told.
   }
