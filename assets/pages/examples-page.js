@@ -4,90 +4,97 @@
  * A section's `data-state` goes from `waiting` over `loading` and `base` to `done`, or to `failed`.
  */
 import { examples, findFace, run } from "./examples.js";
+import { bundle, explain, kilobytes, language, texts } from "./page.js";
 
-const runtimeUrl = new URL("../../node_modules/@tensorflow/tfjs/dist/tf.min.js", import.meta.url).href;
-const loaderUrl = new URL("../../dist/cdn/loader.js", import.meta.url).href;
-
-/** Brings in TensorFlow.js; the loader calls it when the first model needs it. */
-function bringRuntime() {
-  return new Promise((resolve, reject) => {
-    const script = Object.assign(document.createElement("script"), { src: runtimeUrl });
-    script.onload = () => resolve(globalThis.tf);
-    script.onerror = () => reject(new Error("TensorFlow.js is missing in node_modules. Run make build."));
-    document.head.append(script);
-  });
-}
-
-/** Gives a function that runs `make` at its first call and gives the same promise ever after. */
-function once(make) {
-  let made;
-  return () => (made ??= make());
-}
-
-const kilobytes = (bytes) => `${Math.round(bytes / 1000).toLocaleString("en")} kB`;
+const { put, text } = texts({
+  en: {
+    reading: "Reading the bundle's index…",
+    facts: "{name}: {format}, {size} kB as sent, loads when {moment}.",
+    now: "the page opens",
+    idle: "it comes into view",
+    visible: "it comes into view",
+    interaction: "you ask for it",
+    manual: "you ask for it",
+    waiting: "Waiting.",
+    loading: "Loading…",
+    bytes: "{loaded} of {total} kB ({phase})",
+    base: "Base precision, there after {after} ms, computed in {took} ms.",
+    full: "Full precision, there after {after} ms, computed in {took} ms.",
+    plain: "{text}",
+  },
+  zh: {
+    reading: "正在读取索引……",
+    facts: "{name}：{format}，传输 {size} kB，{moment}加载。",
+    now: "随页面",
+    idle: "进入视野时",
+    visible: "进入视野时",
+    interaction: "需要时",
+    manual: "需要时",
+    waiting: "等待中。",
+    loading: "加载中……",
+    bytes: "{loaded} / {total} kB（{phase}）",
+    base: "基础精度：{after} 毫秒后就绪，计算用时 {took} 毫秒。",
+    full: "完整精度：{after} 毫秒后就绪，计算用时 {took} 毫秒。",
+    plain: "{text}",
+  },
+});
 
 function fill(template, example, entry) {
   const section = template.content.cloneNode(true).firstElementChild;
   section.id = example.name;
   const part = (name) => section.querySelector(`[data-part=${name}]`);
-  part("title").textContent = example.title;
-  part("text").textContent = example.text;
-  part("facts").textContent = `${example.name}: ${entry.format}, ${kilobytes(entry.wireBytes)} as sent, loads when ${wording[entry.policy]}.`;
-  return { section, part };
+  const said = (text) => () => text[language()];
+  put(part("title"), "plain", { text: said(example.title) });
+  put(part("text"), "plain", { text: said(example.text) });
+  put(part("status"), "waiting");
+  const { name, format, wireBytes, policy } = entry;
+  put(part("facts"), "facts", { name, format, size: () => kilobytes(wireBytes), moment: () => text(policy) });
+  return { section, part, said };
 }
 
-const wording = {
-  now: "the page opens",
-  idle: "it comes into view",
-  visible: "it comes into view",
-  interaction: "you ask for it",
-  manual: "you ask for it",
-};
-
 async function runExample(example, entry, view, tools) {
-  const { section, part } = view;
-  const say = (text) => (part("status").textContent = text);
+  const { section, part, said } = view;
   section.dataset.state = "loading";
-  say("Loading…");
+  put(part("status"), "loading");
   const handle = entry.load({
     onProgress({ loaded, total, phase }) {
       Object.assign(part("progress"), { value: loaded, max: total });
-      part("bytes").textContent = `${kilobytes(loaded)} of ${kilobytes(total)} (${phase})`;
+      put(part("bytes"), "bytes", { loaded: () => kilobytes(loaded), total: () => kilobytes(total), phase });
     },
   });
   const picture = await example.open();
   const context = { picture, labels: undefined, face: undefined };
 
-  const answer = async (model, label) => {
+  const answer = async (model, stage, after) => {
     const tf = globalThis.tf;
     context.labels = handle.labels;
     const input = example.prepare?.(tf, context);
     const begun = performance.now();
     const outputs = input && run(model, input);
     const result = input ? await example.interpret(tf, outputs, context) : await handle.run(picture);
-    const milliseconds = Math.round(performance.now() - begun);
+    const took = Math.round(performance.now() - begun);
     if (input) tf.dispose([input, outputs]);
     const { elements, sentence } = example.show(result, context);
     for (const canvas of elements.filter(({ tagName }) => tagName === "CANVAS")) {
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `${example.title} ${sentence}`);
+      put(canvas, "plain", { text: () => `${said(example.title)()} ${said(sentence)()}` }, "aria-label");
     }
     part("result").replaceChildren(...elements);
-    part("answer").textContent = sentence;
-    say(`${label}, computed in ${milliseconds} ms.`);
+    put(part("answer"), "plain", { text: said(sentence) });
+    put(part("status"), stage, { after, took });
   };
 
   const begun = performance.now();
-  const since = () => `${Math.round(performance.now() - begun)} ms`;
+  const since = () => Math.round(performance.now() - begun);
   const ready = await handle.ready;
   const readyAfter = since();
   if (example.needsFace) context.face = await tools.face(picture);
   if (handle.progress.phase !== "full") {
-    await answer(ready, `Base precision, there after ${readyAfter}`);
+    await answer(ready, "base", readyAfter);
     section.dataset.state = "base";
   }
   const full = await handle.full;
-  await answer(full, `Full precision, there after ${since()}`);
+  await answer(full, "full", since());
   section.dataset.state = "done";
 }
 
@@ -116,15 +123,14 @@ function onDemand({ section, part }, policy, act) {
 async function main() {
   const status = document.querySelector("#status");
   const template = document.querySelector("#example");
-  let loader;
+  put(status, "reading");
+  let models;
   try {
-    loader = await import(loaderUrl);
+    ({ models } = await bundle());
   } catch (error) {
-    status.textContent = `There is no bundle yet: run make build, then reload this page. (${error.message})`;
+    put(status, "plain", { text: () => explain(error) });
     return;
   }
-  const { models, configure } = loader;
-  configure({ tf: once(bringRuntime) });
   let found;
   const tools = {
     face: (picture) => (found ??= models.face.load().full.then((model) => findFace(globalThis.tf, model, picture))),
@@ -138,7 +144,7 @@ async function main() {
     onDemand(view, entry.policy, () =>
       runExample(example, entry, view, tools).catch((error) => {
         view.section.dataset.state = "failed";
-        view.part("status").textContent = `Failed: ${error.message}`;
+        put(view.part("status"), "plain", { text: () => explain(error) });
         console.error(error);
       }),
     );

@@ -1,6 +1,6 @@
 /**
  * The examples. Each says what its model is fed (`prepare`), how its outputs are read (`interpret`), and what is shown
- * of that (`show`, which gives elements and one sentence). `findFace` gives the face in the picture.
+ * of that (`show`, which gives elements and one sentence). Texts are in English and Chinese. `findFace` gives the face in the picture.
  */
 import { blank, cut, fromView, greyFaceInput, loadPicture, colours, meshView, psnr, readFaces, squareInput, toPicture, viewInput, withNoise } from "./vision.js";
 
@@ -17,8 +17,11 @@ export function run(model, input) {
 
 const face = {
   name: "face",
-  title: "Where is a face?",
-  text: "BlazeFace guesses 896 boxes at once; those that are sure and do not overlap are drawn.",
+  title: { en: "Where is a face?", zh: "人脸在哪里？" },
+  text: {
+    en: "BlazeFace guesses 896 boxes at once; those that are sure and do not overlap are drawn.",
+    zh: "BlazeFace 一次给出 896 个候选框，只画出有把握且互不重叠的。",
+  },
   open: () => sample("astronaut.png"),
   prepare: (tf, { picture }) => squareInput(tf, picture, faceSize),
   interpret: (tf, outputs, { picture }) => readFaces(outputs, picture, faceSize),
@@ -29,14 +32,20 @@ const face = {
       dots(context, points, 3);
     }
     const sure = faces.map(({ score }) => `${(100 * score).toFixed(1)} %`).join(", ");
-    return { elements: [canvas], sentence: faces.length ? `Found ${faces.length}, sure to ${sure}.` : "Found no face." };
+    const sentence = faces.length
+      ? { en: `Found ${faces.length}, sure to ${sure}.`, zh: `找到 ${faces.length} 张脸，把握 ${sure}。` }
+      : { en: "Found no face.", zh: "没有找到人脸。" };
+    return { elements: [canvas], sentence };
   },
 };
 
 const mesh = {
   name: "mesh",
-  title: "The shape of a face",
-  text: "FaceMesh places 468 points on the face that the first example has found.",
+  title: { en: "The shape of a face", zh: "人脸的形状" },
+  text: {
+    en: "FaceMesh places 468 points on the face that the first example has found.",
+    zh: "FaceMesh 在第一个示例找到的脸上标出 468 个点。",
+  },
   needsFace: true,
   open: () => sample("astronaut.png"),
   prepare: (tf, { picture, face }) => viewInput(tf, picture, meshView(face), meshSize),
@@ -49,14 +58,17 @@ const mesh = {
     const { canvas, context } = copyOf(picture);
     dots(context, points, 0.9);
     const half = side / 2;
-    return { elements: [enlarged(canvas, { x: x - half, y: y - half, side }, 512)], sentence: `${points.length} points.` };
+    return { elements: [enlarged(canvas, { x: x - half, y: y - half, side }, 512)], sentence: { en: `${points.length} points.`, zh: `${points.length} 个点。` } };
   },
 };
 
 const emotion = {
   name: "emotion",
-  title: "What does a face express?",
-  text: "A classifier with 58 thousand weights looks at 64 x 64 grey pixels of the same face.",
+  title: { en: "What does a face express?", zh: "表情如何？" },
+  text: {
+    en: "A classifier with 58 thousand weights looks at 64 x 64 grey pixels of the same face.",
+    zh: "一个 5.8 万权重的分类器观察同一张脸的 64 x 64 灰度像素。",
+  },
   needsFace: true,
   open: () => sample("astronaut.png"),
   prepare: (tf, { picture, face }) => greyFaceInput(tf, picture, face.box, emotionSize),
@@ -74,28 +86,35 @@ const emotion = {
     }
     const { x, y, side } = meshView(face);
     const seen = enlarged(picture, { x: x - side / 2, y: y - side / 2, side }, 256);
-    return { elements: [seen, list], sentence: `Mostly ${rows[0].label}.` };
+    return { elements: [seen, list], sentence: { en: `Mostly ${rows[0].label}.`, zh: `主要是 ${rows[0].label}。` } };
   },
 };
 
 const upscale = {
   name: "upscale",
-  title: "Twice the resolution",
-  text: "A super-resolution network draws four pixels for each one. Left: enlarged by the browser. Right: by the model.",
+  title: { en: "Twice the resolution", zh: "两倍分辨率" },
+  text: {
+    en: "A super-resolution network draws four pixels for each one. Left: enlarged by the browser. Right: by the model.",
+    zh: "超分辨率网络把每个像素画成四个。左：浏览器放大；右：模型放大。",
+  },
   open: async () => cut(await sample("chelsea.png"), { left: 110, top: 60, right: 238, bottom: 188 }),
   prepare: (tf, { picture }) => tf.tidy(() => colours(tf, picture).expandDims(0)),
   interpret: (tf, [large]) => toPicture(tf, large),
   show(large, { picture }) {
     const before = enlarged(picture, { x: 0, y: 0, side: picture.width }, large.width);
-    const sentence = `${picture.width} x ${picture.height} became ${large.width} x ${large.height}.`;
+    const [from, to] = [picture, large].map(({ width, height }) => `${width} x ${height}`);
+    const sentence = { en: `${from} became ${to}.`, zh: `${from} 变成了 ${to}。` };
     return { elements: [before, large], sentence };
   },
 };
 
 const denoise = {
   name: "denoise",
-  title: "Take the noise out",
-  text: "A small network, trained in seconds by this repository's own recipe, on a picture it has never seen.",
+  title: { en: "Take the noise out", zh: "去除噪点" },
+  text: {
+    en: "A small network, trained in seconds by this repository's own recipe, on a picture it has never seen.",
+    zh: "本仓库自带脚本几秒训练出的小网络，用在它从未见过的图片上。",
+  },
   async open() {
     const clean = cut(await sample("coffee.png"), { left: 170, top: 90, right: 426, bottom: 282 });
     return Object.assign(withNoise(clean, 0.1), { clean });
@@ -104,18 +123,23 @@ const denoise = {
   interpret: (tf, [denoised]) => toPicture(tf, denoised),
   show(denoised, { picture }) {
     const [before, after] = [picture, denoised].map((one) => psnr(picture.clean, one).toFixed(1));
-    return { elements: [copyOf(picture).canvas, denoised], sentence: `From ${before} dB to ${after} dB (more is better).` };
+    const sentence = { en: `From ${before} dB to ${after} dB (more is better).`, zh: `从 ${before} dB 提高到 ${after} dB。` };
+    return { elements: [copyOf(picture).canvas, denoised], sentence };
   },
 };
 
 /** Its graph took and gave JPEG; `run` does what was cut off, so nothing has to be prepared or read. */
 const beautify = {
   name: "beautify",
-  title: "A livelier photo",
-  text: "The model was trained with JPEG decoding and encoding in its graph. It builds as it is: the loader's run takes the photo.",
+  title: { en: "A livelier photo", zh: "更鲜活的照片" },
+  text: {
+    en: "The model was trained with JPEG decoding and encoding in its graph. It builds as it is: the loader's run takes the photo.",
+    zh: "该模型的计算图自带 JPEG 解码和编码，按原样构建；加载器的 run 直接接收照片。",
+  },
   open: async () => cut(await sample("astronaut.png"), { left: 96, top: 0, right: 352, bottom: 256 }),
   show(after, { picture }) {
-    const sentence = `${after.width} x ${after.height} pixels, ${psnr(picture, after).toFixed(1)} dB from the photo.`;
+    const [size, change] = [`${after.width} x ${after.height}`, psnr(picture, after).toFixed(1)];
+    const sentence = { en: `${size} pixels, ${change} dB from the photo.`, zh: `${size} 像素，与原图相差 ${change} dB。` };
     return { elements: [copyOf(picture).canvas, after], sentence };
   },
 };
