@@ -34,9 +34,14 @@ def built_site(folder: Path) -> Iterator[Site]:
         yield running
 
 
+def picturing() -> bool:
+    """Tell whether ``SHARDPRESS_PICTURES`` asks for new pictures of the documents."""
+    return bool(os.environ.get("SHARDPRESS_PICTURES"))
+
+
 def for_documents(page: Page, name: str) -> None:
-    """Make the picture ``docs/images/page-NAME.jpg`` of a page, when ``SHARDPRESS_PICTURES`` asks for new ones."""
-    if os.environ.get("SHARDPRESS_PICTURES"):
+    """Make the picture ``docs/images/page-NAME.jpg`` of a page, if new ones are asked for."""
+    if picturing():
         page.screenshot(path=root / "docs" / "images" / f"page-{name}.jpg", type="jpeg", quality=72)
 
 

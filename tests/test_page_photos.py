@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browsing import chromium
-from tests.paging import Witness, built_site, drawing, for_documents, patience, root
+from tests.paging import Witness, built_site, drawing, for_documents, patience, picturing, root
 from tests.serving import Site
 
 pytestmark = pytest.mark.slow
@@ -230,7 +230,11 @@ def test_style_paints_what_the_source_model_paints(
     result = canvas(page, "#view > canvas + canvas")
     assert psnr(result, expected["style"]) > 25
     assert psnr(result, expected["small"]) < 15
-    for_documents(page, "style")
+    if picturing():
+        page.click("[data-sample=coffee]")
+        page.wait_for_function("document.querySelector('#view canvas').width > 300")
+        until_done(page)
+        for_documents(page, "style")
     page.locator("#strength").fill("0")
     assert np.array_equal(canvas(page, "#view > canvas + canvas"), canvas(page, "#view > canvas"))
     clean(witness, site)
