@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from playwright.sync_api import Page, Request
 from tests.serving import Site, serve
 
 root = Path(__file__).resolve().parents[1]
-pages = ("index.html", "beautify.html", "classify.html")
+listed = re.findall(r'file: "([^"]+)"', (root / "assets" / "pages" / "list.js").read_text(encoding="utf-8"))
+pages = ("index.html", *listed)
 patience = 240_000
 
 # A Chromium whose WebGL is drawn by the processor, and whose camera is a test picture.
