@@ -14,7 +14,7 @@ from builder.own_runtime import OwnRuntime, make_own_runtime
 from builder.pipeline import BuildOptions, Built, build_models, open_session
 from builder.progress import Progress
 from builder.report import Evidence, write_report
-from builder.verification import verify_models
+from builder.verification import verify_models, with_samples
 from builder.verify.run import Verification
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def build(
         warnings = (*_warnings(models, verified), *(own.notes if own else ()))
         if strict and warnings:
             raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
+        models = with_samples(session, models)
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
         if check:
             evidence = Evidence(models, verified, output, time.monotonic() - begun, own)

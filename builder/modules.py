@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 module_templates: Mapping[str, str] = MappingProxyType(
     {
+        "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "glue": "modules/glue.js",  # pictures in and out
         "vectors": "vectors/vectors.js",  # word vectors
     }

@@ -6,13 +6,13 @@ import hashlib
 import json
 import shutil
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from builder.bundle import make_index
+from builder.bundle import File, head_url, make_index, to_json
 from builder.cache import key_of
 from builder.convert.requests import ReferenceRequest
 from builder.errors import BuildError, ConversionError, ShardpressError, VerificationError
@@ -27,6 +27,7 @@ from builder.verify.gates import gate_of
 from builder.verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 
 vectors_module = "vectors"
+close_error = 0.01  # of devices, where build.toml states no max_error: half precision counts as right
 runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
 
 
@@ -123,6 +124,30 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
     return results
 
 
+def with_samples(session: Session, models: tuple[Built, ...]) -> tuple[Built, ...]:
+    """Put the golden samples into the heads of the models that TensorFlow.js has run, now or before."""
+    return tuple(_with_sample(session, built) for built in models)
+
+
+def _with_sample(session: Session, built: Built) -> Built:
+    sample = session.cache.record("sample", _sample_key(built))
+    if not sample:
+        return built
+    bundle = built.bundle
+    content = dict(bundle.content)
+    later = {key: content.pop(key) for key in ("stages", "shards", "weights")}
+    content |= {"sample": sample, **later}
+    blob = session.cache.put(to_json(content))
+    head = File(head_url(bundle.name, blob.sha256), blob, session.compressor.encode(blob))
+    return replace(built, bundle=replace(bundle, head=head, content=content))
+
+
+def _sample_key(built: Built) -> str:
+    """Name a model's sample: not the loader, with which it has nothing to do."""
+    limit = built.settings.verify.max_error
+    return key_of(built.bundle.head.blob.sha256, repr(limit), fingerprint("verify"))
+
+
 def _run(
     session: Session, missing: list[tuple[Built, str]], node_modules: Path | None, own: Runtime | None
 ) -> dict[str, Verification]:
@@ -138,6 +163,7 @@ def _run(
             results[job.built.bundle.name] = answer
             if answer.runtime is not None and answer.passed:
                 session.cache.put_record("verified", job.key, msgspec.to_builtins(answer))
+                session.cache.put_record("sample", _sample_key(job.built), answer.sample)
             session.progress.advance("")
         session.progress.end("")
         return results
@@ -155,6 +181,8 @@ def _lay_out(own: Runtime, work: Path) -> Path:
 def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtime: Path | None) -> list[_Job]:
     """Prepare the checks; the references of all models are computed side by side in the conversion workers."""
     import numpy as np
+
+    from builder.verify.samples import sample_inputs
 
     failures: dict[str, ShardpressError] = {}
     prepared: list[tuple[Built, str, list[dict[str, Any]], list[tuple[Path, Future[Any]]]]] = []
@@ -204,6 +232,8 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtim
             ops=built.bundle.ops.blob.path if built.bundle.ops else None,
             initial=not built.settings.weights,
             runtime=runtime,
+            sample=sample_inputs(built.bundle.inputs, built.ids_below),
+            tolerance=close_error if settings.max_error is None else settings.max_error,
         )
         jobs.append(_Job(built, key, check))
     if failures:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.render import render_loader
+from builder.modules import module_templates
+from builder.render import render_loader, render_module
 
 tests = Path(__file__).parent / "js"
 
@@ -17,6 +18,8 @@ def run_node(name: str, folder: Path) -> None:
     """Run one file of ``tests/js``, which must pass and hold tests."""
     loader = folder / "loader.mjs"
     loader.write_bytes(render_loader({"format": 1, "release": "0" * 16, "models": {}}))
+    for module in module_templates:
+        (folder / f"{module}.mjs").write_bytes(render_module(module))
     done = subprocess.run(
         ["node", "--test", "--test-reporter=tap", str(tests / name)],
         env={**os.environ, "SHARDPRESS_LOADER": str(loader)},

@@ -14,6 +14,7 @@
 //     initial: false,                   the bundle has no weights: the source model takes those it started with
 //     data: "file",                     the tensors of the cases: {name, dtype, shape, offset, bytes}
 //     cases: [[tensor, …], …],
+//     sample: [tensor, …] | null,       inputs of one more run, whose answers are kept only where the model runs at once
 //     stages: [{ name: "detect", outputs: ["scores"] }, …],   those to run by themselves, in order
 //     out: "dir" }                      gets result.json and result.bin
 //
@@ -21,6 +22,7 @@
 //   { runtime: "tfjs 4.22.0 wasm", backend: "wasm", seconds: 0.4, notes: ["…"], requests: ["assets/…", …],
 //     stages: [{ name: "detect" | "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
+//     sample: { base: [tensor, …] | undefined, full: [tensor, …], numbered: false } | null,
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //
 // Numbers lie in the files as little-endian arrays; strings each as a uint32 length and that many bytes. A model that
@@ -295,6 +297,25 @@ async function runCases(tf, model, job, data, output, wanted) {
   return answers;
 }
 
+/** Runs the golden sample; gives nothing where the model needs another way than a page's test has. */
+async function runSample(tf, model, job, data, output) {
+  const feeds = Object.fromEntries(job.sample.map((item) => [item.name, readTensor(tf, data, item)]));
+  let pairs = [];
+  try {
+    if (typeof model.executeAsync === "function") {
+      const names = Object.keys(model.modelSignature?.outputs ?? {});
+      pairs = list(model.execute({ ...feeds }, names)).map((tensor, index) => [names[index], tensor]);
+    } else pairs = runLayers(model, feeds, Object.keys(feeds));
+    const answer = [];
+    for (const [name, tensor] of pairs) answer.push(await output.add(name, tensor));
+    return answer;
+  } catch {
+    return undefined;
+  } finally {
+    tf.dispose([Object.values(feeds), pairs.map(([, tensor]) => tensor)]);
+  }
+}
+
 const opsUrl = ({ out }) => pathToFileURL(path.join(out, "ops.mjs")).href;
 
 async function runBundle(tf, job, data, output, result) {
@@ -312,12 +333,13 @@ async function runBundle(tf, job, data, output, result) {
     if (!Object.hasOwn(loader.models, job.model)) throw new Error(`the loader knows no model ${job.model}`);
     return { load: loader.models[job.model].load({}) };
   });
+  const early = {};
   handle.load.full.catch(() => {}); // asked for below; until then no unhandled rejection
   try {
     for (const { name, outputs } of job.stages ?? []) {
       watch.stage = name;
-      const early = await during(name, () => handle.load.until(name));
-      const cases = await during(name, () => runCases(tf, early, job, data, output, outputs));
+      const staged = await during(name, () => handle.load.until(name));
+      const cases = await during(name, () => runCases(tf, staged, job, data, output, outputs));
       result.stages.push({ name, cases });
       files.release(files.stages[files.stages.indexOf(name) + 1]);
     }
@@ -327,6 +349,8 @@ async function runBundle(tf, job, data, output, result) {
       const cases = await during("base", () => runCases(tf, model, job, data, output));
       collect();
       result.stages.push({ name: "base", cases });
+      if (job.sample) early.base = await runSample(tf, model, job, data, output);
+      early.lost = job.sample && !early.base;
       files.release();
     }
     watch.stage = "full";
@@ -335,6 +359,10 @@ async function runBundle(tf, job, data, output, result) {
     const cases = await during("full", () => runCases(tf, refined, job, data, output));
     result.stages.push({ name: "full", cases });
     if (job.initial) job.weights = refined.getWeights().map((tensor) => tensor.clone());
+    if (job.sample && !early.lost) {
+      const full = await runSample(tf, refined, job, data, output);
+      if (full) result.sample = { base: early.base, full, numbered: typeof refined.executeAsync !== "function" };
+    }
   } finally {
     files.release();
     handle.load.dispose();
@@ -367,6 +395,7 @@ async function attempt(tf, backend, job, notes) {
     stages: [],
     kernels: [],
     source: null,
+    sample: null,
     error: null,
   };
   watch.result = result;

@@ -77,7 +77,7 @@ def matching_files(pattern: str, base_dir: Path) -> list[Path]:
 
 
 def _seeded(spec: TensorSpec, below: int | None) -> Array:
-    shape = _shape(spec)
+    shape = declared_shape(spec)
     if math.prod(shape) > largest_elements:
         raise VerificationError(
             f"a seeded input of shape {list(shape)} would be too large",
@@ -99,7 +99,8 @@ def _seeded(spec: TensorSpec, below: int | None) -> Array:
     )
 
 
-def _shape(spec: TensorSpec) -> tuple[int, ...]:
+def declared_shape(spec: TensorSpec) -> tuple[int, ...]:
+    """Give an input's shape, unknown lengths as ``seeded_inputs`` takes them."""
     if spec.shape is None:
         return (batch,)
     return tuple(

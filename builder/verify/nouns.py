@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import ConfigError
 
@@ -113,6 +113,16 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleInput:
+    """An input of a golden sample; ``below`` 0 stands for numbers from 0 to 1, else for whole ones below it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    below: int
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One model to verify.
 
@@ -128,6 +138,8 @@ class Check:
         initial: the bundle has no weights; the source model is given the initial ones that the bundle's got.
         runtime: a bundle's own TensorFlow.js to run it with, its binaries beside it; None: the installed one.
         stages: name and outputs of the stages that answer before all outputs are there, in order.
+        sample: inputs of the golden sample to be run besides; () for none.
+        tolerance: max error that the sample allows other devices.
     """
 
     model: str
@@ -141,6 +153,8 @@ class Check:
     ops: Path | None = None
     initial: bool = False
     runtime: Path | None = None
+    sample: tuple[SampleInput, ...] = ()
+    tolerance: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +169,7 @@ class Verification:
         notes: what else to know, as a backend that could not run the model.
         seconds: time in TensorFlow.js, loading included.
         kernels: those of TensorFlow.js that ran, sorted.
+        sample: the golden sample for the head, if there is one.
     """
 
     runtime: str | None
@@ -164,3 +179,4 @@ class Verification:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     kernels: tuple[str, ...] = ()
+    sample: dict[str, Any] | None = None

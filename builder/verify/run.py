@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.errors import VerificationError
-from builder.verify.nouns import Check, Comparison, Gate, Verification
+from builder.verify.nouns import Check, Comparison, Gate, SampleInput, Verification
 
 if TYPE_CHECKING:
     from builder.verify.compare import Array, Tensors
@@ -96,6 +96,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
     data = folder / "cases.bin"
     with data.open("wb") as file:
         cases = [[_write_tensor(file, name, array) for name, array in case.items()] for case in check.cases]
+        sample = [_write_tensor(file, spec.name, array) for spec, array in _sample_tensors(check)]
     job = folder / "job.json"
     content = {
         "nodeModules": str(node_modules.resolve()),
@@ -108,6 +109,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path) -> Path:
         "source": None if check.source is None else str(check.source.resolve()),
         "initial": check.initial,
         "cases": cases,
+        "sample": sample or None,
         "stages": [{"name": name, "outputs": outputs} for name, outputs in check.stages],
         "data": str(data.resolve()),
         "out": str(folder.resolve()),
@@ -129,6 +131,24 @@ def _write_tensor(file: BinaryIO, name: str, array: Array) -> dict[str, Any]:
     offset = file.tell()
     file.write(content)
     return {"name": name, "dtype": kind, "shape": list(array.shape), "offset": offset, "bytes": len(content)}
+
+
+def _sample_tensors(check: Check) -> list[tuple[SampleInput, Array]]:
+    from builder.verify.samples import sample_tensor
+
+    return [(spec, sample_tensor(spec, position)) for position, spec in enumerate(check.sample)]
+
+
+def _sample(check: Check, found: Mapping[str, Any] | None, content: bytes) -> dict[str, Any] | None:
+    from builder.verify.samples import make_sample
+
+    if not found or not found.get("full"):
+        return None
+    base, full = (
+        None if found.get(stage) is None else [(item["name"], _read_tensor(item, content)) for item in found[stage]]
+        for stage in ("base", "full")
+    )
+    return make_sample(check.sample, base, full or [], check.tolerance, numbered=found["numbered"])
 
 
 def _run_node(node: str, jobs: Sequence[Path], timeout: float) -> str:
@@ -175,6 +195,7 @@ def _judge(check: Check, job: Path) -> Verification:
         notes=tuple(result["notes"]),
         seconds=result["seconds"],
         kernels=tuple(result["kernels"]),
+        sample=None if problem else _sample(check, result.get("sample"), content),
     )
 
 

@@ -16,7 +16,8 @@
  * @property {AbortSignal} [signal]
  * @property {(progress: Progress) => void} [onProgress]
  * @property {Priority} [priority]
- * @property {boolean} [warmup] whether to run the model once on zeros, in idle time after `ready`
+ * @property {boolean} [warmup] whether to compile and run the model once on zeros, in idle time after `ready`
+ * @property {(given: any) => any} [fallback] what `run` asks on a device that is too weak for the model
  */
 
 /** The work that all handles of one model share: it ends when the last handle has been cancelled or disposed. */
@@ -47,6 +48,10 @@ class Work {
     this.labels = undefined;
     /** @type {Glue | undefined} */
     this.glue = undefined;
+    /** @type {Sample | undefined} */
+    this.sample = undefined;
+    /** @type {Promise<unknown> | undefined} */
+    this.recovery = undefined;
     this.job = new Job(entry, true, (bytes, wire, source) => {
       this.wire += wire;
       this.tell({ loaded: this.progress.loaded + bytes, source });
@@ -78,6 +83,7 @@ class Work {
     takeOver(entry.name);
     this.labels = head.labels;
     this.glue = head.glue;
+    this.sample = head.sample;
     for (const [name, stage] of this.stages) if (!stages.includes(name)) stage.reject(this.unknown(name, stages));
     for (const name of stages) this.stage(name);
     this.named = true;
@@ -144,6 +150,8 @@ class Work {
             if (job.stopped) this.release();
             job.check();
             swap = swapper(tf, this.model, head.kind);
+            alive.add(this);
+            this.watch();
           }
         }
         if (Object.keys(fresh).length) await swap?.run(fresh, job);
@@ -206,12 +214,17 @@ class Work {
     if (this.ended) return;
     this.ended = true;
     const { name } = this.entry;
-    const { code, message, url } = (error = asModelError(error, "runtime", `Loading of ${name} failed`, { model: name }));
+    error = asModelError(error, "runtime", `Loading of ${name} failed`, { model: name });
     this.job.abort();
     if (works.get(name) === this) works.delete(name);
-    this.tell({ phase: code === "abort" ? "aborted" : "failed" });
-    emit(name, { type: "failure", code, message, url, ms: this.elapsed() });
+    this.tell({ phase: /** @type {ModelError} */ (error).code === "abort" ? "aborted" : "failed" });
+    this.tellFailure(error);
     for (const { reject } of [this.ready, this.full, ...this.stages.values()]) reject(error);
+  }
+
+  /** @param {any} error */
+  tellFailure({ code = "runtime", message, url }) {
+    emit(this.entry.name, { type: "failure", code, message, url, ms: this.elapsed() });
   }
 
   /** @param {unknown} [cause] */
@@ -220,7 +233,44 @@ class Work {
     this.fail(cancelled(this.entry.name, cause));
   }
 
+  /** Has the graphics context watched that holds the weights. */
+  watch() {
+    if (this.tf.getBackend?.() === "webgl") quiet(idle().then(() => lazy("device")).then(({ watchContext }) => watchContext(alive)));
+  }
+
+  /**
+   * Brings the weights back after their graphics context was lost.
+   *
+   * @param {Promise<unknown>} renewed
+   */
+  recover(renewed) {
+    const start = performance.now();
+    const done = async () => {
+      await renewed;
+      await this.reload();
+      emit(this.entry.name, { type: "recovery", ms: Math.round(performance.now() - start), backend: this.tf.getBackend() });
+    };
+    return (this.recovery = done().catch((error) => this.tellFailure(error)));
+  }
+
+  /** Makes all weights anew, at full precision, on the backend as it is. */
+  async reload() {
+    await this.full.promise.catch(() => {});
+    const { tf, model, entry } = this;
+    const job = new Job(entry);
+    const { head, buffers } = await entry.whole(job);
+    const fresh = await tf.io.decodeWeights(dataOf(head.weights, buffers), specsOf(head.weights));
+    const swap = swapper(tf, model, head.kind);
+    try {
+      if (this.model) await swap.run(fresh, job);
+    } finally {
+      swap.end();
+      tf.dispose(fresh);
+    }
+  }
+
   release() {
+    alive.delete(this);
     if (works.get(this.entry.name) === this) works.delete(this.entry.name);
     this.model?.dispose();
     this.model = undefined;
@@ -230,6 +280,9 @@ class Work {
 /** @type {Map<string, Work>} */
 const works = new Map();
 
+/** @type {Set<Work>} those whose models have weights */
+const alive = new Set();
+
 /** One caller's hold on a model. Handles of one model share one TensorFlow.js model, which lives until the last is disposed. */
 class Handle {
   #work;
@@ -238,13 +291,18 @@ class Handle {
   #holding = true;
   #listener = () => {};
   #waiting = new AbortController();
+  /** @type {LoadOptions["fallback"]} */
+  #fallback;
+  /** @type {Promise<boolean> | undefined} */
+  #able;
 
   /**
    * @param {Work} work
    * @param {LoadOptions} options
    */
   constructor(work, options) {
-    const { signal, onProgress, priority, when, warmup } = options;
+    const { signal, onProgress, priority, when, warmup, fallback } = options;
+    this.#fallback = fallback;
     this.#work = work;
     work.users++;
     work.holders++;
@@ -262,8 +320,9 @@ class Handle {
     /** The same model, once it has its final precision. @type {Promise<any>} */
     this.full = this.#unlessStopped(work.full);
     this.full.then(end, end);
-    if (warmup) this.ready.then((model) => warmUp(work.tf, model)).catch(() => {});
+    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.tf, work.model, idle)));
     if (signal?.aborted) abort();
+    else if (fallback && !work.entry.canRun()) this.#stop.reject(tooWeak(work.entry.name));
     else {
       occasion(work.entry.name, options, this.#waiting.signal).then(
         () => this.#using && work.begin(priority, when === "idle"),
@@ -320,8 +379,48 @@ class Handle {
    * @returns {Promise<any>} the output, or all by name where there are several
    */
   async run(given, { as = "canvas" } = {}) {
+    if (this.#fallback && !(await (this.#able ??= this.#isAble()))) return this.#fallback(given);
     const [model, { runPictures }] = await Promise.all([this.ready, lazy("glue")]);
+    await this.#work.recovery;
     return runPictures(ModelError, this.#work.tf, model, this.#work.glue ?? {}, given, as);
+  }
+
+  /** Runs the model's sample and tells how far its answer is from the right one, on the backend as it is. @returns {Promise<SelfTest>} */
+  async selfTest() {
+    const { selfTest } = await this.#device();
+    const { tf, model, sample, progress } = this.#work;
+    return selfTest(tf, model, sample, progress.phase === "full");
+  }
+
+  /** Takes the first of webgpu, webgl, wasm and cpu that the page has and on which the model answers as it should. @returns {Promise<SelfTest>} */
+  pickBackend() {
+    return this.#pick(false);
+  }
+
+  /** @param {boolean} stay whether the backend as it is will do */
+  async #pick(stay) {
+    const { pickBackend } = await this.#device();
+    const work = this.#work;
+    const result = await pickBackend(work.tf, () => this.selfTest(), () => work.reload(), stay);
+    if (!result) throw tooWeak(work.entry.name);
+    work.watch();
+    return result;
+  }
+
+  async #isAble() {
+    try {
+      return !!(await this.#pick(true));
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== "runtime") throw error;
+      return false;
+    }
+  }
+
+  /** The module of tests and warm-up, once the model is there. */
+  async #device() {
+    await this.ready;
+    await this.#work.recovery;
+    return lazy("device");
   }
 
   /**
@@ -344,3 +443,6 @@ class Handle {
     if (!--this.#work.holders) this.#work.release();
   }
 }
+
+/** @param {string} model */
+const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model}, or answers otherwise: give load a fallback`, { model });

@@ -1,6 +1,8 @@
 /** @typedef {import("./glue.js").Glue} Glue */
 /** @typedef {import("./glue.js").Picture} Picture */
 /** @typedef {import("./glue.js").PictureForm} PictureForm */
+/** @typedef {import("./device.js").Sample} Sample */
+/** @typedef {import("./device.js").SelfTest} SelfTest */
 
 /**
  * Gives a module that is only imported at first need.

@@ -81,23 +81,37 @@ class Entry {
   ioHandler() {
     return {
       load: async () => {
-        const job = new Job(this);
-        /** @type {Decoder | undefined} */
-        let decoder;
-        try {
-          const head = await job.head();
-          const { weights } = head;
-          if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no model of TensorFlow.js: use load()`, { model: this.name });
-          takeOver(this.name);
-          decoder = await openDecoder(head);
-          for (const stage of head.stages.keys()) await job.stage(head, stage, decoder.add);
-          return artifactsOf(head, weights, await decoder.take(ownersOf(weights), false));
-        } finally {
-          decoder?.close();
-          job.end();
-        }
+        const { head, buffers } = await this.whole(new Job(this));
+        return artifactsOf(head, head.weights, buffers);
       },
     };
+  }
+
+  /**
+   * Reads all of the model at full precision.
+   *
+   * @param {Job} job
+   */
+  async whole(job) {
+    /** @type {Decoder | undefined} */
+    let decoder;
+    try {
+      const head = await job.head();
+      if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no model of TensorFlow.js: use load()`, { model: this.name });
+      takeOver(this.name);
+      decoder = await openDecoder(head);
+      for (const stage of head.stages.keys()) await job.stage(head, stage, decoder.add);
+      return { head, buffers: await decoder.take(ownersOf(head.weights), false) };
+    } finally {
+      decoder?.close();
+      job.end();
+    }
+  }
+
+  /** Says whether the device has the memory for this model, as far as it tells: 16 times its bytes, and half a gigabyte. */
+  canRun() {
+    const { deviceMemory = Infinity } = /** @type {any} */ (globalThis.navigator ?? {});
+    return deviceMemory * 0x40000000 >= Math.max(0x20000000, 16 * this.bytes);
   }
 }
 

@@ -71,26 +71,3 @@ async function buildModel(tf, head, weights, buffers, model) {
     throw asModelError(error, "runtime", `TensorFlow.js cannot build ${model}`, { model });
   }
 }
-
-/**
- * Runs a model once on zeros, in idle time, so that its first real answer does not wait for shaders or memory.
- *
- * @param {any} tf
- * @param {any} model
- */
-async function warmUp(tf, model) {
-  await idle();
-  /** @type {any[]} */
-  let made = [];
-  try {
-    // An unknown first length is a batch, another one a side of a picture.
-    made = model.inputs.map((/** @type {any} */ { shape, dtype }) => {
-      return tf.zeros(shape.map((/** @type {number} */ n, /** @type {number} */ i) => (n > 0 ? n : i ? 64 : 1)), dtype);
-    });
-    made = made.concat(await (model.predictAsync ?? model.predict).call(model, made));
-  } catch {
-    // What zeros cannot go through will tell its reason to whoever runs it.
-  } finally {
-    tf.dispose(made);
-  }
-}

@@ -21,11 +21,13 @@
 /** @typedef {"high" | "normal" | "low"} Priority */
 
 /**
- * A stage that is usable (`head`, the output stages, `full`; a model without refinement has no `base`), or a failure.
+ * A stage that is usable (`head`, the output stages, `full`; a model without refinement has no `base`), weights that are back
+ * after a lost graphics context, or a failure.
  * `bytes` and `wire` count what came until then: decoded from anywhere, and as sent over the network.
  *
  * @typedef {{ type: "stage", model: string, release: string, stage: string, ms: number, bytes: number, wire: number,
  *     source: string, backend: string | undefined }
+ *   | { type: "recovery", model: string, release: string, backend: string, ms: number }
  *   | { type: "failure", model: string, release: string, code: ErrorCode, message: string, url: string | undefined, ms: number }
  * } LoadEvent
  */

@@ -2,13 +2,21 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { register } from "node:module";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 export const base = "https://cdn.test/models/";
 const folder = mkdtempSync(join(tmpdir(), "shardpress-"));
 process.on("exit", () => rmSync(folder, { recursive: true }));
 let copies = 0;
+
+// Modules that the loader imports from the bundle's address are files beside the loader.
+const place = pathToFileURL(join(dirname(process.env.SHARDPRESS_LOADER), "/")).href;
+register(`data:text/javascript,${encodeURIComponent(`export const resolve = async (name, context, next) => {
+  const found = /^https:..cdn.test.models.([a-z]+).0{16}.js$/.exec(name);
+  return found ? { url: "${place}" + found[1] + ".mjs", shortCircuit: true } : next(name, context);
+}`)}`);
 
 export const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
@@ -108,7 +116,7 @@ export function makeModel(name, { kind = "graph-model", artifacts = { modelTopol
 /** Gives a fresh loader of these models, its state its own, as the file that was rendered with another index. */
 export async function openLoader(...built) {
   const entries = built.map(({ name, item }) => [name, item]);
-  const index = { format: 1, release: "0".repeat(16), models: Object.fromEntries(entries) };
+  const index = { format: 1, release: "0".repeat(16), models: Object.fromEntries(entries), modules: { device: "0".repeat(64), glue: "0".repeat(64) } };
   const source = readFileSync(process.env.SHARDPRESS_LOADER, "utf8");
   const [before, after] = source.split("const CONFIG=");
   const value = JSON.stringify(index);
