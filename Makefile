@@ -60,6 +60,8 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/enlarge.py
 	$(PY) assets/recipes/mobilenet.py
 	$(PY) assets/recipes/style.py
+	$(PY) assets/recipes/words_en.py
+	$(PY) assets/recipes/words_zh.py
 
 .PHONY: browser
 browser: ## Only Chromium for the tests, when there is none

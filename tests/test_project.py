@@ -89,7 +89,20 @@ def test_the_package_says_its_version_and_that_it_is_typed() -> None:
 def test_examples_are_configured_and_their_labels_are_there() -> None:
     models = load_config(root / "build.toml").models
     assert set(models) == {
-        *("beautify", "classify", "denoise", "emotion", "enlarge", "face", "mesh", "pose", "style", "upscale"),
+        *(
+            "beautify",
+            "classify",
+            "denoise",
+            "emotion",
+            "enlarge",
+            "face",
+            "mesh",
+            "pose",
+            "style",
+            "upscale",
+            "words-en",
+            "words-zh",
+        ),
     }
     for model in models.values():
         assert model.labels is None or (root / model.labels).read_text().split()
