@@ -21,6 +21,7 @@ media_types = {
     ".wasm": "application/wasm",
     ".bin": "application/octet-stream",
     ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".jpg": "image/jpeg",
 }
 

@@ -315,14 +315,19 @@ find("#relate").addEventListener("submit", (event) => {
   event.preventDefault();
   relate();
 });
-for (const input of document.querySelectorAll("input[name=tongue]")) {
-  const radio = /** @type {HTMLInputElement} */ (input);
-  radio.checked = radio.value === tongue;
-  radio.addEventListener("change", () => {
-    tongue = radio.value === "zh" ? "zh" : "en";
-    clear();
-  });
+const radios = /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("input[name=tongue]"));
+
+/** @param {Tongue} chosen */
+function turnTo(chosen) {
+  tongue = chosen;
+  for (const radio of radios) radio.checked = radio.value === tongue;
+  clear();
 }
-onLanguage(() => redraw());
+for (const radio of radios) radio.addEventListener("change", () => turnTo(radio.value === "zh" ? "zh" : "en"));
+onLanguage(() => {
+  // The words follow the page's language as long as nobody has asked for one.
+  if (document.body.dataset.state === "idle") turnTo(language());
+  redraw();
+});
 new ResizeObserver(() => redraw()).observe(map);
-clear();
+turnTo(language());
