@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from builder import __version__
 from builder.bundle import count_ops
 from builder.cache import Cache, key_of, write_atomically
 from builder.config import Config
+from builder.errors import ConversionError
 from builder.evidence.advice import advise
+from builder.evidence.coarseness import advise_precision
 from builder.evidence.details import byte_details
 from builder.evidence.waterfall import simulate
+from builder.graphs.ops import supported_ops
 from builder.networks import networks
 from builder.output import Output
 from builder.own_runtime import OwnRuntime
@@ -110,9 +114,29 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
         "shards": [file.url for file in bundle.shards],
         **bytes_of,
         "waterfalls": waterfalls,
-        "advice": advise(bundle.content, bytes_of["weights"]),
+        "advice": [
+            *advise(bundle.content, bytes_of["weights"]),
+            *advise_precision(built.precision or None, bytes_of["weights"]),
+        ],
         "ops": count_ops(bundle.content),
+        "support": _support(built),
     }
+
+
+def _support(built: Built) -> dict[str, Any]:
+    """Say what of a model TensorFlow.js does not do by itself: what the page registers, and what the browser does."""
+    content = built.bundle.content
+    custom = sorted(set(count_ops(content)) & set(built.source.custom_ops))
+    lacking: list[str] | None = None
+    if content["kind"] == "graph-model":
+        with suppress(ConversionError):
+            lacking = sorted(set(count_ops(content)) - supported_ops() - set(custom))
+    browser = []
+    for side, words in (("inputs", "is decoded and fitted"), ("outputs", "is encoded")):
+        for end in (content.get("glue") or {}).get(side, []):
+            kind = end.get("type", "picture" if side == "inputs" else "data")
+            browser.append(f"{end.get('input' if side == 'inputs' else 'output', end.get('name'))}: {kind} {words}")
+    return {"custom": custom, "lacking": lacking, "browser": browser}
 
 
 def _previous(old: dict[str, Any] | None, release: str) -> dict[str, Any] | None:

@@ -12,6 +12,8 @@ import pytest
 
 from builder.cli import main
 from builder.evidence.advice import advise
+from builder.evidence.chart import rate_distortion
+from builder.evidence.coarseness import advise_precision, spread_of
 from builder.evidence.details import byte_details
 from builder.evidence.page import report_page
 from builder.evidence.treemap import Box, squarify
@@ -110,6 +112,66 @@ def test_advice_names_heavy_convolutions() -> None:
     assert repeated["kind"] == "repeated"
 
 
+def layer(name: str, bits: float, distance: float, why: str, size: int = 1000) -> dict[str, Any]:
+    return {"weight": name, "size": size, "step": 0.01, "bits": bits, "distance": distance, "why": why}
+
+
+measured = [
+    layer("plain", 3.5, 1e-3, "as coarse as its distance allows", 4000),
+    layer("fine", 7.5, 1e-2, "as fine as a byte can tell"),
+    layer("stubborn", 10.5, 0.0, "exact: a byte is too coarse"),
+]
+
+
+def test_hardly_quantizable_weights_are_named_as_measured_or_as_their_values_tell(tmp_path: Path) -> None:
+    sizes = [{"name": name, "wire_bytes": size} for name, size in (("plain", 9), ("fine", 5), ("stubborn", 7))]
+    advice = advise_precision({"weights": measured}, sizes)
+    assert [(one["weight"], one["kind"]) for one in advice] == [("stubborn", "precision"), ("fine", "precision")]
+    guesses = [{"name": "far", "wire_bytes": 1, "spread": 80.0}, {"name": "near", "wire_bytes": 1, "spread": 4.0}]
+    assert [one["weight"] for one in advise_precision(None, guesses)] == ["far"]
+    assert advise_precision(None, [{"name": "vectors", "wire_bytes": 1}]) == []
+
+
+@pytest.mark.parametrize("outlier", [None, 40.0])
+def test_how_far_the_largest_value_is_from_the_typical_is_guessed_from_exponents(outlier: float | None) -> None:
+    values = np.random.default_rng(1).normal(size=10_000).astype(np.float32)
+    if outlier:
+        values[5] = outlier * 2
+    exponents = np.bincount((values.view(np.uint32) >> 23) & 255, minlength=256)
+    wanted = np.abs(values).max() / np.sqrt(np.mean(values**2))
+    assert spread_of(exponents) == pytest.approx(wanted, rel=0.35)
+    assert spread_of(np.zeros(256)) is None
+
+
+def test_weights_lie_where_their_bits_and_their_effect_are() -> None:
+    chart = rate_distortion(measured)
+    assert chart
+    plain, fine, stubborn = (
+        next(p for p in chart["points"] if p["title"].startswith(name)) for name in ("plain", "fine", "stub")
+    )
+    assert plain["x"] < fine["x"] < stubborn["x"]
+    assert fine["y"] < plain["y"]
+    assert stubborn["y"] == chart["floor"]
+    assert plain["radius"] > fine["radius"]
+    assert [p["exact"] for p in (plain, fine, stubborn)] == [False, False, True]
+    assert rate_distortion([]) is None
+
+
+def test_the_page_shows_what_was_measured(project: Path) -> None:
+    report = read(project)
+    stage = {"stage": "base", "distance": 0.01, "agreement": 0.97, "low": 0.9, "high": 0.99, "inputs": 40}
+    report["models"]["one"]["precision"] = {"weights": measured, "stages": [stage], "met": True}
+    report["models"]["one"]["support"] = {
+        "custom": ["Twirl"],
+        "lacking": ["Qr"],
+        "browser": ["photo: picture is decoded"],
+    }
+    page = report_page({**report, "left_out": 0})
+    assert page.count("<circle") == 3
+    for words in ("90 to 99 %", "<code>Twirl</code>", "lacks <code>Qr</code>", "photo: picture is decoded"):
+        assert words in page
+
+
 def test_the_kernels_of_layers_models_are_found() -> None:
     inner = {"class_name": "Sequential", "config": {"layers": [{"class_name": "Conv2D", "config": {"name": "deep"}}]}}
     outer = {
@@ -130,6 +192,8 @@ def test_a_build_writes_the_page_and_the_same_as_data(project: Path) -> None:
     assert 0 < one["waterfalls"][0]["usable"] < one["waterfalls"][0]["full"] < one["waterfalls"][2]["full"]
     assert one["budget_bytes"] == 9000
     assert one["ops"] == {"BiasAdd": 1, "Const": 2, "Identity": 2, "MatMul": 1, "Placeholder": 1, "Softmax": 1}
+    assert one["support"]["lacking"] in ([], None)  # None: the converter's list is not installed
+    assert one["weights"][0]["spread"] is None or one["weights"][0]["spread"] > 1
     assert report["models"]["two"]["ops"] == {"Dense": 1, "InputLayer": 1}
     for word in (report["release"], "kernel", "first report", "slow-4g"):
         assert word in page

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from builder.bundle import ModelBundle
+from builder.evidence.coarseness import spread_of
 
 
 def byte_details(bundle: ModelBundle) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def byte_details(bundle: ModelBundle) -> dict[str, Any]:
     stages = bundle.content["stages"]
     weights = bundle.content["weights"]
     by_weight: dict[int, dict[str, list[float]]] = {}
+    exponents: dict[int, Any] = {}
     by_plane: dict[tuple[str, int, str], list[float]] = {}
     for file, shard in zip(bundle.shards, bundle.content["shards"], strict=True):
         content = np.frombuffer(file.blob.path.read_bytes(), np.uint8)
@@ -27,8 +29,10 @@ def byte_details(bundle: ModelBundle) -> dict[str, Any]:
         sizes = _segment_sizes(shard, len(content), weights)
         parts = []
         start = 0
-        for size in sizes:
+        for (number, plane, *_), size in zip(shard["segments"], sizes, strict=True):
             counts = np.bincount(content[start : start + size], minlength=256)
+            if plane == 0 and _codec(weights[number]) == "exact":
+                exponents[number] = exponents.get(number, 0) + counts
             shares = counts[counts > 0] / max(1, size)
             parts.append(max(1.0, float(-(shares * np.log2(shares)).sum()) * size / 8) if size else 0.0)
             start += size
@@ -52,6 +56,7 @@ def byte_details(bundle: ModelBundle) -> dict[str, Any]:
                 "bytes": int(sum(found[0] for found in places.values())),
                 "wire_bytes": round(sum(found[1] for found in places.values())),
                 "stages": {stage: round(found[1]) for stage, found in places.items()},
+                "spread": _rounded(spread_of(exponents[number])) if number in exponents else None,
             }
             for number, places in sorted(by_weight.items())
         ],
@@ -60,6 +65,10 @@ def byte_details(bundle: ModelBundle) -> dict[str, Any]:
             for (codec, plane, stage), (nbytes, wire) in sorted(by_plane.items())
         ],
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _codec(weight: Mapping[str, Any]) -> str:

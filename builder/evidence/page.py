@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from builder.evidence.chart import rate_distortion
 from builder.evidence.treemap import Box, squarify
 from builder.render import render
 from builder.units import show_size
@@ -11,6 +13,7 @@ from builder.units import show_size
 width, height = 1000.0, 420.0
 most_boxes = 120
 least_label = 44.0
+most_rows = 40
 
 
 def report_page(report: dict[str, Any]) -> str:
@@ -74,8 +77,16 @@ def _model(name: str, data: dict[str, Any], report: dict[str, Any]) -> dict[str,
         ],
         "waterfalls": [_waterfall(one) for one in data["waterfalls"]],
         "advice": [{**one, "saves": show_size(one["saves_bytes"])} for one in data["advice"]],
-        "heaviest": [{**weight, "wire": show_size(weight["wire_bytes"])} for weight in weights[:12]],
+        "heaviest": [
+            {**weight, "wire": show_size(weight["wire_bytes"]), "bits": _bits(weight)} for weight in weights[:most_rows]
+        ],
+        "chart": rate_distortion((data["precision"] or {}).get("weights", [])),
     }
+
+
+def _bits(weight: dict[str, Any]) -> float | None:
+    count = math.prod(weight["shape"])
+    return 8 * weight["wire_bytes"] / count if count and weight["dtype"] != "string" else None
 
 
 def _parts(label: str, parts: list[tuple[str, int]], box: Box, more: str = "") -> list[dict[str, Any]]:
