@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
+import sys
 import time
 import webbrowser
 from pathlib import Path
@@ -13,6 +15,7 @@ import click
 
 from builder.console import Output, error_mark, shared_options
 from builder.errors import BuildError, ShardpressError, UsageError
+from builder.examples import example_names
 
 if TYPE_CHECKING:
     from builder.pipeline import BuildOptions
@@ -144,14 +147,31 @@ def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: 
 @shared_options
 @click.option("--force", is_flag=True, help="Write over a build.toml that is there.")
 @click.option("--no-build", is_flag=True, help="Do not build once to set the budgets.")
+@click.option(
+    "--example", type=click.Choice(example_names), help="Write a small site of this kind into the folder PATHS."
+)
 def init(
-    *, paths: tuple[Path, ...], config: Path, force: bool, no_build: bool, as_json: bool, quiet: bool, verbose: int
+    *,
+    paths: tuple[Path, ...],
+    config: Path,
+    force: bool,
+    no_build: bool,
+    example: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
 ) -> None:
-    """Find models below PATHS (default: here) and write a commented build.toml for them, and sw.js for offline use."""
+    """Find models below PATHS (default: here) and write a commented build.toml for them, and sw.js for offline use.
+
+    With --example: write a page, a build.toml and a program that makes a first model.
+    """
     from builder.cache import write_atomically
     from builder.init import find_models, write_config, write_site_worker
 
     output = Output(as_json, -1 if quiet else verbose)
+    if example:
+        _write_example(example, paths, output, force=force)
+        return
     if config.exists() and not force:
         raise UsageError(
             "is there already", where=str(config), hint="Give --force to write over it, or another --config"
@@ -184,6 +204,27 @@ def init(
     output.give(
         {"ok": True, "config": str(config), "models": [{"name": one.name, "source": one.path} for one in found]}
     )
+
+
+def _write_example(name: str, paths: tuple[Path, ...], output: Output, *, force: bool) -> None:
+    from builder.examples import write_example
+    from builder.verify.run import find_node_modules
+
+    if len(paths) != 1:
+        raise UsageError(
+            f"--example takes one folder, not {len(paths)}", where="--example", hint=f"init --example {name} my-{name}"
+        )
+    folder = paths[0].absolute()
+    files = write_example(name, folder, force=force)
+    for file in files:
+        output.say(f"written: {file.relative_to(folder)}")
+    python, program = shlex.quote(sys.executable), Path(sys.argv[0]).absolute()
+    this = f"{python} {shlex.quote(str(program))}" if program.suffix == ".py" else program.name
+    packages = [] if find_node_modules(folder) else ["npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"]
+    steps = [f"cd {shlex.quote(str(folder))}", *packages, f"{python} make_model.py", f"{this} --watch"]
+    command = " && ".join(steps)
+    output.say(f"This makes the first model and shows it in the page:\n  {command}")
+    output.give({"ok": True, "files": [str(file) for file in files], "command": command})
 
 
 def _sizes(config: Path, name: str, output: Output, *, quiet: bool, verbose: int) -> dict[str, int]:
