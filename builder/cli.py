@@ -19,7 +19,7 @@ from builder.commands_deploy import commands as deploy_commands
 from builder.commands_develop import commands as develop_commands
 from builder.commands_develop import run_watch, watch_options
 from builder.config import json_schema, load_config
-from builder.console import Output, error_mark, shared_options
+from builder.console import Output, complete_models, error_mark, shared_options
 from builder.errors import BuildError, ShardpressError
 from builder.terminal import open_progress
 
@@ -29,7 +29,8 @@ interrupted = 130
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @shared_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to, instead of [build] out.")
-@click.option("--only", multiple=True, metavar="NAME", help="Build only this model; may be given several times.")
+@click.option("--only", multiple=True, metavar="NAME", shell_complete=complete_models,
+              help="Build only this model; may be given several times.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), help="Parallel conversions and compressions; default: all cores.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep earlier work.")
 @click.option("--strict", is_flag=True, help="Warnings and unverified models fail.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,16 @@ class Output:
 def error_mark() -> str:
     """Give what goes before an error, red where colours are wanted; click takes them away in pipes."""
     return "error: " if os.environ.get("NO_COLOR") else click.style("error: ", fg="red", bold=True)
+
+
+def complete_models(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Give the names of build.toml's models that begin so, for shells; nothing where there is no such file."""
+    try:
+        settings = tomllib.loads(Path(context.params.get("config") or "build.toml").read_text(encoding="utf-8"))
+        names = list(settings.get("models", {}))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -82,9 +82,10 @@ def open_progress(*, quiet: bool, verbose: int) -> Iterator[Progress]:
         yield Lines(sys.stderr)
     else:
         from rich.console import Console
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        left = (TextColumn("left"), TimeRemainingColumn(compact=True))
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *left)
         with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
             yield Bars(bars)

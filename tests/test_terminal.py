@@ -67,11 +67,28 @@ def test_a_terminal_sees_bars_that_leave_no_trace(tmp_path: Path, plain: bool) -
     assert (b"\x1b[3" in seen) is not plain
 
 
-def test_the_shell_can_complete(tmp_path: Path) -> None:
-    script = "from builder.cli import cli; cli(prog_name='shardpress')"
-    asked = {"_SHARDPRESS_COMPLETE": "bash_complete", "COMP_WORDS": "shardpress re", "COMP_CWORD": "1"}
+def completed(folder: Path, words: str) -> set[str]:
+    """Ask as bash does, at the last word."""
+    script = "import sys; sys.argv[0] = 'shardpress'; from builder.cli import main; sys.exit(main())"
+    asked = {"_SHARDPRESS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    asked |= {"PYTHONPATH": str(root)}
     command = [sys.executable, "-c", script]
     done = subprocess.run(
-        command, cwd=root, env=os.environ | asked, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=os.environ | asked, capture_output=True, text=True, timeout=60, check=True
     )
-    assert {"plain,report", "plain,releases"} <= set(done.stdout.split())
+    return set(done.stdout.split())
+
+
+def test_the_shell_can_complete_commands_options_and_models(tmp_path: Path) -> None:
+    (tmp_path / "build.toml").write_text("[models.face]\n[models.fast]\n[models.mesh]\n")
+    assert {"plain,report", "plain,releases"} <= completed(tmp_path, "shardpress re")
+    assert completed(tmp_path, "shardpress --networ") == {"plain,--network"}
+    assert completed(tmp_path, "shardpress init --example w") == {"plain,words"}
+    assert completed(tmp_path, "shardpress --only fa") == {"plain,face", "plain,fast"}
+    assert completed(tmp_path.parent, "shardpress --only fa") == set()
+
+
+def test_the_line_of_the_docs_gives_a_script_for_each_shell() -> None:
+    text = (root / "docs/development.md").read_text(encoding="utf-8")
+    for shell in ("bash", "zsh", "fish"):
+        assert f"_SHARDPRESS_COMPLETE={shell}_source shardpress" in text
