@@ -19,12 +19,15 @@ from tests.whole import assert_whole
 
 root = Path(__file__).parents[1]
 readme = (root / "README.md").read_text(encoding="utf-8")
+chinese = (root / "README.zh-CN.md").read_text(encoding="utf-8")
 run_by_ci = {"make build", "make test"}
 
 
 def commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
-    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    """Give the commands of both languages, each once."""
+    blocks = re.findall(r"```sh\n(.*?)```", readme + chinese, re.DOTALL)
+    found = [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    return list(dict.fromkeys(found))
 
 
 def test_ci_runs_the_two_commands() -> None:
@@ -40,6 +43,19 @@ def test_a_command_does_what_the_readme_says(command: str) -> None:
     done = subprocess.run([sys.executable, *words[1:]], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip()
+
+
+def test_the_chinese_readme_names_files_and_options_that_exist(tmp_path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", chinese):
+        assert (root / link).exists(), link
+    (init,) = re.findall(r"^python build.py (init .*)$", chinese, re.MULTILINE)
+    words = init.split()
+    done = subprocess.run(
+        [sys.executable, "build.py", *words[:-1], str(tmp_path / words[-1])],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / words[-1] / "build.toml").is_file()
 
 
 def test_the_readme_explains_every_option_of_a_build() -> None:
