@@ -203,7 +203,7 @@ def test_the_rendered_scripts_pass_the_type_checker(tmp_path: Path) -> None:
 
 
 uses_types = """
-import { models, configure, ModelError, type Signatures } from "my-models";
+import { models, configure, runtime, ModelError, type Signatures } from "my-models";
 import * as tf from "@tensorflow/tfjs";
 
 configure({ tf: () => import("@tensorflow/tfjs"), baseUrl: "https://cdn.test/" });
@@ -215,6 +215,10 @@ const words: tf.LayersModel = await models["words-2"].load().full;
 const output: Signatures["faces"]["outputs"] = 'a"b</script>';
 const policy: "now" = models.faces.policy;
 await tf.loadGraphModel(models.faces.ioHandler());
+const fit: boolean = models.faces.canRun() && (await faces.pickBackend()).passed;
+const weak = models.faces.load({ contract: "0", fallback: async () => 0 });
+const error: number | undefined = (await weak.selfTest()).error;
+console.log(fit, error, await runtime(), models.faces.older?.status());
 console.log(graph, boxes, words, output, policy, new Error() instanceof ModelError);
 // @ts-expect-error
 models.nobody;

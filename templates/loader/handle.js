@@ -17,6 +17,7 @@
  * @property {(progress: Progress) => void} [onProgress]
  * @property {Priority} [priority]
  * @property {boolean} [warmup] whether to compile and run the model once on zeros, in idle time after `ready`
+ * @property {string} [contract] that the page was built against: the older model where the index has it, else an error
  * @property {(given: any) => any} [fallback] what `run` asks on a device that is too weak for the model
  */
 
@@ -56,7 +57,9 @@ class Work {
       this.wire += wire;
       this.tell({ loaded: this.progress.loaded + bytes, source });
     });
-    works.set(entry.name, this);
+    /** @type {ReturnType<typeof deferred<string>>} */
+    this.contract = deferred();
+    works.set(entry, this);
   }
 
   /**
@@ -80,7 +83,11 @@ class Work {
     this.tell({ phase: "head" });
     const head = await job.head();
     const { stages } = head;
-    takeOver(entry.name);
+    takeOver(entry);
+    this.contract.resolve(head.contract);
+    // The index does not say how large an older model is.
+    const sum = (/** @type {"bytes" | "wire"} */ key) => head.shards.reduce((total, shard) => total + shard[key], entry.headBytes);
+    if (!this.progress.total) this.tell({ total: sum("bytes"), wire: sum("wire") });
     this.labels = head.labels;
     this.glue = head.glue;
     this.sample = head.sample;
@@ -216,7 +223,7 @@ class Work {
     const { name } = this.entry;
     error = asModelError(error, "runtime", `Loading of ${name} failed`, { model: name });
     this.job.abort();
-    if (works.get(name) === this) works.delete(name);
+    if (works.get(this.entry) === this) works.delete(this.entry);
     this.tell({ phase: /** @type {ModelError} */ (error).code === "abort" ? "aborted" : "failed" });
     this.tellFailure(error);
     for (const { reject } of [this.ready, this.full, ...this.stages.values()]) reject(error);
@@ -271,13 +278,13 @@ class Work {
 
   release() {
     alive.delete(this);
-    if (works.get(this.entry.name) === this) works.delete(this.entry.name);
+    if (works.get(this.entry) === this) works.delete(this.entry);
     this.model?.dispose();
     this.model = undefined;
   }
 }
 
-/** @type {Map<string, Work>} */
+/** @type {Map<Entry, Work>} */
 const works = new Map();
 
 /** @type {Set<Work>} those whose models have weights */
@@ -301,7 +308,7 @@ class Handle {
    * @param {LoadOptions} options
    */
   constructor(work, options) {
-    const { signal, onProgress, priority, when, warmup, fallback } = options;
+    const { signal, onProgress, priority, when, warmup, fallback, contract } = options;
     this.#fallback = fallback;
     this.#work = work;
     work.users++;
@@ -320,6 +327,12 @@ class Handle {
     /** The same model, once it has its final precision. @type {Promise<any>} */
     this.full = this.#unlessStopped(work.full);
     this.full.then(end, end);
+    work.contract.promise.then((found) => {
+      if (!contract || found === contract) return;
+      const { name: model } = work.entry;
+      this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page anew`, { model }));
+      this.cancel();
+    });
     if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.tf, work.model, idle)));
     if (signal?.aborted) abort();
     else if (fallback && !work.entry.canRun()) this.#stop.reject(tooWeak(work.entry.name));

@@ -3,9 +3,14 @@ class Entry {
   /**
    * @param {string} name
    * @param {any[]} item of the index
+   * @param {string} [contract] where it is an older one
    */
-  constructor(name, [sha256, headBytes, load, priority, format, bytes, wireBytes]) {
+  constructor(name, [sha256, headBytes, load, priority, format, bytes, wireBytes, ...rest], contract) {
     this.name = name;
+    this.contract = contract;
+    const [older] = rest.flatMap((item) => (item?.older ? [item.older] : []));
+    /** The last model with another contract, for pages that were built against it. @type {Entry | undefined} */
+    this.older = older && new Entry(name, [...older.slice(1), load, priority, format, 0, 0], older[0]);
     /** @type {string} */
     this.sha256 = sha256;
     /** @type {number} */
@@ -34,7 +39,9 @@ class Entry {
    * @param {LoadOptions} [options]
    */
   load(options = {}) {
-    return new Handle(works.get(this.name) ?? new Work(this), options);
+    const { older } = this;
+    const entry = older && options.contract === older.contract ? older : this;
+    return new Handle(works.get(entry) ?? new Work(entry), options);
   }
 
   /**
@@ -43,16 +50,16 @@ class Entry {
    * @returns {Promise<void>}
    */
   prefetch() {
-    const work = works.get(this.name);
+    const work = works.get(this);
     if (work?.started) return work.full.promise.then(() => {});
-    const started = prefetches.get(this.name);
+    const started = prefetches.get(this);
     if (started) return started.done;
     const job = new Job(this, true);
     const prefetch = { taken: false, end: () => {}, done: this.#prefetch(job) };
-    prefetches.set(this.name, prefetch);
+    prefetches.set(this, prefetch);
     const end = () => {
       job.end();
-      if (prefetches.get(this.name) === prefetch) prefetches.delete(this.name);
+      if (prefetches.get(this) === prefetch) prefetches.delete(this);
     };
     prefetch.done.then(() => (prefetch.taken ? end() : (prefetch.end = end)), end);
     return prefetch.done;
@@ -98,7 +105,7 @@ class Entry {
     try {
       const head = await job.head();
       if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no model of TensorFlow.js: use load()`, { model: this.name });
-      takeOver(this.name);
+      takeOver(this);
       decoder = await openDecoder(head);
       for (const stage of head.stages.keys()) await job.stage(head, stage, decoder.add);
       return { head, buffers: await decoder.take(ownersOf(head.weights), false) };
@@ -117,16 +124,16 @@ class Entry {
 
 /** @typedef {{ taken: boolean, end: () => void, done: Promise<void> }} Prefetch */
 
-/** @type {Map<string, Prefetch>} */
+/** @type {Map<Entry, Prefetch>} */
 const prefetches = new Map();
 
 /**
  * Lets go of prefetched files that a load has claimed.
  *
- * @param {string} name
+ * @param {Entry} entry
  */
-function takeOver(name) {
-  const prefetch = prefetches.get(name);
+function takeOver(entry) {
+  const prefetch = prefetches.get(entry);
   if (!prefetch) return;
   prefetch.taken = true;
   prefetch.end();

@@ -63,6 +63,6 @@ export function observe(root = document) {
       return [];
     }
     const { policy } = models[name];
-    return policy === "manual" ? [] : [models[name].load({ when: policy, target })];
+    return policy === "manual" ? [] : [models[name].load({ when: policy, target, contract: target.dataset.contract })];
   });
 }
