@@ -1,9 +1,10 @@
 """Deploys against `aws s3 sync` and `rclone sync` on one S3 server on loopback, each after a fresh checkout.
 
-    python bench/deploy.py [--aws PATH] [--chaos SECONDS]
+    python bench/deploy.py [--aws PATH] [--chaos SECONDS | --catalogue MODELS]
 
 ``--aws`` is an aws-cli in an environment of its own (its botocore is another one). ``--chaos`` runs the test's chaos
-for longer instead. A fresh checkout is played by giving all files the time of now.
+for longer instead, ``--catalogue`` plans a catalogue of that many models of 20 shards each: fresh, unchanged, one model
+changed, all changed. A fresh checkout is played by giving all files the time of now.
 """
 
 from __future__ import annotations
@@ -25,16 +26,19 @@ sys.path.insert(0, str(root))
 from tests import s3_server  # noqa: E402
 from tests.chaos import chaos  # noqa: E402
 from tests.deploying import change, project  # noqa: E402
+from tests.models import write_model  # noqa: E402
 
 models = 40
 width = 8000  # floats in eight columns: 256 kB a model
 rounds = 3
+catalogue_width = 610  # floats in eight columns: 19.5 kB a model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--aws", help="an aws-cli to compare with")
     parser.add_argument("--chaos", type=float, metavar="SECONDS", help="only let deployers and faults loose")
+    parser.add_argument("--catalogue", type=int, metavar="MODELS", help="only plan a large catalogue")
     chosen = parser.parse_args()
     os.environ["PATH"] = str(Path(sys.executable).parent)  # without Node: no verification
     with tempfile.TemporaryDirectory() as name, s3_server.seaweed(Path(name) / "seaweed") as server:
@@ -42,11 +46,54 @@ def main() -> None:
         if chosen.chaos:
             tally = chaos(server, folder, chosen.chaos, int(time.time()))
             print(f"{tally.checks} checks, {len(tally.violations)} violations, generation {tally.generations}")
-            print(f"{tally.kills} kills, faults {tally.faults}, statuses {tally.statuses}")
+            print(f"{tally.kills} kills, {tally.broken_prunes} of them of prunes that held the lease")
+            print(f"faults {tally.faults}, statuses {tally.statuses}")
             for violation in tally.violations:
                 print(violation)
             sys.exit(bool(tally.violations))
+        if chosen.catalogue:
+            plan_catalogue(server, folder, chosen.catalogue)
+            return
         compare(server, folder, chosen.aws)
+
+
+def plan_catalogue(server: s3_server.S3, folder: Path, count: int) -> None:
+    """Time plans, each in a process of its own as a pipeline runs it; the deploys between them are not timed."""
+    server.client().create_bucket(Bucket="catalogue")
+    table = f'[targets.t]\ntype = "s3"\nbucket = "catalogue"\nendpoint_url = "{server.url}"\naddressing = "path"\n'
+    seeds = {f"m{number}": number + 1 for number in range(count)}
+    begun = time.monotonic()
+    make_catalogue(folder, seeds, table)
+    cdn = folder / "dist" / "cdn" / "assets"
+    heads, shards = (sum(1 for _ in cdn.glob(f"*.{kind}")) for kind in ("json", "bin"))
+    print(f"{heads} models, {shards} shards (made in {time.monotonic() - begun:.0f} s)\n")
+    print("plan of             seconds   of it without imports   requests   objects to write")
+    plan_once(folder, "first release")
+    timed([sys.executable, str(root / "build.py"), "deploy", "--json", "--no-verify"], folder)
+    plan_once(folder, "nothing changed")
+    make_catalogue(folder, {**seeds, "m0": 100_001}, table)
+    plan_once(folder, "one changed")
+    make_catalogue(folder, {name: seed + 200_000 for name, seed in seeds.items()}, table)
+    plan_once(folder, "all changed")
+
+
+def plan_once(folder: Path, name: str) -> None:
+    fresh_checkout(folder)
+    seconds, text = timed([sys.executable, str(root / "build.py"), "deploy", "--dry-run", "--json"], folder)
+    document = json.loads(text)
+    writes = sum(action["do"] != "skip" for action in document["actions"])
+    print(
+        f"{name:18}  {seconds:7.2f}   {document['seconds']:21.2f}   {document['requests']:8}   {writes:16}", flush=True
+    )
+
+
+def make_catalogue(folder: Path, seeds: dict[str, int], table: str) -> None:
+    """Write models of 20 shards each and build them."""
+    for name, seed in seeds.items():
+        write_model(folder / name, width=catalogue_width, seed=seed)
+    tables = "\n".join(f'[models.{name}]\nsource = "{name}/model.json"' for name in seeds)
+    (folder / "build.toml").write_text(f'[build]\nshard_bytes = "1 KiB"\n{tables}\n{table}')
+    timed([sys.executable, str(root / "build.py"), "-q", "--fast"], folder)
 
 
 def compare(server: s3_server.S3, folder: Path, aws: str | None) -> None:

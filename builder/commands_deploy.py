@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,9 @@ def deploy(
     if dry_run:
         plan = plan_deploy(deployer, local, choice)
         output.say(_show_plan(plan, chosen, verbose))
-        output.give({"ok": True, "dry_run": True, **_plan_data(plan, chosen)})
+        seconds = time.monotonic() - begun
+        facts = {**_plan_data(plan, chosen), "seconds": seconds, **_traffic(chosen)}
+        output.give({"ok": True, "dry_run": True, **facts})
         return
 
     def confirm(plan: Plan) -> bool:
@@ -302,7 +305,36 @@ def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, qui
         raise StoreError("pages may not read this bucket", where=chosen.store.place, hint=wrong[0].advice)
 
 
-commands = (deploy, releases, rollback, verify, prune, bucket)
+@click.command()
+@shared_options
+@click.option("--out", type=click.Path(path_type=Path), help="The build's folder, instead of [build] out.")
+@click.option(
+    "--compare-with",
+    "base",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The manifest.json of another build; one that does not exist compares with nothing.",
+)
+def sizes(*, config: Path, out: Path | None, base: Path | None, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Print how large each model is, and how that changed, as a Markdown table for a pull request."""
+    from builder.config import load_config
+    from builder.deploy.sizes import compare_sizes, markdown
+
+    output = Output(as_json, -1 if quiet else verbose)
+    folder = out
+    if folder is None:
+        settings = load_config(config)
+        folder = settings.folder / settings.build.out
+    if base is not None and not base.exists():
+        click.echo(f"warning: {base} does not exist, so nothing is compared", err=True)
+    found = compare_sizes(folder / "manifest.json", base)
+    table = markdown(found)
+    output.say(table)
+    output.give({"ok": True, **asdict(found)})
+    _add_to_summary(table)
+
+
+commands = (deploy, releases, rollback, verify, prune, bucket, sizes)
 
 
 def _open(settings: Any, name: str | None, *, unsafe: bool) -> tuple[Target, Deployer]:
@@ -423,9 +455,6 @@ def _summarise(done: Deployed, target: Target, checked: Checked | None) -> None:
     """Add a table to the summary that GitHub shows with a job."""
     from builder.units import show_size
 
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return
     counts = {
         kind: sum(action.do == kind for action in done.plan.actions) for kind in ("put", "overwrite", "headers", "skip")
     }
@@ -439,8 +468,14 @@ def _summarise(done: Deployed, target: Target, checked: Checked | None) -> None:
         f"| `{done.release}` | {show_size(done.plan.nbytes)} | {numbers} | {problems} |",
         "",
     ]
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+    _add_to_summary("\n".join(lines))
+
+
+def _add_to_summary(text: str) -> None:
+    """Add to what GitHub shows with a job, if this runs in one."""
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
 
 
 def _time(seconds: float) -> str:

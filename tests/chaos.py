@@ -1,4 +1,4 @@
-"""Deployers that are killed at random instants behind a faulty proxy, and a reader that never stops looking."""
+"""Deployers and pruners, killed at random instants behind a faulty proxy, and a reader that never stops looking."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ from tests.deploying import assert_live, change, project
 from tests.fault_proxy import faulty
 
 root = Path(__file__).parents[1]
+# The same prune, but a killed one keeps everybody away for seconds rather than for more than a minute.
+prune_quickly = f"""
+import sys
+sys.path.insert(0, {str(root)!r})
+from builder.cli import main
+from builder.deploy import prune
+prune.lease_seconds, prune.work_seconds = 8, 1.0
+sys.exit(main(sys.argv[1:]))
+"""
 variants = 4
 table = """
 [targets.test]
@@ -42,6 +51,7 @@ class Tally:
     releases: set[str] = field(default_factory=set)
     statuses: dict[int, int] = field(default_factory=dict)
     kills: int = 0
+    broken_prunes: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,7 +89,7 @@ def chaos(server: s3_server.S3, folder: Path, seconds: float, seed: int, *, rate
             threading.Thread(target=_read, args=(store, tally, over)),
             threading.Thread(target=_deploy, args=(folder, "a", tally, over, random.Random(seed + 1))),
             threading.Thread(target=_deploy, args=(folder, "b", tally, over, random.Random(seed + 2))),
-            threading.Thread(target=_prune, args=(folder, tally, over)),
+            threading.Thread(target=_prune, args=(folder, store, tally, over)),
         ]
         for thread in threads:
             thread.start()
@@ -105,21 +115,24 @@ def _build_variants(folder: Path) -> None:
 
 def _run(folder: Path, words: list[str], patience: float | None) -> int:
     """Run a command, killed when it takes longer than ``patience``; give its status."""
-    command = [sys.executable, str(root / "build.py"), *words]
+    process = _start(folder, [str(root / "build.py"), *words])
+    try:
+        return process.wait(timeout=patience)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        return process.wait(timeout=60)
+
+
+def _start(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
     with (folder / "errors.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
+        return subprocess.Popen(
+            [sys.executable, *words],
             cwd=folder,
             env=s3_server.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
-    try:
-        return process.wait(timeout=patience)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        return process.wait(timeout=60)
 
 
 def _deploy(folder: Path, name: str, tally: Tally, over: threading.Event, chance: random.Random) -> None:
@@ -131,10 +144,21 @@ def _deploy(folder: Path, name: str, tally: Tally, over: threading.Event, chance
         tally.note(_run(folder, words, patience))
 
 
-def _prune(folder: Path, tally: Tally, over: threading.Event) -> None:
-    """Prune now and then; a killed one would keep everybody away for its whole lease, which the unit tests cover."""
-    while not over.wait(3.0):
-        tally.note(_run(folder, ["prune", "-q"], None))
+def _prune(folder: Path, store: S3Store, tally: Tally, over: threading.Event) -> None:
+    """Prune now and then, and kill every other prune that got its lease, in the middle of its deletes."""
+    leases = 0
+    while not over.wait(1.0):
+        process = _start(folder, ["-c", prune_quickly, "prune", "-q"])
+        seen = False
+        while process.poll() is None:
+            found = store.get("loader.js")
+            if not seen and found is not None and split_pointer(found[0])[1].lease is not None:
+                seen = True
+                leases += 1
+                if leases % 2:
+                    process.send_signal(signal.SIGKILL)
+                    tally.broken_prunes += process.wait(timeout=60) == -signal.SIGKILL
+        tally.note(process.wait(timeout=60))
 
 
 def _read(store: S3Store, tally: Tally, over: threading.Event) -> None:

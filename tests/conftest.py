@@ -6,6 +6,8 @@ import signal
 
 from hypothesis import settings
 
+from tests.secrets import pytest_configure  # noqa: F401 the plugin that looks for credentials
+
 # A busy machine is no failure: speed is measured in bench/, never in tests.
 settings.register_profile("shardpress", deadline=None)
 settings.load_profile("shardpress")

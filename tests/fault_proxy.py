@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+unknown = b"<Error><Code>NotImplemented</Code><Message>A header you provided implies that.</Message></Error>"
+exists = b"<Error><Code>FileAlreadyExists</Code><Message>The object exists.</Message></Error>"
 kinds = ("unavailable", "reset", "slow", "truncated", "lost")
 
 
@@ -31,6 +33,7 @@ class Proxy:
     lock: threading.Lock = field(default_factory=threading.Lock)
     choose: Callable[[str, str], str] | None = None
     released: threading.Event = field(default_factory=threading.Event)
+    forbid_header: str = ""
 
     def draw(self, verb: str, path: str) -> str:
         """Give what goes wrong with a request, or ""; ``choose`` decides where it is set."""
@@ -69,6 +72,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if kind == "slow":
             time.sleep(0.3)
+        if self.proxy.forbid_header and self._dialect(body):
+            return
         status, headers, content = self._forward(body)
         if kind == "lost":
             self._hang_up()
@@ -86,6 +91,21 @@ class Handler(BaseHTTPRequestHandler):
             self._hang_up()
         else:
             self._answer(status, headers, content)
+
+    def _dialect(self, body: bytes) -> bool:
+        """Speak as stores do that know no conditions but a header of their own; tell whether that was the answer."""
+        if self.headers.get("If-Match") or self.headers.get("If-None-Match"):
+            self._answer(501, {"Content-Length": str(len(unknown)), "Content-Type": "application/xml"}, unknown)
+            return True
+        if self.command != "PUT" or self.headers.get(self.proxy.forbid_header) != "true":
+            return False
+        self.headers["If-None-Match"] = "*"  # not among the signed headers, so the signature still holds
+        status, headers, content = self._forward(body)
+        if status == 412:
+            status, content = 409, exists
+            headers = {"Content-Length": str(len(exists)), "Content-Type": "application/xml"}
+        self._answer(status, headers, content)
+        return True
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -136,9 +156,16 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def faulty(upstream: str, *, rate: float, seed: int) -> Iterator[Proxy]:
-    """Stand before ``upstream`` until the block ends."""
-    proxy = Proxy("", rate, random.Random(seed))
+def faulty(upstream: str, *, rate: float, seed: int, forbid_header: str = "") -> Iterator[Proxy]:
+    """Stand before ``upstream`` until the block ends.
+
+    Args:
+        upstream: address of a real server.
+        rate: share of requests that go wrong.
+        seed: of the chances.
+        forbid_header: play a store that refuses conditions, and honours this header instead.
+    """
+    proxy = Proxy("", rate, random.Random(seed), forbid_header=forbid_header)
     server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": proxy, "port": urlsplit(upstream).port}))
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -109,6 +109,7 @@ def seaweed(folder: Path) -> Iterator[S3]:
         "-dir=" + str(data), "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}",
         f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
         "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-s3.autoCreateBucket=false",
+        "-master.telemetry=false",
         f"-s3.config={config}",
     ]  # fmt: skip
     with _running([tool("weed"), "mini", *arguments], f"http://127.0.0.1:{port}", folder / "weed.log") as server:

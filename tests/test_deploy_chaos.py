@@ -19,6 +19,7 @@ def test_no_reader_ever_sees_half_a_release(tmp_path: Path, monkeypatch: pytest.
     assert tally.violations == []
     assert tally.checks > 20
     assert tally.kills > 3
+    assert tally.broken_prunes > 0
     assert tally.generations > 3
     assert len(tally.releases) > 2
     assert sum(tally.faults.values()) > 10

@@ -255,6 +255,45 @@ class Interrupted(DirectoryStore):
         return super().swap(key, content, tag)
 
 
+def test_a_release_of_nothing_but_another_offline_worker_is_one(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = answer(capsys, folder, "deploy")
+    old = state_of(store_of(folder))["worker"]
+    monkeypatch.setattr("builder.output.render_worker", lambda: b"// another worker\n")
+    build(folder)
+    local = read_local(folder / "dist")
+    assert local.worker.url != old
+    done = answer(capsys, folder, "deploy")
+    assert (done["release"], done["idle"], done["changed"]) == (first["release"], False, True)
+    assert [action["key"] for action in done["actions"] if action["do"] == "put"] == [local.worker.url]
+    assert state_of(store_of(folder))["worker"] == local.worker.url
+    assert (folder / "public" / old).exists(), "sites that name the old one keep it"
+    assert answer(capsys, folder, "deploy")["idle"]
+    (folder / "public" / local.worker.url).write_bytes(b"// torn")
+    assert f"{local.worker.url}: is not what is said of it" in _complaint(capsys, folder)
+    (folder / "public" / local.worker.url).unlink()
+    assert local.worker.url in _complaint(capsys, folder)
+    assert run(folder, "deploy", "--repair") == 0
+    assert run(folder, "verify") == 0
+
+
+def _complaint(capsys: pytest.CaptureFixture[str], folder: Path) -> str:
+    capsys.readouterr()
+    assert run(folder, "verify") == 4
+    return capsys.readouterr().err
+
+
+def test_every_module_beside_the_loader_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy") == 0
+    modules = [file.url for file in read_local(folder / "dist").modules]
+    assert modules
+    for url in modules:
+        (folder / "public" / url).unlink()
+        assert url in _complaint(capsys, folder)
+        assert run(folder, "deploy", "--repair") == 0
+
+
 def test_of_two_deploys_of_one_model_one_wins_and_the_other_is_told(folder: Path) -> None:
     run(folder, "deploy")
     change(folder, "a", 7)

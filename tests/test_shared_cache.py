@@ -18,6 +18,7 @@ from builder.stores.s3 import Location, S3Store
 from builder.stores.shared import SharedCache, open_shared
 from tests import s3_server
 from tests.models import write_model
+from tests.secrets import wrong_secret
 from tests.test_deploy_s3 import credentials
 
 
@@ -276,7 +277,7 @@ def test_a_build_does_without_its_shared_cache(
     if trouble == "offline":
         url = f"http://127.0.0.1:{s3_server.free_port()}"
     elif trouble == "denied":
-        credentials(monkeypatch, secret="wrong-secret-word")
+        credentials(monkeypatch, secret=wrong_secret)
     elif trouble == "no bucket":
         bucket = "nowhere"
     else:
@@ -292,5 +293,5 @@ def test_a_build_does_without_its_shared_cache(
         "reader": "gets nothing new: access is denied",
     }[trouble]
     assert what in found[0]
-    assert "wrong-secret-word" not in json.dumps(result)
+    assert wrong_secret not in json.dumps(result)
     assert built(folder, capfd)["release"] == result["release"]

@@ -240,7 +240,8 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
         if not (base and choice.only):
             live = msgspec.structs.replace(live, headers=deployer.form.hash)
         tool = base.state.tool if base and choice.only and newer(base.state.tool, local.tool) else local.tool
-        deployer.swap(plan.loader, msgspec.structs.replace(live, tool=tool), base.tag if base else None)
+        live = msgspec.structs.replace(live, tool=tool, worker=plan.worker)
+        deployer.swap(plan.loader, live, base.tag if base else None)
 
     work = [action for action in plan.actions if action.do in ("put", "overwrite", "headers")]
     progress.begin("", "upload", len(work))

@@ -12,10 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from builder.bundle import head_url, loader_name, module_urls, ops_url, pinned_url, read_index, shard_urls
+from builder.bundle import (
+    head_url,
+    immutable_name,
+    loader_name,
+    module_urls,
+    ops_url,
+    pinned_url,
+    read_index,
+    shard_urls,
+)
 from builder.deploy.headers import headers_for
 from builder.deploy.plan import is_older
-from builder.deploy.pointer import loader_hash, split_pointer
+from builder.deploy.pointer import digits_of, loader_hash, split_pointer
 from builder.deploy.targets import Target
 from builder.errors import FormatError, StoreError
 from builder.stores import TargetStore
@@ -144,7 +153,7 @@ def check_live(
         content, headers = site.fetch(pointer)
         problems += [Problem(pointer, what) for what in site.complaints(pointer, headers)]
         again, _ = site.fetch(pointer, origin=False)
-        loader, _state = split_pointer(content)
+        loader, state = split_pointer(content)
         index = read_index(loader)
     except (StoreError, FormatError) as error:
         return Checked("", 0, 0, (Problem(pointer, str(error)),))
@@ -153,7 +162,10 @@ def check_live(
     live = loader_hash(loader)
     if expected and live != expected:
         problems.append(Problem(pointer, f"release {live} is live, not {expected}"))
-    files = [(pinned_url(live), live, -1), *((url, digest, -1) for url, digest in module_urls(index).items())]
+    code = {pinned_url(live): live, **module_urls(index)}
+    if immutable_name.fullmatch(state.worker):
+        code[state.worker] = digits_of(state.worker)
+    files = [(url, digest, -1) for url, digest in code.items()]
     with ThreadPoolExecutor(fetchers) as pool:
         heads = [
             head

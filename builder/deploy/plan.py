@@ -74,6 +74,7 @@ class Plan:
         base: the pointer it starts from.
         loader: the release's loader.
         stock: its stock copies.
+        worker: address of its offline worker.
         actions: in order.
         notes: sentences the user should read.
         idle: there is nothing to do.
@@ -82,6 +83,7 @@ class Plan:
     base: Pointer | None
     loader: bytes
     stock: Mapping[str, str]
+    worker: str
     actions: tuple[Action, ...]
     notes: tuple[str, ...]
     idle: bool
@@ -121,11 +123,13 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     pointer_there = base is not None and (choice.preview == "" or _preview_there(base, choice.preview, loader))
     same = base is not None and loader == (base.loader if not choice.preview else loader)
     headers_same = base is not None and (base.state.headers == form.hash or bool(choice.only))
-    if pointer_there and same and headers_same and not choice.repair and base and stock == base.stock:
-        return Plan(base, loader, stock, (), notes, idle=True)
+    worker = local.worker.url if code is local.loader or not base else base.state.worker
+    rest_same = base is not None and stock == base.stock and (bool(choice.preview) or worker == base.state.worker)
+    if pointer_there and same and headers_same and rest_same and not choice.repair:
+        return Plan(base, loader, stock, worker, (), notes, idle=True)
     known = _known(local, base, live, touched, old_heads)
-    modules = local.modules if code is local.loader else ()
-    files = [local.worker, *modules, *(file for name in touched for file in _files(local, name))]
+    code_files = (local.worker, *local.modules) if code is local.loader else ()
+    files = [*code_files, *(file for name in touched for file in _files(local, name))]
     uploads = list(form.uploads(local.root, files))
     distrust = choice.repair or not headers_same
     actions = _decide(uploads, known, store, base, distrust=distrust)
@@ -136,9 +140,9 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     elif base is None:
         actions.append(Action("swap", loader_name, "first release", len(loader)))
     else:
-        why = "makes the release live" if not same else "notes the changed headers"
+        why = "makes the release live" if not same else "notes what changed beside the loader"
         actions.append(Action("swap", loader_name, why, len(loader)))
-    return Plan(base, loader, stock, tuple(sorted(actions, key=_rank)), notes, idle=False)
+    return Plan(base, loader, stock, worker, tuple(sorted(actions, key=_rank)), notes, idle=False)
 
 
 def _touched(local: Local, only: tuple[str, ...]) -> tuple[str, ...]:
@@ -226,8 +230,8 @@ def _known(
     touched: Iterable[str],
     old_heads: Mapping[str, dict[str, Any] | None],
 ) -> set[str]:
-    """Give the addresses that the live release names, among modules and those of the touched models."""
-    known = set(module_urls(base.index)) if base else set()
+    """Give the addresses that the live release names, among modules, worker and those of the touched models."""
+    known = {base.state.worker, *module_urls(base.index)} if base else set()
     for name in touched:
         if name not in live:
             continue

@@ -64,6 +64,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         releases: newest first, in order of deployment; the live one among them.
         lease: of a prune under way.
         previews: by name.
+        worker: address of the offline worker that goes with the release.
     """
 
     generation: int = 0
@@ -74,6 +75,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     releases: tuple[Release, ...] = ()
     lease: Lease | None = None
     previews: dict[str, Preview] = {}
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,11 @@ def join_pointer(loader: bytes, state: State) -> bytes:
 def loader_hash(loader: bytes) -> str:
     """Name a release by its loader."""
     return hashlib.sha256(loader).hexdigest()[:hash_digits]
+
+
+def digits_of(url: str) -> str:
+    """Give the digits of its hash that an immutable file's address holds."""
+    return url.rsplit(".", 2)[1]
 
 
 def fetch_loader(store: TargetStore, digest: str) -> bytes | None:

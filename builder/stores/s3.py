@@ -398,6 +398,8 @@ class S3Store:
         elif status in {401, 403}:
             what = f"access is denied ({code or status}) for {action}"
             hint = "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed"
+        elif status == 500:
+            hint = "Run the command again; if that does not help, see whether the store's disk is full"
         elif status == 507 or "Storage" in code or "Quota" in code:
             what, hint = f"the store is full ({code or status})", "Free some space, e.g. with `prune`"
         return StoreError(what, where=self.place + key, hint=hint)
