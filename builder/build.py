@@ -18,7 +18,7 @@ from builder.verification import verify_models, with_samples
 from builder.verify.run import Verification
 
 if TYPE_CHECKING:
-    from builder.convert.pool import ConversionPool
+    from builder.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def build(
     *,
     strict: bool,
     check: bool = True,
-    pool: ConversionPool | None = None,
+    pool: Workers | None = None,
 ) -> BuildResult:
     """Build into ``out``.
 
@@ -59,7 +59,7 @@ def build(
         progress: told of the work.
         strict: warnings fail.
         check: have TensorFlow.js run the models first, and report what there is to know of them.
-        pool: conversion workers that stay, or None.
+        pool: workers that stay, or None.
 
     Raises:
         ShardpressError: something failed; what was published in ``out`` before is as it was.

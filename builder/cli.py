@@ -32,6 +32,7 @@ interrupted = 130
 @click.option("--only", multiple=True, metavar="NAME", shell_complete=complete_models,
               help="Build only this model; may be given several times.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), help="Parallel conversions and compressions; default: all cores.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Work on the Dask cluster of this scheduler.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep earlier work.")
 @click.option("--strict", is_flag=True, help="Warnings and unverified models fail.")
 @click.option("--fast", is_flag=True, help="Compress quickly (brotli 5), for development.")
@@ -54,6 +55,7 @@ def _build(
     out: Path | None,
     only: tuple[str, ...],
     jobs: int | None,
+    scheduler: str,
     no_cache: bool,
     strict: bool,
     fast: bool,
@@ -71,7 +73,12 @@ def _build(
     output = Output(as_json, -1 if quiet else verbose)
     begun = time.monotonic()
     options = BuildOptions(
-        only=only, jobs=jobs or os.cpu_count() or 1, use_cache=not no_cache, fast=fast, compare=compare
+        only=only,
+        jobs=jobs or os.cpu_count() or 1,
+        use_cache=not no_cache,
+        fast=fast,
+        compare=compare,
+        scheduler=scheduler,
     )
     if watch:
         opener = partial(open_progress, quiet=quiet, verbose=verbose)

@@ -1,15 +1,18 @@
 """Brotli and gzip copies of files, kept only where they pay, made over all cores.
 
-Both libraries release Python's lock while they work, so threads do. At most one shard a thread is in memory.
+Both libraries release Python's lock while they work, so threads do; a cluster's workers may do it instead. At most one
+shard a worker is in memory.
 """
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import brotli
 
@@ -31,6 +34,22 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class CompressRequest:
+    """Compress this file, with brotli at this quality."""
+
+    path: Path
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """A file's encodings, None where one does not pay."""
+
+    br: bytes | None
+    gzip: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Compressor:
     """Makes encodings.
 
@@ -38,11 +57,13 @@ class Compressor:
         cache: keeps them.
         jobs: threads.
         fast: brotli 5 instead of 11, for development.
+        submit: has a function run on a request, as ``Workers.submit`` does; None: threads of its own.
     """
 
     cache: Cache
     jobs: int
     fast: bool = False
+    submit: Callable[[Callable[[Any], Any], Any], Future[Any]] | None = None
 
     @property
     def quality(self) -> int:
@@ -61,17 +82,23 @@ class Compressor:
 
         Args:
             blobs: what to encode.
-            done: called after each, from several threads.
+            done: called after each.
         """
         unique = {blob.sha256: blob for blob in blobs}
-
-        def work(blob: Blob) -> Mapping[str, Encoded]:
-            encodings = self.encode(blob)
-            done(blob)
-            return encodings
-
-        with ThreadPoolExecutor(self.jobs) as pool:
-            return dict(zip(unique, pool.map(work, unique.values()), strict=True))
+        pending: dict[Future[Any], Blob] = {}
+        with ExitStack() as stack:
+            submit = self.submit or stack.enter_context(ThreadPoolExecutor(self.jobs)).submit
+            stack.callback(lambda: [future.cancel() for future in pending])
+            for blob in unique.values():
+                if self._known(blob) is None:
+                    pending[submit(compress_file, CompressRequest(blob.path, self.quality))] = blob
+                else:
+                    done(blob)
+            for future in as_completed(list(pending)):
+                blob = pending.pop(future)
+                self._keep(blob, future.result())
+                done(blob)
+        return {sha256: self.encode(blob) for sha256, blob in unique.items()}
 
     def names(self, blobs: Iterable[Blob]) -> list[str]:
         """Give the names under which the cache has some blobs and what is known of their encodings."""
@@ -79,14 +106,26 @@ class Compressor:
 
     def encode(self, blob: Blob) -> Mapping[str, Encoded]:
         """Give the encodings of one blob that pay."""
-        quality, labels = self.quality, self.labels
-        known = {name: self.cache.find_variant(blob, label) for name, label in labels.items()}
-        if not all(known.values()):
-            content = blob.path.read_bytes()
-            for name, made in (("br", compress_brotli(content, quality)), ("gzip", compress_gzip(content))):
-                self.cache.put_variant(blob, labels[name], made)
-            known = {name: self.cache.find_variant(blob, label) for name, label in labels.items()}
-        return {name: Encoded(*found) for name, found in known.items() if found and found[1]}
+        if self._known(blob) is None:
+            self._keep(blob, compress_file(CompressRequest(blob.path, self.quality)))
+        known = self._known(blob) or {}
+        return {name: Encoded(*found) for name, found in known.items() if found[1]}
+
+    def _known(self, blob: Blob) -> dict[str, tuple[Path, int]] | None:
+        """Give path and length of each encoding, length 0 where it does not pay; None when one is not made yet."""
+        known = {name: self.cache.find_variant(blob, label) for name, label in self.labels.items()}
+        found = {name: variant for name, variant in known.items() if variant is not None}
+        return found if len(found) == len(known) else None
+
+    def _keep(self, blob: Blob, made: Compressed) -> None:
+        self.cache.put_variant(blob, self.labels["br"], made.br)
+        self.cache.put_variant(blob, self.labels["gzip"], made.gzip)
+
+
+def compress_file(request: CompressRequest) -> Compressed:
+    """Make both encodings of a file."""
+    content = request.path.read_bytes()
+    return Compressed(compress_brotli(content, request.quality), compress_gzip(content))
 
 
 def compress_brotli(content: bytes, quality: int) -> bytes | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -47,13 +46,10 @@ from builder.units import parse_size, show_size
 from builder.vectors.settings import check_others, check_settings
 from builder.vectors.table import kind as vectors_kind
 from builder.vectors.table import read_table
-
-if TYPE_CHECKING:
-    from builder.convert.pool import ConversionPool
+from builder.workers import Workers, open_workers
 
 local_cache = ".shardpress"  # in front of a cache in a bucket
 stock_kinds = frozenset({"tfjs", vectors_kind})  # read as they are, nothing is converted
-converter_packages = ("tensorflow", "tensorflowjs", "tf-keras", "keras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,7 @@ class BuildOptions:
         draft: the same for models whose best form is not known yet, and no budgets: something to look at, soon.
         compare: measure the stock form of every model too.
         log: file for TensorFlow's own output, or None.
+        scheduler: address of a Dask cluster that works instead of this machine, or "".
     """
 
     only: tuple[str, ...] = ()
@@ -77,6 +74,7 @@ class BuildOptions:
     draft: bool = False
     compare: bool = False
     log: Path | None = None
+    scheduler: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ class Built:
 
 
 class Session:
-    """What the steps of one build share: the cache, the compressor and the conversion workers."""
+    """What the steps of one build share: the cache, the compressor and the workers."""
 
     def __init__(
         self,
@@ -125,17 +123,16 @@ class Session:
         progress: Progress,
         cache: Cache,
         stack: ExitStack,
-        pool: ConversionPool | None = None,
+        pool: Workers | None = None,
         shared: SharedCache | None = None,
     ) -> None:
-        """Put together; workers start when the first conversion asks for them, or are those of ``pool``."""
+        """Put together; workers start when the first task asks for them, or are those of ``pool``."""
         self.config = config
         self.options = options
         self.progress = progress
         self.cache = cache
-        self.compressor = Compressor(cache, options.jobs, options.fast)
-        self._stack = stack
-        self._pool = pool
+        self.pool = pool or stack.enter_context(open_workers(options.jobs, options.log, options.scheduler))
+        self.compressor = Compressor(cache, options.jobs, options.fast, self.pool.submit)
         self._shared = shared
 
     @property
@@ -143,19 +140,10 @@ class Session:
         """What of the shared cache did not work, once the session is closed."""
         return self._shared.warnings if self._shared else ()
 
-    @property
-    def pool(self) -> ConversionPool:
-        """The conversion workers, made at first use: a build without conversions never pays for them."""
-        if self._pool is None:
-            from builder.convert.pool import ConversionPool
-
-            self._pool = self._stack.enter_context(ConversionPool(self.options.jobs, self.options.log))
-        return self._pool
-
 
 @contextmanager
 def open_session(
-    config: Config, options: BuildOptions, progress: Progress, pool: ConversionPool | None = None
+    config: Config, options: BuildOptions, progress: Progress, pool: Workers | None = None
 ) -> Iterator[Session]:
     """Open what a build needs, and close it whatever happens; a ``pool`` that is given stays open."""
     with ExitStack() as stack:
@@ -274,7 +262,9 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         raise SourceError(f"cannot be read ({error.strerror})", where=where, hint="Check its files") from error
     options = [source.kind, source.signature, source.tags, source.outputs, source.trust]
     cut = [source.cut_inputs, source.cut_outputs, source.custom_ops]
-    conversion_key = key_of(digest, options, cut, _versions(source.kind), fingerprint("convert", "graphs", "sources"))
+    conversion_key = key_of(
+        digest, options, cut, _versions(session, source.kind), fingerprint("convert", "graphs", "sources")
+    )
     labels = _read_labels(session.config, name, model)
     parts = (
         conversion_key,
@@ -448,7 +438,7 @@ def _measure(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[
     record = session.cache.record("stock", key)
     if record is None:
         session.progress.begin(plan.name, "measure the stock form", 1)
-        best = Compressor(session.cache, session.options.jobs)
+        best = Compressor(session.cache, session.options.jobs, submit=session.pool.submit)
         record = measure_stock(read(), session.cache, best)
         session.cache.put_record("stock", key, record)
         session.progress.end(plan.name)
@@ -504,17 +494,9 @@ def _read_labels(config: Config, name: str, model: ModelConfig) -> tuple[str, ..
         ) from error
 
 
-def _versions(kind: str) -> dict[str, str]:
-    """Give the versions a conversion depends on, without importing anything."""
-    if kind in stock_kinds:
-        return {}
-    versions = {}
-    for package in converter_packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "none"
-    return versions
+def _versions(session: Session, kind: str) -> dict[str, str]:
+    """Give the versions a conversion depends on."""
+    return {} if kind in stock_kinds else dict(session.pool.versions())
 
 
 @functools.cache  # the code that runs is that of the start

@@ -35,7 +35,7 @@ Task = str | Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
+class Reply:
     """What a worker answers: a result, or a failure with what to add to it for people who debug."""
 
     result: Any = None
@@ -108,7 +108,7 @@ class ConversionPool:
         try:
             worker.connection.send((task, request))
             wait([worker.connection, worker.process.sentinel])
-            reply: _Reply = worker.connection.recv()
+            reply: Reply = worker.connection.recv()
         except (EOFError, OSError) as error:
             raise self._bury(worker, name, before) from error
         except BaseException:
@@ -219,7 +219,7 @@ def _serve(connection: Connection, log: Path) -> None:
             task, request = connection.recv()
         except (EOFError, OSError):
             break
-        reply = _answer(task, request)
+        reply = answer(task, request)
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -241,19 +241,20 @@ def _redirect(log: Path) -> None:
             os.dup2(file.fileno(), descriptor)
 
 
-def _answer(task: Task, request: Any) -> _Reply:
+def answer(task: Task, request: Any) -> Reply:
+    """Run a task in this process, and put its failure into words."""
     try:
         function = getattr(importlib.import_module(worker_module), task) if isinstance(task, str) else task
-        return _Reply(function(request))
+        return Reply(function(request))
     except ShardpressError as error:
-        return _Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
+        return Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
     except MemoryError:
-        return _Reply(failure=ConversionError("memory ran out", hint="Build with fewer --jobs, or on a larger machine"))
+        return Reply(failure=ConversionError("memory ran out", hint="Build with fewer --jobs, or on a larger machine"))
     except Exception as error:
         failure = ConversionError(
             f"TensorFlow cannot convert it: {first_sentence(error)}", hint="Run with -vv for TensorFlow's own words"
         )
-        return _Reply(failure=failure, notes=(traceback.format_exc(),))
+        return Reply(failure=failure, notes=(traceback.format_exc(),))
 
 
 def first_sentence(error: BaseException) -> str:

@@ -16,7 +16,6 @@ from types import FrameType
 from builder.build import BuildResult, build, publish_again
 from builder.bundle import ModelBundle, to_json
 from builder.config import Config, load_config
-from builder.convert.pool import ConversionPool
 from builder.errors import BuildError, ShardpressError
 from builder.networks import Network
 from builder.pipeline import BuildOptions
@@ -30,6 +29,7 @@ from builder.verify.run import find_node_modules
 from builder.watch.hints import Hints
 from builder.watch.loop import Change, Loop, Pace
 from builder.watch.snapshot import Inputs, inputs_of
+from builder.workers import Workers, open_workers
 
 usual_pages = "assets/pages"
 goodbye_seconds = 15.0
@@ -77,7 +77,7 @@ class Developer:
     """Builds, and keeps the pages told; the part between the loop and the server."""
 
     def __init__(
-        self, development: Development, progress: ProgressOpener, voice: Voice, hub: Hub, pool: ConversionPool
+        self, development: Development, progress: ProgressOpener, voice: Voice, hub: Hub, pool: Workers
     ) -> None:
         """Put together."""
         self._development = development
@@ -217,7 +217,7 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
     pace = Pace()
     with (
         _interruptible() as noted,
-        ConversionPool(development.build.jobs, development.build.log) as pool,
+        open_workers(development.build.jobs, development.build.log, development.build.scheduler) as pool,
         Hints(native=not development.poll) as hints,
     ):
         developer = Developer(development, progress, voice, hub, pool)
