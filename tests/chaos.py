@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +62,16 @@ class Tally:
             self.kills += status == -signal.SIGKILL
 
 
-def chaos(server: s3_server.S3, folder: Path, seconds: float, seed: int, *, rate: float = 0.08) -> Tally:
+def chaos(
+    server: s3_server.S3,
+    folder: Path,
+    seconds: float,
+    seed: int,
+    *,
+    rate: float = 0.08,
+    enough: Callable[[Tally], bool] = lambda _: True,
+    longest: float = 0.0,
+) -> Tally:
     """Let two deployers and a pruner loose for some time; a last deploy must then succeed.
 
     Args:
@@ -70,6 +80,8 @@ def chaos(server: s3_server.S3, folder: Path, seconds: float, seed: int, *, rate
         seconds: how long.
         seed: of all chances.
         rate: share of requests that go wrong.
+        enough: asked whether all that should happen has happened; a slow machine goes on until then.
+        longest: seconds after which it ends nevertheless.
     """
     bucket = f"chaos-{seed}"
     server.client().create_bucket(Bucket=bucket)
@@ -93,7 +105,11 @@ def chaos(server: s3_server.S3, folder: Path, seconds: float, seed: int, *, rate
         ]
         for thread in threads:
             thread.start()
+        begun = time.monotonic()
         over.wait(seconds)
+        tally.faults = proxy.faults
+        while not enough(tally) and time.monotonic() - begun < longest:
+            over.wait(0.5)
         over.set()
         for thread in threads:
             thread.join()
@@ -145,7 +161,7 @@ def _deploy(folder: Path, name: str, tally: Tally, over: threading.Event, chance
 
 
 def _prune(folder: Path, store: S3Store, tally: Tally, over: threading.Event) -> None:
-    """Prune now and then, and kill every other prune that got its lease, in the middle of its deletes."""
+    """Prune now and then, and kill every third one that got its lease, in the middle of its deletes."""
     leases = 0
     while not over.wait(1.0):
         process = _start(folder, ["-c", prune_quickly, "prune", "-q"])
@@ -155,7 +171,7 @@ def _prune(folder: Path, store: S3Store, tally: Tally, over: threading.Event) ->
             if not seen and found is not None and split_pointer(found[0])[1].lease is not None:
                 seen = True
                 leases += 1
-                if leases % 2:
+                if leases % 3 == 1:
                     process.send_signal(signal.SIGKILL)
                     tally.broken_prunes += process.wait(timeout=60) == -signal.SIGKILL
         tally.note(process.wait(timeout=60))
