@@ -374,7 +374,7 @@ def _read(plan: _Plan) -> Model:
 
 def _compat(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[File, ...]:
     cache, compressor = session.cache, session.compressor
-    key = key_of(plan.conversion_key, plan.name, session.options.fast, fingerprint())
+    key = key_of(plan.conversion_key, plan.name, plan.model.weights, session.options.fast, fingerprint())
     record = cache.record("compat", key)
     files = find_files(record, cache, compressor) if record else None
     if files is None:
