@@ -22,29 +22,39 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from builder.convert.pool import Task
+from builder.convert.pool import Reply, Task
 from builder.convert.versions import installed_versions
 from builder.errors import ConversionError, UsageError
 from builder.parcels import Delivery, pack, unpack, work_off
 
 patience = 15.0  # seconds for the scheduler to answer
 least, most = 4, 64  # tasks under way, whose files are in this machine's memory
-plugin_name = "shardpress"
+Kind = tuple[str, dict[str, str]]
 install = "pip install 'shardpress[convert,cluster]'"
 
 
 class Workshop(WorkerPlugin):  # type: ignore[misc]
-    """What shardpress keeps in a worker of the cluster: TensorFlow does one thing at a time."""
+    """What shardpress keeps in each worker of the cluster, also in one that joins later.
 
-    name = plugin_name
+    Attributes:
+        kind: what the workers must be, as ``describe`` gives it.
+        fits: this worker is.
+        turn: TensorFlow does one thing at a time.
+    """
 
-    def __init__(self) -> None:
+    idempotent = True  # two builds at once share it
+
+    def __init__(self, kind: Kind) -> None:
         """Prepare to be sent."""
+        self.kind = kind
+        self.name = workshop_name(kind)
+        self.fits = False
         self.turn: Any = None
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002
         """Begin in a worker."""
         self.turn = threading.Lock()
+        self.fits = describe() == self.kind
 
 
 class ClusterWorkers:
@@ -59,7 +69,7 @@ class ClusterWorkers:
         self._address = address
         self._client: Any = None
         self._threads: ThreadPoolExecutor | None = None
-        self._versions: Mapping[str, str] = {}
+        self._kind: Kind = ("", {})
         self._closing = threading.Event()
         self._lock = threading.Lock()
 
@@ -85,7 +95,7 @@ class ClusterWorkers:
     def versions(self) -> Mapping[str, str]:
         """Give the versions that the cluster's workers have."""
         self._connect()
-        return self._versions
+        return self._kind[1]
 
     def _connect(self) -> None:
         with self._lock:
@@ -100,8 +110,8 @@ class ClusterWorkers:
                     hint="Check the address, and that the versions of distributed are alike",
                 ) from error
             try:
-                self._versions = self._examine(client)
-                client.register_plugin(Workshop())
+                self._kind = self._examine(client)
+                client.register_plugin(Workshop(self._kind))
                 threads = sum(client.nthreads().values())
             except BaseException:
                 client.close()
@@ -109,8 +119,8 @@ class ClusterWorkers:
             self._threads = ThreadPoolExecutor(min(max(2 * threads, least), most), thread_name_prefix="cluster")
             self._client = client
 
-    def _examine(self, client: Any) -> Mapping[str, str]:
-        """Give the versions of the converters, the same on all workers.
+    def _examine(self, client: Any) -> Kind:
+        """Give what all workers are: this version of shardpress, and the same converters everywhere.
 
         Raises:
             UsageError: there is no worker, or one of them is of another kind.
@@ -121,7 +131,7 @@ class ClusterWorkers:
         except TimeoutError as error:
             raise UsageError("the cluster has no workers", where=where, hint="Start some: dask worker") from error
         try:
-            found: dict[str, tuple[str, dict[str, str]]] = client.run(describe)
+            found: dict[str, Kind] = client.run(describe)
         except Exception as error:  # whatever a foreign worker says of a function it cannot load
             raise UsageError(
                 f"a worker of the cluster cannot run shardpress ({type(error).__name__}: {error})",
@@ -144,18 +154,18 @@ class ClusterWorkers:
                     where=where,
                     hint=f"Install the same versions everywhere: {install}",
                 )
-        return next(iter(found.values()))[1]
+        return next(iter(found.values()))
 
     def _run(self, task: Task, request: Any, name: str) -> Any:
         client = self._client
         model = f"model {name!r}" if name else "a model"
         handle = future = None
+        payload = pickle.dumps(pack(task, request))
         try:
-            payload = pickle.dumps(pack(task, request))
             (handle,) = client.scatter([payload], hash=False)
-            future = client.submit(serve, handle, key=f"shardpress-{uuid.uuid4().hex}", pure=False)
+            place = workshop_name(self._kind)
+            future = client.submit(serve, handle, place, key=f"shardpress-{uuid.uuid4().hex}", pure=False)
             delivery: Delivery = pickle.loads(future.result())  # noqa: S301
-            reply = unpack(delivery)
         except KilledWorker as error:
             raise ConversionError(
                 f"the cluster's workers died over {model}, most often because memory ran out",
@@ -175,6 +185,7 @@ class ClusterWorkers:
                 for one in (future, handle):
                     if one is not None:
                         one.release()
+        reply = unpack(delivery)
         if reply.failure is not None:
             for note in reply.notes:
                 reply.failure.add_note(note)
@@ -182,16 +193,30 @@ class ClusterWorkers:
         return reply.result
 
 
-def serve(payload: bytes) -> bytes:
-    """Work off a parcel, in a worker of the cluster."""
+def serve(payload: bytes, name: str) -> bytes:
+    """Work off a parcel, in a worker of the cluster and its workshop ``name``."""
+    worker = get_worker()
+    workshop: Workshop = worker.plugins[name]
+    if not workshop.fits:
+        failure = UsageError(
+            f"the worker {worker.address} came later and has another version of shardpress or of the converters",
+            where="--scheduler",
+            hint=f"Install the same versions everywhere: {install}",
+        )
+        return pickle.dumps(Delivery(Reply(failure=failure), {}))
     parcel = pickle.loads(payload)  # noqa: S301
     if not isinstance(parcel.task, str):
         return pickle.dumps(work_off(parcel))
-    with get_worker().plugins[plugin_name].turn:
+    with workshop.turn:
         return pickle.dumps(work_off(parcel))
 
 
-def describe() -> tuple[str, dict[str, str]]:
+def workshop_name(kind: Kind) -> str:
+    """Name the workshop of workers of this kind."""
+    return f"shardpress-{hashlib.sha256(repr(kind).encode()).hexdigest()[:16]}"
+
+
+def describe() -> Kind:
     """Give the hash of this version's code, and the versions of the converters."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):

@@ -16,6 +16,7 @@ from typing import Any
 from builder.cache import write_atomically
 from builder.convert.pool import Reply, Task, answer
 from builder.convert.results import glue_name
+from builder.errors import ConversionError, SourceError
 from builder.sources.files import source_files
 
 
@@ -47,15 +48,17 @@ def pack(task: Task, request: Any) -> Parcel:
     """Read all that a request needs.
 
     Raises:
-        ShardpressError: a ``model.json`` names files that it must not.
-        OSError: a file cannot be read.
+        SourceError: a ``model.json`` names files that it must not, or a file cannot be read.
     """
     inputs: dict[Path, tuple[tuple[str, bytes], ...]] = {}
     outputs: dict[Path, bool] = {}
     for path in _paths(request):
         empty = path.is_dir() and not any(path.iterdir())
         if path.exists() and not empty:
-            inputs[path] = tuple((address, file.read_bytes()) for address, file in _files(path))
+            try:
+                inputs[path] = tuple((address, file.read_bytes()) for address, file in _files(path))
+            except OSError as error:
+                raise SourceError(f"cannot be read ({error.strerror})", where=str(path), hint="Check it") from error
         else:
             outputs[path] = empty
     return Parcel(task, request, inputs, outputs)
@@ -87,12 +90,23 @@ def unpack(delivery: Delivery) -> Reply:
     """Write what a task made to where it was asked for.
 
     Raises:
-        OSError: it cannot be written.
+        ConversionError: it cannot be written.
     """
+    try:
+        _write(delivery)
+    except OSError as error:
+        raise ConversionError(
+            f"the result cannot be written ({error.strerror})",
+            where=str(error.filename or ""),
+            hint="Check the disk and the permissions",
+        ) from error
+    return delivery.reply
+
+
+def _write(delivery: Delivery) -> None:
     for path, files in delivery.outputs.items():
         for address, content in files:
             write_atomically(_below(path, address), content)
-    return delivery.reply
 
 
 def _paths(value: Any) -> Iterator[Path]:

@@ -202,3 +202,16 @@ def test_requests_of_any_kind_travel(tmp_path: Path) -> None:
     parcel: Any = pack(pool_tasks.square, 7)
     assert (parcel.inputs, parcel.outputs) == ({}, {})
     assert unpack(work_off(parcel)).result == 49
+
+
+@pytest.mark.slow
+def test_a_worker_that_came_later_with_another_version_does_no_work(
+    scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this machine takes for the cluster's kind is not what its workers are."""
+    from builder import cluster
+
+    code, versions = cluster.describe()
+    monkeypatch.setattr(cluster.ClusterWorkers, "_examine", lambda *_: (f"{code}-newer", versions))
+    with open_workers(1, scheduler=scheduler) as workers, pytest.raises(UsageError, match="came later"):
+        workers.submit(pool_tasks.square, 7).result()
