@@ -35,6 +35,11 @@ class BuildConfig(_Table, frozen=True):
     shard_bytes: Annotated[Size, Meta(description="About how large a shard is before compression.")] = "256 KiB"
     package: Annotated[str, Meta(description="Name of the ES package in dist/package.", min_length=1)] = "models"
 
+    def __post_init__(self) -> None:
+        """Check the address of a shared cache."""
+        if "://" in self.cache and not re.match(r"s3://[^/?#]", self.cache):
+            raise ValueError(f"the cache {self.cache!r} is neither a folder nor 's3://bucket/prefix'")
+
 
 class BoxesConfig(_Table, frozen=True):
     """The table ``[models.NAME.verify.boxes]``: how the metric boxes reads the outputs."""

@@ -201,6 +201,16 @@ def test_addresses_are_checked(text: str, what: str) -> None:
         open_shared(text)
 
 
+@pytest.mark.parametrize("cache", ["gs://bucket/prefix", "s3:///prefix", "http://example.com/cache"])
+def test_an_address_that_is_none_is_told_before_anything_is_built(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], cache: str
+) -> None:
+    folder = runner_project(tmp_path / "one", cache)
+    for words in ([], ["check"]):
+        assert main([*words, "--config", str(folder / "build.toml")]) == 2
+        assert "is neither a folder nor 's3://bucket/prefix'" in capfd.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_server.S3]:
     with s3_server.seaweed(tmp_path_factory.mktemp("seaweed")) as running:
