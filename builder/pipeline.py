@@ -348,7 +348,8 @@ def _finish(session: Session, plan: _Plan) -> Built:
     compat = _compat(session, plan, read) if plan.model.compat else ()
     compared = session.options.compare and plan.source.kind != vectors_kind  # no converter has a stock form of them
     stock = _measure(session, plan, read) if compared else None
-    cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(plan.place)})
+    if not session.options.draft:
+        cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(plan.place)})
     return Built(
         assembly.bundle(plan.model.load, plan.model.priority),
         plan.model,

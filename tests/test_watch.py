@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,7 @@ import pytest
 from builder.bundle import shard_urls
 from builder.cli import main
 from builder.config import load_config
+from builder.watch.develop import content_of, shape_of
 from builder.watch.hints import Hints
 from builder.watch.loop import Change, Loop, Pace, folders, nearest
 from builder.watch.snapshot import Camera, Inputs, inputs_of
@@ -106,6 +108,18 @@ def test_folders_that_are_missing_are_watched_from_above(tmp_path: Path) -> None
     (tmp_path / "a/b").mkdir(parents=True)
     assert folders(Camera().take(inputs), inputs) == {tmp_path, tmp_path / "a/b"}
     assert nearest(tmp_path / "x/y") == tmp_path
+
+
+def test_a_draft_differs_from_the_build_in_nothing_that_a_page_has(tmp_path: Path) -> None:
+    model = tiny.graph_model(tmp_path / "one", {**tiny.weights(1), "kernel": np.zeros((24, 10), np.float32)})
+    plain = tiny.bundle(tmp_path / "cdn", {"one": model}).models[0]
+    shards = [{**shard, "wire": shard["wire"] + 9} for shard in plain.content["shards"]]
+    checked = replace(plain, content={**plain.content, "shards": shards, "sample": {"outputs": []}})
+    other = tiny.graph_model(tmp_path / "two", tiny.weights(2))
+    changed = tiny.bundle(tmp_path / "other", {"one": other}).models[0]
+    assert content_of(checked) == content_of(plain)
+    assert content_of(changed) != content_of(plain)
+    assert shape_of(changed) == shape_of(plain)
 
 
 @pytest.mark.parametrize("native", [True, False])

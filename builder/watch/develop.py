@@ -240,9 +240,10 @@ def shape_of(bundle: ModelBundle) -> str:
 
 
 def content_of(bundle: ModelBundle) -> str:
-    """Hash all of a model but how many bytes its files take when they are sent."""
-    shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in bundle.content["shards"]]
-    return hashlib.sha256(to_json({**bundle.content, "shards": shards})).hexdigest()[:16]
+    """Hash all of a model but what checking changes: the bytes its files take when they are sent, and the sample."""
+    content = {key: value for key, value in bundle.content.items() if key != "sample"}
+    shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in content["shards"]]
+    return hashlib.sha256(to_json({**content, "shards": shards})).hexdigest()[:16]
 
 
 def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
