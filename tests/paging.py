@@ -36,6 +36,13 @@ def built_site(folder: Path) -> Iterator[Site]:
         yield running
 
 
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """Give what axe-core finds wrong with the page as it is now: rules, with the elements that break them."""
+    page.add_script_tag(path=root / "node_modules" / "axe-core" / "axe.min.js")
+    found = page.evaluate("axe.run().then(({ violations }) => violations)")
+    return [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+
+
 def picturing() -> bool:
     """Tell whether ``SHARDPRESS_PICTURES`` asks for new pictures of the documents."""
     return bool(os.environ.get("SHARDPRESS_PICTURES"))
@@ -44,7 +51,9 @@ def picturing() -> bool:
 def for_documents(page: Page, name: str) -> None:
     """Make the picture ``docs/images/page-NAME.jpg`` of a page, if new ones are asked for."""
     if picturing():
-        page.screenshot(path=root / "docs" / "images" / f"page-{name}.jpg", type="jpeg", quality=72)
+        page.evaluate("scrollTo(0, 0)")
+        top = {"x": 0, "y": 0, "width": 1200, "height": 700}
+        page.screenshot(path=root / "docs" / "images" / f"page-{name}.jpg", type="jpeg", quality=72, clip=top)
 
 
 @dataclass(slots=True)

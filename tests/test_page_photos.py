@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browsing import chromium
-from tests.paging import Witness, built_site, drawing, for_documents, patience, picturing, root
+from tests.paging import Witness, built_site, drawing, for_documents, patience, picturing, root, violations
 from tests.serving import Site
 
 pytestmark = pytest.mark.slow
@@ -192,6 +192,7 @@ def test_beautify_makes_of_a_photo_what_the_source_model_makes(
     assert started.value.suggested_filename == "chelsea-better.jpg"
     started.value.save_as(tmp_path / "saved.jpg")
     assert (tmp_path / "saved.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+    assert violations(page) == []
     for_documents(page, "beautify")
     clean(witness, site)
 
@@ -205,6 +206,18 @@ def test_enlarge_makes_of_a_photo_what_the_source_model_makes(
     page.click("#start")
     until_done(page)
     assert psnr(canvas(page, "#view > canvas + canvas"), expected["enlarge"]) > 35
+    clean(witness, site)
+
+
+def test_a_long_work_can_be_stopped(site: Site, page: Page, witness: Witness) -> None:
+    open_page(page, site, "beautify")
+    page.click("[data-sample=rocket]")
+    page.wait_for_function("document.querySelector('#view > canvas')?.width === 640")
+    page.click("#start")
+    page.click("#stop")
+    page.wait_for_function("document.body.dataset.state === 'idle'")
+    assert page.locator("#status").inner_text().strip() == "Stopped."
+    assert page.locator("#start").is_visible()
     clean(witness, site)
 
 
@@ -230,6 +243,7 @@ def test_style_paints_what_the_source_model_paints(
     result = canvas(page, "#view > canvas + canvas")
     assert psnr(result, expected["style"]) > 25
     assert psnr(result, expected["small"]) < 15
+    assert violations(page) == []
     if picturing():
         page.click("[data-sample=coffee]")
         page.wait_for_function("document.querySelector('#view canvas').width > 300")
@@ -278,6 +292,7 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     assert page.evaluate("JSON.parse(localStorage['shardpress-timings']).beautify.full.ms") > 330
     for one in (page, other):
         one.wait_for_function("/full: \\d+\\.\\d\\d s/.test(document.querySelector('#beautify .times').innerText)")
+    assert violations(page) == []
     for_documents(page, "index")
     page.select_option("#network", "")
     page.get_by_role("button", name="Load beautify").click()

@@ -10,11 +10,10 @@ from playwright.sync_api import Browser
 
 from builder.bundle import loader_name
 from tests.browsing import chromium
-from tests.paging import Witness, drawing, pages, patience, root
+from tests.paging import Witness, drawing, pages, patience, root, violations
 from tests.serving import Site, serve
 from tests.test_render import check_types
 
-axe = root / "node_modules" / "axe-core" / "axe.min.js"
 folder = root / "assets" / "pages"
 modules = ("language.js", "list.js", "page.js", "pictures.js", "compare.js", "tiles.js", "network.js")
 
@@ -50,10 +49,7 @@ def test_no_violation_in_either_language_light_and_dark(site: Site, browser: Bro
         witness.watch(page)
         page.goto(f"{site.url}assets/pages/{name}?lang={language}")
         page.wait_for_selector("header.site nav a[href]")
-        page.add_script_tag(path=axe)
-        found = page.evaluate("axe.run().then(({ violations }) => violations)")
-        told = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
-        assert told == [], f"{name}, {scheme}, {language}"
+        assert violations(page) == [], f"{name}, {scheme}, {language}"
         # Nothing is cut off at the side of a phone.
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} at {width} pixels"
         page.close()
