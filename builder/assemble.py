@@ -83,7 +83,12 @@ def assemble(
         begin: told the number of files.
         advance: told each one that is compressed.
     """
-    model = quantize_weights(order_weights(model), precision)
+    model = order_weights(model)
+    model = (
+        quantize_weights(model, precision, measured.halves, measured.codecs)
+        if measured
+        else quantize_weights(model, precision)
+    )
     codecs = choose_codecs(model, precision, measured.codecs if measured else None)
     same = find_same(model.weights, tuple(codec.identity for codec in codecs))
     notes = (*model.notes, *_weight_notes(model), *(measured.notes if measured else ()))

@@ -13,7 +13,6 @@ import msgspec
 from builder.cache import Cache
 from builder.codecs import Codec
 from builder.config import ModelConfig
-from builder.errors import ConfigError
 from builder.model import Model
 from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.verify.gates import gate_of
@@ -30,11 +29,13 @@ class Measured:
 
     Attributes:
         codecs: by name of the weight.
+        halves: names of the weights that are stored as float16.
         facts: for ``report.json``.
         notes: sentences the user should read.
     """
 
     codecs: Mapping[str, Codec]
+    halves: frozenset[str]
     facts: Mapping[str, Any]
     notes: tuple[str, ...]
 
@@ -65,20 +66,15 @@ def measure_precision(
         submit: has a function of the conversion worker run.
 
     Raises:
-        ConfigError: it is no graph model, or its inputs cannot be read.
+        ConfigError: its inputs cannot be read.
         ConversionError: TensorFlow is not installed, or cannot run the model.
+        SourceError: Keras does not know a layer of it.
     """
     import numpy as np
 
     from builder.npz import write_npz
     from builder.verify.inputs import load_inputs, seeded_inputs
 
-    if model.kind != "graph-model":
-        raise ConfigError(
-            f"only graph models can be measured for {settings.precision!r}",
-            where=f"models.{name}.precision",
-            hint='Use precision = "balanced"',
-        )
     pattern, notes = settings.verify.inputs, []
     if pattern is None:
         cases = [seeded_inputs(model.inputs, ids_below=ids_below(model))]
@@ -97,12 +93,12 @@ def measure_precision(
     out = work / "measured.npz"
     request = MeasureRequest(artefact, tuple(paths), out, gate, steered=settings.precision == "auto")
     result: MeasureResult = submit("measure", request, name).result()
-    if not result.weights and not result.fine:
+    if not result.layers:
         notes.append("no layer could be measured: its weights are stored as those of lossless or balanced models are")
-        return Measured({}, {}, tuple(notes))
+        return Measured({}, frozenset(), {}, tuple(notes))
     with np.load(out, allow_pickle=False) as file:
         codecs = _codecs(model, result, dict(file))
-    return Measured(codecs, _facts(result), (*notes, *_remarks(result)))
+    return Measured(codecs, frozenset(result.halves), _facts(result), (*notes, *_remarks(result)))
 
 
 def _codecs(model: Model, result: MeasureResult, arrays: dict[str, Any]) -> dict[str, Codec]:
@@ -115,7 +111,8 @@ def _codecs(model: Model, result: MeasureResult, arrays: dict[str, Any]) -> dict
         weight.name: layout_of(weight.shape, axes)
         for weight, axes in zip(model.weights, channel_axes(model), strict=True)
     }
-    codecs: dict[str, Codec] = {name: Exact() for name in result.fine}
+    plain = {weight.name for weight in model.weights if weight.quantization is None}
+    codecs: dict[str, Codec] = {name: Exact() for name in result.fine if name in plain}
     for number, name in enumerate(result.weights):
         codecs[name] = Steps(layouts[name], result.ratio, arrays[f"step{number}"].astype("<f4").tobytes())
     for number, name in enumerate(result.biases):

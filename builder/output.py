@@ -15,6 +15,7 @@ from builder.bundle import File, ModelBundle, format_version, loader_name, make_
 from builder.cache import Cache, write_atomically
 from builder.compress import Compressor
 from builder.errors import StoreConflictError, StoreError
+from builder.evidence.details import segment_sizes
 from builder.modules import module_templates, module_url, runtime_name
 from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built
@@ -222,9 +223,14 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
     bundle = built.bundle
     content = bundle.content
     segments: dict[int, list[list[int]]] = {}
+    sizes: dict[int, dict[str, int]] = {}
     for number, shard in enumerate(content["shards"]):
-        for weight, *place in shard["segments"]:
+        stage = content["stages"][shard["stage"]]
+        lengths = segment_sizes(shard, shard["bytes"], content["weights"])
+        for (weight, *place), length in zip(shard["segments"], lengths, strict=True):
             segments.setdefault(weight, []).append([number, *place])
+            of_weight = sizes.setdefault(weight, {})
+            of_weight[stage] = of_weight.get(stage, 0) + length
     return {
         "format": content["kind"],
         "load": bundle.load,
@@ -245,6 +251,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
                 "shape": weight["shape"],
                 "dtype": weight["dtype"],
                 "codec": weight.get("codec", "raw"),
+                "bytes": {} if "same" in weight else sizes.get(number, {}),
                 "segments": segments.get(weight.get("same", number), []),
             }
             for number, weight in enumerate(content["weights"])

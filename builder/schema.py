@@ -31,12 +31,16 @@ class StageEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class WeightEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A weight; a segment is [shard, plane] or [shard, plane, from, to]."""
+    """A weight; a segment is [shard, plane] or [shard, plane, from, to].
+
+    ``bytes`` are those of its own in each stage, before compression: none where it has the bytes of an earlier weight.
+    """
 
     name: str
     shape: list[int]
     dtype: str
     codec: str
+    bytes: dict[str, int]
     segments: list[list[int]]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from builder.codecs import Codec, Plane
 from builder.codecs.exact import Exact, smallest_of, suits
 from builder.codecs.fitting import codes_pay, no_larger
-from builder.codecs.quantized import quantize
+from builder.codecs.quantized import quantize, widen
 from builder.codecs.raw import Raw
 from builder.codecs.steps import balanced, layout_of
 from builder.model import Model, Weight, code_sizes
@@ -58,12 +58,22 @@ def precision_of(name: str, precision: Precision) -> str:
     return next((kind for pattern, kind in precision.items() if fnmatch.fnmatchcase(name, pattern)), "exact")
 
 
-def quantize_weights(model: Model, precision: Precision) -> Model:
-    """Put codes of TensorFlow.js in the place of the weights that are to be ``float16``, ``uint8`` or ``uint16``."""
+def quantize_weights(
+    model: Model, precision: Precision, halves: Collection[str] = (), coarse: Collection[str] = ()
+) -> Model:
+    """Put codes of TensorFlow.js in the place of the weights that are to be ``float16``, ``uint8`` or ``uint16``.
+
+    Args:
+        model: what is to be stored.
+        precision: as in build.toml.
+        halves: names of weights that are to be ``float16`` because a measurement says so.
+        coarse: names of weights that get codecs of their own even where the source has them as float16.
+    """
     fixed = _fixed(model)
     weights = []
-    for weight in model.weights:
-        kind = precision_of(weight.name, precision)
+    for stored in model.weights:
+        weight = widen(stored) if stored.name in coarse else stored
+        kind = "float16" if weight.name in halves else precision_of(weight.name, precision)
         changes = kind in code_sizes and suits(weight) and weight.name not in fixed
         codes = quantize(weight, kind) if changes else None
         weights.append(codes if codes and codes_pay(weight, codes) else weight)

@@ -65,6 +65,9 @@ def test_a_build_writes_what_the_contract_names(project: Path, capsys: pytest.Ca
     manifest = msgspec.json.decode((out / "manifest.json").read_bytes(), type=Manifest)
     assert manifest.release == index["release"]
     assert [stage.name for stage in manifest.models["b"].stages] == ["base", "refine"]
+    for entry in manifest.models.values():
+        stored = [sum(weight.bytes.get(stage.name, 0) for weight in entry.weights) for stage in entry.stages]
+        assert stored == [stage.bytes for stage in entry.stages]
     said = capsys.readouterr()
     assert "not checked" in said.out
     assert "a, b: not verified: Node is not installed" in said.err

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from builder.codecs import Layout
 from builder.codecs.exact import Exact, smallest, suits
-from builder.codecs.quantized import quantize
+from builder.codecs.quantized import quantize, widen
 from builder.codecs.raw import Raw
 from builder.codecs.staged import Staged
-from builder.codecs.steps import Steps, balanced, layout_of
+from builder.codecs.steps import Steps, balanced, layout_of, on_grid
 from builder.errors import FormatError
 from builder.model import BytesData, Weight
 
@@ -140,10 +140,19 @@ def test_balanced_is_within_a_step(seed: int, shape: tuple[int, ...]) -> None:
     assert codec is not None
     planes = {plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(weight_of(values.tobytes()))}
     largest = np.abs(values).reshape(-1, shape[-1]).max(axis=0)
-    for kept, bound in (({0, 1}, 1 / 250), ({0, 1, 2}, 1 / 32000)):
+    for kept, bound in (({0, 1}, 1 / 210), ({0, 1, 2}, 1 / 26900)):
         got = np.frombuffer(codec.decode({index: planes[index] for index in kept}), "<f4").reshape(shape)
         assert (np.abs(got.astype(np.float64) - values) <= largest * bound).all()
         assert not got[values == 0].any()
+
+
+@given(st.lists(st.floats(2.0**-100, 1e30), min_size=1, max_size=20))
+def test_steps_on_the_grid_are_few_and_never_too_small(steps: list[float]) -> None:
+    found = on_grid(np.array([*steps, 0.0]))
+    assert found[-1] == 0
+    assert (found[:-1] >= steps).all()
+    assert (found[:-1] <= np.array(steps) * 1.1893).all()
+    assert len({float(np.frexp(step)[0]) for step in found}) <= 5
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -169,6 +178,17 @@ def test_stock_codes_decode_as_tensorflow_js_does(kind: str) -> None:
         bound = scale / 2 + 1e-7
     assert np.abs(got.reshape(20, 10) - values).max() <= bound
     assert got[0] == 0
+
+
+def test_float16_codes_widen_to_the_values_they_stand_for() -> None:
+    values = np.random.Generator(np.random.PCG64(3)).normal(size=(20, 10)).astype("<f4")
+    codes = quantize(Weight("w", (20, 10), "float32", BytesData(values.tobytes())), "float16")
+    wide = widen(codes)
+    assert wide.quantization is None
+    content = wide.data.read(0, wide.data.nbytes)
+    assert content == values.astype("<f2").astype("<f4").tobytes()
+    assert wide.data.read(5, 27) == content[5:27]
+    assert widen(wide) is wide
 
 
 def test_what_float16_cannot_hold_stays() -> None:

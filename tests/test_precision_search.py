@@ -16,6 +16,7 @@ import pytest
 from builder.cli import main
 from builder.codecs import Layout
 from builder.model import BytesData, Weight
+from builder.precision import search as search_module
 from builder.precision.distance import distance, entropy, interval
 from builder.precision.measure import _repeated as repeated
 from builder.precision.network import find_layers, plain_nodes
@@ -23,7 +24,7 @@ from builder.precision.search import Feeds, LayerData, search
 from builder.sources.tfjs import read_model
 from builder.verify.nouns import Gate
 from tests.test_precision_stages import head_of, two_outputs
-from tests.tiny import layers_model, node
+from tests.tiny import node
 
 widths = (20, 64, 48, 10)
 
@@ -89,13 +90,31 @@ def test_the_base_is_coarse_and_within_its_limit_and_the_refinement_far_within()
     assert {layer.weight for layer in found.layers} == {"k0", "k1", "k2"}
 
 
+def test_a_small_layer_that_hurts_most_is_float16() -> None:
+    network = Network()
+    layers = network.layers
+    trials = [search_module._trial(layer) for layer in layers]
+    sizes = [layer.weight.size for layer in layers]
+    even = search_module._choose(layers, trials, [1e-4 * size for size in sizes], 1e-2)
+    assert not any(isinstance(steps, str) for steps in even)
+    uneven = search_module._choose(layers, trials, [10.0 * sizes[0], *(1e-4 * size for size in sizes[1:])], 1e-2)
+    assert uneven[0] == "float16"
+    assert not any(isinstance(steps, str) for steps in uneven[1:])
+    values = search_module._quantized(layers[0], "float16", 1)
+    assert np.array_equal(values, layers[0].values.astype(np.float16).astype(np.float32))
+    huge = replace(layers[0], values=layers[0].values * np.float32(1e6))
+    huge = replace(huge, weight=replace(huge.weight, data=BytesData(huge.values.tobytes())))
+    (kept,) = search_module._choose([huge], [search_module._trial(huge)], [10.0 * sizes[0]], 1e-2)
+    assert not isinstance(kept, str)
+
+
 def test_corrected_biases_bring_the_outputs_closer() -> None:
     network = Network()
     found = search(network.layers, network, len(network.cases), Gate())
     coarse = {
         layer.weight.name: np.rint(layer.values / (8 * steps)) * (8 * steps)
         for layer, steps in zip(network.layers, found.steps, strict=True)
-        if steps is not None
+        if not isinstance(steps, str)
     }
     every = range(len(network.cases))
     expected = network.outputs(every, {})
@@ -108,7 +127,7 @@ def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:
     network = Network(cases=4)
     found = search(network.layers, network, 4, Gate(1e-9), True)
     assert not found.met
-    assert found.steps == (None, None, None)
+    assert found.steps == ("exact", "exact", "exact")
     assert all(layer.why.startswith("exact") for layer in found.layers)
 
 
@@ -198,13 +217,3 @@ def test_a_measured_build_answers_within_its_gate(
     assert [stage["inputs"] for stage in report["precision"]["stages"]] == [4, 4]
     codecs = {weight["name"]: weight.get("codec", "raw") for weight in head_of(tmp_path)["weights"]}
     assert codecs == {"first": "steps", "second": "steps", "offset": "staged"}
-
-
-def test_layers_models_cannot_be_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    layers_model(tmp_path / "model")
-    (tmp_path / "build.toml").write_text('[models.face]\nsource = "model/model.json"\nprecision = "small"\n')
-    monkeypatch.chdir(tmp_path)
-    assert main(["-q"]) == 2
-    assert "only graph models can be measured" in capsys.readouterr().err

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 quick, thorough = 5, 11  # qualities of brotli
 ordinary_bits = 27.0  # an element: trained float32 values compress to 29, and there the quick quality is right
+coarse_bits = 11.0  # 7.5 of the base and 3.2 of the refinement
 least_gain = 0.97  # of the bytes as it is
 stretches, stretch = 4, 1 << 16  # of a large weight: number, elements
 
@@ -41,15 +42,19 @@ def codes_pay(weight: Weight, codes: Weight) -> bool:
     return quality == quick or _sent(codes, Raw(), quality) <= _sent(weight, Raw(), quality)
 
 
-def is_ordinary(weight: Weight) -> bool:
-    """Tell whether a float32 weight is like trained ones, which no coarse codec makes larger."""
-    return _quality(weight) == quick
+def may_be_coarse(weight: Weight) -> bool:
+    """Tell whether a float32 weight takes more bytes than its codes and their refinement at worst."""
+    quality = _quality(weight)
+    return quality == quick or 8 * _sent(weight, Raw(), quality) > coarse_bits * _weighed(weight)
 
 
 def _quality(weight: Weight) -> int:
     """Give the quality of brotli that is good enough to weigh a weight with."""
-    elements = sum(stop - start for start, stop in _stretches(weight.size))
-    return quick if 8 * _sent(weight, Raw(), quick) >= ordinary_bits * elements else thorough
+    return quick if 8 * _sent(weight, Raw(), quick) >= ordinary_bits * _weighed(weight) else thorough
+
+
+def _weighed(weight: Weight) -> int:
+    return sum(stop - start for start, stop in _stretches(weight.size))
 
 
 def _sent(weight: Weight, codec: Codec, quality: int) -> int:

@@ -70,3 +70,30 @@ def quantize(weight: Weight, kind: str) -> Weight:
 
         codes = _Codes(weight.data, code_sizes[kind], encode)
     return replace(weight, data=codes, quantization=quantization)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wide:
+    """float16 values as float32."""
+
+    data: Data
+
+    @property
+    def nbytes(self) -> int:
+        """Length in bytes."""
+        return 2 * self.data.nbytes
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Give the bytes ``start <= i < stop``."""
+        import numpy as np
+
+        first, last = start // 4, -(-stop // 4)
+        wide = np.frombuffer(self.data.read(2 * first, 2 * last), "<f2").astype("<f4").tobytes()
+        return wide[start - 4 * first : stop - 4 * first]
+
+
+def widen(weight: Weight) -> Weight:
+    """Give a weight that is stored as float16 with the float32 values that TensorFlow.js makes of it."""
+    if weight.dtype != "float32" or not weight.quantization or weight.quantization["dtype"] != "float16":
+        return weight
+    return replace(weight, data=_Wide(weight.data), quantization=None)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 largest_base, lowest_rest, highest_rest = 127, -128, 127
 piece = 1 << 20  # elements held at a time
 balanced_ratio = 256
+quarters = (0.5, 0.594604, 0.707107, 0.840897, 1.0)  # 2 ** (k / 4), nearly
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,19 @@ def balanced(weight: Weight, layout: Layout) -> Steps | None:
             return None
         np.maximum.at(largest, layout.channels_of(start, start + len(values)), np.abs(values))
     # One more than the base's largest code fits: its refinement reaches half a base step beyond it.
-    steps = largest / (balanced_ratio * largest_base + highest_rest)
+    steps = on_grid(largest / (balanced_ratio * largest_base + highest_rest))
     return Steps(layout, balanced_ratio, steps.astype("<f4").tobytes())
+
+
+def on_grid(steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Give the least quarter powers of two that are not below the steps: so few values compress to half a byte each."""
+    import numpy as np
+
+    mantissas, exponents = np.frexp(steps)
+    # Exactly rounded constants: a power function may differ in its last bit from platform to platform.
+    grid = np.array(quarters)
+    found: npt.NDArray[np.float64] = np.ldexp(grid[np.searchsorted(grid, mantissas)], exponents)
+    return np.where(steps > 0, found, 0.0)
 
 
 def _pieces(weight: Weight) -> Iterator[tuple[int, Floats]]:

@@ -56,6 +56,7 @@ from builder.sources.safety import check_graph, check_keras_config, check_saved_
 
 weights_file_bytes = 256 << 20
 int32_limits = (-(1 << 31), (1 << 31) - 1)
+most_together = 1_300_000  # elements of inputs that run in one batch: 8 pictures of 224 x 224
 Arrays = dict[str, Any]
 
 
@@ -843,9 +844,89 @@ def measure(request: MeasureRequest) -> MeasureResult:
     from builder.precision.measure import measure_model
 
     try:
-        return measure_model(request, GraphRunner)
+        return measure_model(request, GraphRunner, layers_as_graph)
     finally:
         _forget()
+
+
+def layers_as_graph(model: Model) -> Model:
+    """Give a layers model as a graph in which the constants of its weights have their names.
+
+    Raises:
+        SourceError: Keras does not know a layer, or the weights do not fit.
+        ConversionError: TensorFlow cannot be imported.
+    """
+    import json
+
+    tf = _tensorflow()
+    import tf_keras as keras
+    from google.protobuf.json_format import MessageToDict
+
+    topology = model.artifacts["modelTopology"]
+    config, where = topology.get("model_config", topology), "model.json"
+    check_keras_config(config, trust=False, where=where)
+    keras.backend.clear_session()
+    try:
+        net = keras.models.model_from_json(json.dumps(config))
+        named = _assign(net, {weight.name: weight for weight in model.weights})
+    except (ValueError, TypeError, KeyError) as error:
+        raise _keras_error(error, where) from error
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in net.inputs]
+
+    @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
+    def infer(*tensors: Any) -> list[Any]:
+        structure = tf.nest.pack_sequence_as(getattr(net, "_inputs_struct", net.input), list(tensors))
+        return list(tf.nest.flatten(net(structure, training=False)))
+
+    function = infer.get_concrete_function()
+    inputs, outputs = ([spec.name for spec in side] for side in (model.inputs, model.outputs))
+    frozen = _freeze(function, inputs, outputs, outputs)
+    names = {
+        tensor.op.name: named[id(variable)]
+        for handle, tensor in function.graph.captures
+        for variable in net.weights
+        if variable.handle is handle and id(variable) in named
+    }
+    for node in frozen.graph_def.node:
+        node.name = names.get(node.name, node.name)
+        node.input[:] = [names.get(reference, reference) for reference in node.input]
+        if node.op == "Const" and node.name in named.values():
+            node.attr["value"].Clear()
+    signature = {
+        side: {name: {"name": tensor.name} for name, tensor in tensors.items()}
+        for side, tensors in (("inputs", frozen.inputs), ("outputs", frozen.outputs))
+    }
+    artifacts = {"modelTopology": MessageToDict(frozen.graph_def), "signature": signature}
+    return dataclasses.replace(model, kind="graph-model", artifacts=artifacts)
+
+
+def _assign(net: Any, weights: Mapping[str, Weight]) -> dict[int, str]:
+    """Give a Keras model its weights; the answer names them by the identity of the variables."""
+    from tensorflowjs.converters.keras_h5_conversion import normalize_weight_name
+
+    named = {}
+    for variable in net.weights:
+        name = normalize_weight_name(variable.name)
+        if name not in weights:  # newer versions put the cell's name before that of a recurrent weight
+            *path, _, kind = name.split("/")
+            name = "/".join([*path, kind])
+        weight = weights[name]
+        variable.assign(_numbers(weight).astype(variable.dtype.as_numpy_dtype))
+        named[id(variable)] = name
+    return named
+
+
+def _numbers(weight: Weight) -> Any:
+    """Give the numbers of a weight that is not of strings."""
+    import numpy as np
+
+    stored = np.frombuffer(
+        weight.data.read(0, weight.data.nbytes),
+        {"bool": "?", "complex64": "<c8"}.get(weight.stored_type, weight.stored_type),
+    )
+    if weight.quantization and weight.stored_type != "float16":
+        stored = stored * weight.quantization["scale"] + weight.quantization["min"]
+    return stored.reshape(weight.shape)
 
 
 class GraphRunner:
@@ -864,7 +945,10 @@ class GraphRunner:
         weights = {weight.name: weight for weight in model.weights}
         graph_def = tf.compat.v1.GraphDef()
         try:
-            ParseDict({**topology, "node": [_without_value(node) for node in nodes]}, graph_def)
+            ParseDict(
+                {**topology, "node": [_without_value(node) if node["name"] in weights else node for node in nodes]},
+                graph_def,
+            )
             functions = [node for function in graph_def.library.function for node in function.node_def]
             for node in (*graph_def.node, *functions):
                 if node.op == "Const" and node.name in weights:
@@ -885,10 +969,24 @@ class GraphRunner:
         # The last bits, and with them the steps, depend on the number of threads.
         options = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=2, inter_op_parallelism_threads=1)
         self._session = tf.compat.v1.Session(graph=self._graph, config=options)
+        self._shapes = [tuple(sorted((name, array.shape) for name, array in case.items())) for case in cases]
+        self._rows = [next((array.shape[0] for array in case.values() if array.ndim), 0) for case in cases]
+        self._elements = [sum(array.size for array in case.values()) for case in cases]
+        self._together = self._may_run_together()
 
     def outputs(self, cases: Sequence[int], feeds: Arrays) -> list[Arrays]:
         """Give the outputs for some cases."""
-        return [self._run(self._outputs, case, feeds) for case in cases]
+        found: list[Arrays] = []
+        for group in self._groups(cases):
+            answers, start = self._run(self._outputs, group, feeds), 0
+            if len(group) == 1:
+                found.append(answers)
+                continue
+            for case in group:
+                stop = start + self._rows[case]
+                found.append({name: array[start:stop] for name, array in answers.items()})
+                start = stop
+        return found
 
     def means(self, cases: Sequence[int], feeds: Arrays, results: Sequence[str]) -> list[Any]:
         """Give the means of tensors over all cases and all axes but the last."""
@@ -900,16 +998,51 @@ class GraphRunner:
                     self._means[name] = self._tf.reduce_mean(flat, 0)
         wanted = {name: self._means[name] for name in results}
         totals: dict[str, Any] = {}
-        for case in cases:
-            for name, mean in self._run(wanted, case, feeds).items():
-                totals[name] = totals.get(name, 0.0) + mean / len(cases)
+        for group in self._groups(cases):
+            for name, mean in self._run(wanted, group, feeds).items():
+                totals[name] = totals.get(name, 0.0) + mean * (len(group) / len(cases))
         return [totals[name] for name in results]
 
-    def _run(self, wanted: Arrays, case: int, feeds: Arrays) -> Arrays:
+    def _groups(self, cases: Sequence[int]) -> Iterator[list[int]]:
+        """Give the cases that run together: as many as memory allows of those with like shapes, else one by one."""
+        group: list[int] = []
+        for case in cases:
+            if group and (
+                not self._together
+                or self._shapes[case] != self._shapes[group[0]]
+                or (len(group) + 1) * self._elements[case] > most_together
+            ):
+                yield group
+                group = []
+            group.append(case)
+        if group:
+            yield group
+
+    def _may_run_together(self) -> bool:
+        """Tell whether two cases in one batch give what each gives by itself."""
+        if len(self._cases) < 2 or not all(self._rows) or self._shapes[0] != self._shapes[1]:
+            return False
+        tensors = (self._graph.get_tensor_by_name(name) for name in (*self._inputs.values(), *self._outputs.values()))
+        if any(tensor.shape.rank is None or not tensor.shape.rank or tensor.shape[0] is not None for tensor in tensors):
+            return False
+        import numpy as np
+
+        both = self._run(self._outputs, [0, 1], {})
+        apart = [self._run(self._outputs, [case], {}) for case in (0, 1)]
+        return all(
+            array.shape == (joined := np.concatenate([one[name] for one in apart])).shape
+            and np.allclose(array, joined, rtol=1e-3, atol=1e-4)
+            for name, array in both.items()
+        )
+
+    def _run(self, wanted: Arrays, group: list[int], feeds: Arrays) -> Arrays:
+        import numpy as np
+
         fed = {f"{name}:0": array for name, array in feeds.items()}
         for name, tensor_name in self._inputs.items():
             tensor = self._graph.get_tensor_by_name(tensor_name)
-            fed[tensor] = _feed(self._cases[case], name, tensor.dtype, tensor.shape)
+            arrays = [_feed(self._cases[case], name, tensor.dtype, tensor.shape) for case in group]
+            fed[tensor] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         return dict(self._session.run(wanted, fed))
 
 
@@ -928,10 +1061,10 @@ def _constant(tf: Any, weight: Weight, kind: int) -> Any:
     """Give a weight as the attribute of a Const of TensorFlow's type ``kind``."""
     import numpy as np
 
-    content = weight.data.read(0, weight.data.nbytes)
     dtype = tf.dtypes.as_dtype(kind)
     value = tf.compat.v1.AttrValue()
     if weight.dtype == "string":
+        content = weight.data.read(0, weight.data.nbytes)
         strings, at = [], 0
         while at < len(content):
             length = int.from_bytes(content[at : at + 4], "little")
@@ -939,10 +1072,6 @@ def _constant(tf: Any, weight: Weight, kind: int) -> Any:
             at += 4 + length
         array = np.array(strings, object).reshape(weight.shape)
     else:
-        code = weight.stored_type
-        stored = np.frombuffer(content, {"bool": "?", "complex64": "<c8"}.get(code, code))
-        if weight.quantization and code != "float16":
-            stored = stored * weight.quantization["scale"] + weight.quantization["min"]
-        array = stored.astype(dtype.as_numpy_dtype).reshape(weight.shape)
+        array = _numbers(weight).astype(dtype.as_numpy_dtype)
     value.tensor.CopyFrom(tf.make_tensor_proto(array, dtype, weight.shape))
     return value

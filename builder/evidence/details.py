@@ -26,7 +26,7 @@ def byte_details(bundle: ModelBundle) -> dict[str, Any]:
     for file, shard in zip(bundle.shards, bundle.content["shards"], strict=True):
         content = np.frombuffer(file.blob.path.read_bytes(), np.uint8)
         stage = stages[shard["stage"]]
-        sizes = _segment_sizes(shard, len(content), weights)
+        sizes = segment_sizes(shard, len(content), weights)
         parts = []
         start = 0
         for (number, plane, *_), size in zip(shard["segments"], sizes, strict=True):
@@ -77,8 +77,8 @@ def _codec(weight: Mapping[str, Any]) -> str:
     return str(weight["quantization"]["dtype"]) if name == "raw" and "quantization" in weight else name
 
 
-def _segment_sizes(shard: Mapping[str, Any], length: int, weights: list[dict[str, Any]]) -> list[int]:
-    """Give the length of each segment: given with it, or by the weight's elements, scaled to what is there."""
+def segment_sizes(shard: Mapping[str, Any], length: int, weights: list[dict[str, Any]]) -> list[int]:
+    """Give the length of each segment of a shard: given with it, or by the weight's elements, scaled to ``length``."""
     known = [segment[3] - segment[2] if len(segment) == 4 else None for segment in shard["segments"]]
     guesses = [
         size if size is not None else max(0, _plane_bytes(weights[segment[0]], segment[1]))

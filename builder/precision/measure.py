@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from builder.codecs.exact import smallest_of, suits
-from builder.codecs.fitting import is_ordinary
+from builder.codecs.fitting import may_be_coarse
+from builder.codecs.quantized import widen
 from builder.codecs.steps import layout_of
 from builder.model import Model, Weight
 from builder.npz import write_npz
@@ -24,16 +26,21 @@ from builder.transforms.order import order_weights
 MakeRunner = Callable[[Model, list[Node], list[dict[str, Any]]], Runner]
 
 
-def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureResult:
+def measure_model(
+    request: MeasureRequest, make_runner: MakeRunner, as_graph: Callable[[Model], Model]
+) -> MeasureResult:
     """Find how coarse the weights of a model may be and write steps and biases.
 
     Args:
         request: what to measure.
         make_runner: gives what runs the model, from its nodes in TensorFlow's ops and the inputs.
+        as_graph: turns a layers model into a graph with the same weights.
     """
     began = time.monotonic()
     model = order_weights(read_model(request.model_json))
-    nodes = plain_nodes(model.artifacts["modelTopology"])
+    model = replace(model, weights=tuple(widen(weight) for weight in model.weights))
+    graph = model if model.kind == "graph-model" else as_graph(model)
+    nodes = plain_nodes(graph.artifacts["modelTopology"])
     repeated, least = _repeated(model), smallest_of(model.weights)
     layouts = {
         index: layout_of(weight.shape, axes)
@@ -42,7 +49,7 @@ def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureRe
         and index not in repeated
         and suits(weight, least)
         and np.isfinite(_values(weight)).all()
-        and is_ordinary(weight)
+        and may_be_coarse(weight)
     }
     cases = []
     for path in request.cases:
@@ -58,18 +65,20 @@ def measure_model(request: MeasureRequest, make_runner: MakeRunner) -> MeasureRe
         known = None if bias is None else (bias.name, _values(bias))
         layers.append(LayerData(weight, _values(weight), layout, known, layer.result, *twin))
     if not layers:
-        return MeasureResult((), (), (), (), (), ratio, False, 0.0)
-    runner = make_runner(model, add_shadows(nodes, places), cases)
+        return MeasureResult((), (), (), (), (), (), ratio, False, 0.0)
+    runner = make_runner(graph, add_shadows(nodes, places), cases)
     found = search(layers, runner, len(cases), request.gate, request.steered)
     names = [layer.weight.name for layer in layers]
-    coarse = [(name, steps) for name, steps in zip(names, found.steps, strict=True) if steps is not None]
+    chosen = list(zip(names, found.steps, strict=True))
+    coarse = [(name, steps) for name, steps in chosen if not isinstance(steps, str)]
     arrays = {f"step{number}": steps for number, (_, steps) in enumerate(coarse)}
     for number, name in enumerate(found.first):
         arrays |= {f"first{number}": found.first[name], f"last{number}": found.last[name]}
     write_npz(request.out, arrays)
     return MeasureResult(
         tuple(name for name, _ in coarse),
-        tuple(name for name, steps in zip(names, found.steps, strict=True) if steps is None),
+        tuple(name for name, steps in chosen if isinstance(steps, str) and steps == "exact"),
+        tuple(name for name, steps in chosen if isinstance(steps, str) and steps == "float16"),
         tuple(found.first),
         found.layers,
         found.stages,

@@ -130,7 +130,11 @@ def find_layers(nodes: list[Node], model: Model, coarse: frozenset[int]) -> tupl
     users: dict[str, list[tuple[Node, int]]] = {}
     for node in nodes:
         for position, reference in enumerate(node.get("input", [])):
-            users.setdefault(reference.lstrip("^").split(":")[0], []).append((node, position))
+            if not reference.startswith("^"):
+                users.setdefault(reference.split(":")[0], []).append((node, position))
+    origins = {
+        node["name"]: node["input"][0].split(":")[0] for node in nodes if node["op"] == "Identity" and node.get("input")
+    }
     layers = []
     for name, number_ in index.items():
         uses = _uses(name, users)
@@ -138,7 +142,7 @@ def find_layers(nodes: list[Node], model: Model, coarse: frozenset[int]) -> tupl
             continue
         node, position = uses[0]
         if node["op"] in layer_ops and position == 1 and node.get("attr", {}).get("data_format", {}) in _channels_last:
-            bias, result = _bias(node["name"], users, index, model.weights)
+            bias, result = _bias(node["name"], users, index, model.weights, origins)
             layers.append(Layer(number_, bias, result, node["name"]))
     return tuple(layers)
 
@@ -155,12 +159,18 @@ def _uses(name: str, users: Mapping[str, list[tuple[Node, int]]]) -> list[tuple[
 
 
 def _bias(
-    name: str, users: Mapping[str, list[tuple[Node, int]]], index: Mapping[str, int], weights: tuple[Weight, ...]
+    name: str,
+    users: Mapping[str, list[tuple[Node, int]]],
+    index: Mapping[str, int],
+    weights: tuple[Weight, ...],
+    origins: Mapping[str, str],
 ) -> tuple[int | None, str]:
     uses = users.get(name, [])
     if len(uses) == 1 and uses[0][0]["op"] in sums:
         node, position = uses[0]
         other = node["input"][1 - position].split(":")[0]
+        while other not in index and other in origins:
+            other = origins[other]
         if other in index and len(_uses(other, users)) == 1:
             weight = weights[index[other]]
             if weight.dtype == "float32" and weight.quantization is None and len(weight.shape) == 1:

@@ -35,7 +35,8 @@ class LayerFacts:
         weight: its name.
         size: number of elements.
         step: the base stage's step, the mean of all channels.
-        bits: order-0 entropy of its base codes, in bits an element.
+        bits: order-0 entropy of what the base stage has of it, in bits an element.
+        error: root mean square of the base stage's error, relative to that of the values.
         distance: how far the outputs move when it alone has the trial step.
         why: what the step follows from.
     """
@@ -44,6 +45,7 @@ class LayerFacts:
     size: int
     step: float
     bits: float
+    error: float
     distance: float
     why: str
 
@@ -75,7 +77,8 @@ class MeasureResult:
 
     Attributes:
         weights: names of the weights with steps, in the order of the arrays ``step0``, ``step1``, … of the file.
-        fine: names of the weights for which a byte is too coarse: they stay ``exact``.
+        fine: names of the weights that stay ``exact``, because no coarse form is good enough.
+        halves: names of those that are ``float16``, because a byte is too coarse.
         biases: names of the corrected biases, in the order of ``first0`` and ``last0``, …
         layers: facts of all of them.
         stages: of the base stage and of the last.
@@ -86,6 +89,7 @@ class MeasureResult:
 
     weights: tuple[str, ...]
     fine: tuple[str, ...]
+    halves: tuple[str, ...]
     biases: tuple[str, ...]
     layers: tuple[LayerFacts, ...]
     stages: tuple[StageFacts, ...]

@@ -3,7 +3,9 @@
 1. Each layer alone gets a trial step and a corrected bias; how far the outputs move is its distance. The correction is
    the mean of what the change of the weight makes of the layer's input.
 2. The coarsest steps for a given sum of distances follow: all ``trial * c * sqrt(size / distance)``, one ``c`` for the
-   whole model, and never so fine that a code needs more than a byte.
+   whole model, and never so fine that a code needs more than a byte. Where that is much too coarse, as in the first
+   layers, which are small, the weight is stored as float16: each element of the others moves the outputs by ``c**2``,
+   and halving that costs them ``1 / (2 ln 2)`` bits for each ``c**2`` that is gained.
 3. ``c`` grows as long as the base stage, all layers coarse and all biases corrected, stays within its limit.
 4. At last the biases are corrected once more, front to back, by what each layer's mean is still off. This stays only
    if the outputs are closer with it.
@@ -15,14 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from builder.codecs import Codec, Layout
 from builder.codecs.exact import Exact
-from builder.codecs.steps import Steps
+from builder.codecs.steps import Steps, on_grid
 from builder.model import Weight
 from builder.precision.distance import Arrays, distance, entropy, interval
 from builder.precision.nouns import LayerFacts, StageFacts
@@ -31,11 +33,14 @@ from builder.verify.nouns import Comparison, Gate
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, Floats]
-Choice = Floats | None  # fine steps, or none: the weight stays exact
+Choice = Floats | Literal["exact", "float16"]  # fine steps, or how the weight is stored without any
 ratio = 8
 trial_share = 8.0  # the trial step is the channel's rms divided by this
 largest_code = 127
-limit = 0.01  # KL in nats: about 98 of 100 answers stay
+limit = 0.006  # KL in nats: about 98 of 100 answers stay, also on inputs of other kinds
+half_bits = 6.6  # more for an element as float16 than as the finest codes of a byte
+half_limit = 65504.0
+first_bits, last_bits = 10, 15  # of the biases' mantissas, in the base stage and in the last
 searches = 8
 least_cases, most_cases, most_runs = 4, 16, 512
 least_distance = 1e-10
@@ -79,7 +84,7 @@ class Found:
     """Steps and biases, and what they were found from.
 
     Attributes:
-        steps: the fine step of each channel, for each layer; None where it stays exact.
+        steps: the fine step of each channel, for each layer, or how it is stored without steps.
         first: corrected biases of the base stage, by name.
         last: those of the last stage.
         layers: for each layer, what is reported.
@@ -121,14 +126,11 @@ def search(
     distances = _sensitivities(layers, trials, runner, few)
     job = _Job(layers, runner, calibrating, judging, expected, gate, steered)
 
-    weights = [math.sqrt(layer.weight.size / moved) for layer, moved in zip(layers, distances, strict=True)]
     factor = math.sqrt(limit / max(1, sum(layer.weight.size for layer in layers)))
     best: tuple[list[Choice], Feeds] | None = None
     low, high = 0.0, math.inf
     for _ in range(searches):
-        steps: list[Choice] = [
-            _steps(layer, trial, factor * weight) for layer, trial, weight in zip(layers, trials, weights, strict=True)
-        ]
+        steps = _choose(layers, trials, distances, factor)
         first = job.correct(steps, 1)
         fits, moved = job.judge(steps, first)
         if fits:
@@ -145,9 +147,9 @@ def search(
     if best is None:
         best = _spare(job, trials, distances)
     steps = best[0]
-    first = job.settle(steps, best[1], few)
+    first = _shortened(job.settle(steps, best[1], few), first_bits)
     met, _ = job.judge(steps, first)
-    last = job.correct(steps, 0)
+    last = _shortened(job.correct(steps, 0), last_bits)
     return Found(
         tuple(steps),
         first,
@@ -156,6 +158,15 @@ def search(
         (job.stage("base", steps, first, 1), job.stage("full", steps, last, 0)),
         met,
     )
+
+
+def _shortened(biases: Feeds, bits: int) -> Feeds:
+    """Round the mantissas of corrected biases to what matters, so that they compress."""
+    shortened = {}
+    for name, values in biases.items():
+        mantissas, exponents = np.frexp(values.astype(np.float64))
+        shortened[name] = np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits).astype(np.float32)
+    return shortened
 
 
 def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float]) -> tuple[list[Choice], Feeds]:
@@ -169,7 +180,7 @@ def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float]) -> t
     number = 1
     while True:
         spared = set(order[:number])
-        steps: list[Choice] = [None if index in spared else step for index, step in enumerate(finest)]
+        steps: list[Choice] = ["exact" if index in spared else step for index, step in enumerate(finest)]
         first = job.correct(steps, 1)
         if number >= len(order) or job.judge(steps, first)[0]:
             return steps, first
@@ -188,16 +199,35 @@ def _steps(layer: LayerData, trial: Floats, factor: float) -> Floats:
     """Give fine steps: an eighth of the base step, which is within what a byte can tell and the largest value."""
     largest = np.zeros(layer.layout.channels)
     np.maximum.at(largest, layer.layout.channels_of(0, layer.weight.size), np.abs(layer.values.ravel()))
-    return (np.clip(trial * factor, largest / largest_code, largest) / ratio).astype(np.float32)
+    clipped = np.clip(trial * np.float64(factor), largest / largest_code, largest)
+    return on_grid(clipped / ratio).astype(np.float32)
 
 
-def _codec(layer: LayerData, steps: Choice) -> Codec:
-    return Exact() if steps is None else Steps(layer.layout, ratio, steps.astype("<f4").tobytes())
+def _choose(
+    layers: Sequence[LayerData], trials: Sequence[Floats], distances: Sequence[float], factor: float
+) -> list[Choice]:
+    """Give the steps of all layers, float16 where the finest step of a byte is too coarse for what it saves."""
+    chosen: list[Choice] = []
+    for layer, trial, moved in zip(layers, trials, distances, strict=True):
+        steps = _steps(layer, trial, factor * math.sqrt(layer.weight.size / moved))
+        left = moved * float(np.mean((steps * ratio / np.maximum(trial, 1e-30)) ** 2)) / layer.weight.size
+        suffers = left > half_bits * 2 * math.log(2) * factor**2
+        chosen.append("float16" if suffers and np.abs(layer.values).max() < half_limit else steps)
+    return chosen
+
+
+def _codec(layer: LayerData, steps: Floats) -> Codec:
+    return Steps(layer.layout, ratio, steps.astype("<f4").tobytes())
 
 
 def _quantized(layer: LayerData, steps: Choice, stage: int) -> Floats:
     """Give the values as a page has them: stage 1 is the base, 0 the last."""
-    codec = _codec(layer, steps)
+    if isinstance(steps, str):
+        if steps == "float16":
+            return layer.values.astype(np.float16).astype(np.float32)
+        codec: Codec = Exact()
+    else:
+        codec = _codec(layer, steps)
     planes = {
         plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(layer.weight) if not (stage and plane.refine)
     }
@@ -283,15 +313,19 @@ class _Job:
 
 
 def _facts(layer: LayerData, steps: Choice, moved: float) -> LayerFacts:
-    first, *rest = _codec(layer, steps).planes(layer.weight)
-    codes = np.frombuffer(first.read(0, layer.weight.size), np.int8)
-    if steps is None:
-        top = np.frombuffer(rest[0].read(0, layer.weight.size), np.int8)
-        bits = entropy(codes) + entropy(top)
-        return LayerFacts(layer.weight.name, layer.weight.size, 0.0, bits, moved, "exact: a byte is too coarse")
+    name, size = layer.weight.name, layer.weight.size
+    off = _quantized(layer, steps, 1).astype(np.float64) - layer.values
+    error = math.sqrt(float(np.sum(off**2)) / max(float(np.sum(layer.values.astype(np.float64) ** 2)), 1e-30))
+    if isinstance(steps, str):
+        words = layer.values.astype("<f2" if steps == "float16" else "<f4").tobytes()
+        width = len(words) // size
+        bits = sum(entropy(np.frombuffer(words, np.int8)[byte::width]) for byte in range(width - 2, width))
+        return LayerFacts(name, size, 0.0, bits, error, moved, f"{steps}: a byte is too coarse")
+    first = _codec(layer, steps).planes(layer.weight)[0]
+    bits = entropy(np.frombuffer(first.read(0, size), np.int8))
     coarse = steps.astype(np.float64) * ratio
     largest = np.zeros(layer.layout.channels)
-    np.maximum.at(largest, layer.layout.channels_of(0, layer.weight.size), np.abs(layer.values.ravel()))
+    np.maximum.at(largest, layer.layout.channels_of(0, size), np.abs(layer.values.ravel()))
     floored = float(np.mean(coarse <= largest / largest_code * 1.001))
     why = "as fine as a byte can tell" if floored > 0.5 else "as coarse as its distance allows"
-    return LayerFacts(layer.weight.name, layer.weight.size, float(coarse.mean()), entropy(codes), moved, why)
+    return LayerFacts(name, size, float(coarse.mean()), bits, error, moved, why)
