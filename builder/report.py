@@ -226,10 +226,9 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
 
 def describe_runtime(own: OwnRuntime) -> str:
     """Give the line that tells of a bundle's own TensorFlow.js."""
-    kernels = "all kernels" if own.kernels is None else f"{len(own.kernels)} kernels"
-    wasm = max((file.wire for file in own.wasm.values()), default=0)
-    more = f", and {show_size(wasm)} where wasm is used" if wasm else ""
-    return f"TensorFlow.js {own.version}: {show_size(own.code.wire)} ({', '.join(own.backends)}; {kernels}){more}"
+    from builder.evidence.page import runtime_line
+
+    return runtime_line(_runtime(own))
 
 
 def summary(models: tuple[Built, ...], verified: dict[str, Verification]) -> str:

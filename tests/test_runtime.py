@@ -98,6 +98,7 @@ def test_it_has_what_the_models_and_their_pages_use_and_no_more(made: Path) -> N
     assert kernels == sorted(kernels)
     assert report["runtime"]["kernels"] == len(kernels)
     assert report["runtime"]["wire_bytes"] == code["encodings"]["br"]
+    assert f"(webgl, wasm, cpu; {len(kernels)} kernels)" in (made / "dist/report.html").read_text()
     text = (made / "dist/cdn" / code["url"]).read_text()
     assert text.startswith("/*! TensorFlow.js 4.")
     assert str(node_modules.resolve()) not in text

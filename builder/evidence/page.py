@@ -28,10 +28,22 @@ def report_page(report: dict[str, Any]) -> str:
         report=report,
         models=models,
         total=total,
+        runtime=runtime_line(report.get("runtime")),
         overview=_overview(report["models"]),
         width=width,
         height=height,
     )
+
+
+def runtime_line(data: dict[str, Any] | None) -> str:
+    """Tell of the bundle's own TensorFlow.js, or give ""."""
+    if not data:
+        return ""
+    kernels = "all kernels" if data["kernels"] is None else f"{data['kernels']} kernels"
+    wasm = max(data["wasm_wire_bytes"].values(), default=0)
+    more = f", and {show_size(wasm)} where wasm is used" if wasm else ""
+    backends = ", ".join(data["backends"])
+    return f"TensorFlow.js {data['version']}: {show_size(data['wire_bytes'])} ({backends}; {kernels}){more}"
 
 
 def _overview(models: dict[str, Any]) -> list[dict[str, Any]]:
