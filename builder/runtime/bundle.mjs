@@ -4,7 +4,8 @@
 //
 // A job, as builder/runtime/bundle.py writes it:
 //   { nodeModules: "dir",                  where esbuild and @tensorflow/tfjs-* are installed
-//     entry: "…",                          the module's source; "kernels:BACKEND" in it registers that backend's kernels
+//     entry: "…",                          the module's source; in it "kernels:BACKEND" registers that backend's kernels
+//                                          and "turn:…" waits for the event loop's next turn
 //     banner: "…",                         its first line
 //     gradients: false,                    whether models are trained with it
 //     kernels: null | {                    null: all; else only those that these need
@@ -133,12 +134,17 @@ async function registerKernels(backend, wanted) {
   return { contents: lines.join("\n"), resolveDir: folder };
 }
 
+const turn = `export const turn = () => (globalThis.scheduler?.yield ? scheduler.yield() : new Promise((next) => setTimeout(next)));
+await turn();`;
+
 const chosen = job.kernels ? await choose(job.kernels) : { kernels: null, unknown: [] };
 const ours = {
   name: "shardpress",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^kernels:/ }, ({ path: name }) => ({ path: name, namespace: "kernels" }));
     onLoad({ filter: /.*/, namespace: "kernels" }, ({ path: name }) => registerKernels(name.slice(8), chosen.kernels));
+    onResolve({ filter: /^turn:/ }, ({ path: name }) => ({ path: name, namespace: "turn" }));
+    onLoad({ filter: /.*/, namespace: "turn" }, () => ({ contents: turn }));
     // One thread needs no second copy of the wasm backend, and models that are only run no gradients.
     const unneeded = job.gradients ? /wasm-threaded-simd/ : /wasm-threaded-simd|register_all_gradients$/;
     onResolve({ filter: unneeded }, ({ path: name }) => ({ path: name, namespace: "nothing" }));
@@ -151,7 +157,7 @@ await build({
   format: "esm",
   platform: "browser",
   mainFields: ["module", "main"],
-  target: "es2020",
+  target: "es2022",
   minify: true,
   charset: "utf8",
   legalComments: "none",

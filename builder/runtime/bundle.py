@@ -19,6 +19,7 @@ from builder.runtime.nouns import Runtime, Wanted, wasm_binaries
 script = Path(__file__).with_name("bundle.mjs")
 entry_template = "runtime/entry.js.j2"
 timeout = 300.0
+loaders = {"tfjs-converter": "loadGraphModel", "tfjs-layers": "loadLayersModel"}
 supported = (4, 22)
 install = "npm install --save-dev esbuild {}"
 
@@ -48,7 +49,13 @@ def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> R
     versions = _versions(node_modules, ("esbuild", *packages), packages)
     version = versions["@tensorflow/tfjs-core"]
     wasm, renamed = _wasm(node_modules, cache) if "wasm" in wanted.backends else ({}, None)
-    entry = render(entry_template, packages=wanted.packages, backends=wanted.backends, wasm=renamed)
+    entry = render(
+        entry_template,
+        packages=wanted.packages,
+        backends=wanted.backends,
+        loaders=[(loaders[name], name) for name in wanted.packages if name in loaders],
+        wasm=renamed,
+    )
     job = {"entry": entry, "banner": _banner(version), "kernels": _kernels(wanted), "gradients": wanted.gradients}
     key = key_of(job, versions, script.read_text(encoding="utf-8"))
     record = cache.record("runtime", key)
