@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,17 @@ import msgspec
 import numpy as np
 import pytest
 
+from builder.assemble import assemble_vectors
+from builder.cache import Cache
 from builder.cli import main
+from builder.compress import Compressor
 from builder.schema import Manifest
 from builder.vectors.answers import best_rows, unit_rows
 from builder.vectors.decode import decode_vectors
+from builder.vectors.table import make_table
+from builder.watch.develop import shape_of
 from tests.whole import assert_whole
-from tests.word_tables import table, write_binary, write_numpy, write_text
+from tests.word_tables import batch, table, write_binary, write_numpy, write_text
 
 count, dim, first = 1200, 16, 300
 
@@ -165,3 +171,31 @@ def test_check_and_init_know_word_vectors(project: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().out
     assert "ends after 39" in said
     assert "fine  word-vectors    ok" in said
+
+
+@pytest.mark.slow
+def test_pages_load_cancel_keep_and_dispose_word_vectors(project: Path) -> None:
+    write_numpy(project / "c.npy", *table(count, dim))
+    configure(project, w=bodies()["c"])
+    assert main(["--quiet"]) == 0
+    cdn = project / "dist" / "cdn"
+    # Node takes .js files for modules only where their folder says so.
+    (cdn / "package.json").write_text('{"type": "module"}')
+    script = Path(__file__).parent / "js" / "words.mjs"
+    command = ["node", script, cdn, str(first), str(count)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done\n"
+
+
+def test_live_update_swaps_no_words(project: Path) -> None:
+    """Words are no tensors: a page that has some loads again when they change."""
+    shapes = []
+    cache = Cache(project / "cache")
+    for seed in (1, 2):
+        made = make_table([batch(*table(50, 4, seed))], 20, 4096)
+        assembly = assemble_vectors(
+            "w", made, cache=cache, compressor=Compressor(cache, 1, True), begin=lambda _: None, advance=lambda _: None
+        )
+        shapes.append(shape_of(assembly.bundle("manual", "normal")))
+    assert shapes[0] != shapes[1]

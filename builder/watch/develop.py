@@ -25,6 +25,7 @@ from builder.serve.app import Site, make_app
 from builder.serve.files import Mount
 from builder.serve.hub import Hub
 from builder.serve.run import Running, running
+from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import find_node_modules
 from builder.watch.hints import Hints
 from builder.watch.loop import Change, Loop, Pace
@@ -236,6 +237,8 @@ def shape_of(bundle: ModelBundle) -> str:
     content = bundle.content
     weights = [[weight["name"], weight["shape"], weight["dtype"]] for weight in content["weights"]]
     facts = [content["kind"], content["contract"], content["artifacts"], weights]
+    if content["kind"] == vectors_kind:  # no tensors that could be swapped
+        facts.append([shard["sha256"] for shard in content["shards"]])
     return hashlib.sha256(to_json(facts)).hexdigest()[:16]
 
 
