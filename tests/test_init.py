@@ -59,7 +59,7 @@ def test_what_it_writes_builds_within_its_budgets(project: Path) -> None:
     for name, model in settings.models.items():
         budget = parse_size(model.budget or 0)
         size = report["models"][name]["wire_bytes"]
-        assert size * 1.2 <= budget <= size * 1.2 + 1000
+        assert size * 1.2 <= budget <= size * 1.2 + 2000
 
 
 def test_a_file_that_is_there_is_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
