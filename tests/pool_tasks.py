@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 from builder.convert.pool import ConversionPool
-from builder.convert.slimming import slim
 from builder.errors import SourceError
 
 
 def slimmed(folder: Path) -> tuple[int, int]:
-    """Give the number of a SavedModel's functions before and after slimming."""
+    """Load a SavedModel slimmed; give the number of its functions before and after."""
+    from builder.convert import worker
+
+    tf = worker._tensorflow()
+    with tempfile.TemporaryDirectory() as name:
+        plain = Path(name) / "model"
+        plain.symlink_to(folder)
+        copy = worker._slim_copy(plain)
+        tf.saved_model.load(str(copy))
+        return _count_functions(folder), _count_functions(copy)
+
+
+def _count_functions(folder: Path) -> int:
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    meta_graph = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs[0]
-    before = len(meta_graph.graph_def.library.function)
-    slim(meta_graph)
-    return before, len(meta_graph.graph_def.library.function)
+    content = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return len(content.meta_graphs[0].graph_def.library.function)
 
 
 def square(number: int) -> int:

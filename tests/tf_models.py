@@ -207,6 +207,7 @@ def _keras(folder: Path, tf: Any) -> None:
         model.save_weights(folder / f"keras{version}.weights.h5")
         if version == 2:
             model.save(folder / "keras2_saved", save_format="tf")
+            _capturing(library).save(folder / "keras2_capturing", save_format="tf")
         for kind in ("LSTM", "GRU"):
             layers = library.layers
             steps = library.Input((7, 12), name="steps")
@@ -249,6 +250,16 @@ def _convolution(library: Any) -> Any:
     scores = layers.Dense(5, activation="softmax", name="scores")(x)
     points = layers.Dense(4, name="points")(x)
     return library.Model(image, [scores, points])
+
+
+def _capturing(library: Any) -> Any:
+    """Give a compiled model whose layers' functions capture constants and have gradients of their own."""
+    layers = library.layers
+    image = library.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(8, 3, activation="swish")(image)
+    model = library.Model(image, layers.Dense(3)(layers.LSTM(5)(layers.Reshape((36, 8))(x))))
+    model.compile(optimizer="adam", loss="mse")
+    return model
 
 
 def _duplicated_names(folder: Path, tf_keras: Any) -> None:

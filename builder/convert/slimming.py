@@ -22,8 +22,9 @@ def slim(meta_graph: Any) -> None:
     """
     objects = meta_graph.object_graph_def.nodes
     kept = _kept_functions(objects)
-    functions = {number for number, item in enumerate(objects) if item.WhichOneof("kind") in function_kinds}
-    dropped = functions - kept
+    roots = {name for number in kept for name in _functions_of(objects[number])}
+    needed = _needed(meta_graph, roots)
+    dropped = {number for number, item in enumerate(objects) if _is_useless(item, number in kept, needed)}
     if not dropped:
         return
     for number, item in enumerate(objects):
@@ -36,16 +37,20 @@ def slim(meta_graph: Any) -> None:
             if len(children) < len(item.children):
                 del item.children[:]
                 item.children.extend(children)
-    roots = {name for number in kept for name in _functions_of(objects[number])}
     library = meta_graph.graph_def.library
-    needed = _reachable(meta_graph.graph_def, roots)
-    kept_functions = [function for function in library.function if function.signature.name in needed]
+    functions = [function for function in library.function if function.signature.name in needed]
     gradients = [gradient for gradient in library.gradient if gradient.function_name in needed]
-    copy = type(library)(function=kept_functions, gradient=gradients)
-    library.CopyFrom(copy)
+    library.CopyFrom(type(library)(function=functions, gradient=gradients))
     concrete = meta_graph.object_graph_def.concrete_functions
     for name in [name for name in concrete if name not in needed]:
         del concrete[name]
+
+
+def _is_useless(item: Any, is_kept: bool, needed: set[str]) -> bool:
+    kind = item.WhichOneof("kind")
+    if kind == "captured_tensor":  # a constant inside a function
+        return item.captured_tensor.concrete_function not in needed
+    return kind in function_kinds and not is_kept
 
 
 def _kept_functions(objects: Any) -> set[int]:
@@ -78,8 +83,10 @@ def _functions_of(item: Any) -> list[str]:
     return [item.bare_concrete_function.concrete_function_name]
 
 
-def _reachable(graph_def: Any, roots: set[str]) -> set[str]:
-    """Name the functions that the roots and the graph call, whether directly or not."""
+def _needed(meta_graph: Any, roots: set[str]) -> set[str]:
+    """Name the functions that the roots and the graph need: what they call, and what they capture constants of."""
+    graph_def, objects = meta_graph.graph_def, meta_graph.object_graph_def.nodes
+    concrete = meta_graph.object_graph_def.concrete_functions
     functions = {function.signature.name: function for function in graph_def.library.function}
     gradients = {gradient.function_name: gradient.gradient_func for gradient in graph_def.library.gradient}
     queue = [*roots, *_called(graph_def.node)]
@@ -91,6 +98,9 @@ def _reachable(graph_def: Any, roots: set[str]) -> set[str]:
             queue += _called(functions[name].node_def)
             if name in gradients:
                 queue.append(gradients[name])
+            if name in concrete:
+                captured = (objects[number].captured_tensor for number in concrete[name].bound_inputs)
+                queue += [tensor.concrete_function for tensor in captured]
     return found
 
 

@@ -237,7 +237,10 @@ def _check_variables(meta_graph: Any, folder: Path) -> None:
 
 def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
     tf = _tensorflow()
-    model = tf.saved_model.load(str(_slim_copy(plain)), tags=list(options.tags))
+    try:
+        model = tf.saved_model.load(str(_slim_copy(plain)), tags=list(options.tags))
+    except Exception:  # whatever it is that slimming does not know: TensorFlow may
+        model = tf.saved_model.load(str(plain), tags=list(options.tags))
     function = model.signatures[options.signature]
     specs = function.structured_input_signature[1]
     inputs = sorted(specs)

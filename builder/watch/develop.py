@@ -123,24 +123,28 @@ class Developer:
         """Do what a change asks for."""
         if change.builds or self._unchecked:
             self._build(change)
-        if change.pages or change.templates:
+        elif change.pages:
             self._hub.pages_changed()
 
     def _build(self, change: Change) -> None:
         begun = time.monotonic()
         config = self._config
+        reload = change.pages or change.templates
         try:
             if config is None:
                 raise self._problem or ShardpressError("there are no settings")
             out = self._development.out or config.folder / config.build.out
             # What changed is seen before TensorFlow.js has run it and before it is as small as can be.
             self._publish(config, out, begun, check=False)
-            if change.templates:
+            if reload:
                 self._hub.pages_changed()
+                reload = False
             self._unchecked = self.moves(between)
             if not self._unchecked:
                 self._check(config, out, begun)
         except ShardpressError as error:
+            if reload:
+                self._hub.pages_changed()
             # A model may be half-written: more of it may come, and then this failure is nobody's business.
             self._unchecked = change.sources and self.moves(self.patience)
             if not self._unchecked:
