@@ -56,14 +56,15 @@ read_canvas = """
 
 # Runs a model of the bundle over a picture in one piece, then in tiles; counts how often the page could act meanwhile.
 in_tiles = """
-async ([name, file, tile, scale]) => {
+async ([name, side, tile, scale]) => {
   const { sample, canvasOf } = await import("./pictures.js");
   const { runTiles, spans } = await import("./tiles.js");
   const { bundle } = await import("./page.js");
   const { models } = await bundle();
   const handle = models[name].load();
   await handle.full;
-  const picture = await sample(file);
+  const { canvas: picture, context: drawing } = canvasOf(side, side);
+  drawing.drawImage(await sample("chelsea-small"), 0, 0);
   let runs = 0;
   const run = (data) => (runs++, handle.run(data, { as: "imagedata" }));
   const draw = async (size) => {
@@ -221,12 +222,14 @@ def test_a_long_work_can_be_stopped(site: Site, page: Page, witness: Witness) ->
     clean(witness, site)
 
 
-@pytest.mark.parametrize(("name", "tile", "scale", "count"), [("beautify", 48, 1, 9), ("enlarge", 64, 2, 4)])
+@pytest.mark.parametrize(
+    ("name", "side", "tile", "scale", "count"), [("beautify", 96, 48, 1, 9), ("enlarge", 64, 48, 2, 4)]
+)
 def test_tiles_have_no_seams_and_leave_the_page_alive(
-    site: Site, page: Page, name: str, tile: int, scale: int, count: int
+    site: Site, page: Page, name: str, side: int, tile: int, scale: int, count: int
 ) -> None:
     open_page(page, site, "beautify")
-    found = page.evaluate(in_tiles, [name, "chelsea-small", tile, scale])
+    found = page.evaluate(in_tiles, [name, side, tile, scale])
     assert found["runs"] == count
     assert found["worst"] <= 1
     assert found["beats"] >= count
