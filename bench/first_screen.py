@@ -51,7 +51,14 @@ from tests.browsing import chromium  # noqa: E402
 width, layers = 709, 7  # 3.52 M weights
 slow_4g = {"offline": False, "latency": 562.5, "downloadThroughput": 180_000, "uploadThroughput": 84_375}
 no_limit = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-types = {".html": "text/html", ".js": "text/javascript", ".json": "application/json", ".png": "image/png"}
+types = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+}
 
 html = """<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,">
 <style>body { font: 18px sans-serif; margin: 2em; } img { width: 480px; height: 480px; display: block; }</style>

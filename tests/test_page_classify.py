@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from builder.convert.pool import ConversionPool
 from builder.convert.requests import ReferenceRequest, SourceOptions
 from tests.browsing import chromium
-from tests.paging import Witness, built_site, drawing, patience, root
+from tests.paging import Witness, built_site, drawing, for_documents, patience, root
 from tests.serving import Site
 from tests.test_render import check_types
 
@@ -132,6 +132,7 @@ def test_a_face_gets_its_emotion_in_both_languages(site: Site, browser: Browser)
     page.wait_for_selector("#faces:not([hidden])")
     assert page.locator("#faces").get_attribute("data-emotion") == "happy"
     assert page.locator("#faces strong").inner_text() == "Mostly happy"
+    for_documents(page, "classify")
     page.get_by_role("button", name="中文").click()
     assert page.locator("#faces strong").inner_text() == "看起来开心"
     assert page.locator("#faces dt").first.inner_text() == "开心"

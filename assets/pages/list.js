@@ -2,6 +2,7 @@
 export const pages = [
   { file: "beautify.html", en: "Beautify", zh: "AI 美图" },
   { file: "classify.html", en: "Classify", zh: "识图" },
+  { file: "ar.html", en: "AR", zh: "AR" },
   { file: "style.html", en: "Style", zh: "风格迁移" },
   { file: "words.html", en: "Words", zh: "词语" },
   { file: "examples.html", en: "Examples", zh: "示例" },
