@@ -93,6 +93,7 @@ def test_examples_are_configured_and_their_labels_are_there() -> None:
             "beautify",
             "classify",
             "denoise",
+            "drawing",
             "emotion",
             "enlarge",
             "face",

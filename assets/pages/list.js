@@ -5,5 +5,7 @@ export const pages = [
   { file: "ar.html", en: "AR", zh: "AR" },
   { file: "style.html", en: "Style", zh: "风格迁移" },
   { file: "words.html", en: "Words", zh: "词语" },
+  { file: "retrain.html", en: "Retrain", zh: "再训练" },
+  { file: "create.html", en: "Create", zh: "从零创建" },
   { file: "examples.html", en: "Examples", zh: "示例" },
 ];
