@@ -64,7 +64,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("device")
     tiny.graph_model(folder / "source")
     (folder / "node_modules").symlink_to(root / "node_modules")
-    (folder / "build.toml").write_text('[models.tiny]\nsource = "source/model.json"\n')
+    rows = [f"word{n} " + " ".join(str(value) for value in np.cos(np.arange(8) * n + n)) for n in range(300)]
+    (folder / "words.vec").write_text("\n".join(["300 8", *rows]) + "\n")
+    (folder / "build.toml").write_text(
+        '[models.tiny]\nsource = "source/model.json"\n[models.words]\nsource = "words.vec"\n'
+    )
     assert main(["--config", str(folder / "build.toml"), "--fast", "--strict", "-q"]) == 0
     (folder / "tf.min.js").write_bytes(runtime.read_bytes())
     (folder / "index.html").write_text(page_text)
@@ -170,6 +174,15 @@ def test_a_device_that_is_able_does_not_ask_the_fallback(page: Page) -> None:
       return values;
     }""")
     assert near(result)
+
+
+def test_word_vectors_have_no_backend_to_test(page: Page) -> None:
+    codes = page.evaluate("""async () => {
+      const handle = loader.models.words.load({ warmup: true });
+      await handle.full;
+      return Promise.all([handle.selfTest(), handle.pickBackend()].map((asked) => asked.catch(({ code }) => code)));
+    }""")
+    assert codes == ["contract", "contract"]
 
 
 def test_a_model_comes_back_after_a_lost_graphics_context_without_a_network(page: Page, site: Site) -> None:

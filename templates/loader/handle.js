@@ -432,7 +432,9 @@ class Handle {
   /** The module of tests and warm-up, once the model is there. */
   async #device() {
     await this.ready;
-    await this.#work.recovery;
+    const { recovery, tf, entry } = this.#work;
+    await recovery;
+    if (!tf) throw new ModelError("contract", `${entry.name} is no model of TensorFlow.js`, { model: entry.name });
     return lazy("device");
   }
 
