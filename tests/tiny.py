@@ -70,7 +70,7 @@ def graph_model(folder: Path, tensors: dict[str, np.ndarray] | None = None, **ch
 
 def loop_model(folder: Path) -> Path:
     """Write a graph model whose While loop doubles x five times, then adds a constant: it needs ``executeAsync``."""
-    tensors = {"offset": np.full(80, 0.1, np.float32)}
+    tensors = {"offset": np.random.Generator(np.random.PCG64(3)).normal(scale=0.1, size=80).astype(np.float32)}
     shape = dimensions(-1, 80)
 
     def argument(name: str, kind: str) -> dict[str, str]:
