@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from builder.bundle import immutable_name
 
@@ -37,7 +36,7 @@ def headers_for(key: str, encoding: str | None, rules: Rules) -> dict[str, str]:
         rules: the target's own, by pattern; later ones win.
     """
     headers = {
-        "Content-Type": types.get(PurePosixPath(key).suffix, "application/octet-stream"),
+        "Content-Type": types.get(f".{key.rpartition('.')[2]}", "application/octet-stream"),
         "Cache-Control": forever if immutable_name.fullmatch(key) else never,
     }
     for pattern, more in rules.items():

@@ -130,10 +130,12 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     known = _known(local, base, live, touched, old_heads)
     code_files = (local.worker, *local.modules) if code is local.loader else ()
     files = [*code_files, *(file for name in touched for file in _files(local, name))]
-    uploads = list(form.uploads(local.root, files))
     distrust = choice.repair or not headers_same
-    actions = _decide(uploads, known, store, base, distrust=distrust)
-    actions += _decide(form.pinned(loader, folder), set(), store, base, distrust=True)
+    there = [file for file in files if file.url in known and not distrust]
+    actions = [Action("skip", key, "the live release has it") for file in there for key in form.keys(file)]
+    asked = (file for file in files if distrust or file.url not in known)
+    actions += _decide(form.uploads(local.root, asked), store, base, distrust=distrust)
+    actions += _decide(form.pinned(loader, folder), store, base, distrust=True)
     if choice.preview:
         actions.append(Action("swap", f"loader-{choice.preview}.js", "makes the preview live", len(loader)))
         actions.append(Action("swap", loader_name, "notes the preview", len(base.loader if base else b"")))
@@ -245,16 +247,9 @@ def _known(
     return known
 
 
-def _decide(
-    uploads: Iterable[Upload], known: set[str], store: TargetStore, base: Pointer | None, *, distrust: bool
-) -> list[Action]:
+def _decide(uploads: Iterable[Upload], store: TargetStore, base: Pointer | None, *, distrust: bool) -> list[Action]:
     actions = []
-    asked = []
-    for upload in uploads:
-        if not distrust and plain(upload.key) in known:
-            actions.append(Action("skip", upload.key, "the live release has it"))
-        else:
-            asked.append(upload)
+    asked = list(uploads)
     if len(asked) > few and not (distrust and base is not None):
         there = {item.key for item in store.listing()}
         actions += [_put(upload) for upload in asked if upload.key not in there]

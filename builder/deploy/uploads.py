@@ -56,6 +56,12 @@ class Form:
             return {}
         return headers_for(key, None if self.encoding == "identity" else self.encoding, self.rules)
 
+    def keys(self, file: FileEntry) -> Iterator[str]:
+        """Give the keys of a file's objects."""
+        yield file.url
+        if not self.keeps_headers:
+            yield from (file.url + suffixes[name] for name in file.encodings)
+
     def uploads(self, root: Path, files: Iterable[FileEntry]) -> Iterator[Upload]:
         """Give the objects for files below ``root``."""
         for file in files:
