@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 from builder.sources.vectors import read_vectors
 from builder.vectors.answers import unit_rows
 from tests.browsing import chromium
-from tests.paging import Witness, patience, root
+from tests.paging import Witness, for_documents, patience, root, violations
 from tests.serving import Site, serve
 from tests.test_render import check_types
 
@@ -152,6 +152,7 @@ def test_typing_suggests_and_answers_come_from_few_words_then_from_all(
     wait(page, "related", first)
     assert answers(page, "#analogy")[0][0] == "queen"
     page.screenshot(path=tmp_path / "base.png", full_page=True)
+    for_documents(page, "words")
     field.fill(english.words[70_000])
     field.press("Enter")
     page.wait_for_function("document.querySelector('#nearest-say').innerText.includes('Waiting for the rest')")
@@ -196,9 +197,7 @@ def test_chinese_in_chinese_on_a_phone_in_the_dark(
     page.locator("#word").press("Enter")
     page.wait_for_function("document.querySelector('#nearest-say').innerText.includes('招聘')")
     page.wait_for_selector("#nearest li button:text-is('应聘')")
-    page.add_script_tag(path=root / "node_modules" / "axe-core" / "axe.min.js")
-    found = page.evaluate("axe.run().then(({ violations }) => violations)")
-    assert [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found] == []
+    assert violations(page) == []
     page.get_by_role("radio", name="英文").check()
     assert page.locator("#nearest li").count() == 0
     assert witness.troubles == []
