@@ -30,6 +30,7 @@ from builder.own_runtime import OwnRuntime
 from builder.pipeline import Session
 from builder.progress import Silent
 from builder.runtime.bundle import bundle_runtime
+from builder.runtime.functions import page_functions
 from builder.runtime.nouns import Uses, Wanted
 from tests import tiny
 from tests.browsing import chromium
@@ -215,6 +216,22 @@ def test_pages_need_no_other_and_it_comes_at_first_need(backend: str, browser: B
 
 
 @pytest.mark.slow
+def test_a_binary_that_cannot_be_had_leaves_its_turn_to_the_next_backend(browser: Browser, site: Site) -> None:
+    site.fail = lambda path: 404 if path.endswith(".wasm") else None
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(f"{site.url}index.html")
+    start = "import('/cdn/loader.js').then(({ runtime }) => runtime())"
+    try:
+        assert page.evaluate(f"{start}.then((tf) => tf.setBackend('wasm'))") is False
+        check_answers(page.evaluate(use, "cpu")["answers"])
+    finally:
+        site.fail = None
+        context.close()
+
+
+@pytest.mark.slow
 def test_after_one_visit_it_is_there_without_a_network(browser: Browser, site: Site) -> None:
     (site.root / "site.js").write_bytes((site.root / "sw.js").read_bytes().replace(b"BASE/", b"/cdn/"))
     shutil.copy(site.root / "site.js", site.root / "worker.js")
@@ -303,6 +320,28 @@ def test_a_function_that_does_not_exist_is_named(tmp_path: Path) -> None:
     wanted = Wanted((), ("cpu",), Uses((), (), ("topk", "image.cropAndResize", "topc")))
     with pytest.raises(ConfigError, match=r"no function tf\.topc"):
         bundle_runtime(wanted, node_modules, Cache(tmp_path))
+
+
+def test_it_has_what_the_loader_itself_calls() -> None:
+    plain = {
+        *(
+            "backend",
+            "buffer",
+            "dispose",
+            "engine",
+            "env",
+            "findBackendFactory",
+            "getBackend",
+            "io.decodeWeights",
+            "keep",
+        ),
+        *("loadGraphModel", "registerBackend", "removeBackend", "setBackend", "tensor", "tidy", "zeros"),
+    }  # these run no kernel
+    folders = (root / "templates/loader", root / "templates/modules")
+    text = "".join(path.read_text() for folder in folders for path in sorted(folder.glob("*.js")))
+    called = set(re.findall(r"\btf\.([a-zA-Z]+(?:\.[a-zA-Z]+)?)\(", text))
+    assert "matMul" in called
+    assert called - plain <= set(page_functions)
 
 
 def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
