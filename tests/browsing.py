@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 switches = (
     "--no-sandbox",
@@ -16,6 +16,15 @@ switches = (
     "--no-first-run",
     "--no-default-browser-check",
 )
+
+
+def without_workers(page: Page) -> bool:
+    """Wait until a page has no workers; the browser tells of their end a little later."""
+    for _ in range(6000):
+        if not page.workers:
+            return True
+        page.wait_for_timeout(10)
+    return False
 
 
 @contextmanager

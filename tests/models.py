@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import struct
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,18 @@ def graph_json(width: int = 8) -> dict[str, Any]:
 
 
 def write_model(folder: Path, *, shard_bytes: int = 1 << 20, width: int = 8, seed: int = 0) -> Path:
-    """Write that model; weights are counted bytes for seed 0 at width 8, small numbers otherwise."""
+    """Write that model; weights are counted bytes for seed 0 at width 8, small numbers otherwise.
+
+    Numbers of wide models do not repeat: what repeats is kept together in one shard.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     count = width * 8
-    weights = (
-        bytes(range(256)) if seed == 0 and width == 8
-        else struct.pack(f"<{count}f", *(((i * 37 + seed * 101) % 997) / 997 - 0.5 for i in range(count)))
-    )  # fmt: skip
+    chance = random.Random(seed)
+    weights = bytes(range(256))
+    if seed or width != 8:
+        ramp = (((i * 37 + seed * 101) % 997) / 997 - 0.5 for i in range(count))
+        numbers = ramp if width < 10_000 else (chance.random() - 0.5 for _ in range(count))
+        weights = struct.pack(f"<{count}f", *numbers)
     content = weights + struct.pack("<8f", *(0.25 * i for i in range(8)))
     paths = []
     for number, start in enumerate(range(0, len(content), shard_bytes)):

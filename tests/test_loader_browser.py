@@ -59,7 +59,8 @@ def test_preloads_are_used_and_each_file_travels_once_from_another_origin(tmp_pa
         before = set(cdn.paths())
         assert before >= {f"/{url}" for url in first}
         result = page.evaluate(use, [cdn.url + pinned.name, rows.tolist()])
-        asked = cdn.paths()
+        # With WebGL the loader also takes the module that brings models back, in idle time.
+        asked = [path for path in cdn.paths() if not path.startswith("/device.")]
     assert np.abs(np.array(result["full"]) - expected).max() < 1e-5
     assert 0 < np.abs(np.array(result["base"]) - expected).max() < 0.1
     assert result["tensors"] == 0

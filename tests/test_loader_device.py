@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from builder.cli import main
 from tests import tiny
-from tests.browsing import chromium
+from tests.browsing import chromium, without_workers
 from tests.serving import Site, serve
 
 pytestmark = pytest.mark.slow
@@ -292,6 +292,6 @@ def test_a_hundred_loads_leave_nothing_behind(page: Page, backend: str) -> None:
     assert {name: level.get(name) for name in now if now[name] is not None} == {
         name: value for name, value in now.items() if value is not None
     }
-    assert not page.workers
+    assert without_workers(page)
     # Reading pixels at once is this test's own way.
     assert not [text for text in said if "ReadPixels" not in text], said
