@@ -68,9 +68,14 @@ def graph_model(folder: Path, tensors: dict[str, np.ndarray] | None = None, **ch
     return write(folder, content | changes, tensors)
 
 
+def loop_offset() -> np.ndarray:
+    """Give what ``loop_model`` adds."""
+    return np.random.Generator(np.random.PCG64(3)).normal(scale=0.1, size=80).astype(np.float32)
+
+
 def loop_model(folder: Path) -> Path:
     """Write a graph model whose While loop doubles x five times, then adds a constant: it needs ``executeAsync``."""
-    tensors = {"offset": np.random.Generator(np.random.PCG64(3)).normal(scale=0.1, size=80).astype(np.float32)}
+    tensors = {"offset": loop_offset()}
     shape = dimensions(-1, 80)
 
     def argument(name: str, kind: str) -> dict[str, str]:
