@@ -102,7 +102,14 @@ def test_each_page_has_the_shell(name: str) -> None:
     text = (folder / name).read_text(encoding="utf-8")
     head = text[: text.index("</head>")]
     assert head.index('<script src="language.js">') < head.index('href="style.css"') < head.index('type="module"')
-    for part in ('class="skip"', '<header class="site">', '<main id="main"', 'name="viewport"', "<title data-zh="):
+    for part in (
+        'class="skip"',
+        'fetchpriority="low"',
+        '<header class="site">',
+        '<main id="main"',
+        'name="viewport"',
+        "<title data-zh=",
+    ):
         assert part in text
     assert text.count("<h1>") == 1
     # Each text is there twice.
