@@ -16,7 +16,6 @@ from playwright.sync_api import Page
 from builder.build import build
 from builder.cli import main
 from builder.config import load_config
-from builder.convert.pool import ConversionPool
 from builder.examples import example_names
 from builder.pipeline import BuildOptions
 from builder.progress import Silent
@@ -25,6 +24,7 @@ from builder.serve.files import Mount
 from builder.serve.hub import Hub
 from builder.serve.run import running
 from builder.verify.run import find_node_modules
+from builder.workers import LocalWorkers
 from tests.browsing import chromium
 
 patience = 120_000
@@ -73,7 +73,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for program in programs:
         said, _ = program.communicate(timeout=400)
         assert program.returncode == 0, said
-    with ConversionPool(1) as pool:
+    with LocalWorkers(1) as pool:
         for site in found.values():
             options = BuildOptions(jobs=2, fast=True)
             config = load_config(site / "build.toml")
