@@ -40,7 +40,6 @@ largest_code = 127
 limit = 0.006  # KL in nats: about 98 of 100 answers stay, also on inputs of other kinds
 half_bits = 6.6  # more for an element as float16 than as the finest codes of a byte
 half_limit = 65504.0
-trust = 0.75  # of a mean error: some of it is of the calibration's own inputs
 first_bits, last_bits = 10, 15  # of the biases' mantissas, in the base stage and in the last
 searches = 8
 least_cases, most_cases, most_runs = 4, 16, 512
@@ -148,7 +147,7 @@ def search(
     if best is None:
         best = _spare(job, trials, distances)
     steps = best[0]
-    first = _shortened(job.settle(steps, best[1], calibrating), first_bits)
+    first = _shortened(job.settle(steps, best[1], few), first_bits)
     met, _ = job.judge(steps, first)
     last = _shortened(job.correct(steps, 0), last_bits)
     return Found(
@@ -281,9 +280,7 @@ class _Job:
         values = [_quantized(layer, step, stage) for layer, step in zip(self.layers, steps, strict=True)]
         shifts = _shifts(self.layers, values, self.runner, self.calibrating)
         return {
-            layer.bias[0]: layer.bias[1] - np.float32(trust) * shift
-            for layer, shift in zip(self.layers, shifts, strict=True)
-            if layer.bias
+            layer.bias[0]: layer.bias[1] - shift for layer, shift in zip(self.layers, shifts, strict=True) if layer.bias
         }
 
     def settle(self, steps: Sequence[Choice], biases: Feeds, cases: Sequence[int]) -> Feeds:
@@ -294,7 +291,7 @@ class _Job:
         for layer, target in zip(corrected, wanted, strict=True):
             (mean,) = self.runner.means(cases, feeds, [layer.result])
             if layer.bias:
-                feeds[layer.bias[0]] = feeds[layer.bias[0]] + np.float32(trust) * (target - mean)
+                feeds[layer.bias[0]] = feeds[layer.bias[0]] + target - mean
         settled = {name: feeds[name] for name in biases}
         return settled if self.judge(steps, settled)[1] <= self.judge(steps, biases)[1] else biases
 
