@@ -272,8 +272,7 @@ def _total(models: tuple[Built, ...], compared: bool) -> list[str]:
     first, all_ = sum(map(_first_use, models)), sum(built.bundle.wire for built in models)
     stock = []
     if compared:
-        measured = [built for built in models if built.stock]
-        stock_wire = sum(built.stock[1] for built in measured if built.stock)
-        ratio = sum(built.bundle.wire for built in measured) / stock_wire if stock_wire else 0
-        stock = [show_size(stock_wire), f"{ratio:.2f}"]
+        stock_wire = sum(built.stock[1] for built in models if built.stock)
+        whole = all(built.stock for built in models)  # word vectors have no stock form, and sums of some say nothing
+        stock = [show_size(stock_wire), f"{all_ / stock_wire:.2f}"] if whole and stock_wire else ["", ""]
     return ["all", "", show_size(first), show_size(all_), *stock, "", ""]

@@ -14,6 +14,7 @@ from builder.config import load_config
 from tests.whole import assert_whole
 
 root = Path(__file__).parents[1]
+apart = {"mesh", "pose", "words-zh"}  # of a kind with others, only larger
 
 
 def build(folder: Path, *arguments: str) -> dict[str, bytes]:
@@ -21,14 +22,15 @@ def build(folder: Path, *arguments: str) -> dict[str, bytes]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     cdn = folder / "dist" / "cdn"
-    assert set(assert_whole(cdn)["models"]) == set(load_config(root / "build.toml").models)
+    assert set(assert_whole(cdn)["models"]) == set(load_config(root / "build.toml").models) - apart
     return {path.relative_to(cdn).as_posix(): path.read_bytes() for path in cdn.rglob("*") if path.is_file()}
 
 
 @pytest.mark.slow
 def test_two_builds_of_the_examples_are_identical(tmp_path: Path) -> None:
     text = (root / "build.toml").read_text()
-    first, *tables = re.split(r"(?=^\[models\.\w+\])", text, flags=re.MULTILINE)
+    first, *all_tables = re.split(r"(?=^\[models\.[\w-]+\])", text, flags=re.MULTILINE)
+    tables = [table for table in all_tables if re.match(r"\[models\.([\w-]+)\]", table)[1] not in apart]  # type: ignore[index]
     trees = []
     for name, order, jobs in (("one", tables, "1"), ("an other", tables[::-1], "2")):
         folder = tmp_path / name
