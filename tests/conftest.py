@@ -7,7 +7,7 @@ import signal
 
 from hypothesis import settings
 
-from tests.secrets import pytest_configure  # noqa: F401 the plugin that looks for credentials
+from tests.credential_watch import pytest_configure  # noqa: F401 the plugin that looks for credentials
 
 # A busy machine is no failure: speed is measured in bench/, never in tests. CI tries the same examples each time, so
 # that it tells of the change under test; everybody else looks for new ones.

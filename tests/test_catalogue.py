@@ -55,4 +55,5 @@ def test_a_thousand_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         digest = index["models"]["model-0412"][0][:16]
         assert fetched[:2] == ["/cdn/loader.js", f"/cdn/assets/model-0412.{digest}.json"]
         assert len(fetched) == len(set(fetched))
-        assert all(path.startswith("/cdn/assets/model-0412-") for path in fetched[2:])
+        code = "/cdn/device."  # of the loader itself, in idle time where WebGL is
+        assert all(path.startswith(("/cdn/assets/model-0412-", code)) for path in fetched[2:])

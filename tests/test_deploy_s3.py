@@ -23,9 +23,9 @@ from builder.errors import StoreError
 from builder.stores import multipart
 from builder.stores.s3 import Location, S3Store
 from tests import s3_server
+from tests.credential_watch import leaking_files, leaks, wrong_secret
 from tests.deploying import assert_live, change, project, state_of
 from tests.fault_proxy import faulty
-from tests.secrets import leaking_files, leaks, wrong_secret
 
 root = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -346,7 +346,7 @@ def test_brotli_needs_https_or_loopback(tmp_path: Path) -> None:
 
 
 def test_the_command_line_says_no_secret_anywhere(folder: Path) -> None:
-    """In processes of their own; what all other tests print, log, raise or leave is looked through by tests.secrets."""
+    """What all other tests print, log, raise or leave is looked through by tests.credential_watch."""
     outputs: list[str] = []
     for words in (["deploy", "-vv"], ["releases"], ["verify"], ["prune", "--dry-run"], ["deploy", "--json"]):
         done = subprocess.run(

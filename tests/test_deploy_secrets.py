@@ -50,7 +50,7 @@ def test_a_test_that_shows_a_credential_fails(tmp_path: Path) -> None:
         "-rA",
         "--tb=line",
         "-p",
-        "tests.secrets",
+        "tests.credential_watch",
         "-p",
         "no:cacheprovider",
     ]

@@ -17,8 +17,8 @@ from builder.stores.directory import DirectoryStore
 from builder.stores.s3 import Location, S3Store
 from builder.stores.shared import SharedCache, open_shared
 from tests import s3_server
+from tests.credential_watch import wrong_secret
 from tests.models import write_model
-from tests.secrets import wrong_secret
 from tests.test_deploy_s3 import credentials
 
 
