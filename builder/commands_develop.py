@@ -182,7 +182,7 @@ def init(
         raise UsageError(
             "no model was found",
             where=", ".join(map(str, paths)) or str(config.parent),
-            hint="Name a SavedModel folder, a .keras, .h5 or .pb file, or a model.json",
+            hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
         )
     write_atomically(config, write_config(found, {}).encode())
     wire: dict[str, int] = {}

@@ -83,7 +83,7 @@ def test_one_that_cannot_be_built_has_no_budget(project: Path, capsys: pytest.Ca
 
 def test_nothing_found_says_what_a_model_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(tmp_path), "--config", str(tmp_path / "build.toml")]) == 2
-    assert "Name a SavedModel folder" in capsys.readouterr().err
+    assert "--example classify DIR" in capsys.readouterr().err
     assert not (tmp_path / "build.toml").exists()
     assert main(["init", str(tmp_path / "none"), "--config", str(tmp_path / "build.toml")]) == 2
 

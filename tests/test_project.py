@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -127,3 +128,10 @@ def test_ci_runs_what_the_readme_says() -> None:
     for command in ("make build", "make test"):
         assert command in ci
         assert command in readme
+
+
+def test_a_python_without_the_packages_is_told_which_one_has_them() -> None:
+    command = [sys.executable, "-S", str(root / "build.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: \w+ is not installed for .*make setup.*\n", done.stderr)
