@@ -87,6 +87,13 @@ def test_weights_never_get_larger(
     assert ours <= share * stock + fixed
 
 
+@pytest.mark.parametrize("shapes", [[(70,), (3, 3, 16, 24)], [(130, 32), (3, 3, 16, 24), (70,)]])
+def test_a_small_weight_does_not_make_odd_ones_around_it_larger(tmp_path: Path, shapes: list[tuple[int, ...]]) -> None:
+    """Its byte planes made brotli take an eighth more for them."""
+    ours, stock = sent(tmp_path, weights_of("bfloat16", shapes, 3), "exact", 256 << 10)
+    assert ours <= share * stock
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["same rows", "far repeats", "float16", "clustered"])
 def test_large_tables_never_get_larger(tmp_path: Path, kind: str) -> None:

@@ -43,6 +43,12 @@ def test_unknown_lengths_have_documented_values() -> None:
     assert set(np.unique(case["mask"])) == {False, True}
 
 
+def test_a_picture_without_batch_is_seeded_as_one() -> None:
+    specs = (TensorSpec("picture", "float32", (None, None, 3)), TensorSpec("steps", "float32", (None, None, 8)))
+    case = seeded_inputs(specs)
+    assert [case[spec.name].shape for spec in specs] == [(64, 64, 3), (1, 16, 8)]
+
+
 @given(st.integers(1, 1000))
 def test_ids_stay_below_the_rows_of_the_table(rows: int) -> None:
     ids = seeded_inputs((TensorSpec("ids", "int32", (8, 16)),), ids_below={"ids": rows})["ids"]

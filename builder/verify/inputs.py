@@ -33,8 +33,9 @@ def seeded_inputs(specs: tuple[TensorSpec, ...], *, ids_below: Mapping[str, int]
 
     float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, 4). Inputs named in ``ids_below`` (see
     ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the first axis (batch)
-    1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. An unknown rank
-    is taken as one axis, the batch.
+    1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. Rank 3 with
+    unknown height and width and 1, 3 or 4 channels is a picture without batch, 64 by 64. An unknown rank is taken as
+    one axis, the batch.
 
     Raises:
         VerificationError: an input cannot be seeded (strings, complex numbers), or would be absurdly large.
@@ -103,8 +104,10 @@ def declared_shape(spec: TensorSpec) -> tuple[int, ...]:
     """Give an input's shape, unknown lengths as ``seeded_inputs`` takes them."""
     if spec.shape is None:
         return (batch,)
+    picture = spec.shape[:2] == (None, None) and spec.shape[2:] in {(1,), (3,), (4,)}
     return tuple(
-        length if length is not None else _guess(axis, len(spec.shape)) for axis, length in enumerate(spec.shape)
+        length if length is not None else spatial if picture else _guess(axis, len(spec.shape))
+        for axis, length in enumerate(spec.shape)
     )
 
 
