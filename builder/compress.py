@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ least_saving = 0.02  # below, decoding costs the visitor more than the bytes
 best_quality, fast_quality = 11, 5
 probe_quality = 1
 hopeless = 0.995  # of the size, at the probe's quality: mantissa planes, noise
+block, noisy = 2048, 7.8  # bytes; bits a byte: brotli does not tell by itself where a noisy plane begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class Compressor:
 
     @property
     def labels(self) -> dict[str, str]:
-        """How the cache calls each encoding."""
-        return {"br": f"br-{self.quality}", "gzip": "gzip-9"}
+        """How the cache calls each encoding: brs has sections, the earlier br had none."""
+        return {"br": f"brs-{self.quality}", "gzip": "gzip-9"}
 
     def encode_all(
         self, blobs: Iterable[Blob], done: Callable[[Blob], None] = ignore
@@ -131,12 +133,34 @@ def compress_file(request: CompressRequest) -> Compressed:
 def compress_brotli(content: bytes, quality: int) -> bytes | None:
     """Compress with brotli (RFC 7932), or give None where it does not pay.
 
-    The window is as large as the content asks for, at most the 24 bits that browsers accept.
+    The window is as large as the content asks for, at most the 24 bits that browsers accept. Where noise begins or
+    ends, as between planes of float32, a new section begins, with statistics of its own: up to 2 % are saved.
     """
     if quality > fast_quality and len(brotli.compress(content, quality=probe_quality)) > hopeless * len(content):
         return None
     window = min(max((len(content) - 1).bit_length(), 10), 24)
-    return _if_it_pays(brotli.compress(content, quality=quality, lgwin=window), content)
+    starts = _sections(content) if quality > fast_quality else [0]
+    if len(starts) == 1:
+        return _if_it_pays(brotli.compress(content, quality=quality, lgwin=window), content)
+    stream = brotli.Compressor(quality=quality, lgwin=window)
+    pieces = [stream.process(content[: starts[1]])]
+    for start, stop in pairwise([*starts[1:], len(content)]):
+        pieces += [stream.flush(), stream.process(content[start:stop])]
+    return _if_it_pays(b"".join((*pieces, stream.finish())), content)
+
+
+def _sections(content: bytes) -> list[int]:
+    """Give where noise begins or ends, 0 first: blocks whose bytes have nearly 8 bits of order-0 entropy are noise."""
+    import numpy as np
+
+    starts, before = [0], None
+    for start in range(0, len(content) - block + 1, block):
+        shares = np.bincount(np.frombuffer(content, np.uint8, block, start), minlength=256) / block
+        noise = -float(np.sum(shares * np.log2(np.maximum(shares, 1 / block)))) > noisy
+        if before is not None and noise is not before:
+            starts.append(start)
+        before = noise
+    return starts
 
 
 def compress_gzip(content: bytes) -> bytes | None:

@@ -8,11 +8,14 @@ import random
 from pathlib import Path
 
 import brotli
+import numpy as np
 import pytest
 
 from builder.cache import Cache, key_of, stale_seconds, write_atomically
+from builder.codecs.exact import Exact
 from builder.compress import Compressor, compress_brotli, compress_gzip
 from builder.errors import ShardpressError
+from builder.model import BytesData, Weight
 
 
 def noise(count: int) -> bytes:
@@ -51,6 +54,19 @@ def test_encoding_twice_gives_the_same_bytes() -> None:
     content = b"".join(i.to_bytes(2, "little") for i in range(5000))
     assert compress_brotli(content, 11) == compress_brotli(content, 11)
     assert compress_gzip(content) == compress_gzip(content)
+
+
+def test_a_noisy_plane_does_not_cost_its_neighbours() -> None:
+    values = np.random.Generator(np.random.PCG64(1)).normal(size=(8, 7000))
+    values = (values * 2.0 ** -np.arange(8)[:, None]).astype("<f4")
+    weight = Weight("w", values.shape, "float32", BytesData(values.tobytes()))
+    exponents, tops, *_ = (plane.read(0, plane.nbytes) for plane in Exact().planes(weight))
+    content = exponents + values[0, :350].tobytes() + tops
+    made = compress_brotli(content, 11)
+    assert made is not None
+    assert brotli.decompress(made) == content
+    assert len(made) < len(brotli.compress(exponents)) + 4 * 350 + len(tops) + 100
+    assert len(made) < len(brotli.compress(content))
 
 
 def test_many_blobs_over_threads(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ def made_by_one(tmp_path: Path, store: Any) -> None:
     """Have a first runner make a record with a blob, an encoding of it, and a folder."""
     runner = Runner(tmp_path / "one", store)
     blob = runner.cache.put(b"content")
-    runner.cache.put_variant(blob, "br-11", b"shorter")
+    runner.cache.put_variant(blob, "brs-11", b"shorter")
     runner.cache.put_variant(blob, "gzip-9", None)
-    names = [blob.sha256, f"{blob.sha256}.br-11", f"{blob.sha256}.gzip-9"]
+    names = [blob.sha256, f"{blob.sha256}.brs-11", f"{blob.sha256}.gzip-9"]
     runner.cache.put_record("built", "key", {"a": 1}, names)
     runner.cache.put_record("latest", "face", {"mine": True})
     tree = runner.cache.tree("converted", "key")
@@ -60,7 +60,7 @@ def test_a_second_runner_gets_records_with_all_they_need(tmp_path: Path) -> None
     found = runner.cache.find(blob.name)
     assert found is not None
     assert found.path.read_bytes() == b"content"
-    assert runner.cache.find_variant(found, "br-11")[0].read_bytes() == b"shorter"  # type: ignore[index]
+    assert runner.cache.find_variant(found, "brs-11")[0].read_bytes() == b"shorter"  # type: ignore[index]
     assert runner.cache.find_variant(found, "gzip-9")[1] == 0  # type: ignore[index]
     assert runner.cache.record("latest", "face") is None, "that is a matter of each folder"
     assert runner.cache.find_tree("converted", "key") == {"notes": []}
@@ -101,9 +101,9 @@ def test_damaged_and_foreign_entries_are_seen_and_made_anew(tmp_path: Path, harm
     runner = Runner(tmp_path / "two", store)
     assert runner.cache.record("built", "key") is None
     made = runner.cache.put(b"content")
-    runner.cache.put_variant(made, "br-11", b"shorter")
+    runner.cache.put_variant(made, "brs-11", b"shorter")
     runner.cache.put_variant(made, "gzip-9", None)
-    runner.cache.put_record("built", "key", {"a": 1}, [made.sha256, f"{made.sha256}.br-11", f"{made.sha256}.gzip-9"])
+    runner.cache.put_record("built", "key", {"a": 1}, [made.sha256, f"{made.sha256}.brs-11", f"{made.sha256}.gzip-9"])
     runner.end()
     assert ("damaged" in "".join(runner.shared.warnings)) == (harm != "gone")
     third = Runner(tmp_path / "three", store)
