@@ -94,6 +94,24 @@ def _small(folder: Path, tf: Any, np: Any) -> None:
         signatures[name] = tf.function(_scaled(body, scale), input_signature=[text])
         np.save(folder / f"small-{name}.npy", signatures[name](tf.constant(content))["y"].numpy())
         setattr(module, f"serve_{name}", signatures[name])
+    words = tf.lookup.KeyValueTensorInitializer(tf.range(3), tf.constant(["red", "green", "blue"]))
+    module.words = tf.lookup.StaticHashTable(words, "?")
+
+    @tf.function(input_signature=[text])
+    def labelled(photo: Any) -> dict[str, Any]:
+        means = tf.reduce_mean(tf.cast(tf.io.decode_png(photo, channels=3), tf.float32), [0, 1]) * module.unit
+        return {"means": means, "label": module.words.lookup(tf.argmax(means[None], -1, tf.int32))}
+
+    module.labelled = labelled
+    (folder / "label.txt").write_bytes(labelled(tf.constant(content))["label"][0].numpy())
+    tf.saved_model.save(
+        module,
+        str(folder / "small"),
+        signatures=signatures | _lists(folder, module, content, tf, np) | {"labelled": labelled},
+    )
+
+
+def _lists(folder: Path, module: Any, content: bytes, tf: Any, np: Any) -> dict[str, Any]:
     batch = tf.TensorSpec([None], tf.string, "photos")
 
     @tf.function(input_signature=[batch])
@@ -105,21 +123,32 @@ def _small(folder: Path, tf: Any, np: Any) -> None:
             "png": tf.map_fn(tf.io.encode_png, turned, fn_output_signature=tf.string),
         }
 
-    words = tf.lookup.KeyValueTensorInitializer(tf.range(3), tf.constant(["red", "green", "blue"]))
-    module.words = tf.lookup.StaticHashTable(words, "?")
+    @tf.function(input_signature=[batch])
+    def served(photos: Any) -> dict[str, Any]:
+        def one(photo: Any) -> Any:
+            pixels = tf.image.convert_image_dtype(tf.io.decode_image(photo, 3, expand_animations=False), tf.float32)
+            return (tf.image.resize(pixels, [40, 50]) - 0.5) * 2.0
 
-    @tf.function(input_signature=[text])
-    def labelled(photo: Any) -> dict[str, Any]:
-        means = tf.reduce_mean(tf.cast(tf.io.decode_png(photo, channels=3), tf.float32), [0, 1]) * module.unit
-        return {"means": means, "label": module.words.lookup(tf.argmax(means[None], -1, tf.int32))}
+        pixels = tf.map_fn(one, photos, fn_output_signature=tf.TensorSpec([40, 50, 3], tf.float32))
+        return {"y": tf.reduce_mean(pixels * module.unit, [1])}
 
-    module.labelled = labelled
-    (folder / "label.txt").write_bytes(labelled(tf.constant(content))["label"][0].numpy())
-    module.many = many
+    @tf.function(input_signature=[batch])
+    def cropped(photos: Any) -> dict[str, Any]:
+        pixels = tf.map_fn(
+            lambda one: tf.io.decode_and_crop_jpeg(one, [20, 10, 60, 80], channels=3),
+            photos,
+            fn_output_signature=tf.uint8,
+        )
+        return {"y": tf.cast(pixels, tf.float32) * module.unit}
+
+    module.many, module.served, module.cropped = many, served, cropped
     answers = many(tf.constant([content]))
     np.save(folder / "small-many.npy", tf.io.decode_png(answers["png"][0]).numpy())
     np.save(folder / "small-many-mean.npy", answers["mean"].numpy())
-    tf.saved_model.save(module, str(folder / "small"), signatures=signatures | {"many": many, "labelled": labelled})
+    np.save(folder / "small-served.npy", served(tf.constant([content]))["y"].numpy())
+    photo = (folder / "coffee.jpg").read_bytes()
+    np.save(folder / "small-cropped.npy", cropped(tf.constant([photo]))["y"].numpy())
+    return {"many": many, "served": served, "cropped": cropped}
 
 
 def _scaled(body: Any, scale: Any) -> Any:

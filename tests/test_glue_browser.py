@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from builder.cli import main
 from tests.browsing import chromium
@@ -23,6 +23,7 @@ root = Path(__file__).resolve().parents[1]
 models = root / "assets" / "models"
 photos = ("astronaut", "chelsea", "coffee", "rocket", "retina")
 small = ("bicubic", "area", "legacy", "unit", "grey", "linear", "corners")
+lists = ("many", "served", "cropped")
 
 run = """async ([name, file, form, as]) => {
   const { models, configure } = await import("/dist/cdn/loader.js");
@@ -93,7 +94,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("beautify", "enlarge"):
         (folder / name).symlink_to(models / name)
         tables.append(f'[models.{name}]\nsource = "{name}"\n[models.{name}.verify]\nmax_error = 0.004')
-    tables += [f'[models.{name}]\nsource = "small"\nsignature = "{name}"' for name in (*small, "many", "labelled")]
+    tables += [f'[models.{name}]\nsource = "small"\nsignature = "{name}"' for name in (*small, *lists, "labelled")]
     (folder / "build.toml").write_text("\n".join(tables))
     assert main(["--config", str(folder / "build.toml"), "--fast", "--strict", "--jobs", "2", "-q"]) == 0
     (folder / "index.html").write_text("<!doctype html><meta charset=utf-8><title>page</title>")
@@ -198,3 +199,15 @@ def test_lists_of_pictures_work_with_one(page: Page, made: Path) -> None:
     found = answer(page, "many", "coffee.png", "bytes")
     assert np.array_equal(array(found["png"])[..., :3], np.load(made / "small-many.npy"))
     assert np.allclose(array(found["mean"]), np.load(made / "small-many-mean.npy"), atol=1e-5)
+
+
+def test_loops_that_decode_and_compute_take_one_picture(page: Page, made: Path) -> None:
+    found = array(answer(page, "served", "coffee.png", "bytes"))
+    assert np.allclose(found, np.load(made / "small-served.npy"), atol=1e-5)
+
+
+def test_a_part_of_a_picture_is_taken_as_the_decoder_took_it(page: Page, made: Path) -> None:
+    expected = np.load(made / "small-cropped.npy")
+    assert psnr(array(answer(page, "cropped", "coffee.jpg", "bytes")), expected) >= 40
+    with pytest.raises(Error, match="The picture is 48 x 40: the model needs at least 90 x 80"):
+        answer(page, "cropped", "tiny.jpg", "bytes")

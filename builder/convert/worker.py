@@ -44,6 +44,7 @@ from builder.errors import ConversionError, SourceError, UnsafeModelError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from builder.graphs.glue import describe
+from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
 from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
@@ -611,6 +612,8 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
     frozen = _inline(frozen)
+    asks = bool(options.cut_inputs or options.cut_outputs)
+    frozen, taken = (frozen, {}) if asks else _take_decoders(frozen)
     names = ({name: tensor.name for name, tensor in side.items()} for side in (frozen.inputs, frozen.outputs))
     outline = outline_of(frozen.graph_def, *names)
     fixed = None
@@ -621,7 +624,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     if analysis.refused:
         raise refusal(outline, analysis, where)
     cut = analysis.cut
-    if not cut.head and not cut.tail and not cut_outputs:
+    if not cut.head and not cut.tail and not cut_outputs and not taken:
         return _Prepared(frozen)
     tensors = _import(frozen.graph_def)
 
@@ -633,7 +636,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     trim(frozen.graph_def, set(map(source_of, ends.outputs.values())), set(map(source_of, ends.inputs.values())))
     between = _between(frozen, ends)
     specs = {name: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for name, tensor in between.inputs.items()}
-    glue, notes = describe(outline, cut, ends, specs)
+    glue, notes = describe(outline, cut, ends, specs, taken)
 
     def run(arrays: Arrays) -> Arrays:
         return _run_frozen(between, arrays)
@@ -670,6 +673,16 @@ def _inline(frozen: _Frozen) -> _Frozen:
     config.graph_options.rewrite_options.optimizers.append("function")
     config.graph_options.rewrite_options.min_graph_nodes = -1
     return dataclasses.replace(frozen, graph_def=tf_optimizer.OptimizeGraph(config, meta_graph))
+
+
+def _take_decoders(frozen: _Frozen) -> tuple[_Frozen, dict[str, Any]]:
+    """Let inputs be pixels where a loop over pictures decodes, see ``take_decoders``."""
+    taken = take_decoders(frozen.graph_def, {name: tensor.name for name, tensor in frozen.inputs.items()})
+    if not taken:
+        return frozen, {}
+    graph = _import(frozen.graph_def)
+    inputs = {name: graph.get_tensor_by_name(tensor.name) for name, tensor in frozen.inputs.items()}
+    return dataclasses.replace(frozen, inputs=inputs), taken
 
 
 def _between(frozen: _Frozen, ends: Ends) -> _Frozen:

@@ -7,9 +7,9 @@ from typing import Any
 
 from builder.graphs.analysis import Cut
 from builder.graphs.cutting import Ends
+from builder.graphs.nodes import float32, read_tensor, uint8
 from builder.graphs.ops import decoding, encoding, matches
 from builder.graphs.outline import Outline, ancestors, descendants, source_of
-from builder.graphs.rewrites import float32, read_tensor, uint8
 
 # What may stand around a decoder or an encoder without changing the picture.
 plumbing = (
@@ -25,7 +25,7 @@ default_quality = 95
 
 
 def describe(
-    outline: Outline, cut: Cut, ends: Ends, specs: Mapping[str, tuple[int, int | None]]
+    outline: Outline, cut: Cut, ends: Ends, specs: Mapping[str, tuple[int, int | None]], taken: Mapping[str, Any]
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Give the ``glue`` of the head, or None, and sentences for the user about what a page has to do itself.
 
@@ -34,9 +34,15 @@ def describe(
         cut: where it was cut.
         ends: of the cut graph.
         specs: number of type and rank (None: unknown) of each new input.
+        taken: what ``loops.take_decoders`` gave.
     """
     glue: dict[str, Any] = {}
     notes: list[str] = []
+    for name, decoder in taken.items():
+        if picture := _picture(outline, decoder, name, name, *specs[name]):
+            glue.setdefault("inputs", []).append(picture)
+        else:
+            notes.append(_note("input", name, (name,), [decoder.op]))
     for name, stand_ins in ends.replaced_inputs.items():
         picture = _input(outline, cut, name, stand_ins, specs)
         if picture:
@@ -67,22 +73,33 @@ def _input(
 ) -> dict[str, Any] | None:
     below = descendants(outline, [source_of(outline.inputs[name])]) & cut.head
     steps = [outline.nodes[item] for item in outline.nodes if item in below and not _is_plumbing(outline, item)]
-    decoders = [node for node in steps if node.op in decoding and node.op != "DecodeAndCropJpeg"]
+    decoders = [node for node in steps if node.op in decoding]
     others = [node for node in steps if node not in decoders]
     if len(stand_ins) != 1 or len(decoders) != 1 or (resize := _resize(outline, others)) is None:
         return None
-    (decoder,) = decoders
-    kind, rank = specs[stand_ins[0]]
+    picture = _picture(outline, decoders[0], name, stand_ins[0], *specs[stand_ins[0]])
+    return None if picture is None else picture | resize
+
+
+def _picture(
+    outline: Outline, decoder: Any, name: str, stand_in: str, kind: int, rank: int | None
+) -> dict[str, Any] | None:
+    """Describe how pixels reach ``stand_in`` as from a decoder, or give None where the browser has no such pixels."""
     decoded = decoder.attr["dtype"].type or uint8
     channels = decoder.attr["channels"].i or 3
     if kind not in pixel_types or decoded not in {float32, uint8} or channels not in {1, 3, 4}:
         return None
-    entry: dict[str, Any] = {"name": name, "input": stand_ins[0], "channels": channels, "dtype": pixel_types[kind]}
+    entry: dict[str, Any] = {"name": name, "input": stand_in, "channels": channels, "dtype": pixel_types[kind]}
+    if decoder.op == "DecodeAndCropJpeg":
+        window = _constant(outline, decoder.input[1])
+        if window is None:
+            return None
+        entry["crop"] = window
     if decoded == float32:
         entry["unit"] = True
     if rank == 4:
         entry["batch"] = True
-    return entry | resize
+    return entry
 
 
 def _resize(outline: Outline, steps: list[Any]) -> dict[str, Any] | None:
@@ -92,19 +109,25 @@ def _resize(outline: Outline, steps: list[Any]) -> dict[str, Any] | None:
     node = steps[0]
     if len(steps) != 1 or node.op not in {"ResizeBicubic", "ResizeArea"} or node.attr["align_corners"].b:
         return None
-    size = outline.nodes.get(source_of(node.input[1]))
-    while size is not None and size.op == "Identity":
-        size = outline.nodes.get(source_of(size.input[0]))
-    value = read_tensor(size.attr["value"].tensor) if size is not None and size.op == "Const" else None
-    if value is None:
+    size = _constant(outline, node.input[1])
+    if size is None:
         return None
     resize: dict[str, Any] = {
         "method": "area" if node.op == "ResizeArea" else "bicubic",
-        "size": [int(n) for n in value.ravel()],
+        "size": size,
     }
     if node.attr["half_pixel_centers"].b:
         resize["halfPixel"] = True
     return {"resize": resize}
+
+
+def _constant(outline: Outline, text: str) -> list[int] | None:
+    """Give a constant's whole numbers, or None if it is none."""
+    node = outline.nodes.get(source_of(text))
+    while node is not None and node.op == "Identity":
+        node = outline.nodes.get(source_of(node.input[0]))
+    value = read_tensor(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+    return None if value is None else [int(n) for n in value.ravel()]
 
 
 def _is_plumbing(outline: Outline, name: str) -> bool:

@@ -65,10 +65,6 @@ picture_edges = (
     "ResizeArea",
     "QuantizedResizeBilinear",
     "ScaleAndTranslate",
-    "AdjustHue",
-    "AdjustSaturation",
-    "RGBToHSV",
-    "HSVToRGB",
     "DrawBoundingBoxes*",
     "ExtractGlimpse*",
 )

@@ -1,110 +1,22 @@
 """Replaces ops that TensorFlow.js lacks by ops it has, where both give the same numbers. One small function an op.
 
-A rewrite gets a ``_Builder`` and the node, adds nodes, and gives the tensor that stands for the node's. The node itself
-stays under its name as an identity, so nobody who refers to it has to change.
+A rewrite gets a ``NodeBuilder`` and the node, adds nodes, and gives the tensor that stands for the node's. The node
+itself stays under its name as an identity, so nobody who refers to it has to change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from builder.errors import UnsupportedOpsError
+from builder.graphs.colours import adjust_hue, adjust_saturation, hsv_to_rgb, rgb_to_hsv
+from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, float32, int32
 from builder.graphs.ops import identities, watchers
 from builder.graphs.outline import source_of
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
-    Array = NDArray[Any]
-
-# Numbers of DataType in tensorflow/core/framework/types.proto.
-float32, int32, uint8, boolean = 1, 3, 4, 10
-numpy_names = {float32: "<f4", int32: "<i4"}
-Shape = list[int | None] | None
-ShapeOf = Callable[[str], Shape]
-
-
-@dataclass(frozen=True, slots=True)
-class _Builder:
-    """Adds nodes beside the one that is rewritten."""
-
-    graph: Any
-    node: Any
-    shape_of: ShapeOf
-    where: str
-
-    def add(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node; types are given as numbers of DataType, truth values and lists of integers as themselves."""
-        node = self.graph.node.add(name=f"{self.node.name}/{op}_{len(self.graph.node)}", op=op, input=inputs)
-        for key, value in attributes.items():
-            if isinstance(value, bool):
-                node.attr[key].b = value
-            elif key in {"T", "Tidx", "Tindices", "Tparams", "Taxis", "SrcT", "DstT", "TI", "Index", "Tshape", "Tdim",
-                         "out_type", "dtype", "N_type"}:  # fmt: skip
-                node.attr[key].type = value
-            else:
-                node.attr[key].i = value
-        return str(node.name)
-
-    def const(self, value: Any, kind: int = int32) -> str:
-        """Add a constant."""
-        import numpy as np
-
-        array = np.asarray(value, dtype=numpy_names[kind])
-        name = self.add("Const", ())
-        node = self.graph.node[-1]
-        node.attr["dtype"].type = kind
-        tensor = node.attr["value"].tensor
-        tensor.dtype = kind
-        for length in array.shape:
-            tensor.tensor_shape.dim.add(size=length)
-        tensor.tensor_content = array.tobytes()
-        return name
-
-    def cast(self, tensor: str, source: int, target: int) -> str:
-        """Give a tensor in another type."""
-        return tensor if source == target else self.add("Cast", [tensor], SrcT=source, DstT=target, Truncate=False)
-
-    def value_of(self, tensor: str) -> Array | None:
-        """Give a constant's value, or None if it is none."""
-        nodes = {node.name: node for node in self.graph.node}
-        node = nodes.get(source_of(tensor))
-        while node is not None and node.op in {"Identity", *identities}:
-            node = nodes.get(source_of(node.input[0]))
-        return read_tensor(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
-
-    def refuse(self, why: str) -> UnsupportedOpsError:
-        """Say that this very node cannot be rewritten."""
-        return UnsupportedOpsError(
-            f"TensorFlow.js lacks {self.node.op}, and node {self.node.name!r} cannot be rewritten: {why}",
-            where=self.where,
-            hint="Export the model without it, or set cut to leave that part to the page",
-        )
-
-
-def read_tensor(tensor: Any) -> Array | None:
-    """Read an integer or float constant out of its message."""
-    import numpy as np
-
-    names = {float32: "<f4", int32: "<i4", 9: "<i8", 2: "<f8"}
-    if tensor.dtype not in names:
-        return None
-    shape = [dimension.size for dimension in tensor.tensor_shape.dim]
-    if tensor.tensor_content:
-        content: Array = np.frombuffer(tensor.tensor_content, names[tensor.dtype])
-        return content.reshape(shape)
-    field = {float32: "float_val", int32: "int_val", 9: "int64_val", 2: "double_val"}[tensor.dtype]
-    values = np.array(list(getattr(tensor, field, ())) or [0], names[tensor.dtype])
-    count = int(np.prod(shape, dtype=np.int64))
-    # A message leaves out what repeats its last value.
-    filled: Array = np.concatenate([values, np.repeat(values[-1:], max(0, count - len(values)))])
-    return filled[:count].reshape(shape)
-
-
-def _roll(build: _Builder) -> str:
+def _roll(build: NodeBuilder) -> str:
     """x[i] comes from x[(i - shift) mod n], along each axis."""
     node = build.node
     tensor, shift, axis = node.input[:3]
@@ -123,14 +35,14 @@ def _roll(build: _Builder) -> str:
     return str(tensor)
 
 
-def _pick(build: _Builder, vector: str, number: int) -> str:
+def _pick(build: NodeBuilder, vector: str, number: int) -> str:
     """Give one element of a vector, as a scalar."""
     bounds = [build.const([number]), build.const([number + 1]), build.const([1])]
     return build.add("StridedSlice", [vector, *bounds], T=int32, Index=int32, shrink_axis_mask=1, begin_mask=0,
                      end_mask=0, ellipsis_mask=0, new_axis_mask=0)  # fmt: skip
 
 
-def _adjust_contrast(build: _Builder) -> str:
+def _adjust_contrast(build: NodeBuilder) -> str:
     """(x - mean over the picture) * factor + mean."""
     node = build.node
     kind = node.attr["T"].type or float32
@@ -141,7 +53,7 @@ def _adjust_contrast(build: _Builder) -> str:
     return build.cast(build.add("AddV2", [scaled, mean], T=float32), float32, kind)
 
 
-def _segment_sum(build: _Builder) -> str:
+def _segment_sum(build: NodeBuilder) -> str:
     """A matrix product with the segments' one-hot rows."""
     node = build.node
     data, ids = node.input[:2]
@@ -165,7 +77,7 @@ def _segment_sum(build: _Builder) -> str:
     return build.cast(build.add("Reshape", [sums, target], T=float32, Tshape=int32), float32, kind)
 
 
-def _segment_count(build: _Builder) -> int:
+def _segment_count(build: NodeBuilder) -> int:
     node = build.node
     if node.op == "UnsortedSegmentSum":
         known = build.value_of(node.input[2])
@@ -180,14 +92,14 @@ def _segment_count(build: _Builder) -> int:
     return shape[0]
 
 
-def _flat_shape(build: _Builder, rows: str, rank: int) -> str:
+def _flat_shape(build: NodeBuilder, rows: str, rank: int) -> str:
     """Give [n, the rest] of a shape; -1 alone would not do for no rows."""
     first = build.add("Slice", [rows, build.const([0]), build.const([1])], T=int32, Index=int32)
     rest = build.const([1]) if rank == 1 else build.const([-1])
     return build.add("ConcatV2", [first, rest, build.const(0)], T=int32, Tidx=int32, N=2)
 
 
-def _space_to_depth(build: _Builder) -> str:
+def _space_to_depth(build: NodeBuilder) -> str:
     """Every s-th pixel from each offset, one behind the other."""
     node = build.node
     kind, size = node.attr["T"].type, node.attr["block_size"].i
@@ -202,7 +114,7 @@ def _space_to_depth(build: _Builder) -> str:
     return build.add("ConcatV2", [*parts, build.const(3)], T=kind, Tidx=int32, N=len(parts))
 
 
-def _bucketize(build: _Builder) -> str:
+def _bucketize(build: NodeBuilder) -> str:
     """The number of boundaries that are not above x."""
     node = build.node
     values = build.cast(node.input[0], node.attr["T"].type, float32)
@@ -211,14 +123,14 @@ def _bucketize(build: _Builder) -> str:
     return build.add("Sum", [build.cast(passed, boolean, int32), build.const(-1)], T=int32, Tidx=int32, keep_dims=False)
 
 
-def _softsign(build: _Builder) -> str:
+def _softsign(build: NodeBuilder) -> str:
     """One operation a letter: x / (1 + |x|)."""
     x = build.node.input[0]
     bottom = build.add("AddV2", [build.add("Abs", [x], T=float32), build.const(1, float32)], T=float32)
     return build.add("RealDiv", [x, bottom], T=float32)
 
 
-def _l2_loss(build: _Builder) -> str:
+def _l2_loss(build: NodeBuilder) -> str:
     """Half the sum of squares."""
     x = build.node.input[0]
     flat = build.add("Reshape", [x, build.const([-1])], T=float32, Tshape=int32)
@@ -227,8 +139,8 @@ def _l2_loss(build: _Builder) -> str:
     return build.add("Mul", [total, build.const(0.5, float32)], T=float32)
 
 
-def _x_times(op: str) -> Callable[[_Builder], str]:
-    def rewrite(build: _Builder) -> str:
+def _x_times(op: str) -> Callable[[NodeBuilder], str]:
+    def rewrite(build: NodeBuilder) -> str:
         x, y = build.node.input[:2]
         if op == "Xdivy":
             value = build.add("RealDiv", [x, y], T=float32)
@@ -244,8 +156,8 @@ def _x_times(op: str) -> Callable[[_Builder], str]:
     return rewrite
 
 
-def _renamed(op: str, source: str = "T", **defaults: bool) -> Callable[[_Builder], str]:
-    def rewrite(build: _Builder) -> str:
+def _renamed(op: str, source: str = "T", **defaults: bool) -> Callable[[NodeBuilder], str]:
+    def rewrite(build: NodeBuilder) -> str:
         node = build.node
         flags = {key: node.attr[key].b if key in node.attr else value for key, value in defaults.items()}
         return build.add(op, list(node.input), T=node.attr[source].type, **flags)
@@ -256,10 +168,14 @@ def _renamed(op: str, source: str = "T", **defaults: bool) -> Callable[[_Builder
 rewrites = MappingProxyType(
     {
         "AdjustContrastv2": _adjust_contrast,
+        "AdjustHue": adjust_hue,
+        "AdjustSaturation": adjust_saturation,
         "BatchMatMulV3": _renamed("BatchMatMulV2", "Tout", adj_x=False, adj_y=False),
         "Bucketize": _bucketize,
+        "HSVToRGB": hsv_to_rgb,
         "Inv": _renamed("Reciprocal"),
         "L2Loss": _l2_loss,
+        "RGBToHSV": rgb_to_hsv,
         "Rint": _renamed("Round"),
         "Roll": _roll,
         "SegmentSum": _segment_sum,
@@ -272,7 +188,9 @@ rewrites = MappingProxyType(
     }
 )
 rewritten_ops = frozenset(rewrites)
-float_only = frozenset(("Softsign", "L2Loss", "Xdivy", "Xlogy", "Xlog1py"))
+float_only = frozenset(
+    ("AdjustHue", "AdjustSaturation", "HSVToRGB", "L2Loss", "RGBToHSV", "Softsign", "Xdivy", "Xlog1py", "Xlogy")
+)
 
 
 def drop_watchers(graph: Any) -> None:
@@ -315,7 +233,7 @@ def rewrite_ops(graph: Any, supported: frozenset[str], shape_of: ShapeOf, where:
         rewrite = rewrites.get(node.op)
         if rewrite is None or node.op in supported:
             continue
-        build = _Builder(graph, node, shape_of, where)
+        build = NodeBuilder(graph, node, shape_of, where)
         kind = node.attr["T"].type
         if node.op in float_only and kind != float32:
             raise build.refuse("it is not of float32")

@@ -27,7 +27,8 @@ outcomes = {
             "At the beginning or end of a model, where nothing before (or behind) computes with weights. The "
             "browser decodes and encodes pictures in `handle.run(picture)`; of all else the page feeds or gets "
             "the tensors, and a note of the build says which. In the middle of a model they are refused, unless "
-            "`cut` says where to cut."
+            "`cut` says where to cut. Where a loop over pictures (`tf.map_fn`) decodes and then computes, only the "
+            "decoder is taken out."
         ),
     ),
     "beside": (
@@ -41,7 +42,7 @@ outcomes = {
         "Rewritten",
         (
             "Replaced by supported ops that give the same numbers. SegmentSum needs a constant number of "
-            "segments, Roll a constant axis."
+            "segments, Roll a constant axis; AdjustHue and AdjustSaturation are for colours that are not negative."
         ),
     ),
     "removed": ("Removed", "They only watch, print, check or call: nothing of them is left in a page."),

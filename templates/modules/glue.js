@@ -6,7 +6,7 @@
  */
 
 /** @typedef {{ name: string, input: string, channels: number, dtype: "int32" | "float32", unit?: boolean, batch?: boolean,
- *   resize?: { method: "bicubic" | "area", size: [number, number], halfPixel?: boolean } }} PictureInput */
+ *   crop?: [number, number, number, number], resize?: { method: "bicubic" | "area", size: [number, number], halfPixel?: boolean } }} PictureInput */
 /** @typedef {{ name: string, output: string, type: string, quality?: number }} PictureOutput */
 /** @typedef {{ inputs?: PictureInput[], outputs?: PictureOutput[] }} Glue */
 /** @typedef {"canvas" | "imagedata" | "blob"} PictureForm */
@@ -34,7 +34,7 @@ export async function runPictures(ModelError, tf, model, { inputs = [], outputs 
     for (const [key, value] of Object.entries(plain ? given : { [inputs[0].name]: given })) {
       const spec = inputs.find(({ name }) => name === key);
       const made = spec && !(value instanceof tf.Tensor);
-      const tensor = made ? toTensor(tf, await toPixels(value), spec) : value;
+      const tensor = made ? toTensor(ModelError, tf, await toPixels(value), spec) : value;
       if (made) own.push(tensor);
       fed[spec ? spec.input : key] = tensor;
     }
@@ -90,16 +90,25 @@ async function toPixels(picture) {
 }
 
 /**
+ * @param {new (code: "contract", message: string) => Error} ModelError
  * @param {any} tf
  * @param {{ data: ArrayLike<number>, width: number, height: number }} pixels
  * @param {PictureInput} spec
  */
-function toTensor(tf, { data, width, height }, { channels, dtype, unit, batch, resize }) {
+function toTensor(ModelError, tf, pixels, { channels, dtype, unit, batch, crop, resize }) {
+  const { data } = pixels;
+  const [top, left, height, width] = crop ?? [0, 0, pixels.height, pixels.width];
+  if (top + height > pixels.height || left + width > pixels.width) {
+    const needed = `${left + width} x ${top + height}`;
+    throw new ModelError("contract", `The picture is ${pixels.width} x ${pixels.height}: the model needs at least ${needed}`);
+  }
   const values = new Float32Array(width * height * channels);
   const scale = unit ? 255 : 1;
-  for (let i = 0, j = 0; i < values.length; j += 4) {
-    if (channels === 1) values[i++] = Math.round(0.299 * data[j] + 0.587 * data[j + 1] + 0.114 * data[j + 2]) / scale;
-    else for (let c = 0; c < channels; c++) values[i++] = data[j + c] / scale;
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0, j = 4 * ((top + y) * pixels.width + left); x < width; x++, j += 4) {
+      if (channels === 1) values[i++] = Math.round(0.299 * data[j] + 0.587 * data[j + 1] + 0.114 * data[j + 2]) / scale;
+      else for (let c = 0; c < channels; c++) values[i++] = data[j + c] / scale;
+    }
   }
   return tf.tidy(() => {
     let tensor = tf.tensor(values, [height, width, channels], resize ? "float32" : dtype);

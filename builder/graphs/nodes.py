@@ -1,0 +1,104 @@
+"""Adds nodes to a graph that is being changed, and reads its constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from builder.errors import UnsupportedOpsError
+from builder.graphs.ops import identities
+from builder.graphs.outline import source_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+# Numbers of DataType in tensorflow/core/framework/types.proto.
+float32, int32, uint8, string, boolean = 1, 3, 4, 7, 10
+numpy_names = {float32: "<f4", int32: "<i4"}
+Shape = list[int | None] | None
+ShapeOf = Callable[[str], Shape]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeBuilder:
+    """Adds nodes beside the one that is rewritten."""
+
+    graph: Any
+    node: Any
+    shape_of: ShapeOf
+    where: str
+
+    def add(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add a node; types are given as numbers of DataType, truth values and lists of integers as themselves."""
+        node = self.graph.node.add(name=f"{self.node.name}/{op}_{len(self.graph.node)}", op=op, input=inputs)
+        for key, value in attributes.items():
+            if isinstance(value, bool):
+                node.attr[key].b = value
+            elif key in {"T", "Tidx", "Tindices", "Tparams", "Taxis", "SrcT", "DstT", "TI", "Index", "Tshape", "Tdim",
+                         "out_type", "dtype", "N_type"}:  # fmt: skip
+                node.attr[key].type = value
+            else:
+                node.attr[key].i = value
+        return str(node.name)
+
+    def const(self, value: Any, kind: int = int32) -> str:
+        """Add a constant."""
+        name = self.add("Const", ())
+        write_constant(self.graph.node[-1], value, kind)
+        return name
+
+    def cast(self, tensor: str, source: int, target: int) -> str:
+        """Give a tensor in another type."""
+        return tensor if source == target else self.add("Cast", [tensor], SrcT=source, DstT=target, Truncate=False)
+
+    def value_of(self, tensor: str) -> Array | None:
+        """Give a constant's value, or None if it is none."""
+        nodes = {node.name: node for node in self.graph.node}
+        node = nodes.get(source_of(tensor))
+        while node is not None and node.op in {"Identity", *identities}:
+            node = nodes.get(source_of(node.input[0]))
+        return read_tensor(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+
+    def refuse(self, why: str) -> UnsupportedOpsError:
+        """Say that this very node cannot be rewritten."""
+        return UnsupportedOpsError(
+            f"TensorFlow.js lacks {self.node.op}, and node {self.node.name!r} cannot be rewritten: {why}",
+            where=self.where,
+            hint="Export the model without it, or set cut to leave that part to the page",
+        )
+
+
+def write_constant(node: Any, value: Any, kind: int) -> None:
+    """Set the value of a Const node, float32 or int32."""
+    import numpy as np
+
+    array = np.asarray(value, dtype=numpy_names[kind])
+    node.attr["dtype"].type = kind
+    tensor = node.attr["value"].tensor
+    tensor.Clear()
+    tensor.dtype = kind
+    for length in array.shape:
+        tensor.tensor_shape.dim.add(size=length)
+    tensor.tensor_content = array.tobytes()
+
+
+def read_tensor(tensor: Any) -> Array | None:
+    """Read an integer or float constant out of its message."""
+    import numpy as np
+
+    names = {float32: "<f4", int32: "<i4", 9: "<i8", 2: "<f8"}
+    if tensor.dtype not in names:
+        return None
+    shape = [dimension.size for dimension in tensor.tensor_shape.dim]
+    if tensor.tensor_content:
+        content: Array = np.frombuffer(tensor.tensor_content, names[tensor.dtype])
+        return content.reshape(shape)
+    field = {float32: "float_val", int32: "int_val", 9: "int64_val", 2: "double_val"}[tensor.dtype]
+    values = np.array(list(getattr(tensor, field, ())) or [0], names[tensor.dtype])
+    count = int(np.prod(shape, dtype=np.int64))
+    # A message leaves out what repeats its last value.
+    filled: Array = np.concatenate([values, np.repeat(values[-1:], max(0, count - len(values)))])
+    return filled[:count].reshape(shape)
