@@ -49,6 +49,17 @@ def test_a_picture_without_batch_is_seeded_as_one() -> None:
     assert [case[spec.name].shape for spec in specs] == [(64, 64, 3), (1, 16, 8)]
 
 
+def test_whole_numbers_of_pictures_are_bytes() -> None:
+    shapes = {"photo": (None, None, 3), "batch": (None, 192, 192, 3), "steps": (None, None, 8), "grid": (1, 8, 8, 5)}
+    case = seeded_inputs(tuple(TensorSpec(name, "int32", shape) for name, shape in shapes.items()))
+    assert {name: int(array.max()) for name, array in case.items()} == {
+        "photo": 255,
+        "batch": 255,
+        "steps": 3,
+        "grid": 3,
+    }
+
+
 @given(st.integers(1, 1000))
 def test_ids_stay_below_the_rows_of_the_table(rows: int) -> None:
     ids = seeded_inputs((TensorSpec("ids", "int32", (8, 16)),), ids_below={"ids": rows})["ids"]

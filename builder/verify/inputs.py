@@ -23,6 +23,7 @@ Case = dict[str, Array]
 seed = 20261101
 batch, spatial, sequence = 1, 64, 16
 small_id = 4
+levels = 256
 largest_elements = 1 << 28
 picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 no_ids: Mapping[str, int] = MappingProxyType({})
@@ -31,11 +32,11 @@ no_ids: Mapping[str, int] = MappingProxyType({})
 def seeded_inputs(specs: tuple[TensorSpec, ...], *, ids_below: Mapping[str, int] = no_ids) -> Case:
     """Make one case of the declared shapes, the same on every platform and for every order of ``specs``.
 
-    float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, 4). Inputs named in ``ids_below`` (see
+    float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, 4), or in [0, 256) for pictures (rank 4, or 3
+    with unknown height and width, and 1, 3 or 4 channels last). Inputs named in ``ids_below`` (see
     ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the first axis (batch)
-    1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. Rank 3 with
-    unknown height and width and 1, 3 or 4 channels is a picture without batch, 64 by 64. An unknown rank is taken as
-    one axis, the batch.
+    1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. Pictures of
+    rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch.
 
     Raises:
         VerificationError: an input cannot be seeded (strings, complex numbers), or would be absurdly large.
@@ -87,7 +88,8 @@ def _seeded(spec: TensorSpec, below: int | None) -> Array:
         )
     generator = np.random.Generator(np.random.PCG64([seed, *spec.name.encode()]))
     if spec.dtype == "int32" or (spec.dtype == "float32" and below is not None):
-        ids = generator.integers(0, small_id if below is None else max(below, 1), size=shape, dtype=np.int32)
+        small = levels if _is_picture(spec) else small_id
+        ids = generator.integers(0, small if below is None else max(below, 1), size=shape, dtype=np.int32)
         return ids.astype(spec.dtype)
     if spec.dtype == "float32":
         return generator.random(shape, dtype=np.float32)
@@ -104,11 +106,16 @@ def declared_shape(spec: TensorSpec) -> tuple[int, ...]:
     """Give an input's shape, unknown lengths as ``seeded_inputs`` takes them."""
     if spec.shape is None:
         return (batch,)
-    picture = spec.shape[:2] == (None, None) and spec.shape[2:] in {(1,), (3,), (4,)}
+    whole = len(spec.shape) == 3 and _is_picture(spec)
     return tuple(
-        length if length is not None else spatial if picture else _guess(axis, len(spec.shape))
+        length if length is not None else spatial if whole else _guess(axis, len(spec.shape))
         for axis, length in enumerate(spec.shape)
     )
+
+
+def _is_picture(spec: TensorSpec) -> bool:
+    shape = spec.shape or ()
+    return shape[-1:] in {(1,), (3,), (4,)} and (len(shape) == 4 or (len(shape) == 3 and shape[:2] == (None, None)))
 
 
 def _guess(axis: int, rank: int) -> int:
