@@ -94,7 +94,7 @@ def test_the_language_can_be_changed_and_stays(site: Site, browser: Browser, nam
 
 @pytest.mark.slow
 def test_the_types_of_the_pages_modules() -> None:
-    check_types(folder, *modules, "index.js", "beautify.js", "style.js")
+    check_types(folder, *modules, "index.js", "beautify.js", "style.js", "examples.js", "examples-page.js")
 
 
 @pytest.mark.parametrize("name", pages)

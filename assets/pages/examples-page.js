@@ -4,7 +4,13 @@
  * A section's `data-state` goes from `waiting` over `loading` and `base` to `done`, or to `failed`.
  */
 import { examples, findFace, run } from "./examples.js";
-import { bundle, explain, kilobytes, language, texts } from "./page.js";
+import { bundle, explain, find, kilobytes, language, texts } from "./page.js";
+
+/** @typedef {import("./examples.js").Example} Example */
+/** @typedef {import("./examples.js").Both} Both */
+/** @typedef {import("./examples.js").Context} Context */
+/** @typedef {ReturnType<typeof fill>} View */
+/** @typedef {{ face: (picture: HTMLCanvasElement) => Promise<import("./vision.js").Face> }} Tools */
 
 const { put, text } = texts({
   en: {
@@ -39,11 +45,17 @@ const { put, text } = texts({
   },
 });
 
+/**
+ * @param {HTMLTemplateElement} template
+ * @param {Example} example
+ * @param {any} entry
+ */
 function fill(template, example, entry) {
-  const section = template.content.cloneNode(true).firstElementChild;
+  const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  const section = find("section", copy);
   section.id = example.name;
-  const part = (name) => section.querySelector(`[data-part=${name}]`);
-  const said = (text) => () => text[language()];
+  const part = (/** @type {string} */ name) => find(`[data-part=${name}]`, section);
+  const said = (/** @type {Both} */ text) => () => text[language()];
   put(part("title"), "plain", { text: said(example.title) });
   put(part("text"), "plain", { text: said(example.text) });
   put(part("status"), "waiting");
@@ -52,26 +64,37 @@ function fill(template, example, entry) {
   return { section, part, said };
 }
 
+/**
+ * @param {Example} example
+ * @param {any} entry
+ * @param {View} view
+ * @param {Tools} tools
+ */
 async function runExample(example, entry, view, tools) {
   const { section, part, said } = view;
   section.dataset.state = "loading";
   put(part("status"), "loading");
   const handle = entry.load({
-    onProgress({ loaded, total, phase }) {
+    onProgress(/** @type {any} */ { loaded, total, phase }) {
       Object.assign(part("progress"), { value: loaded, max: total });
       put(part("bytes"), "bytes", { loaded: () => kilobytes(loaded), total: () => kilobytes(total), phase });
     },
   });
   const picture = await example.open();
-  const context = { picture, labels: undefined, face: undefined };
+  const context = /** @type {Context} */ ({ picture });
 
+  /**
+   * @param {any} model
+   * @param {"base" | "full"} stage
+   * @param {number} after
+   */
   const answer = async (model, stage, after) => {
-    const tf = globalThis.tf;
+    const { tf } = /** @type {any} */ (globalThis);
     context.labels = handle.labels;
     const input = example.prepare?.(tf, context);
     const begun = performance.now();
     const outputs = input && run(model, input);
-    const result = input ? await example.interpret(tf, outputs, context) : await handle.run(picture);
+    const result = input ? await example.interpret?.(tf, outputs ?? [], context) : await handle.run(picture);
     const took = Math.round(performance.now() - begun);
     if (input) tf.dispose([input, outputs]);
     const { elements, sentence } = example.show(result, context);
@@ -98,9 +121,15 @@ async function runExample(example, entry, view, tools) {
   section.dataset.state = "done";
 }
 
-/** Calls back when the section comes near the screen, or when its button is pressed. */
+/**
+ * Calls back when the section comes near the screen, or when its button is pressed.
+ *
+ * @param {View} view
+ * @param {string} policy
+ * @param {() => void} act
+ */
 function onDemand({ section, part }, policy, act) {
-  const button = part("button");
+  const button = /** @type {HTMLButtonElement} */ (part("button"));
   if (policy === "interaction" || policy === "manual") {
     button.hidden = false;
     button.addEventListener("click", () => {
@@ -121,9 +150,10 @@ function onDemand({ section, part }, policy, act) {
 }
 
 async function main() {
-  const status = document.querySelector("#status");
-  const template = document.querySelector("#example");
+  const status = find("#status");
+  const template = /** @type {HTMLTemplateElement} */ (find("#example"));
   put(status, "reading");
+  /** @type {Record<string, any>} */
   let models;
   try {
     ({ models } = await bundle());
@@ -131,11 +161,13 @@ async function main() {
     put(status, "plain", { text: () => explain(error) });
     return;
   }
+  /** @type {Promise<import("./vision.js").Face> | undefined} */
   let found;
+  /** @type {Tools} */
   const tools = {
-    face: (picture) => (found ??= models.face.load().full.then((model) => findFace(globalThis.tf, model, picture))),
+    face: (picture) => (found ??= models.face.load().full.then((/** @type {any} */ model) => findFace(/** @type {any} */ (globalThis).tf, model, picture))),
   };
-  const list = document.querySelector("#examples");
+  const list = find("#examples");
   for (const example of examples) {
     const entry = models[example.name];
     if (!entry) continue;

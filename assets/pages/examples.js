@@ -4,17 +4,44 @@
  */
 import { blank, cut, fromView, greyFaceInput, loadPicture, colours, meshView, psnr, readFaces, squareInput, toPicture, viewInput, withNoise } from "./vision.js";
 
+/** @typedef {import("./vision.js").Picture} Picture */
+/** @typedef {import("./vision.js").Face} Face */
+/** @typedef {import("./vision.js").View} View */
+/** @typedef {import("./page.js").Language} Language */
+/** @typedef {Record<Language, string>} Both a text in both languages */
+/** @typedef {HTMLCanvasElement & { clean?: HTMLCanvasElement }} Photo `clean` is the picture before noise came in */
+/** @typedef {{ picture: Photo, face: Face, labels?: string[] }} Context */
+/**
+ * @typedef {object} Example the context has `face` where `needsFace` asks for it
+ * @property {string} name of the model
+ * @property {Both} title
+ * @property {Both} text
+ * @property {boolean} [needsFace]
+ * @property {() => Promise<Photo>} open
+ * @property {(tf: any, context: Context) => any} [prepare]
+ * @property {(tf: any, outputs: any[], context: Context) => any} [interpret]
+ * @property {(result: any, context: Context) => { elements: HTMLElement[], sentence: Both }} show
+ */
+
+/** @param {string} name */
 const sample = (name) => loadPicture(new URL(`../samples/${name}`, import.meta.url).href);
 const faceSize = 256;
 const meshSize = 192;
 const emotionSize = 64;
 
-/** Runs a model and gives its outputs as an array. */
+/**
+ * Runs a model and gives its outputs as an array.
+ *
+ * @param {any} model
+ * @param {any} input
+ * @returns {any[]}
+ */
 export function run(model, input) {
   const outputs = model.predict(input);
   return Array.isArray(outputs) ? outputs : outputs.shape ? [outputs] : Object.values(outputs);
 }
 
+/** @satisfies {Example} */
 const face = {
   name: "face",
   title: { en: "Where is a face?", zh: "人脸在哪里？" },
@@ -25,7 +52,7 @@ const face = {
   open: () => sample("astronaut.png"),
   prepare: (tf, { picture }) => squareInput(tf, picture, faceSize),
   interpret: (tf, outputs, { picture }) => readFaces(outputs, picture, faceSize),
-  show(faces, { picture }) {
+  show(/** @type {Face[]} */ faces, { picture }) {
     const { canvas, context } = copyOf(picture);
     for (const { box, points } of faces) {
       context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
@@ -39,6 +66,7 @@ const face = {
   },
 };
 
+/** @satisfies {Example} */
 const mesh = {
   name: "mesh",
   title: { en: "The shape of a face", zh: "人脸的形状" },
@@ -62,6 +90,7 @@ const mesh = {
   },
 };
 
+/** @satisfies {Example} */
 const emotion = {
   name: "emotion",
   title: { en: "What does a face express?", zh: "表情如何？" },
@@ -73,7 +102,7 @@ const emotion = {
   open: () => sample("astronaut.png"),
   prepare: (tf, { picture, face }) => greyFaceInput(tf, picture, face.box, emotionSize),
   interpret: async (tf, [scores]) => [...(await scores.data())],
-  show(scores, { picture, face, labels }) {
+  show(/** @type {number[]} */ scores, { picture, face, labels }) {
     const rows = scores.map((score, i) => ({ label: labels?.[i] ?? `class ${i}`, score })).sort((a, b) => b.score - a.score);
     const list = document.createElement("dl");
     list.className = "bars";
@@ -90,6 +119,7 @@ const emotion = {
   },
 };
 
+/** @satisfies {Example} */
 const upscale = {
   name: "upscale",
   title: { en: "Twice the resolution", zh: "两倍分辨率" },
@@ -108,6 +138,7 @@ const upscale = {
   },
 };
 
+/** @satisfies {Example} */
 const denoise = {
   name: "denoise",
   title: { en: "Take the noise out", zh: "去除噪点" },
@@ -122,13 +153,13 @@ const denoise = {
   prepare: (tf, { picture }) => tf.tidy(() => colours(tf, picture).expandDims(0)),
   interpret: (tf, [denoised]) => toPicture(tf, denoised),
   show(denoised, { picture }) {
-    const [before, after] = [picture, denoised].map((one) => psnr(picture.clean, one).toFixed(1));
+    const [before, after] = [picture, denoised].map((one) => psnr(/** @type {HTMLCanvasElement} */ (picture.clean), one).toFixed(1));
     const sentence = { en: `From ${before} dB to ${after} dB (more is better).`, zh: `从 ${before} dB 提高到 ${after} dB。` };
     return { elements: [copyOf(picture).canvas, denoised], sentence };
   },
 };
 
-/** Its graph took and gave JPEG; `run` does what was cut off, so nothing has to be prepared or read. */
+/** Its graph took and gave JPEG; `run` does what was cut off, so nothing has to be prepared or read. @satisfies {Example} */
 const beautify = {
   name: "beautify",
   title: { en: "A livelier photo", zh: "更鲜活的照片" },
@@ -144,11 +175,18 @@ const beautify = {
   },
 };
 
+/** @type {Example[]} */
 export const examples = [face, mesh, emotion, upscale, denoise, beautify];
 
-/** Gives the surest face of a picture. */
+/**
+ * Gives the surest face of a picture.
+ *
+ * @param {any} tf
+ * @param {any} model
+ * @param {Photo} picture
+ */
 export async function findFace(tf, model, picture) {
-  const input = face.prepare(tf, { picture });
+  const input = face.prepare(tf, /** @type {Context} */ ({ picture }));
   const outputs = run(model, input);
   const [best] = await readFaces(outputs, picture, faceSize);
   tf.dispose([input, outputs]);
@@ -156,6 +194,7 @@ export async function findFace(tf, model, picture) {
   return best;
 }
 
+/** @param {Picture} picture */
 function copyOf(picture) {
   const { canvas, context } = blank(picture.width, picture.height);
   context.drawImage(picture, 0, 0);
@@ -163,6 +202,11 @@ function copyOf(picture) {
   return { canvas, context };
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number[][]} points
+ * @param {number} radius
+ */
 function dots(context, points, radius) {
   context.beginPath();
   for (const [x, y] of points) {
@@ -172,6 +216,13 @@ function dots(context, points, radius) {
   context.fill();
 }
 
+/**
+ * Gives a square of a picture, drawn larger.
+ *
+ * @param {Picture} picture
+ * @param {{ x: number, y: number, side: number }} square
+ * @param {number} size
+ */
 function enlarged(picture, { x, y, side }, size) {
   const { canvas, context } = blank(size, size);
   context.imageSmoothingQuality = "high";
