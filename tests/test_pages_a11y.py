@@ -93,6 +93,23 @@ def test_the_language_can_be_changed_and_stays(site: Site, browser: Browser, nam
 
 
 @pytest.mark.slow
+def test_a_phone_shows_which_page_this_is_and_stays_where_it_was(site: Site, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 340, "height": 700})
+    page.set_default_timeout(patience)
+    page.goto(f"{site.url}assets/pages/create.html?lang=zh")
+    inside = """() => {
+      const { left, right } = document.querySelector("nav [aria-current]")?.getBoundingClientRect() ?? {};
+      return left >= 0 && right <= innerWidth;
+    }"""
+    page.wait_for_function(inside)
+    page.evaluate("scrollTo(0, 300)")
+    page.reload()
+    page.wait_for_function(inside)
+    page.wait_for_function("scrollY === 300")
+    page.close()
+
+
+@pytest.mark.slow
 def test_the_types_of_the_pages_modules() -> None:
     check_types(folder, *modules, "index.js", "beautify.js", "style.js", "examples.js", "examples-page.js")
 

@@ -433,6 +433,11 @@ function open() {
       return link;
     });
     nav.replaceChildren(...links);
+    // On a phone the row is wider than the screen. The page itself must not move.
+    requestAnimationFrame(() => {
+      const [row, here] = [nav, nav.querySelector("[aria-current]")].map((element) => element?.getBoundingClientRect());
+      if (row && here) nav.scrollLeft += here.left + here.width / 2 - row.left - row.width / 2;
+    });
     const toggle = make("button", { type: "button", className: "language" });
     const other = () => (language() === "zh" ? "en" : "zh");
     const label = () => {
