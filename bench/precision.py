@@ -72,11 +72,7 @@ def judge(subject: Subject, got: list[Any], expected: list[Any]) -> str:
     """Say how outputs compare."""
     error = max(max_error(a[key], b[key]) for a, b in zip(got, expected, strict=True) for key in b)
     moved = distance(got, expected)
-    pairs = [
-        pair
-        for pair in zip(got, expected, strict=True)
-        if not subject.least_sure or max(float(array.max()) for array in pair[1].values()) >= subject.least_sure
-    ]
+    pairs = [pair for pair in zip(got, expected, strict=True) if sure(subject, pair[1])]
     gate = gate_for(subject)
     share = compare("full", [a for a, _ in pairs], [b for _, b in pairs], gate.metric, gate.boxes).agreement
     low, high = interval(share, len(pairs))
@@ -100,11 +96,31 @@ def measure(name: str, precision: str, artefact: Path, model: Model, work: Path)
     inputs, scratch = work / f"{name}-inputs", work / f"{name}-{precision}"
     for folder in (inputs, scratch):
         folder.mkdir(exist_ok=True)
-    for number, case in enumerate(named(subjects[name].calibration(work), model)):
+    for number, case in enumerate(calibration(subjects[name], model, work)):
         write_npz(inputs / f"{number:03}.npz", case)
     table = {"inputs": str(inputs / "*.npz"), **subjects[name].verify}
     settings = ModelConfig(source="", precision=precision, verify=msgspec.convert(table, VerifyConfig))
     return measure_precision(name, settings, artefact, model, root, scratch, run_here)
+
+
+def calibration(subject: Subject, model: Model, work: Path) -> Cases:
+    """Give the inputs to measure with: those that the source is as sure of as of those that are judged."""
+    cases = named(subject.calibration(work), model)
+    if not subject.least_sure:
+        return cases
+    answers = runner_of(model, cases).outputs(list(range(len(cases))), {})
+    return [case for case, answer in zip(cases, answers, strict=True) if sure(subject, answer)]
+
+
+def runner_of(model: Model, cases: Cases) -> worker.GraphRunner:
+    """Give what runs a model in TensorFlow."""
+    graph = model if model.kind == "graph-model" else worker.layers_as_graph(model)
+    return worker.GraphRunner(graph, plain_nodes(graph.artifacts["modelTopology"]), cases)
+
+
+def sure(subject: Subject, answer: Any) -> bool:
+    """Tell whether a source's answer counts."""
+    return not subject.least_sure or max(float(array.max()) for array in answer.values()) >= subject.least_sure
 
 
 def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
@@ -119,7 +135,7 @@ def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
     own = measure_stock(model, cache, compressor)[1]
     count = sum(weight.size for weight in model.weights if weight.dtype == "float32")
     cases = named(subject.evaluation(work), model)
-    runner = worker.GraphRunner(wide, plain_nodes(model.artifacts["modelTopology"]), cases)
+    runner = runner_of(wide, cases)
     every = list(range(len(cases)))
     expected = runner.outputs(every, {})
     print(f"{name}: {count:,} weights, as float32 {plain:,} bytes, {stock:,} with brotli; the source itself {own:,}")

@@ -22,10 +22,16 @@ from builder.convert.requests import ConvertRequest, SourceOptions
 root = Path(__file__).resolve().parents[1]
 models = root / "assets" / "models"
 skimage, sklearn, imgaug, yolo = "scikit-image==0.26.0", "scikit-learn==1.7.2", "imgaug==0.4.0", "yolov5==7.0.14"
+gradio = "gradio==5.49.1"
 human = "@vladmandic/human@3.3.6"
 calibration_photos = (
     *((skimage, f"skimage/data/{name}") for name in ("astronaut.png", "coffee.png", "motorcycle_left.png")),
     *((skimage, f"skimage/data/{name}") for name in ("rocket.jpg", "camera.png", "color.png")),
+    *((skimage, f"skimage/data/{name}.png") for name in ("grass", "gravel", "brick", "clock_motion", "moon", "page")),
+    *((gradio, f"gradio/media_assets/images/{name}") for name in ("cheetah.jpg", "cheetah1.jpg", "groot.jpeg")),
+    *((gradio, f"gradio/media_assets/images/{name}.jpg") for name in ("lion", "tower")),
+    (gradio, "gradio/test_data/cheetah2.jpg"),
+    *((gradio, f"gradio/_frontend_code/imageslider/img_0{number}.png") for number in (1, 2, 3)),
     (sklearn, "sklearn/datasets/images/china.jpg"),
 )
 evaluation_photos = (
@@ -51,7 +57,7 @@ class Subject:
         artefact: gives its stock ``model.json``, made at first need.
         calibration, evaluation: give its inputs.
         verify: the keys of ``[models.NAME.verify]`` that say what agreement is.
-        least_sure: only rows whose largest element is at least this are judged.
+        least_sure: only inputs whose answer's largest element is at least this calibrate and are judged.
     """
 
     artefact: Callable[[Path], Path]
@@ -184,7 +190,7 @@ face_boxes = {
 subjects = {
     "mobilenet": Subject(
         partial(converted, "mobilenet", SourceOptions(models / "classify", "saved-model")),
-        **pictures(224, (64, 480), name="image"),
+        **pictures(224, (180, 480), name="image"),
         least_sure=0.3,
     ),
     "emotion": Subject(
@@ -208,6 +214,11 @@ subjects = {
     "pose": Subject(
         partial(human_model, "movenet-lightning"),
         **pictures(192, (48, 120), True, name="input:0", dtype="int32", scale=1.0, least=0.6),
+        verify={"metric": "psnr", "min_agreement": 0.99},
+    ),
+    "upscale": Subject(
+        lambda _: models / "upscale" / "model.json",
+        **pictures(64, (32, 80), name="LR"),
         verify={"metric": "psnr", "min_agreement": 0.99},
     ),
     "lstm": Subject(lstm, partial(text_cases, 64, 6), partial(text_cases, 400, 7)),

@@ -19,7 +19,7 @@ from builder.verify.gates import gate_of
 from builder.verify.ids import ids_below
 
 measured_precisions = frozenset({"small", "auto"})
-most_inputs = 64
+most_inputs = 128
 widest_interval = 0.1
 
 
@@ -114,7 +114,8 @@ def _codecs(model: Model, result: MeasureResult, arrays: dict[str, Any]) -> dict
     plain = {weight.name for weight in model.weights if weight.quantization is None}
     codecs: dict[str, Codec] = {name: Exact() for name in result.fine if name in plain}
     for number, name in enumerate(result.weights):
-        codecs[name] = Steps(layouts[name], result.ratio, arrays[f"step{number}"].astype("<f4").tobytes())
+        codes = arrays[f"codes{number}"].tobytes() if f"codes{number}" in arrays else None
+        codecs[name] = Steps(layouts[name], result.ratio, arrays[f"step{number}"].astype("<f4").tobytes(), codes)
     for number, name in enumerate(result.biases):
         first, last = (arrays[f"{stage}{number}"].astype("<f4").tobytes() for stage in ("first", "last"))
         codecs[name] = Staged(first, last)

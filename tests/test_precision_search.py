@@ -15,11 +15,13 @@ import pytest
 
 from builder.cli import main
 from builder.codecs import Layout
+from builder.codecs.steps import Steps
 from builder.model import BytesData, Weight
 from builder.precision import search as search_module
 from builder.precision.distance import distance, entropy, interval
 from builder.precision.measure import _repeated as repeated
 from builder.precision.network import find_layers, plain_nodes
+from builder.precision.rounding import round_together
 from builder.precision.search import Feeds, LayerData, search
 from builder.sources.tfjs import read_model
 from builder.verify.nouns import Gate
@@ -54,6 +56,7 @@ class Network:
                 f"z{number}",
                 f"s{number}",
                 f"d{number}",
+                f"x{number}",
             )
             for number, (name, kernel) in enumerate(self.kernels.items())
         ]
@@ -64,6 +67,7 @@ class Network:
         for number in range(len(self.kernels)):
             if f"d{number}" in feeds:
                 found[f"s{number}"] = x @ feeds[f"d{number}"]
+            found[f"x{number}"] = x
             found[f"z{number}"] = z = x @ values[f"k{number}"] + values[f"b{number}"]
             x = np.maximum(z, 0)
         powers = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -71,6 +75,10 @@ class Network:
 
     def outputs(self, cases: Sequence[int], feeds: Feeds) -> list[Mapping[str, Any]]:
         return [{"probs": self.run(case, feeds)["probs"]} for case in cases]
+
+    def covariances(self, cases: Sequence[int], results: Sequence[str]) -> list[Any]:
+        runs = [self.run(case, {}) for case in cases]
+        return [np.cov(np.concatenate([run[name] for run in runs]).astype(np.float64).T) for name in results]
 
     def means(self, cases: Sequence[int], feeds: Feeds, results: Sequence[str]) -> list[Any]:
         runs = [self.run(case, feeds) for case in cases]
@@ -112,7 +120,7 @@ def test_corrected_biases_bring_the_outputs_closer() -> None:
     network = Network()
     found = search(network.layers, network, len(network.cases), Gate())
     coarse = {
-        layer.weight.name: np.rint(layer.values / (8 * steps)) * (8 * steps)
+        layer.weight.name: found.codes.get(layer.weight.name, np.rint(layer.values / (8 * steps))) * (8 * steps)
         for layer, steps in zip(network.layers, found.steps, strict=True)
         if not isinstance(steps, str)
     }
@@ -121,6 +129,36 @@ def test_corrected_biases_bring_the_outputs_closer() -> None:
     assert distance(network.outputs(every, coarse | found.first), expected) < distance(
         network.outputs(every, coarse), expected
     )
+
+
+def test_rounding_together_makes_errors_of_related_inputs_cancel() -> None:
+    generator = np.random.Generator(np.random.PCG64(4))
+    inputs = generator.normal(size=(4000, 6)) @ generator.normal(size=(6, 40)) + 0.3 * generator.normal(size=(4000, 40))
+    values, steps = generator.normal(size=(40, 8)), np.full(8, 0.7)
+    steps[3] = 0.0
+    codes = round_together(values, steps, np.cov(inputs[:2000].T), 0.1)
+    assert not codes[:, 3].any()
+    kept = steps > 0
+    nearest = np.rint(values[:, kept] / 0.7)
+    assert np.abs(codes[:, kept] - nearest).max() <= 15
+
+    def error(chosen: Any) -> float:
+        return float(np.var(inputs[2000:] @ (chosen * 0.7 - values[:, kept])))
+
+    assert error(codes[:, kept]) < 0.5 * error(nearest)
+
+
+def test_codes_are_taken_as_they_are_and_the_refinement_makes_up_for_them() -> None:
+    values = np.linspace(-1, 1, 12, dtype="<f4")
+    weight = Weight("w", (6, 2), "float32", BytesData(values.tobytes()))
+    steps = np.array([0.02, 0.03], "<f4")
+    codes = np.arange(-6, 6, dtype=np.int8)
+    codec = Steps(Layout(2, 1), 8, steps.tobytes(), codes.tobytes())
+    base, _, rest = codec.planes(weight)
+    assert base.read(3, 7) == codes[3:7].tobytes()
+    planes = {0: base.read(0, 12), 1: steps.tobytes(), 2: rest.read(0, 12)}
+    assert np.abs(np.frombuffer(codec.decode(planes), "<f4") - values).max() <= 0.03 / 2 + 1e-6
+    assert codec.identity != replace(codec, codes=None).identity
 
 
 def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:

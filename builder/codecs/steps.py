@@ -33,17 +33,19 @@ class Steps:
         layout: which channel an element belongs to.
         ratio: how many fine steps a base step has.
         steps: the fine step of each channel, as float32 bytes.
+        codes: the base codes, a signed byte an element, where they are not simply the nearest.
     """
 
     layout: Layout
     ratio: int
     steps: bytes
+    codes: bytes | None = None
     name = "steps"
 
     @property
     def identity(self) -> str:
         """Tell codecs apart that store the same bytes differently."""
-        return f"steps {self.layout} {self.ratio} {hashlib.sha256(self.steps).hexdigest()}"
+        return f"steps {self.layout} {self.ratio} {hashlib.sha256(self.steps + (self.codes or b'')).hexdigest()}"
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -80,7 +82,10 @@ class Steps:
         values = np.frombuffer(data.read(4 * start, 4 * stop), "<f4").astype(np.float64)
         fine = np.frombuffer(self.steps, "<f4").astype(np.float64)[self.layout.channels_of(start, stop)]
         counts = np.divide(values, fine, out=np.zeros_like(values), where=fine > 0)
-        base = np.clip(np.rint(counts / self.ratio), -largest_base, largest_base)
+        if self.codes is None:
+            base = np.clip(np.rint(counts / self.ratio), -largest_base, largest_base)
+        else:
+            base = np.frombuffer(self.codes[start:stop], np.int8).astype(np.float64)
         if not refining:
             return bytes(base.astype(np.int8).tobytes())
         rest = np.clip(np.rint(counts) - self.ratio * base, lowest_rest, highest_rest)

@@ -1019,6 +1019,27 @@ class GraphRunner:
                 totals[name] = totals.get(name, 0.0) + mean * (len(group) / len(cases))
         return [totals[name] for name in results]
 
+    def covariances(self, cases: Sequence[int], results: Sequence[str]) -> list[Any]:
+        """Give the covariances of the last axis of tensors over all cases and all other axes."""
+        import numpy as np
+
+        wanted: dict[str, Any] = {}
+        with self._graph.as_default():
+            for name in results:
+                tensor = self._graph.get_tensor_by_name(f"{name}:0")
+                rows = self._tf.reshape(tensor, [-1, self._tf.shape(tensor)[-1]])
+                wanted |= {f"{name} rows": self._tf.shape(rows)[0], f"{name} sum": self._tf.reduce_sum(rows, 0)}
+                wanted[f"{name} squares"] = self._tf.matmul(rows, rows, transpose_a=True)
+        totals: dict[str, Any] = {}
+        for group in self._groups(cases):
+            for name, value in self._run(wanted, group, {}).items():
+                totals[name] = totals.get(name, 0) + value.astype(np.float64)
+        found = []
+        for name in results:
+            mean = totals[f"{name} sum"] / totals[f"{name} rows"]
+            found.append(totals[f"{name} squares"] / totals[f"{name} rows"] - np.outer(mean, mean))
+        return found
+
     def _groups(self, cases: Sequence[int]) -> Iterator[list[int]]:
         """Give the cases that run together: as many as memory allows of those with like shapes, else one by one."""
         group: list[int] = []

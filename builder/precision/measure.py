@@ -15,7 +15,15 @@ from builder.codecs.quantized import widen
 from builder.codecs.steps import layout_of
 from builder.model import Model, Weight
 from builder.npz import write_npz
-from builder.precision.network import Node, add_shadows, find_layers, plain_nodes, shadow, shadow_input
+from builder.precision.network import (
+    Node,
+    add_shadows,
+    find_layers,
+    plain_nodes,
+    product_input,
+    shadow,
+    shadow_input,
+)
 from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.precision.search import LayerData, Runner, ratio, search
 from builder.sources.tfjs import read_model
@@ -57,13 +65,15 @@ def measure_model(
             cases.append(dict(arrays))
     layers = []
     places = find_layers(nodes, model, frozenset(layouts))
+    by_name = {node["name"]: node for node in nodes}
     for layer in places:
         layout = layouts[layer.weight]
         weight = model.weights[layer.weight]
         bias = None if layer.bias is None else model.weights[layer.bias]
         twin = shadow(layer.op), shadow_input(layer.op)
         known = None if bias is None else (bias.name, _values(bias))
-        layers.append(LayerData(weight, _values(weight), layout, known, layer.result, *twin))
+        rows = product_input(by_name[layer.op], weight.shape) if layout.inner == 1 else None
+        layers.append(LayerData(weight, _values(weight), layout, known, layer.result, *twin, rows))
     if not layers:
         return MeasureResult((), (), (), (), (), (), ratio, False, 0.0)
     runner = make_runner(graph, add_shadows(nodes, places), cases)
@@ -72,6 +82,7 @@ def measure_model(
     chosen = list(zip(names, found.steps, strict=True))
     coarse = [(name, steps) for name, steps in chosen if not isinstance(steps, str)]
     arrays = {f"step{number}": steps for number, (_, steps) in enumerate(coarse)}
+    arrays |= {f"codes{n}": found.codes[name] for n, (name, _) in enumerate(coarse) if name in found.codes}
     for number, name in enumerate(found.first):
         arrays |= {f"first{number}": found.first[name], f"last{number}": found.last[name]}
     write_npz(request.out, arrays)

@@ -108,6 +108,15 @@ def _replaced(inputs: list[str], name: str) -> list[str]:
     return [inputs[0], name, *inputs[2:]]
 
 
+def product_input(node: Node, shape: tuple[int, ...]) -> str | None:
+    """Name the node whose rows are multiplied with a weight of this shape [.., inputs, outputs], if that is all."""
+    attributes = node.get("attr", {})
+    turned = any(attributes.get(key, {}).get("b", False) for key in ("transpose_a", "transpose_b"))
+    plain = (node["op"] == "MatMul" and not turned) or (node["op"] == "Conv2D" and shape[:2] == (1, 1))
+    name, _, output = node["input"][0].partition(":")
+    return name if plain and output in {"", "0"} else None
+
+
 def shadow(op: str) -> str:
     """Name the twin of an op."""
     return f"{op}/shadow"
