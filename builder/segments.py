@@ -16,6 +16,7 @@ from builder.model import Model, Weight, code_sizes
 from builder.transforms.channels import channel_axes
 
 base, refine = "base", "refine"
+kernel_rank, pixel_channels = 4, frozenset({1, 3, 4})
 crowd = 4  # so many times the bytes of whole float32 weights: a few planes among them make brotli take up to 1/7 more
 Precision = str | Mapping[str, str]
 
@@ -117,8 +118,14 @@ def _odd(weight: Weight, codec: Codec, least: int) -> bool:
 def _codec(weight: Weight, kind: str, axes: tuple[int, ...], least: int) -> Codec:
     if not suits(weight, least):
         return Raw()
-    coarse = balanced(weight, layout_of(weight.shape, axes)) if kind in {"balanced", "small"} and axes else None
+    may_be = kind in {"balanced", "small"} and axes and not _sees_pictures(weight)
+    coarse = balanced(weight, layout_of(weight.shape, axes)) if may_be else None
     return no_larger(weight, coarse or Exact())
+
+
+def _sees_pictures(weight: Weight) -> bool:
+    """Tell whether it is a kernel over pixels: small, and its errors reach everything."""
+    return len(weight.shape) == kernel_rank and weight.shape[2] in pixel_channels
 
 
 def _fixed(model: Model) -> set[str]:
