@@ -19,6 +19,7 @@ from builder.codecs.fitting import may_be_coarse, no_larger
 from builder.codecs.raw import Raw
 from builder.compress import Compressor
 from builder.model import BytesData, Model, Weight
+from builder.segments import choose_codecs
 from builder.stock import stock_files
 
 Floats = NDArray[np.float32]
@@ -110,3 +111,10 @@ def test_ordinary_weights_keep_their_stages_and_odd_ones_come_whole() -> None:
     assert [may_be_coarse(weight) for weight in (trained, half, clustered)] == [True, True, False]
     kept = [no_larger(weight, Exact()) for weight in (trained, half, clustered)]
     assert [type(codec) for codec in kept] == [Exact, Exact, Raw]
+
+
+def test_kernels_over_pixels_stay_exact_under_balanced() -> None:
+    weights = weights_of("trained", [(5, 5, 3, 24), (3, 3, 16, 24)], 1)
+    nodes = [{"name": f"c{n}", "op": "Conv2D", "input": ["x", weight.name]} for n, weight in enumerate(weights)]
+    model = Model("graph-model", {"modelTopology": {"node": nodes}}, weights, (), ())
+    assert [codec.name for codec in choose_codecs(model, "balanced")] == ["exact", "steps"]
