@@ -120,6 +120,8 @@ def test_the_camera_shows_face_mesh_mood_and_body_as_the_source_models_see_them(
     others = [order.index(name) for name in ("mesh", "emotion", "pose")]
     assert order.index("face") < min(others)
     assert others == sorted(others)
+    # How fast the processor draws what a GPU should is of no interest to a reader.
+    page.locator("#pace").evaluate("(pace) => { pace.style.visibility = 'hidden'; }")
     for_documents(page, "ar")
     found = page.evaluate(compare)
     assert found["size"] == [640, 480]
