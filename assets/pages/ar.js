@@ -46,6 +46,8 @@ const rows = new Map();
 const loads = new Map();
 /** @type {string[]} */
 let labels = [];
+/** Files at a time: the network has these to go on with while a model's first run blocks the thread for seconds. */
+const concurrency = 6;
 /** Milliseconds after which marks would lie beside what they mark. */
 const late = 150;
 let run = 0;
@@ -97,7 +99,8 @@ function fill() {
 
 /** Says how large each model is, before anything of it is fetched. */
 async function announce() {
-  const { models } = await bundle();
+  const { models, configure } = await bundle();
+  configure({ concurrency });
   for (const part of partNames) {
     if (models[part] && !loads.has(part)) mark(part, "waiting", { kb: () => kilobytes(models[part].wireBytes) });
   }
@@ -135,6 +138,8 @@ function fail(part, error) {
 
 /** Brings in what is wanted: the detector first, the body last. */
 async function bring() {
+  // It is the larger part of what the first face waits for. Whoever waits for it says what went wrong.
+  runtime().catch(() => {});
   for (const part of partNames) {
     if (!tracker.wanted.has(part) || loads.has(part)) continue;
     const loading = loadPart(part);
