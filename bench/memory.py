@@ -1,7 +1,8 @@
 """Peak memory of a build: ``python bench/memory.py [MEGABYTES]``.
 
 Makes a TensorFlow.js graph model of the given size (500 MB when left out), builds it in a process of its own and prints
-the peak resident memory of that process and of the largest of its children (Node), each against the model's size.
+the peak resident memory of that process and of the largest of its children (Node), each against the model's size; and
+what TensorFlow.js itself takes when Node loads and runs that model, as the stock way would.
 """
 
 from __future__ import annotations
@@ -50,6 +51,20 @@ def write_model(folder: Path, megabytes: int) -> int:
     return count
 
 
+stock = """
+const tf = require("@tensorflow/tfjs");
+require("@tensorflow/tfjs-backend-wasm");
+const fs = require("fs");
+(async () => {
+  await tf.setBackend("wasm");
+  const { weightsManifest, ...artifacts } = JSON.parse(fs.readFileSync("model.json", "utf8"));
+  const { weights: weightSpecs } = weightsManifest[0];
+  const load = () => ({ ...artifacts, weightSpecs, weightData: fs.readFileSync("w.bin").buffer });
+  const model = await tf.loadGraphModel({ load });
+  const answer = await model.execute(tf.ones([1, WIDTH])).data();
+  console.log(answer.length, process.resourceUsage().maxRSS);
+})();
+""".replace("WIDTH", str(width))
 measured = """
 import resource, sys
 sys.argv = ["build.py", "--fast", *sys.argv[1:]]
@@ -77,6 +92,10 @@ def main() -> None:
             )
             if status != "0":
                 print(done.stderr[-2000:])
+        environment = {**os.environ, "NODE_PATH": str(root / "node_modules")}
+        command = ["node", "-e", stock]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        print(f"TensorFlow.js alone, the stock way: {int(done.stdout.split()[-1]) * kilobyte / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

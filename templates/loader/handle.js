@@ -153,7 +153,7 @@ class Work {
           const buffers = await job.race(decoder.take(ownersOf(usable), refine < stages.length));
           if (swap) fresh = await tf.io.decodeWeights(dataOf(usable, buffers), specsOf(usable));
           else {
-            this.model = await buildModel(tf, head, usable, buffers, entry.name);
+            this.model = await buildModel(tf, head, usable, buffers, entry);
             if (job.stopped) this.release();
             job.check();
             swap = swapper(tf, this.model, head.kind);

@@ -12,7 +12,8 @@ class Job {
     this.rank = rankOfPriority(entry.priority);
     /** @type {ModelError | undefined} */
     this.stopped = undefined;
-    this.stop = deferred();
+    /** @type {Set<(reason: unknown) => void>} */
+    this.waiting = new Set();
     /** @type {Set<SharedFile>} */
     this.claims = new Set();
   }
@@ -24,7 +25,7 @@ class Job {
    */
   abort(cause) {
     this.stopped ??= cancelled(this.entry.name, cause);
-    this.stop.reject(this.stopped);
+    for (const reject of this.waiting) reject(this.stopped);
     this.end();
   }
 
@@ -38,12 +39,18 @@ class Job {
   }
 
   /**
+   * Waits for a promise, but no longer than the job lasts. Promise.race would hold all that came until the job is gone.
+   *
    * @template T
    * @param {Promise<T>} promise
    * @returns {Promise<T>}
    */
   race(promise) {
-    return /** @type {Promise<T>} */ (Promise.race([this.stop.promise, promise]));
+    return new Promise((resolve, reject) => {
+      this.waiting.add(reject);
+      promise.then(resolve, reject).finally(() => this.waiting.delete(reject));
+      if (this.stopped) reject(this.stopped);
+    });
   }
 
   /** @param {FileSpec} spec */

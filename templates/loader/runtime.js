@@ -60,14 +60,25 @@ async function registerOps({ ops, model }) {
  * @param {any} tf
  * @param {Head} head
  * @param {Weight[]} weights
- * @param {Map<number, ArrayBuffer>} buffers
- * @param {string} model
+ * @param {Map<number, ArrayBuffer>} buffers emptied
+ * @param {Entry} entry
  */
-async function buildModel(tf, head, weights, buffers, model) {
-  const method = head.kind === "graph-model" ? "loadGraphModel" : "loadLayersModel";
+async function buildModel(tf, head, weights, buffers, entry) {
+  const isGraph = head.kind === "graph-model";
   try {
-    return await tf[method]({ load: () => artifactsOf(head, weights, buffers) });
+    const model = await tf[isGraph ? "loadGraphModel" : "loadLayersModel"]({ load: () => artifactsOf(head, weights, buffers) });
+    if (isGraph) {
+      // It would hold what it was made of for as long as it lives, only to save that; whoever saves it gets all of it anew.
+      const { save, artifacts } = model;
+      delete artifacts.weightData;
+      model.save = async (/** @type {any[]} */ ...args) =>
+        save.apply(Object.create(model, { artifacts: { value: await entry.ioHandler().load() } }), args);
+    }
+    return model;
   } catch (error) {
-    throw asModelError(error, "runtime", `TensorFlow.js cannot build ${model}`, { model });
+    throw asModelError(error, "runtime", `TensorFlow.js cannot build ${entry.name}`, { model: entry.name });
+  } finally {
+    // It holds its handler as well, and with it all that the handler knows.
+    buffers.clear();
   }
 }

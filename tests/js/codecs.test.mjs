@@ -29,7 +29,7 @@ function recorder() {
       const { weightSpecs, weightData } = await handler.load();
       seen.base = weightData.map((buffer) => buffer.slice(0));
       const weightMap = Object.fromEntries(weightSpecs.map(({ name }, i) => [name, [new Tensor(weightData[i])]]));
-      return { executor: { weightMap }, executeAsync: async () => {}, dispose: () => {} };
+      return { artifacts: {}, executor: { weightMap }, executeAsync: async () => {}, dispose: () => {} };
     },
   };
   return { tf, seen };

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { base, baseFloats, baseWord, bytesOf, floats, makeGate, makeModel, openLoader, serve, wordsOf } from "./bundle.mjs";
 
 const tf = createRequire(import.meta.url)("@tensorflow/tfjs");
@@ -59,6 +61,7 @@ test("a graph model answers at base precision, then exactly, as one object", asy
   assert.ok(model instanceof tf.GraphModel);
   assert.deepEqual(handle.labels, ["a", "b"]);
   assert.deepEqual(run(model), answerOf(baseFloats(kernel)));
+  assert.equal(model.artifacts.weightData, undefined, "nothing holds the bytes that it was made of");
   assert.notDeepEqual(answerOf(baseFloats(kernel)), answerOf(kernel));
   assert.equal(handle.progress.phase, "refine");
   gate.open();
@@ -71,6 +74,25 @@ test("a graph model answers at base precision, then exactly, as one object", asy
   let saved;
   await model.save(tf.io.withSaveHandler(async (artifacts) => ((saved = artifacts), {})));
   assert.deepEqual(new Float32Array(new tf.io.CompositeArrayBuffer(saved.weightData).slice(0, 48)), kernel);
+  handle.dispose();
+});
+
+test("a loaded model holds its weights once", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const [rows, columns, shardBytes] = [4, 250_000, 1 << 20];
+  const weights = [exact("w", [rows, columns], floats(rows * columns)), raw("b", [3], bias)];
+  const built = makeModel("large", { artifacts: denseGraph, weights, shardBytes });
+  const { models } = await open(built);
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  const handle = models.large.load();
+  await handle.full;
+  // What promises hold goes after they have been told.
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  const held = (process.memoryUsage().arrayBuffers - before) / (4 * rows * columns);
+  assert.ok(held < 1.1, `${held} times`);
   handle.dispose();
 });
 
