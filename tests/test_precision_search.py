@@ -161,6 +161,15 @@ def test_codes_are_taken_as_they_are_and_the_refinement_makes_up_for_them() -> N
     assert codec.identity != replace(codec, codes=None).identity
 
 
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e6])
+def test_inputs_that_do_not_vary_get_the_nearest_codes(scale: float) -> None:
+    random = np.random.default_rng(3)
+    row = (scale * random.normal(size=(1, 48))).astype(np.float32)
+    noise = (row.T @ row).astype(np.float64) - np.outer(row.astype(np.float64), row.astype(np.float64))
+    values, steps = random.normal(size=(48, 5)), np.full(5, 0.1)
+    assert np.array_equal(round_together(values, steps, noise, 0.1), np.rint(values / steps))
+
+
 def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:
     network = Network(cases=4)
     found = search(network.layers, network, 4, Gate(1e-9), True)

@@ -17,7 +17,7 @@ largest_code = 127
 
 
 def round_together(values: Doubles, steps: Doubles, covariance: Doubles, damping: float) -> NDArray[np.int8]:
-    """Give codes for ``values``.
+    """Give codes for ``values``: the nearest ones where the inputs do not vary.
 
     Args:
         values: [inputs, outputs].
@@ -27,10 +27,15 @@ def round_together(values: Doubles, steps: Doubles, covariance: Doubles, damping
             calibration's own inputs only.
     """
     scaled = np.divide(values, steps, out=np.zeros_like(values), where=steps > 0)
-    spread = covariance + (damping * float(np.mean(np.diag(covariance))) + 1e-12) * np.eye(len(values))
+    spread = covariance + damping * float(np.mean(np.diag(covariance))) * np.eye(len(values))
     # Inputs that vary most come first, while there are many left to make up for their errors.
     order = np.argsort(-np.diag(spread), kind="stable")
-    factor = np.linalg.cholesky(np.linalg.inv(spread[np.ix_(order, order)])).T
+    try:
+        factor = np.linalg.cholesky(np.linalg.inv(spread[np.ix_(order, order)])).T
+    except np.linalg.LinAlgError:
+        # They hardly vary: what is left of so few inputs without their mean is float32's noise.
+        alone: Doubles = np.clip(np.rint(scaled), -largest_code, largest_code)
+        return alone.astype(np.int8)
     left = scaled[order]
     nearest = np.rint(left)
     codes = np.zeros_like(left)
