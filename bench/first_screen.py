@@ -375,8 +375,8 @@ def visits(browser: Browser, folder: Path, url: str, repetitions: int) -> None:
         names, trained = visit(context, url)
         context.close()
         rows.append((first, again, trained))
-        retrain(folder, 0)
         foreign = strangers(folder, names)
+        retrain(folder, 0)
         if foreign:
             raise SystemExit(f"after the training of the last layer also came: {foreign}")
     first, again, trained = (statistics.median(values) for values in zip(*rows, strict=True))
