@@ -21,7 +21,7 @@ def run_node(name: str, folder: Path) -> None:
     for module in module_templates:
         (folder / f"{module}.mjs").write_bytes(render_module(module))
     done = subprocess.run(
-        ["node", "--test", "--test-reporter=tap", str(tests / name)],
+        ["node", "--test-reporter=tap", str(tests / name)],
         env={**os.environ, "SHARDPRESS_LOADER": str(loader)},
         check=False,
         capture_output=True,

@@ -88,10 +88,13 @@ test("a loaded model holds its weights once", async () => {
   const before = process.memoryUsage().arrayBuffers;
   const handle = models.large.load();
   await handle.full;
-  // What promises hold goes after they have been told.
-  await new Promise((resolve) => setImmediate(resolve));
-  collect();
-  const held = (process.memoryUsage().arrayBuffers - before) / (4 * rows * columns);
+  // Promises let go after they were told, and buffers are freed on another thread after the collection: asked until it is so.
+  let held = Infinity;
+  for (const deadline = Date.now() + 20_000; held >= 1.1 && Date.now() < deadline; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    held = (process.memoryUsage().arrayBuffers - before) / (4 * rows * columns);
+  }
   assert.ok(held < 1.1, `${held} times`);
   handle.dispose();
 });
