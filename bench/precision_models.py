@@ -22,8 +22,11 @@ from builder.convert.requests import ConvertRequest, SourceOptions
 root = Path(__file__).resolve().parents[1]
 models = root / "assets" / "models"
 skimage, sklearn, imgaug, yolo = "scikit-image==0.26.0", "scikit-learn==1.7.2", "imgaug==0.4.0", "yolov5==7.0.14"
-gradio = "gradio==5.49.1"
+gradio, foolbox = "gradio==5.49.1", "foolbox==3.3.4"
 human = "@vladmandic/human@3.3.6"
+# Twenty photographs as ImageNet has them; the number at the end is the class.
+classes = (243, 559, 438, 990, 949, 853, 609, 609, 915, 455, 541, 630, 741, 471, 129, 99, 251, 22, 317, 305)
+classified = tuple((foolbox, f"foolbox/data/imagenet_{number:02}_{kind}.jpg") for number, kind in enumerate(classes))
 calibration_photos = (
     *((skimage, f"skimage/data/{name}") for name in ("astronaut.png", "coffee.png", "motorcycle_left.png")),
     *((skimage, f"skimage/data/{name}") for name in ("rocket.jpg", "camera.png", "color.png")),
@@ -33,8 +36,10 @@ calibration_photos = (
     (gradio, "gradio/test_data/cheetah2.jpg"),
     *((gradio, f"gradio/_frontend_code/imageslider/img_0{number}.png") for number in (1, 2, 3)),
     (sklearn, "sklearn/datasets/images/china.jpg"),
+    *classified[:10],
 )
 evaluation_photos = (
+    *classified[10:],
     *((skimage, f"skimage/data/{name}") for name in ("chelsea.png", "hubble_deep_field.jpg", "retina.jpg")),
     *((skimage, f"skimage/data/{name}") for name in ("ihc.png", "coins.png", "horse.png")),
     (sklearn, "sklearn/datasets/images/flower.jpg"),
@@ -190,7 +195,7 @@ face_boxes = {
 subjects = {
     "mobilenet": Subject(
         partial(converted, "mobilenet", SourceOptions(models / "classify", "saved-model")),
-        **pictures(224, (180, 480), name="image"),
+        **pictures(224, (256, 960), name="image"),
         least_sure=0.3,
     ),
     "emotion": Subject(
