@@ -207,3 +207,14 @@ def test_a_long_lived_worker_gives_the_same_bytes_as_a_fresh_one(
 def test_versions_name_what_took_part(pool: ConversionPool) -> None:
     assert set(pool.submit("versions", None).result()) == {"tensorflow", "tensorflowjs", "keras", "tf_keras"}
     assert "tensorflow" not in sys.modules
+
+
+def test_covariances_of_inputs_with_large_means_are_right(tmp_path: Path) -> None:
+    from builder.convert.worker import GraphRunner
+
+    model = read_model(tiny.graph_model(tmp_path))
+    rows = (1e4 + normal(7, 5, tiny.features) * np.arange(1, tiny.features + 1)).astype(np.float32)
+    runner = GraphRunner(model, model.artifacts["modelTopology"]["node"], [{"x": case} for case in rows])
+    (found,) = runner.covariances(range(7), ["x"])
+    wanted = np.cov(rows.reshape(-1, tiny.features).astype(np.float64).T, bias=True)
+    assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()

@@ -1028,17 +1028,24 @@ class GraphRunner:
             for name in results:
                 tensor = self._graph.get_tensor_by_name(f"{name}:0")
                 rows = self._tf.reshape(tensor, [-1, self._tf.shape(tensor)[-1]])
-                wanted |= {f"{name} rows": self._tf.shape(rows)[0], f"{name} sum": self._tf.reduce_sum(rows, 0)}
-                wanted[f"{name} squares"] = self._tf.matmul(rows, rows, transpose_a=True)
-        totals: dict[str, Any] = {}
+                mean = self._tf.reduce_mean(rows, 0)
+                # Without the mean: squares of large means would leave little of float32 for what varies.
+                varying = rows - mean
+                wanted |= {f"{name} rows": self._tf.shape(rows)[0], f"{name} mean": mean}
+                wanted[f"{name} squares"] = self._tf.matmul(varying, varying, transpose_a=True)
+        rows_of: dict[str, int] = dict.fromkeys(results, 0)
+        sums: dict[str, Any] = dict.fromkeys(results, 0.0)
+        squares: dict[str, Any] = dict.fromkeys(results, 0.0)
         for group in self._groups(cases):
-            for name, value in self._run(wanted, group, {}).items():
-                totals[name] = totals.get(name, 0) + value.astype(np.float64)
-        found = []
-        for name in results:
-            mean = totals[f"{name} sum"] / totals[f"{name} rows"]
-            found.append(totals[f"{name} squares"] / totals[f"{name} rows"] - np.outer(mean, mean))
-        return found
+            found = self._run(wanted, group, {})
+            for name in results:
+                count, mean = int(found[f"{name} rows"]), found[f"{name} mean"].astype(np.float64)
+                rows_of[name] += count
+                sums[name] = sums[name] + count * mean
+                squares[name] = squares[name] + found[f"{name} squares"] + count * np.outer(mean, mean)
+        return [
+            squares[name] / rows_of[name] - np.outer(sums[name], sums[name]) / rows_of[name] ** 2 for name in results
+        ]
 
     def _groups(self, cases: Sequence[int]) -> Iterator[list[int]]:
         """Give the cases that run together: as many as memory allows of those with like shapes, else one by one."""
