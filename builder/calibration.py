@@ -19,7 +19,7 @@ from builder.verify.gates import gate_of
 from builder.verify.ids import ids_below
 
 measured_precisions = frozenset({"small", "auto"})
-most_inputs = 128
+most_inputs = 512
 widest_interval = 0.1
 
 
@@ -73,6 +73,7 @@ def measure_precision(
     import numpy as np
 
     from builder.npz import write_npz
+    from builder.precision.search import spread
     from builder.verify.inputs import load_inputs, seeded_inputs
 
     pattern, notes = settings.verify.inputs, []
@@ -82,7 +83,7 @@ def measure_precision(
             "the precision was measured on noise, which says little about real inputs: name some with verify.inputs"
         )
     else:
-        cases = load_inputs(pattern, model.inputs, folder)[:most_inputs]
+        cases = spread(load_inputs(pattern, model.inputs, folder), most_inputs)
     paths = []
     for number, case in enumerate(cases):
         paths.append(work / f"case-{number}.npz")

@@ -15,8 +15,9 @@ from builder.codecs.quantized import widen
 from builder.codecs.steps import layout_of
 from builder.model import Model, Weight
 from builder.npz import write_npz
+from builder.precision.frames import Node
+from builder.precision.layers import LayerData, ratio
 from builder.precision.network import (
-    Node,
     add_shadows,
     find_layers,
     plain_nodes,
@@ -25,7 +26,7 @@ from builder.precision.network import (
     shadow_input,
 )
 from builder.precision.nouns import MeasureRequest, MeasureResult
-from builder.precision.search import LayerData, Runner, ratio, search
+from builder.precision.search import Runner, search
 from builder.sources.tfjs import read_model
 from builder.transforms.channels import channel_axes
 from builder.transforms.dedupe import find_same

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.model import Model, Weight
+from builder.precision.frames import Node, enter_frames
 
-Node = dict[str, Any]
 fused = {
     "_FusedConv2D": "Conv2D",
     "FusedDepthwiseConv2dNative": "DepthwiseConv2dNative",
@@ -44,8 +44,8 @@ class Layer:
 
 
 def plain_nodes(topology: Mapping[str, Any]) -> list[Node]:
-    """Give the nodes with all that only TensorFlow.js knows written out in TensorFlow's ops."""
-    return [plain for node in topology.get("node", []) for plain in _plain(node)]
+    """Give the nodes with all that only TensorFlow.js knows or allows written out as TensorFlow has it."""
+    return enter_frames([plain for node in topology.get("node", []) for plain in _plain(node)])
 
 
 def _plain(node: Node) -> Iterator[Node]:
@@ -64,9 +64,11 @@ def _plain(node: Node) -> Iterator[Node]:
     names = [f"{name}/plain{position}" for position in range(len(steps))] + [name]
     yield {"name": names[0], "op": fused[op], "input": [*values[:2], *tail], "attr": plain}
     extra = values[2:]
+    # The converter fuses sums with any other tensor too, as in a recurrent cell, where BiasAdd wants a vector.
+    add = "AddV2" if op == "_FusedMatMul" else "BiasAdd"
     for before, after, step in zip(names, names[1:], steps, strict=False):
         if step == "BiasAdd":
-            yield {"name": after, "op": "BiasAdd", "input": [before, extra.pop(0)], "attr": number}
+            yield {"name": after, "op": add, "input": [before, extra.pop(0)], "attr": number}
         elif step == "Prelu":
             yield from _prelu(after, before, extra.pop(0))
         else:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
 block = 64  # rows whose errors go to the rest at once
-reach = 15  # base steps from the nearest code, so that the refinement's byte still gets there
+reach = 0.75  # base steps from a value to its code: more costs the refinement more bits than it gains here
 largest_code = 127
 
 
 def round_together(values: Doubles, steps: Doubles, covariance: Doubles, damping: float) -> NDArray[np.int8]:
-    """Give codes for ``values``: the nearest ones where the inputs do not vary.
+    """Give codes within ``reach`` of ``values``: the nearest ones where the inputs do not vary.
 
     Args:
         values: [inputs, outputs].
@@ -37,13 +37,13 @@ def round_together(values: Doubles, steps: Doubles, covariance: Doubles, damping
         alone: Doubles = np.clip(np.rint(scaled), -largest_code, largest_code)
         return alone.astype(np.int8)
     left = scaled[order]
-    nearest = np.rint(left)
+    lowest, highest = np.ceil(left - reach), np.floor(left + reach)
     codes = np.zeros_like(left)
     for first in range(0, len(left), block):
         last = min(first + block, len(left))
         errors = np.zeros((last - first, left.shape[1]))
         for row in range(first, last):
-            code = np.clip(np.rint(left[row]), nearest[row] - reach, nearest[row] + reach)
+            code = np.clip(np.rint(left[row]), lowest[row], highest[row])
             codes[row] = np.clip(code, -largest_code, largest_code)
             errors[row - first] = (left[row] - codes[row]) / factor[row, row]
             left[row + 1 : last] -= np.outer(factor[row, row + 1 : last], errors[row - first])

@@ -6,49 +6,59 @@
    whole model, and never so fine that a code needs more than a byte. Where that is much too coarse, as in the first
    layers, which are small, the weight is stored as float16: each element of the others moves the outputs by ``c**2``,
    and halving that costs them ``1 / (2 ln 2)`` bits for each ``c**2`` that is gained.
-3. ``c`` grows as long as the base stage, all layers coarse and all biases corrected, stays within its limit.
+3. ``c`` grows as long as the outputs of the base stage, all layers coarse and all biases corrected, stay within the
+   limit. For that, codes are the nearest ones.
 4. Then plain products are rounded anew with the same steps, so that errors of inputs that move together cancel
-   (``rounding``). The steps are found without it: it does better on the calibration's own inputs than on others.
-5. At last the biases are corrected once more, front to back, by what each layer's mean is still off. This and the
-   rounding stay only if the outputs are closer with them.
-6. The refining stage has an eighth of the steps, and biases of its own.
+   (``rounding``), with the damping that brings the outputs closest, or not at all.
+5. Where a gate is to be met instead, ``c`` is sought once more, with codes that are rounded so: from the limit's in
+   small notches, because where two answers are nearly even, the next notch may turn them again. It is then made less by
+   a margin, if that is not dear: the coarsest of several tries that meets a gate was lucky with these inputs.
+6. All this is fitted to half of the inputs and judged by the others. What is stored is at last rounded and corrected
+   with all of them, in the same way.
+7. The refining stage has a seventh of the steps, and biases of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.codecs import Codec, Layout
-from builder.codecs.exact import Exact
-from builder.codecs.steps import Steps, on_grid
-from builder.model import Weight
-from builder.precision.distance import Arrays, distance, entropy, interval
+from builder.precision.distance import Arrays, distance, interval
+from builder.precision.layers import (
+    Choice,
+    Feeds,
+    Floats,
+    LayerData,
+    bits_of,
+    choose_steps,
+    facts_of,
+    fine_steps,
+    quantized,
+    ratio,
+    trial_steps,
+)
 from builder.precision.nouns import LayerFacts, StageFacts
 from builder.precision.rounding import round_together
 from builder.verify.compare import compare
 from builder.verify.nouns import Comparison, Gate
 
-Floats = NDArray[np.float32]
-Feeds = dict[str, Floats]
-Spreads = dict[str | None, NDArray[np.float64]]
-Choice = Floats | Literal["exact", "float16"]  # fine steps, or how the weight is stored without any
-ratio = 8
-trial_share = 8.0  # the trial step is the channel's rms divided by this
-largest_code = 127
-limit = 0.0047  # KL in nats: about 98 of 100 answers stay
-half_bits = 6.6  # more for an element as float16 than as the finest codes of a byte
-half_limit = 65504.0
+T = TypeVar("T")
+Spreads = Mapping[str, NDArray[np.float64]]
+limit = 0.0059  # KL in nats: about 98 of 100 answers stay
 first_bits, last_bits = 10, 15  # of the biases' mantissas, in the base stage and in the last
-searches = 8
+searches = 10
+near_enough = 1.04  # of the largest factor that fits to the smallest that does not
+margin = math.sqrt(2)  # below the largest factor that meets a gate: half the divergence
+dear = 1.125  # times the bits
 least_cases, most_cases, most_runs = 4, 16, 512
+most_turns = 16  # between calibrating and judging
 least_distance = 1e-10
-dampings = (0.1, 0.3, 1.0)
+dampings = (0.3, 1.0)  # less fits the calibration's own inputs, and costs the refinement more bits
 most_rows = 2048  # inputs of a product: the work of rounding grows with their cube
 
 
@@ -66,33 +76,6 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LayerData:
-    """A layer with its values.
-
-    Attributes:
-        weight: as in the model.
-        values: its float32 values.
-        layout: of its channels.
-        bias: name and values of what can be corrected, or None.
-        result: the node that adds the bias.
-        shadow: the node that applies what is fed to ``shadow_input`` to the layer's own input.
-        shadow_input: its placeholder.
-        rows: the node whose rows are multiplied with the values, or None if the layer is no plain product.
-        codes: the base codes, where they are not the nearest.
-    """
-
-    weight: Weight
-    values: Floats
-    layout: Layout
-    bias: tuple[str, Floats] | None
-    result: str
-    shadow: str
-    shadow_input: str
-    rows: str | None = None
-    codes: NDArray[np.int8] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """Steps and biases, and what they were found from.
 
@@ -102,7 +85,7 @@ class Found:
         last: those of the last stage.
         codes: the base codes that are not the nearest, by name of the weight.
         layers: for each layer, what is reported.
-        stages: of both stages.
+        stages: of both stages, fitted to half of the inputs and judged by the others.
         met: the base stage is within its limit.
     """
 
@@ -127,78 +110,174 @@ def search(
     Args:
         layers: what may become coarse.
         runner: runs the model.
-        count: number of cases; every second one is kept for judging, if there are at least four.
+        count: number of cases, see ``split``.
         gate: says what agreement is.
         steered: see ``MeasureRequest``.
     """
-    everything = list(range(count))
-    calibrating = everything[::2] if count >= least_cases else everything
-    judging = everything[1::2] if count >= least_cases else everything
-    expected = runner.outputs(judging, {})
+    every = list(range(count))
+    answers = runner.outputs(every, {})
+    calibrating, judging = split(count)
+    half = _Job(layers, runner, calibrating, judging, [answers[case] for case in judging], gate)
+    whole = replace(half, calibrating=every, judging=every, expected=answers) if calibrating != every else half
     # A number of runs, not of seconds: the same model gives the same bytes on slow machines.
-    few = calibrating[: max(2, min(most_cases, most_runs // max(1, len(layers))))]
-    trials = [_trial(layer) for layer in layers]
+    few = spread(calibrating, max(2, min(most_cases, most_runs // max(1, len(layers)))))
+    trials = [trial_steps(layer) for layer in layers]
     distances = _sensitivities(layers, trials, runner, few)
-    job = _Job(layers, runner, calibrating, judging, expected, gate, steered)
 
-    factor = math.sqrt(limit / max(1, sum(layer.weight.size for layer in layers)))
-    best: tuple[list[Choice], Feeds] | None = None
-    low, high = 0.0, math.inf
-    for _ in range(searches):
-        steps = _choose(layers, trials, distances, factor)
-        first = job.correct(steps, 1)
-        fits, moved = job.judge(steps, first)
-        if fits:
-            low, best = factor, (steps, first)
+    def nearest(factor: float) -> tuple[_Fit, bool, float]:
+        fit = half.fit(choose_steps(layers, trials, distances, factor))
+        return fit, fit.moved <= limit, math.sqrt(limit / fit.moved) if 0 < fit.moved < math.inf else 1 / 1.5
+
+    def gated(factor: float) -> tuple[_Fit, bool, float]:
+        fit = half.fit(choose_steps(layers, trials, distances, factor), damping, spreads)
+        fits = gate.admits(fit.base) and gate.admits(whole.fit(fit.steps, damping, whole_spreads).base)
+        return fit, fits, 1.5 if fits else 1 / 1.2
+
+    start = math.sqrt(limit / max(1, sum(layer.weight.size for layer in layers)))
+    factor, best = _coarsest(start, nearest)
+    best = best or _spare(half, trials, distances, lambda fit: fit.moved <= limit)
+    spreads, whole_spreads = half.spreads(), whole.spreads()
+    best = min((best, *(half.fit(best.steps, damping, spreads) for damping in dampings)), key=lambda fit: fit.moved)
+    damping = best.damping
+    if steered:
+        factor, best = _coarsest(factor or start, gated, near=1.25)
+        if best:
+            careful, fits, _ = gated(factor / margin)
+            best = careful if fits and careful.bits <= best.bits * dear else best
         else:
-            high = factor
-        if math.isfinite(high) and low:
-            if high / low < 1.08:
-                break
-            factor = math.sqrt(low * high)
-        else:
-            aim = math.sqrt(limit / moved) if not steered and 0 < moved < math.inf else (1.5 if fits else 1 / 1.5)
-            factor *= min(3.0, max(1 / 3.0, aim)) * (1.02 if fits else 0.98)
-    if best is None:
-        best = _spare(job, trials, distances)
-    steps = best[0]
-    job, first = _rounded_together(job, *best)
-    first = _shortened(job.settle(steps, first, few), first_bits)
-    met, _ = job.judge(steps, first)
-    last = _shortened(job.correct(steps, 0), last_bits)
+            best = _spare(half, trials, distances, lambda fit: gate.admits(fit.base))
+    final = whole.fit(best.steps, best.damping, whole_spreads)
     return Found(
-        tuple(steps),
-        first,
-        last,
-        {layer.weight.name: layer.codes for layer in job.layers if layer.codes is not None},
-        tuple(_facts(*item) for item in zip(job.layers, steps, distances, strict=True)),
-        (job.stage("base", steps, first, 1), job.stage("full", steps, last, 0)),
-        met,
+        tuple(best.steps),
+        final.biases,
+        whole.correct(final.layers, best.steps, 0),
+        {layer.weight.name: layer.codes for layer in final.layers if layer.codes is not None},
+        tuple(facts_of(*item) for item in zip(final.layers, best.steps, distances, strict=True)),
+        (
+            _stage(best.base, best.moved, len(half.judging)),
+            _stage(
+                *half.judge("full", best.layers, best.steps, half.correct(best.layers, best.steps, 0), 0),
+                len(half.judging),
+            ),
+        ),
+        gate.admits(best.base) if steered else best.moved <= limit,
     )
 
 
-def _rounded_together(job: _Job, steps: list[Choice], first: Feeds) -> tuple[_Job, Feeds]:
-    """Round products with regard to their inputs and correct the biases anew, if the outputs are closer with it."""
-    products = {
-        layer.rows: layer
-        for layer, step in zip(job.layers, steps, strict=True)
-        if layer.rows and not isinstance(step, str) and layer.values.shape[-2] <= most_rows
-    }
-    found = job.runner.covariances(job.calibrating, list(products))
-    spreads: Spreads = dict(zip(products, found, strict=True))
-    best = job, first
-    fitted, least = job.judge(steps, first)
-    for damping in dampings:
-        rounded = replace(job, layers=[_round(*item, spreads, damping) for item in zip(job.layers, steps, strict=True)])
-        corrected = rounded.correct(steps, 1)
-        fits, moved = rounded.judge(steps, corrected)
-        if moved < least and (fits or not fitted):
-            best, fitted, least = (rounded, corrected), fits, moved
-    return best
+def split(count: int) -> tuple[list[int], list[int]]:
+    """Give the cases to calibrate with and those to judge by: all for both, where they are less than four.
+
+    Neighbours tend to be alike, as frames of one video are, and to judge by what is like the calibration's own would
+    promise too much: so runs of neighbours take turns, short enough for both to have some of every kind.
+    """
+    every = list(range(count))
+    if count < least_cases:
+        return every, every
+    run = max(1, count // most_turns)
+    return [case for case in every if case // run % 2 == 0], [case for case in every if case // run % 2]
+
+
+def spread(cases: Sequence[T], most: int) -> list[T]:
+    """Give at most so many of them, from all over."""
+    return [cases[number * len(cases) // most] for number in range(most)] if len(cases) > most else list(cases)
+
+
+def _coarsest(
+    start: float, attempt: Callable[[float], tuple[T, bool, float]], near: float = near_enough
+) -> tuple[float, T | None]:
+    """Give the largest factor that fits, and what was found with it: 0 and None if none does.
+
+    Args:
+        start: the first to try.
+        attempt: gives what was found with a factor, whether it fits, and what to multiply the factor by if it is not
+            known yet what does and what does not.
+        near: see ``near_enough``.
+    """
+    factor, low, high = start, 0.0, math.inf
+    best: T | None = None
+    for _ in range(searches):
+        found, fits, aim = attempt(factor)
+        if fits:
+            low, best = factor, found
+        else:
+            high = factor
+        if math.isfinite(high) and low:
+            if high / low <= near:
+                break
+            factor = math.sqrt(low * high)
+        else:
+            factor *= min(3.0, max(1 / 3.0, aim)) * (1.02 if fits else 0.98)
+    return low, best
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Steps, with codes and biases of the base stage, and what they give.
+
+    Attributes:
+        steps: as in ``Found``.
+        layers: with codes.
+        damping: they were rounded together with; None: codes are the nearest ones.
+        biases: corrected ones, by name.
+        base: how the answers of the cases for judging compare.
+        moved: their distance.
+    """
+
+    steps: list[Choice]
+    layers: Sequence[LayerData]
+    damping: float | None
+    biases: Feeds
+    base: Comparison
+    moved: float
+
+    @property
+    def bits(self) -> float:
+        """Bits of all base codes."""
+        pairs = zip(self.layers, self.steps, strict=True)
+        return sum(bits_of(*pair) * pair[0].weight.size for pair in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all trials with the same inputs share."""
+
+    layers: Sequence[LayerData]
+    runner: Runner
+    calibrating: Sequence[int]
+    judging: Sequence[int]
+    expected: Sequence[Arrays]
+    gate: Gate
+
+    def fit(self, steps: list[Choice], damping: float | None = None, spreads: Spreads | None = None) -> _Fit:
+        """Round, correct and judge."""
+        layers = [_round(*pair, spreads or {}, damping or 0.0) for pair in zip(self.layers, steps, strict=True)]
+        biases = self.correct(layers, steps, 1)
+        return _Fit(steps, layers, damping, biases, *self.judge("base", layers, steps, biases, 1))
+
+    def spreads(self) -> Spreads:
+        """Give the covariances of what is multiplied with the layers, by ``LayerData.rows``."""
+        names = {layer.rows: None for layer in self.layers if layer.rows and layer.values.shape[-2] <= most_rows}
+        return dict(zip(names, self.runner.covariances(self.calibrating, list(names)), strict=True))
+
+    def correct(self, layers: Sequence[LayerData], steps: Sequence[Choice], stage: int) -> Feeds:
+        """Give biases that undo what the rounding of each layer by itself does to its mean."""
+        values = [quantized(*pair, stage) for pair in zip(layers, steps, strict=True)]
+        shifts = _shifts(layers, values, self.runner, self.calibrating)
+        pairs = zip(layers, shifts, strict=True)
+        biases = {layer.bias[0]: layer.bias[1] - shift for layer, shift in pairs if layer.bias}
+        return _shortened(biases, first_bits if stage else last_bits)
+
+    def judge(
+        self, name: str, layers: Sequence[LayerData], steps: Sequence[Choice], biases: Feeds, stage: int
+    ) -> tuple[Comparison, float]:
+        """Compare the outputs of a stage, and give their distance."""
+        kernels = {layer.weight.name: quantized(layer, step, stage) for layer, step in zip(layers, steps, strict=True)}
+        got = self.runner.outputs(self.judging, kernels | biases)
+        return compare(name, got, self.expected, self.gate.metric, self.gate.boxes), distance(got, self.expected)
 
 
 def _round(layer: LayerData, steps: Choice, spreads: Spreads, damping: float) -> LayerData:
-    if isinstance(steps, str) or layer.rows not in spreads:
+    if isinstance(steps, str) or not layer.rows or layer.rows not in spreads:
         return layer
     values = layer.values.reshape(layer.values.shape[-2:]).astype(np.float64)
     codes = round_together(values, steps.astype(np.float64) * ratio, spreads[layer.rows], damping)
@@ -214,9 +293,9 @@ def _shortened(biases: Feeds, bits: int) -> Feeds:
     return shortened
 
 
-def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float]) -> tuple[list[Choice], Feeds]:
+def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float], enough: Callable[[_Fit], bool]) -> _Fit:
     """Leave the layers exact that hurt most for their size, twice as many each time, until the rest may have bytes."""
-    finest = [_steps(layer, trial, 0.0) for layer, trial in zip(job.layers, trials, strict=True)]
+    finest = [fine_steps(layer, trial, 0.0) for layer, trial in zip(job.layers, trials, strict=True)]
     hurt = [
         moved * float(np.mean((steps * ratio / np.maximum(trial, 1e-30)) ** 2)) / layer.weight.size
         for layer, trial, steps, moved in zip(job.layers, trials, finest, distances, strict=True)
@@ -225,66 +304,17 @@ def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float]) -> t
     number = 1
     while True:
         spared = set(order[:number])
-        steps: list[Choice] = ["exact" if index in spared else step for index, step in enumerate(finest)]
-        first = job.correct(steps, 1)
-        if number >= len(order) or job.judge(steps, first)[0]:
-            return steps, first
+        fit = job.fit(["exact" if index in spared else step for index, step in enumerate(finest)])
+        if number >= len(order) or enough(fit):
+            return fit
         number *= 2
-
-
-def _trial(layer: LayerData) -> Floats:
-    """Give a step for each channel: an eighth of its root mean square."""
-    channels = layer.layout.channels_of(0, layer.weight.size)
-    squares = np.bincount(channels, np.square(layer.values.ravel(), dtype=np.float64), layer.layout.channels)
-    rms: Floats = np.sqrt(squares / (layer.weight.size / layer.layout.channels)).astype(np.float32)
-    return rms / np.float32(trial_share)
-
-
-def _steps(layer: LayerData, trial: Floats, factor: float) -> Floats:
-    """Give fine steps: an eighth of the base step, which is within what a byte can tell and the largest value."""
-    largest = np.zeros(layer.layout.channels)
-    np.maximum.at(largest, layer.layout.channels_of(0, layer.weight.size), np.abs(layer.values.ravel()))
-    clipped = np.clip(trial * np.float64(factor), largest / largest_code, largest)
-    return on_grid(clipped / ratio).astype(np.float32)
-
-
-def _choose(
-    layers: Sequence[LayerData], trials: Sequence[Floats], distances: Sequence[float], factor: float
-) -> list[Choice]:
-    """Give the steps of all layers, float16 where the finest step of a byte is too coarse for what it saves."""
-    chosen: list[Choice] = []
-    for layer, trial, moved in zip(layers, trials, distances, strict=True):
-        steps = _steps(layer, trial, factor * math.sqrt(layer.weight.size / moved))
-        left = moved * float(np.mean((steps * ratio / np.maximum(trial, 1e-30)) ** 2)) / layer.weight.size
-        suffers = left > half_bits * 2 * math.log(2) * factor**2
-        chosen.append("float16" if suffers and np.abs(layer.values).max() < half_limit else steps)
-    return chosen
-
-
-def _codec(layer: LayerData, steps: Floats) -> Codec:
-    codes = None if layer.codes is None else layer.codes.tobytes()
-    return Steps(layer.layout, ratio, steps.astype("<f4").tobytes(), codes)
-
-
-def _quantized(layer: LayerData, steps: Choice, stage: int) -> Floats:
-    """Give the values as a page has them: stage 1 is the base, 0 the last."""
-    if isinstance(steps, str):
-        if steps == "float16":
-            return layer.values.astype(np.float16).astype(np.float32)
-        codec: Codec = Exact()
-    else:
-        codec = _codec(layer, steps)
-    planes = {
-        plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(layer.weight) if not (stage and plane.refine)
-    }
-    return np.frombuffer(codec.decode(planes), "<f4").reshape(layer.weight.shape)
 
 
 def _sensitivities(
     layers: Sequence[LayerData], trials: Sequence[Floats], runner: Runner, cases: Sequence[int]
 ) -> list[float]:
     expected = runner.outputs(cases, {})
-    coarse = [_quantized(layer, _steps(layer, trial, 1.0), 1) for layer, trial in zip(layers, trials, strict=True)]
+    coarse = [quantized(layer, fine_steps(layer, trial, 1.0), 1) for layer, trial in zip(layers, trials, strict=True)]
     shifts = _shifts(layers, coarse, runner, cases)
     found = []
     for layer, values, shift in zip(layers, coarse, shifts, strict=True):
@@ -303,75 +333,6 @@ def _shifts(
     return runner.means(cases, feeds, [layer.shadow for layer in layers])
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What all trials of whole models share."""
-
-    layers: Sequence[LayerData]
-    runner: Runner
-    calibrating: Sequence[int]
-    judging: Sequence[int]
-    expected: Sequence[Arrays]
-    gate: Gate
-    steered: bool
-
-    def feeds(self, steps: Sequence[Choice], biases: Mapping[str, Floats], stage: int) -> Feeds:
-        kernels = {
-            layer.weight.name: _quantized(layer, step, stage) for layer, step in zip(self.layers, steps, strict=True)
-        }
-        return kernels | dict(biases)
-
-    def correct(self, steps: Sequence[Choice], stage: int) -> Feeds:
-        """Give biases that undo what the rounding of each layer by itself does to its mean."""
-        values = [_quantized(layer, step, stage) for layer, step in zip(self.layers, steps, strict=True)]
-        shifts = _shifts(self.layers, values, self.runner, self.calibrating)
-        return {
-            layer.bias[0]: layer.bias[1] - shift for layer, shift in zip(self.layers, shifts, strict=True) if layer.bias
-        }
-
-    def settle(self, steps: Sequence[Choice], biases: Feeds, cases: Sequence[int]) -> Feeds:
-        """Correct the biases of the base stage by what each layer's mean is off with all before it corrected."""
-        corrected = [layer for layer in self.layers if layer.bias]
-        wanted = self.runner.means(cases, {}, [layer.result for layer in corrected])
-        feeds = self.feeds(steps, biases, 1)
-        for layer, target in zip(corrected, wanted, strict=True):
-            (mean,) = self.runner.means(cases, feeds, [layer.result])
-            if layer.bias:
-                feeds[layer.bias[0]] = feeds[layer.bias[0]] + target - mean
-        settled = {name: feeds[name] for name in biases}
-        return settled if self.judge(steps, settled)[1] <= self.judge(steps, biases)[1] else biases
-
-    def judge(self, steps: Sequence[Choice], biases: Mapping[str, Floats]) -> tuple[bool, float]:
-        got = self.runner.outputs(self.judging, self.feeds(steps, biases, 1))
-        moved = distance(got, self.expected)
-        if not self.steered:
-            return moved <= limit, moved
-        return self.gate.admits(self.compare("base", got)), moved
-
-    def compare(self, name: str, got: Sequence[Arrays]) -> Comparison:
-        return compare(name, got, self.expected, self.gate.metric, self.gate.boxes)
-
-    def stage(self, name: str, steps: Sequence[Choice], biases: Mapping[str, Floats], stage: int) -> StageFacts:
-        got = self.runner.outputs(self.judging, self.feeds(steps, biases, stage))
-        share = self.compare(name, got).agreement
-        count = len(self.judging)
-        return StageFacts(name, distance(got, self.expected), share, *interval(share, count), count)
-
-
-def _facts(layer: LayerData, steps: Choice, moved: float) -> LayerFacts:
-    name, size = layer.weight.name, layer.weight.size
-    off = _quantized(layer, steps, 1).astype(np.float64) - layer.values
-    error = math.sqrt(float(np.sum(off**2)) / max(float(np.sum(layer.values.astype(np.float64) ** 2)), 1e-30))
-    if isinstance(steps, str):
-        words = layer.values.astype("<f2" if steps == "float16" else "<f4").tobytes()
-        width = len(words) // size
-        bits = sum(entropy(np.frombuffer(words, np.int8)[byte::width]) for byte in range(width - 2, width))
-        return LayerFacts(name, size, 0.0, bits, error, moved, f"{steps}: a byte is too coarse")
-    first = _codec(layer, steps).planes(layer.weight)[0]
-    bits = entropy(np.frombuffer(first.read(0, size), np.int8))
-    coarse = steps.astype(np.float64) * ratio
-    largest = np.zeros(layer.layout.channels)
-    np.maximum.at(largest, layer.layout.channels_of(0, size), np.abs(layer.values.ravel()))
-    floored = float(np.mean(coarse <= largest / largest_code * 1.001))
-    why = "as fine as a byte can tell" if floored > 0.5 else "as coarse as its distance allows"
-    return LayerFacts(name, size, float(coarse.mean()), bits, error, moved, why)
+def _stage(comparison: Comparison, moved: float, count: int) -> StageFacts:
+    share = comparison.agreement
+    return StageFacts(comparison.stage, moved, share, *interval(share, count), count)
