@@ -3,12 +3,14 @@
 Models, and the pictures that calibrate and judge them, are those of ``bench/precision_models.py``; those of
 ``assets/models`` are there after ``make examples``. Sizes are with brotli 11, in shares of the stock converter's
 float32 files with brotli 11. Agreement is by the metric of the model, on other photographs than those of the
-calibration, with its 95 % interval. Needs ``shardpress[convert]``, Pillow and, the first time, pip's and npm's index.
+calibration, with its 95 % interval. Needs ``shardpress[convert]``, Pillow and, the first time, pip's and npm's index
+and apt's lists.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -95,7 +97,8 @@ def measure(name: str, precision: str, artefact: Path, model: Model, work: Path)
     """Measure a model as a build does."""
     inputs, scratch = work / f"{name}-inputs", work / f"{name}-{precision}"
     for folder in (inputs, scratch):
-        folder.mkdir(exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     for number, case in enumerate(calibration(subjects[name], model, work)):
         write_npz(inputs / f"{number:03}.npz", case)
     table = {"inputs": str(inputs / "*.npz"), **subjects[name].verify}

