@@ -118,3 +118,11 @@ def test_kernels_over_pixels_stay_exact_under_balanced() -> None:
     nodes = [{"name": f"c{n}", "op": "Conv2D", "input": ["x", weight.name]} for n, weight in enumerate(weights)]
     model = Model("graph-model", {"modelTopology": {"node": nodes}}, weights, (), ())
     assert [codec.name for codec in choose_codecs(model, "balanced")] == ["exact", "steps"]
+
+
+def test_float16_values_stay_exact_under_balanced_because_that_takes_fewer_bytes() -> None:
+    for kind, codec in (("float16", "exact"), ("trained", "steps")):
+        (weight,) = weights_of(kind, [(3, 3, 16, 24)], 1)
+        nodes = [{"name": "c", "op": "Conv2D", "input": ["x", weight.name]}]
+        model = Model("graph-model", {"modelTopology": {"node": nodes}}, (weight,), (), ())
+        assert [found.name for found in choose_codecs(model, "balanced")] == [codec]

@@ -20,7 +20,7 @@ stretches, stretch = 4, 1 << 16  # of a large weight: number, elements
 
 
 def no_larger(weight: Weight, codec: Codec) -> Codec:
-    """Give the codec, or where the weight would take more bytes than as it is: ``exact``, or at last ``raw``.
+    """Give the codec, or where the weight takes fewer bytes in another form: ``exact``, or at last ``raw``.
 
     Ordinary weights become smaller. Those do not that have few distinct values, repeat themselves, or are float16
     values: their bytes compress better together than apart.
@@ -29,8 +29,11 @@ def no_larger(weight: Weight, codec: Codec) -> Codec:
         return codec
     quality = _quality(weight)
     plain = _sent(weight, Raw(), quality)
-    if codec.name == "steps" and _sent(weight, codec, quality) <= plain:
-        return codec
+    if codec.name == "steps":
+        sent = _sent(weight, codec, quality)
+        # Float16 values lose nothing and take less as they are.
+        if sent <= plain and (quality == quick or sent <= _sent(weight, Exact(), quality)):
+            return codec
     # Where nothing is saved, one plane that is complete at once is the better form.
     most = plain if quality == quick else least_gain * plain
     return Exact() if _sent(weight, Exact(), quality) <= most else Raw()

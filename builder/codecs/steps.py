@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 largest_base, lowest_rest, highest_rest = 127, -128, 127
 piece = 1 << 20  # elements held at a time
-balanced_ratio = 256
+balanced_ratio, balanced_largest = 256, 116  # of 127: an eighth of a bit, as much as small models' names take
 quarters = (0.5, 0.594604, 0.707107, 0.840897, 1.0)  # 2 ** (k / 4), nearly
 
 
@@ -101,8 +101,8 @@ def balanced(weight: Weight, layout: Layout) -> Steps | None:
         if not np.isfinite(values).all():
             return None
         np.maximum.at(largest, layout.channels_of(start, start + len(values)), np.abs(values))
-    # One more than the base's largest code fits: its refinement reaches half a base step beyond it.
-    steps = on_grid(largest / (balanced_ratio * largest_base + highest_rest))
+    # The largest value has the largest code and refinement.
+    steps = on_grid(largest / (balanced_ratio * balanced_largest + highest_rest))
     return Steps(layout, balanced_ratio, steps.astype("<f4").tobytes())
 
 
