@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -29,14 +30,15 @@ def no_larger(weight: Weight, codec: Codec) -> Codec:
         return codec
     quality = _quality(weight)
     plain = _sent(weight, Raw(), quality)
-    if codec.name == "steps":
-        sent = _sent(weight, codec, quality)
-        # Float16 values lose nothing and take less as they are.
-        if sent <= plain and (quality == quick or sent <= _sent(weight, Exact(), quality)):
-            return codec
+    sent = _sent(weight, codec, quality) if codec.name == "steps" else math.inf
+    if sent <= plain and quality == quick:
+        return codec
     # Where nothing is saved, one plane that is complete at once is the better form.
     most = plain if quality == quick else least_gain * plain
-    return Exact() if _sent(weight, Exact(), quality) <= most else Raw()
+    exact = _sent(weight, Exact(), quality)
+    if sent <= plain and (exact > most or exact > sent):
+        return codec
+    return Exact() if exact <= most else Raw()
 
 
 def codes_pay(weight: Weight, codes: Weight) -> bool:

@@ -17,7 +17,8 @@ class MeasureRequest:
         cases: one ``.npz`` file for each input to run, arrays by input name.
         out: the ``.npz`` file that gets steps and biases.
         gate: says what agreement is.
-        steered: the base stage has to meet the gate; else the limit on the distance of the outputs.
+        steered: the base stage has to meet the gate, fitted to half of the inputs and judged by the others, and fitted
+            to all and judged by all; else the limit on the distance of the outputs.
     """
 
     model_json: Path
@@ -52,7 +53,7 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class StageFacts:
-    """How far the outputs of one stage are from the source's, if there are enough, on inputs kept for this.
+    """How far the outputs of one stage, fitted to half of the inputs, are from the source's on the others.
 
     Attributes:
         stage: ``base`` or ``full``.
