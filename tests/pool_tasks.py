@@ -8,9 +8,13 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 from builder.convert.pool import ConversionPool
+from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import SourceError
+from builder.precision.nouns import MeasureRequest, MeasureResult
+from builder.verify.nouns import Gate
 
 
 def slimmed(folder: Path) -> tuple[int, int]:
@@ -31,6 +35,45 @@ def _count_functions(folder: Path) -> int:
 
     content = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     return len(content.meta_graphs[0].graph_def.library.function)
+
+
+def covariances(folder: Path) -> Any:
+    """Give the covariances of the input of a graph model over the cases of ``rows.npy`` beside it."""
+    import numpy as np
+
+    from builder.convert.worker import GraphRunner
+    from builder.sources.tfjs import read_model
+
+    model, rows = read_model(folder / "model.json"), np.load(folder / "rows.npy")
+    runner = GraphRunner(model, model.artifacts["modelTopology"]["node"], [{"x": case} for case in rows])
+    return runner.covariances(range(len(rows)), ["x"])[0]
+
+
+def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
+    """Give how far an LSTM's graph is from Keras, and what a measurement finds of it."""
+    from builder.convert import worker
+
+    worker._tensorflow()
+    import numpy as np
+    import tf_keras as keras
+
+    from builder.precision.network import plain_nodes
+    from builder.sources.tfjs import read_model
+
+    net = keras.Sequential([keras.layers.Input((5, 12)), keras.layers.LSTM(16), keras.layers.Dense(80)])
+    net.save(folder / "net.h5")
+    worker.convert(ConvertRequest(SourceOptions(folder / "net.h5", "keras-h5"), folder / "tfjs"))
+    model = read_model(folder / "tfjs" / "model.json")
+    paths, cases = [folder / f"{number}.npz" for number in range(6)], []
+    for number, path in enumerate(paths):
+        cases.append({model.inputs[0].name: np.random.default_rng(number).normal(size=(1, 5, 12)).astype(np.float32)})
+        np.savez(path, **cases[-1])
+    runner = worker.GraphRunner(model, plain_nodes(model.artifacts["modelTopology"]), cases)
+    answers = [next(iter(answer.values())) for answer in runner.outputs(range(6), {})]
+    expected = [net(next(iter(case.values()))).numpy() for case in cases]
+    off = max(float(np.abs(left - right).max()) for left, right in zip(answers, expected, strict=True))
+    request = MeasureRequest(folder / "tfjs" / "model.json", tuple(paths), folder / "found.npz", Gate(0.05))
+    return off, worker.measure(request)
 
 
 def square(number: int) -> int:

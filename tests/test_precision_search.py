@@ -16,18 +16,19 @@ import pytest
 from builder.cli import main
 from builder.codecs import Layout
 from builder.codecs.steps import Steps
+from builder.convert.pool import ConversionPool
 from builder.model import BytesData, Weight
 from builder.precision.distance import distance, entropy, interval
 from builder.precision.frames import enter_frames
 from builder.precision.layers import Feeds, LayerData, choose_steps, quantized, ratio, trial_steps
 from builder.precision.measure import _repeated as repeated
 from builder.precision.network import find_layers, plain_nodes
-from builder.precision.nouns import MeasureRequest
 from builder.precision.rounding import round_together
 from builder.precision.search import _coarsest as coarsest
 from builder.precision.search import search, split, spread
 from builder.sources.tfjs import read_model
 from builder.verify.nouns import Gate
+from tests import pool_tasks
 from tests.test_precision_stages import head_of, two_outputs
 from tests.tiny import node
 
@@ -316,27 +317,10 @@ def test_what_a_loop_uses_from_outside_enters_its_frame() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_a_recurrent_model_is_measured(tmp_path: Path) -> None:
-    import tf_keras as keras
-
-    from builder.convert import worker
-    from builder.convert.requests import ConvertRequest, SourceOptions
-
-    net = keras.Sequential([keras.layers.Input((5, 12)), keras.layers.LSTM(16), keras.layers.Dense(80)])
-    net.save(tmp_path / "net.h5")
-    worker.convert(ConvertRequest(SourceOptions(tmp_path / "net.h5", "keras-h5"), tmp_path / "tfjs"))
-    artefact = tmp_path / "tfjs" / "model.json"
-    model = read_model(artefact)
-    (spec,) = model.inputs
-    paths = [tmp_path / f"{number}.npz" for number in range(6)]
-    cases = [np.random.default_rng(number).normal(size=(1, 5, 12)).astype(np.float32) for number in range(6)]
-    for path, case in zip(paths, cases, strict=True):
-        np.savez(path, **{spec.name: case})
-    runner = worker.GraphRunner(model, plain_nodes(model.artifacts["modelTopology"]), [{spec.name: c} for c in cases])
-    for answer, case in zip(runner.outputs(range(6), {}), cases, strict=True):
-        assert np.allclose(next(iter(answer.values())), net(case), atol=1e-5)
-    result = worker.measure(MeasureRequest(artefact, tuple(paths), tmp_path / "found.npz", Gate(0.05)))
+    with ConversionPool(1) as pool:
+        off, result = pool.submit(pool_tasks.measure_recurrent, tmp_path, "lstm").result()
+    assert off < 1e-5
     assert [layer.size for layer in result.layers] == [16 * 80]
 
 

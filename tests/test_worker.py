@@ -209,12 +209,10 @@ def test_versions_name_what_took_part(pool: ConversionPool) -> None:
     assert "tensorflow" not in sys.modules
 
 
-def test_covariances_of_inputs_with_large_means_are_right(tmp_path: Path) -> None:
-    from builder.convert.worker import GraphRunner
-
-    model = read_model(tiny.graph_model(tmp_path))
+def test_covariances_of_inputs_with_large_means_are_right(tmp_path: Path, pool: ConversionPool) -> None:
+    tiny.graph_model(tmp_path)
     rows = (1e4 + normal(7, 5, tiny.features) * np.arange(1, tiny.features + 1)).astype(np.float32)
-    runner = GraphRunner(model, model.artifacts["modelTopology"]["node"], [{"x": case} for case in rows])
-    (found,) = runner.covariances(range(7), ["x"])
+    np.save(tmp_path / "rows.npy", rows)
+    found = pool.submit(pool_tasks.covariances, tmp_path, "covariances").result()
     wanted = np.cov(rows.reshape(-1, tiny.features).astype(np.float64).T, bias=True)
     assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
