@@ -189,6 +189,7 @@ function follow(from) {
 }
 
 function closeCamera() {
+  turn++; // an answer on its way is to what is not shown any more
   source?.stop();
   source = undefined;
   kinds.camera(false);
