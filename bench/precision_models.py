@@ -147,10 +147,8 @@ def objects(first: int, wanted: Photos, count: int, seed: int, size: int, work: 
     cut = [image for image in map(Image.open, paths) if image.mode == "RGBA"][first::2]
     generator, pictures, cases = np.random.default_rng(seed), photos(work, wanted), []
     for number in range(count):
-        piece, shown = (
-            crop(pictures[number * len(pictures) // count], generator, size, 0.45),
-            cut[number * len(cut) // count],
-        )
+        piece = crop(pictures[number * len(pictures) // count], generator, size, 0.45)
+        shown = cut[number * len(cut) // count]
         if generator.random() < 0.5:
             shown = shown.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         scale = size * generator.uniform(0.65, 0.98) / max(shown.size)

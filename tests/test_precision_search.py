@@ -27,6 +27,7 @@ from builder.precision.rounding import round_together
 from builder.precision.search import _coarsest as coarsest
 from builder.precision.search import search, split, spread
 from builder.sources.tfjs import read_model
+from builder.verify.compare import compare
 from builder.verify.nouns import Gate
 from tests import pool_tasks
 from tests.test_precision_stages import head_of, two_outputs
@@ -181,6 +182,21 @@ def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:
     assert not found.met
     assert found.steps == ("exact", "exact", "exact")
     assert all(layer.why.startswith("exact") for layer in found.layers)
+
+
+@pytest.mark.parametrize("error", [0.2, 0.05, 0.02])
+def test_what_is_stored_meets_the_gate_on_all_inputs_not_only_on_those_that_judge(error: float) -> None:
+    network = Network()
+    network.cases[::2] = [case * 4 for case in network.cases[::2]]
+    gate = Gate(error)
+    found = search(network.layers, network, len(network.cases), gate, True)
+    assert found.met
+    stored: dict[str, Any] = dict(found.first)
+    for layer, steps in zip(network.layers, found.steps, strict=True):
+        codes = found.codes.get(layer.weight.name)
+        stored[layer.weight.name] = quantized(replace(layer, codes=codes), steps, 1)
+    every = range(len(network.cases))
+    assert gate.admits(compare("base", network.outputs(every, stored), network.outputs(every, {})))
 
 
 def test_a_loose_gate_gives_coarser_steps_than_a_strict_one() -> None:

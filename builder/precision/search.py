@@ -130,8 +130,11 @@ def search(
 
     def gated(factor: float) -> tuple[_Fit, bool, float]:
         fit = half.fit(choose_steps(layers, trials, distances, factor), damping, spreads)
-        fits = gate.admits(fit.base) and gate.admits(whole.fit(fit.steps, damping, whole_spreads).base)
+        fits = admitted(fit)
         return fit, fits, 1.5 if fits else 1 / 1.2
+
+    def admitted(fit: _Fit) -> bool:
+        return gate.admits(fit.base) and gate.admits(whole.fit(fit.steps, fit.damping, whole_spreads).base)
 
     start = math.sqrt(limit / max(1, sum(layer.weight.size for layer in layers)))
     factor, best = _coarsest(start, nearest)
@@ -145,7 +148,7 @@ def search(
             careful, fits, _ = gated(factor / margin)
             best = careful if fits and careful.bits <= best.bits * dear else best
         else:
-            best = _spare(half, trials, distances, lambda fit: gate.admits(fit.base))
+            best = _spare(half, trials, distances, admitted)
     final = whole.fit(best.steps, best.damping, whole_spreads)
     return Found(
         tuple(best.steps),
@@ -160,7 +163,7 @@ def search(
                 len(half.judging),
             ),
         ),
-        gate.admits(best.base) if steered else best.moved <= limit,
+        gate.admits(best.base) and gate.admits(final.base) if steered else best.moved <= limit,
     )
 
 
