@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import ConfigError, VerificationError
-from builder.verify.boxes import match_boxes, overlap
+from builder.verify.boxes import match_boxes, overlaps
 from builder.verify.compare import compare
 from builder.verify.gates import gate_of
 from builder.verify.nouns import BoxRules, Gate
@@ -35,6 +35,17 @@ def test_a_moved_a_missing_and_a_renamed_box_do_not_match() -> None:
     assert match_boxes(missing, detected, rules) == (2, 3)
     renamed = {**detected, "classes": classes + np.float32([[0, 1, 0]])}
     assert match_boxes(renamed, detected, rules) == (2, 4)
+
+
+def test_classes_are_rounded_as_pages_do() -> None:
+    nearly = {**detected, "classes": classes - np.float32(0.012)}
+    assert match_boxes(nearly, detected, rules) == (4, 4)
+    last = BoxRules("t", classes_last=True)
+    one, other = (
+        {"t": np.concatenate([corners, scores[..., None], kinds[..., None]], 2)}
+        for kinds in (classes, nearly["classes"])
+    )
+    assert match_boxes(other, one, last) == (4, 4)
 
 
 def test_each_box_matches_once() -> None:
@@ -84,7 +95,7 @@ def test_boxes_relative_to_anchors_match_only_in_their_row() -> None:
 def test_overlap_is_a_share(numbers: list[float], size: float) -> None:
     one = np.array([*numbers[:2], numbers[0] + size, numbers[1] + size])
     others = np.array([[*numbers[2:], numbers[2] + size, numbers[3] + size], one])
-    share, whole = overlap(one, others)
+    share, whole = overlaps(one[None], others)
     assert 0 <= share <= 1 + 1e-9
     assert whole == pytest.approx(1, abs=1e-5)
 

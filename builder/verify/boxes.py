@@ -50,12 +50,12 @@ def match_boxes(got: Mapping[str, Array], expected: Mapping[str, Array], rules: 
     return 2 * matches, sum(len(boxes.rows) for boxes in (*lefts, *rights))
 
 
-def overlap(one: Floats, others: Floats) -> Floats:
-    """Give intersection over union of one box [4] with others [n, 4]."""
-    low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
+def overlaps(left: Floats, right: Floats) -> Floats:
+    """Give intersection over union of boxes [n or 1, 4] with others [n, 4], row by row."""
+    low, high = np.maximum(left[:, :2], right[:, :2]), np.minimum(left[:, 2:], right[:, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=1)
-    areas = np.prod(np.maximum(others[:, 2:] - others[:, :2], 0), axis=1)
-    found: Floats = shared / (np.prod(np.maximum(one[2:] - one[:2], 0)) + areas - shared + tiny)
+    areas = (np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (left, right))
+    found: Floats = shared / (sum(areas) - shared + tiny)
     return found
 
 
@@ -66,15 +66,19 @@ def _matches(left: Boxes, right: Boxes, rules: BoxRules) -> int:
         fits = free & (right.classes == kind)
         if rules.anchored:
             fits &= right.rows == row
-        shares = np.where(fits, overlap(corner, right.corners), -1.0)
+        shares = np.where(fits, overlaps(corner[None], right.corners), -1.0)
         if shares.size and shares.max() >= rules.iou:
             free[int(shares.argmax())] = False
             matches += 1
     return matches
 
 
-def _read(tensors: Mapping[str, Array], rules: BoxRules) -> list[Boxes]:
-    """Give the boxes of each picture."""
+def read_rows(tensors: Mapping[str, Array], rules: BoxRules) -> tuple[Floats, Floats, Floats | None]:
+    """Give corners [pictures, n, 4], scores [pictures, n, 1 or classes], and classes [pictures, n] if they are told.
+
+    Raises:
+        VerificationError: the outputs do not have the shapes that the rules speak of.
+    """
     table = _output(tensors, rules.boxes).astype(np.float64)
     if rules.columns_first:
         table = np.swapaxes(table, -1, -2)
@@ -88,14 +92,21 @@ def _read(tensors: Mapping[str, Array], rules: BoxRules) -> list[Boxes]:
         scores = table[..., corners : corners + 1] if rules.classes_last else table[..., corners:]
     else:
         raise _unfit(rules.boxes, table, "scores in its columns, or verify.boxes.scores naming their output")
-    classes = scores.argmax(axis=-1)
+    classes = None
     if rules.classes is not None:
-        classes = _reshaped(tensors, rules.classes, pictures, count)[..., 0].astype(np.int64)
+        classes = _reshaped(tensors, rules.classes, pictures, count)[..., 0]
     elif rules.scores is None and rules.classes_last:
-        classes = table[..., -1].astype(np.int64)
+        classes = table[..., -1]
+    return _corners(table[..., :corners], rules.format), scores, classes
+
+
+def _read(tensors: Mapping[str, Array], rules: BoxRules) -> list[Boxes]:
+    """Give the boxes of each picture."""
+    found, scores, told = read_rows(tensors, rules)
+    # Rounded, as pages do: where constants are codes, class 2 may be 1.988.
+    classes = scores.argmax(axis=-1) if told is None else np.rint(told).astype(np.int64)
     best = scores.max(axis=-1)
-    found = _corners(table[..., :corners], rules.format)
-    return [_chosen(found[picture], best[picture], classes[picture], rules) for picture in range(pictures)]
+    return [_chosen(found[picture], best[picture], classes[picture], rules) for picture in range(len(found))]
 
 
 def _output(tensors: Mapping[str, Array], name: str) -> Array:
@@ -143,7 +154,7 @@ def _chosen(found: Floats, scores: Floats, classes: NDArray[np.int64], rules: Bo
         kept: list[int] = []
         for index in order:
             same = [other for other in kept if classes[other] == classes[index]]
-            if not same or overlap(found[index], found[same]).max() < rules.nms:
+            if not same or overlaps(found[index][None], found[same]).max() < rules.nms:
                 kept.append(int(index))
         order = np.array(kept, np.int64)
     return Boxes(found[order], classes[order], order)
