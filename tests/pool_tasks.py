@@ -14,7 +14,7 @@ from builder.convert.pool import ConversionPool
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import SourceError
 from builder.precision.nouns import MeasureRequest, MeasureResult
-from builder.verify.nouns import Gate
+from builder.verify.nouns import BoxRules, Gate
 
 
 def slimmed(folder: Path) -> tuple[int, int]:
@@ -74,6 +74,49 @@ def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
     off = max(float(np.abs(left - right).max()) for left, right in zip(answers, expected, strict=True))
     request = MeasureRequest(folder / "tfjs" / "model.json", tuple(paths), folder / "found.npz", Gate(0.05))
     return off, worker.measure(request)
+
+
+def measure_detector(folder: Path) -> MeasureResult:
+    """Give what a measurement finds of a model with random weights that suppresses boxes in its graph."""
+    from builder.convert import worker
+
+    tf = worker._tensorflow()
+    import numpy as np
+
+    from builder.sources.tfjs import read_model
+
+    generator = np.random.default_rng(5)
+
+    def kernel(*shape: int) -> Any:
+        return tf.Variable((generator.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32))
+
+    class Detector(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernels = [kernel(3, 3, 3, 48), kernel(1, 1, 48, 96), kernel(1, 1, 96, 5)]
+
+        @tf.function(input_signature=[tf.TensorSpec((1, 32, 32, 3), tf.float32, name="picture")])
+        def __call__(self, picture: Any) -> dict[str, Any]:
+            first, second, third = self.kernels
+            found = tf.nn.relu(tf.nn.conv2d(picture, first, 4, "SAME"))
+            found = tf.nn.relu(tf.nn.conv2d(found, second, 1, "SAME"))
+            found = tf.reshape(tf.nn.conv2d(found, third, 1, "SAME"), (64, 5))
+            low = tf.constant(generator.uniform(size=(64, 2)).astype(np.float32))
+            boxes = tf.concat([low, low + 0.2 + 0.1 * tf.sigmoid(found[:, 2:4])], 1)
+            scores = tf.sigmoid(found[:, 4])
+            kept = tf.image.non_max_suppression(boxes, scores, 20, 0.5, 0.6)
+            return {"boxes": tf.gather(boxes, kept), "scores": tf.gather(scores, kept)}
+
+    net = Detector()
+    tf.saved_model.save(net, str(folder / "net"))
+    worker.convert(ConvertRequest(SourceOptions(folder / "net", "saved-model"), folder / "tfjs"))
+    model = read_model(folder / "tfjs" / "model.json")
+    paths = [folder / f"{number}.npz" for number in range(16)]
+    for path in paths:
+        np.savez(path, **{model.inputs[0].name: generator.normal(size=(1, 32, 32, 3)).astype(np.float32)})
+    rules = BoxRules("boxes", "scores", format="yxyx", min_score=0.6)
+    gate = Gate(min_agreement=0.9, metric="boxes", boxes=rules)
+    return worker.measure(MeasureRequest(folder / "tfjs" / "model.json", tuple(paths), folder / "found.npz", gate))
 
 
 def square(number: int) -> int:

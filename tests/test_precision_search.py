@@ -26,6 +26,7 @@ from builder.precision.network import find_layers, plain_nodes
 from builder.precision.rounding import round_together
 from builder.precision.search import _coarsest as coarsest
 from builder.precision.search import search, split, spread
+from builder.precision.yardstick import Yardstick
 from builder.sources.tfjs import read_model
 from builder.verify.compare import compare
 from builder.verify.nouns import Gate
@@ -34,6 +35,7 @@ from tests.test_precision_stages import head_of, two_outputs
 from tests.tiny import node
 
 widths = (20, 64, 48, 10)
+probs = Yardstick(("probs",))
 
 
 class Network:
@@ -92,7 +94,7 @@ class Network:
 
 def test_the_base_is_coarse_and_within_its_limit_and_the_refinement_far_within() -> None:
     network = Network()
-    found = search(network.layers, network, len(network.cases), Gate())
+    found = search(network.layers, network, len(network.cases), Gate(), probs)
     base, full = found.stages
     assert found.met
     assert base.distance <= 0.0059
@@ -123,7 +125,7 @@ def test_a_small_layer_that_hurts_most_is_float16() -> None:
 
 def test_corrected_biases_bring_the_outputs_closer() -> None:
     network = Network()
-    found = search(network.layers, network, len(network.cases), Gate())
+    found = search(network.layers, network, len(network.cases), Gate(), probs)
     coarse = {
         layer.weight.name: found.codes.get(layer.weight.name, np.rint(layer.values / (ratio * steps))) * (ratio * steps)
         for layer, steps in zip(network.layers, found.steps, strict=True)
@@ -178,7 +180,7 @@ def test_inputs_that_do_not_vary_get_the_nearest_codes(scale: float) -> None:
 
 def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:
     network = Network(cases=4)
-    found = search(network.layers, network, 4, Gate(1e-9), True)
+    found = search(network.layers, network, 4, Gate(1e-9), probs, True)
     assert not found.met
     assert found.steps == ("exact", "exact", "exact")
     assert all(layer.why.startswith("exact") for layer in found.layers)
@@ -189,7 +191,7 @@ def test_what_is_stored_meets_the_gate_on_all_inputs_not_only_on_those_that_judg
     network = Network()
     network.cases[::2] = [case * 4 for case in network.cases[::2]]
     gate = Gate(error)
-    found = search(network.layers, network, len(network.cases), gate, True)
+    found = search(network.layers, network, len(network.cases), gate, probs, True)
     assert found.met
     stored: dict[str, Any] = dict(found.first)
     for layer, steps in zip(network.layers, found.steps, strict=True):
@@ -202,7 +204,7 @@ def test_what_is_stored_meets_the_gate_on_all_inputs_not_only_on_those_that_judg
 def test_a_loose_gate_gives_coarser_steps_than_a_strict_one() -> None:
     network = Network()
     bits = [
-        sum(layer.bits * layer.size for layer in search(network.layers, network, 24, gate, True).layers)
+        sum(layer.bits * layer.size for layer in search(network.layers, network, 24, gate, probs, True).layers)
         for gate in (Gate(0.2), Gate(0.02))
     ]
     assert bits[0] < bits[1]
@@ -211,7 +213,7 @@ def test_a_loose_gate_gives_coarser_steps_than_a_strict_one() -> None:
 def test_what_is_stored_is_fitted_to_all_inputs_and_judged_by_those_kept_apart() -> None:
     network = Network()
     network.cases[1::2] = [case + 2 for case in network.cases[1::2]]
-    found = search(network.layers, network, len(network.cases), Gate())
+    found = search(network.layers, network, len(network.cases), Gate(), probs)
     every = range(len(network.cases))
     coarse = {
         layer.weight.name: found.codes.get(layer.weight.name, np.rint(layer.values / (ratio * steps))) * (ratio * steps)
@@ -330,6 +332,25 @@ def test_what_a_loop_uses_from_outside_enters_its_frame() -> None:
     assert found["y"]["input"] == ["out", "one"]
     assert found["in"]["input"] == ["start"]
     assert enter_frames(nodes[:2]) == nodes[:2]
+
+
+def test_a_constant_that_a_loop_holds_comes_from_outside() -> None:
+    loop = {"frame_name": {"s": "bG9vcA=="}, "T": {"type": "DT_INT32"}}
+    nodes = [
+        node("start", "Const", dtype={"type": "DT_INT32"}),
+        {**node("in", "Enter", "start"), "attr": loop},
+        node("half", "Const", "^in", dtype={"type": "DT_FLOAT"}),
+        node("sum", "AddV2", "in", "half:0"),
+        node("out", "Exit", "sum", "^half"),
+    ]
+    found = {item["name"]: item for item in enter_frames(nodes)}
+    assert "input" not in found["half"]
+    assert found["sum"]["input"] == ["in", "half/held"]
+    assert found["out"]["input"] == ["sum", "^half/held"]
+    entered, control = found["half/held"]["input"]
+    assert (found["half/held"]["op"], control) == ("Identity", "^in")
+    assert (found[entered]["op"], found[entered]["input"]) == ("Enter", ["half"])
+    assert found[entered]["attr"]["T"] == {"type": "DT_FLOAT"}
 
 
 @pytest.mark.slow

@@ -48,8 +48,9 @@ from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
 from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
-from builder.model import Model, TensorSpec, Weight
+from builder.model import Model, Weight
 from builder.npz import write_npz
+from builder.precision.network import tensor_names
 from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_zip import read_keras_zip
@@ -948,8 +949,16 @@ def _numbers(weight: Weight) -> Any:
 class GraphRunner:
     """Runs a TensorFlow.js graph in TensorFlow; constants that are fed have the fed values."""
 
-    def __init__(self, model: Model, nodes: list[dict[str, Any]], cases: list[Arrays]) -> None:
+    def __init__(
+        self, model: Model, nodes: list[dict[str, Any]], cases: list[Arrays], tensors: Sequence[str] = ()
+    ) -> None:
         """Make the graph and a session.
+
+        Args:
+            model: the model.
+            nodes: its nodes, see ``plain_nodes``.
+            cases: the inputs, by name.
+            tensors: names of those that are to be given beside the outputs.
 
         Raises:
             ConversionError: TensorFlow does not take the graph.
@@ -978,8 +987,8 @@ class GraphRunner:
                 hint='Use precision = "balanced" or "exact"',
             ) from error
         signature = model.artifacts.get("signature", {})
-        self._inputs = _tensor_names(signature.get("inputs", {}), model.inputs)
-        self._outputs = _tensor_names(signature.get("outputs", {}), model.outputs)
+        self._inputs = tensor_names(signature.get("inputs", {}), model.inputs)
+        self._outputs = tensor_names(signature.get("outputs", {}), model.outputs) | {name: name for name in tensors}
         self._cases = cases
         self._means: dict[str, Any] = {}
         # The last bits, and with them the steps, depend on the number of threads.
@@ -1088,11 +1097,6 @@ class GraphRunner:
             arrays = [_feed(self._cases[case], name, tensor.dtype, tensor.shape) for case in group]
             fed[tensor] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         return dict(self._session.run(wanted, fed))
-
-
-def _tensor_names(side: dict[str, Any], specs: tuple[TensorSpec, ...]) -> dict[str, str]:
-    names = {name: str(info["name"]) for name, info in side.items()} or {spec.name: spec.name for spec in specs}
-    return {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in names.items()}
 
 
 def _without_value(node: dict[str, Any]) -> dict[str, Any]:

@@ -23,12 +23,15 @@ def distance(got: Sequence[Arrays], expected: Sequence[Arrays]) -> float:
     for name, first in expected[0].items():
         if first.dtype.kind != "f" or not first.size:
             continue
+        if any(one[name].shape != other[name].shape for one, other in zip(got, expected, strict=True)):
+            return math.inf
         wanted = np.concatenate([case[name].astype(np.float64).ravel() for case in expected])
         found = np.concatenate([case[name].astype(np.float64).ravel() for case in got])
-        if found.shape != wanted.shape or not np.isfinite(found).all():
+        if not np.isfinite(found).all():
             return math.inf
         outputs += 1
-        width = first.shape[-1] if first.ndim else 1
+        widths = {case[name].shape[-1] if case[name].ndim else 1 for case in expected}
+        width = widths.pop() if len(widths) == 1 else 1
         rows = wanted.reshape(-1, width)
         if width > 1 and rows.min() >= 0 and np.allclose(rows.sum(axis=1), 1, atol=1e-3):
             others = found.reshape(-1, width)

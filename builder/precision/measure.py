@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,15 +24,17 @@ from builder.precision.network import (
     product_input,
     shadow,
     shadow_input,
+    tensor_names,
 )
 from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.precision.search import Runner, search
+from builder.precision.yardstick import yardstick_of
 from builder.sources.tfjs import read_model
 from builder.transforms.channels import channel_axes
 from builder.transforms.dedupe import find_same
 from builder.transforms.order import order_weights
 
-MakeRunner = Callable[[Model, list[Node], list[dict[str, Any]]], Runner]
+MakeRunner = Callable[[Model, list[Node], list[dict[str, Any]], Sequence[str]], Runner]
 
 
 def measure_model(
@@ -42,7 +44,8 @@ def measure_model(
 
     Args:
         request: what to measure.
-        make_runner: gives what runs the model, from its nodes in TensorFlow's ops and the inputs.
+        make_runner: gives what runs the model, from its nodes in TensorFlow's ops, the inputs, and what is asked for
+            beside the outputs.
         as_graph: turns a layers model into a graph with the same weights.
     """
     began = time.monotonic()
@@ -77,8 +80,10 @@ def measure_model(
         layers.append(LayerData(weight, _values(weight), layout, known, layer.result, *twin, rows))
     if not layers:
         return MeasureResult((), (), (), (), (), (), ratio, False, 0.0)
-    runner = make_runner(graph, add_shadows(nodes, places), cases)
-    found = search(layers, runner, len(cases), request.gate, request.steered)
+    outputs = tensor_names(graph.artifacts.get("signature", {}).get("outputs", {}), graph.outputs)
+    yardstick = yardstick_of(nodes, outputs, request.gate)
+    runner = make_runner(graph, add_shadows(nodes, places), cases, yardstick.tensors)
+    found = search(layers, runner, len(cases), request.gate, yardstick, request.steered)
     names = [layer.weight.name for layer in layers]
     chosen = list(zip(names, found.steps, strict=True))
     coarse = [(name, steps) for name, steps in chosen if not isinstance(steps, str)]

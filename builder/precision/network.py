@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builder.model import Model, Weight
+from builder.model import Model, TensorSpec, Weight
 from builder.precision.frames import Node, enter_frames
 
 fused = {
@@ -46,6 +46,12 @@ class Layer:
 def plain_nodes(topology: Mapping[str, Any]) -> list[Node]:
     """Give the nodes with all that only TensorFlow.js knows or allows written out as TensorFlow has it."""
     return enter_frames([plain for node in topology.get("node", []) for plain in _plain(node)])
+
+
+def tensor_names(side: Mapping[str, Any], specs: tuple[TensorSpec, ...]) -> dict[str, str]:
+    """Give the tensor of each input or output by its name: as the signature says, else as the model calls it."""
+    names = {name: str(info["name"]) for name, info in side.items()} or {spec.name: spec.name for spec in specs}
+    return {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in names.items()}
 
 
 def _plain(node: Node) -> Iterator[Node]:

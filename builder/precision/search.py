@@ -28,7 +28,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.precision.distance import Arrays, distance, interval
+from builder.precision.distance import Arrays, interval
 from builder.precision.layers import (
     Choice,
     Feeds,
@@ -44,6 +44,7 @@ from builder.precision.layers import (
 )
 from builder.precision.nouns import LayerFacts, StageFacts
 from builder.precision.rounding import round_together
+from builder.precision.yardstick import Yardstick
 from builder.verify.compare import compare
 from builder.verify.nouns import Comparison, Gate
 
@@ -103,6 +104,7 @@ def search(
     runner: Runner,
     count: int,
     gate: Gate,
+    yardstick: Yardstick,
     steered: bool = False,
 ) -> Found:
     """Find the coarsest steps that keep the base stage within ``gate`` if it is ``steered``, else within the limit.
@@ -112,17 +114,18 @@ def search(
         runner: runs the model.
         count: number of cases, see ``split``.
         gate: says what agreement is.
+        yardstick: what distances are taken from.
         steered: see ``MeasureRequest``.
     """
     every = list(range(count))
     answers = runner.outputs(every, {})
     calibrating, judging = split(count)
-    half = _Job(layers, runner, calibrating, judging, [answers[case] for case in judging], gate)
+    half = _Job(layers, runner, calibrating, judging, [answers[case] for case in judging], gate, yardstick)
     whole = replace(half, calibrating=every, judging=every, expected=answers) if calibrating != every else half
     # A number of runs, not of seconds: the same model gives the same bytes on slow machines.
     few = spread(calibrating, max(2, min(most_cases, most_runs // max(1, len(layers)))))
     trials = [trial_steps(layer) for layer in layers]
-    distances = _sensitivities(layers, trials, runner, few)
+    distances = _sensitivities(layers, trials, runner, few, yardstick)
 
     def nearest(factor: float) -> tuple[_Fit, bool, float]:
         fit = half.fit(choose_steps(layers, trials, distances, factor))
@@ -250,6 +253,7 @@ class _Job:
     judging: Sequence[int]
     expected: Sequence[Arrays]
     gate: Gate
+    yardstick: Yardstick
 
     def fit(self, steps: list[Choice], damping: float | None = None, spreads: Spreads | None = None) -> _Fit:
         """Round, correct and judge."""
@@ -276,7 +280,12 @@ class _Job:
         """Compare the outputs of a stage, and give their distance."""
         kernels = {layer.weight.name: quantized(layer, step, stage) for layer, step in zip(layers, steps, strict=True)}
         got = self.runner.outputs(self.judging, kernels | biases)
-        return compare(name, got, self.expected, self.gate.metric, self.gate.boxes), distance(got, self.expected)
+        beside = set(self.yardstick.tensors)
+        answers = [{name: array for name, array in case.items() if name not in beside} for case in self.expected]
+        return (
+            compare(name, got, answers, self.gate.metric, self.gate.boxes),
+            self.yardstick.distance(got, self.expected),
+        )
 
 
 def _round(layer: LayerData, steps: Choice, spreads: Spreads, damping: float) -> LayerData:
@@ -314,7 +323,11 @@ def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float], enou
 
 
 def _sensitivities(
-    layers: Sequence[LayerData], trials: Sequence[Floats], runner: Runner, cases: Sequence[int]
+    layers: Sequence[LayerData],
+    trials: Sequence[Floats],
+    runner: Runner,
+    cases: Sequence[int],
+    yardstick: Yardstick,
 ) -> list[float]:
     expected = runner.outputs(cases, {})
     coarse = [quantized(layer, fine_steps(layer, trial, 1.0), 1) for layer, trial in zip(layers, trials, strict=True)]
@@ -324,7 +337,7 @@ def _sensitivities(
         feeds = {layer.weight.name: values}
         if layer.bias:
             feeds[layer.bias[0]] = layer.bias[1] - shift
-        found.append(max(least_distance, distance(runner.outputs(cases, feeds), expected)))
+        found.append(max(least_distance, yardstick.distance(runner.outputs(cases, feeds), expected)))
     return found
 
 
