@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -309,11 +309,15 @@ def _convert(table: Any, kind: type[Table], path: Path, key: str) -> Table:
         message, _, inner = text.partition(" - at `$")
         place = f"{path}, {key}{inner.rstrip('`')}"
         owner: Any = kind
+        found: Any = None
         for part in re.findall(r"\.(\w+)", inner):
             found = next((field.type for field in msgspec.structs.fields(owner) if field.name == part), None)
             owner = _struct_of(found) or owner
         if unknown := re.search(r"unknown field `(.*)`", message):
             _unknown(unknown[1], owner, place, error)
+        if odd := re.search(r"enum value '(.*)'", message):
+            hint = _hint(odd[1], _choices(found), "Use one of")
+            raise ConfigError(f"cannot be {odd[1]!r}", where=place, hint=hint) from error
         message = message.replace("Object missing required field", "missing the key").replace("`", "'")
         raise ConfigError(message[0].lower() + message[1:], where=place, hint="Mend the value") from error
 
@@ -322,6 +326,13 @@ def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return annotation
     return next(filter(None, map(_struct_of, getattr(annotation, "__args__", ()))), None)
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Give the values of an annotation that lists some."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [value for part in get_args(annotation) for value in _choices(part)]
 
 
 def _known_keys(tables: dict[str, Any], kind: type[msgspec.Struct], place: str) -> None:
@@ -333,9 +344,12 @@ def _known_keys(tables: dict[str, Any], kind: type[msgspec.Struct], place: str) 
 
 def _unknown(key: str, kind: type[msgspec.Struct], place: str, cause: Exception | None) -> None:
     known = [field.name for field in msgspec.structs.fields(kind)]
-    near = difflib.get_close_matches(key, known, 1, 0.5)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}"
-    raise ConfigError(f"unknown key {key!r}", where=place, hint=hint) from cause
+    raise ConfigError(f"unknown key {key!r}", where=place, hint=_hint(key, known, "Known keys:")) from cause
+
+
+def _hint(text: str, known: list[str], lead: str) -> str:
+    near = difflib.get_close_matches(text, known, 1, 0.5)
+    return f"Did you mean {near[0]!r}?" if near else f"{lead} {', '.join(known)}"
 
 
 def _check_sizes(config: Config) -> None:

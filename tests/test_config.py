@@ -70,7 +70,9 @@ bucket = "b"
         ("[bild]", r"unknown key 'bild'.*'build'"),
         ('[models.face]\nsuorce = "x"', r"models.face: unknown key 'suorce'.*'source'"),
         ('[models.face]\nload = "now"', r"models.face: missing the key 'source'|[Mm]issing"),
-        ('[models.face]\nsource = "x"\nload = "soon"', r"models.face.load: invalid enum value 'soon'"),
+        ('[models.face]\nsource = "x"\nload = "soon"', r"models.face.load: cannot be 'soon'.*manual"),
+        ('[models.face]\nsource = "x"\nprecision = "smal"', r"models.face.precision: cannot be 'smal'.*mean 'small'"),
+        ('[models.face]\nsource = "x"\nverify.metric = "iou"', r"models.face.verify.metric: .*Use one of top1, boxes"),
         (
             '[models.face]\nsource = "x"\n[models.face.verify]\nmax_eror = 1',
             r"models.face.verify: unknown key 'max_eror'.*'max_error'",
