@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from builder.precision.measure import _repeated as repeated
 from builder.precision.network import find_layers, plain_nodes
 from builder.precision.rounding import round_together
 from builder.precision.search import _coarsest as coarsest
-from builder.precision.search import search, split, spread
+from builder.precision.search import _spare, search, split, spread
 from builder.precision.yardstick import Yardstick
 from builder.sources.tfjs import read_model
 from builder.verify.compare import compare
@@ -184,6 +184,22 @@ def test_a_gate_that_nothing_meets_leaves_all_layers_exact() -> None:
     assert not found.met
     assert found.steps == ("exact", "exact", "exact")
     assert all(layer.why.startswith("exact") for layer in found.layers)
+
+
+@pytest.mark.parametrize("needed", range(1, 13))
+def test_no_more_layers_stay_exact_than_have_to(needed: int) -> None:
+    class Job:
+        layers = 4 * Network().layers
+
+        def fit(self, steps: Sequence[Any], *_: Any) -> int:
+            return sum(isinstance(step, str) for step in steps)
+
+    job: Any = Job()
+    trials = [trial_steps(layer) for layer in job.layers]
+    spared: Any = _spare(
+        job, trials, [1e-3 * number for number in range(1, 13)], lambda fit: cast("Any", fit) >= needed
+    )
+    assert spared == needed
 
 
 @pytest.mark.parametrize("error", [0.2, 0.05, 0.02])

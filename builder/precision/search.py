@@ -151,7 +151,7 @@ def search(
             careful, fits, _ = gated(factor / margin)
             best = careful if fits and careful.bits <= best.bits * dear else best
         else:
-            best = _spare(half, trials, distances, admitted)
+            best = _spare(half, trials, distances, admitted, damping, spreads)
     final = whole.fit(best.steps, best.damping, whole_spreads)
     return Found(
         tuple(best.steps),
@@ -305,21 +305,40 @@ def _shortened(biases: Feeds, bits: int) -> Feeds:
     return shortened
 
 
-def _spare(job: _Job, trials: Sequence[Floats], distances: Sequence[float], enough: Callable[[_Fit], bool]) -> _Fit:
-    """Leave the layers exact that hurt most for their size, twice as many each time, until the rest may have bytes."""
+def _spare(
+    job: _Job,
+    trials: Sequence[Floats],
+    distances: Sequence[float],
+    enough: Callable[[_Fit], bool],
+    damping: float | None = None,
+    spreads: Spreads | None = None,
+) -> _Fit:
+    """Leave the fewest layers exact that let the rest have bytes: those that hurt most for their size."""
     finest = [fine_steps(layer, trial, 0.0) for layer, trial in zip(job.layers, trials, strict=True)]
     hurt = [
         moved * float(np.mean((steps * ratio / np.maximum(trial, 1e-30)) ** 2)) / layer.weight.size
         for layer, trial, steps, moved in zip(job.layers, trials, finest, distances, strict=True)
     ]
     order = sorted(range(len(finest)), key=lambda index: -hurt[index])
-    number = 1
-    while True:
+
+    def sparing(number: int) -> _Fit:
         spared = set(order[:number])
-        fit = job.fit(["exact" if index in spared else step for index, step in enumerate(finest)])
-        if number >= len(order) or enough(fit):
-            return fit
-        number *= 2
+        steps: list[Choice] = ["exact" if index in spared else step for index, step in enumerate(finest)]
+        return job.fit(steps, damping, spreads)
+
+    low, high = 0, 1
+    best = sparing(high)
+    while high < len(order) and not enough(best):
+        low, high = high, min(2 * high, len(order))
+        best = sparing(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        fit = sparing(middle)
+        if enough(fit):
+            high, best = middle, fit
+        else:
+            low = middle
+    return best
 
 
 def _sensitivities(
