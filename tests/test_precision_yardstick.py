@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from builder.convert.pool import ConversionPool
+from builder.errors import VerificationError
 from builder.precision.detections import distance_of_boxes
 from builder.precision.yardstick import Yardstick, yardstick_of
 from builder.verify.nouns import BoxRules, Gate
@@ -113,6 +114,17 @@ def test_outputs_that_are_boxes_are_read_as_the_gate_does() -> None:
     gate = Gate(metric="boxes", boxes=BoxRules("raw", "chance"))
     found = yardstick_of(detector, {"raw": "raw:0", "chance": "chance:0", "trunk": "trunk:0"}, gate)
     assert found == Yardstick(("trunk",), (gate.boxes,) if gate.boxes else ())
+
+
+def test_an_output_that_is_not_there_is_told_and_the_only_one_is_read_whatever_its_name() -> None:
+    gate = Gate(metric="boxes", boxes=BoxRules("table"))
+    found = yardstick_of(detector, {"raw": "raw:0"}, gate)
+    assert (found.numbers, found.tensors) == ((), ())
+    case = {"raw": np.concatenate([rows, scores], 2)}
+    assert found.distance([case], [case]) == pytest.approx(0, abs=1e-9)
+    missing = yardstick_of(detector, {"raw": "raw:0", "trunk": "trunk:0"}, gate)
+    with pytest.raises(VerificationError, match="no output 'table'"):
+        missing.distance([{**case, "trunk": scores}], [{**case, "trunk": scores}])
 
 
 def test_boxes_in_a_loop_are_compared_as_they_come() -> None:

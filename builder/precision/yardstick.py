@@ -58,21 +58,24 @@ def yardstick_of(nodes: Sequence[Node], outputs: Mapping[str, str], gate: Gate) 
     frames = frames_of(nodes)
     suppressed = {name for name, tensor in outputs.items() if _suppressed([tensor], by_name)}
     detections: tuple[BoxRules, ...] = ()
+    read: list[str] = []
+    before: list[str] = []
     if gate.metric == "boxes" and gate.boxes and suppressed.isdisjoint(_read_by(gate.boxes)):
         detections = (gate.boxes,)
+        # The only output is read whatever the rules call it, see ``read_rows``.
+        read = [tensor for name, tensor in outputs.items() if len(outputs) == 1 or name in _read_by(gate.boxes)]
     elif suppressed:
         detections = tuple(_entering(nodes, by_name, frames, gate.boxes.min_score if gate.boxes else usual_score))
-    read = [name for rules in detections for name in _read_by(rules)]
-    behind = _behind([outputs.get(name, name) for name in read], by_name)
+        read = before = [name for rules in detections for name in _read_by(rules)]
+    behind = _behind(read, by_name)
     numbers = []
     for name, tensor in outputs.items():
         origin = _origin(tensor, by_name)
         if origin in behind or (detections and name in suppressed):
             continue
         node = by_name.get(origin, {"op": ""})
-        before = _tensor(node["input"][0]) if node["op"] in largest and origin not in frames else name
-        numbers.append(before)
-    beside = tuple(name for name in dict.fromkeys([*read, *numbers]) if name not in outputs)
+        numbers.append(_tensor(node["input"][0]) if node["op"] in largest and origin not in frames else name)
+    beside = tuple(name for name in dict.fromkeys([*before, *numbers]) if name not in outputs)
     return Yardstick(tuple(dict.fromkeys(numbers)), detections, beside)
 
 
