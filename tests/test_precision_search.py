@@ -20,7 +20,7 @@ from builder.convert.pool import ConversionPool
 from builder.model import BytesData, Weight
 from builder.precision.distance import distance, entropy, interval
 from builder.precision.frames import enter_frames
-from builder.precision.layers import Feeds, LayerData, choose_steps, quantized, ratio, trial_steps
+from builder.precision.layers import Feeds, LayerData, bits_of, choose_steps, quantized, ratio, trial_steps
 from builder.precision.measure import _repeated as repeated
 from builder.precision.network import find_layers, plain_nodes
 from builder.precision.rounding import round_together
@@ -200,6 +200,19 @@ def test_no_more_layers_stay_exact_than_have_to(needed: int) -> None:
         job, trials, [1e-3 * number for number in range(1, 13)], lambda fit: cast("Any", fit) >= needed
     )
     assert spared == needed
+
+
+@pytest.mark.parametrize("error", [1e-2, 3e-3])
+def test_float16_is_not_taken_where_exact_weights_meet_the_gate_with_less(
+    monkeypatch: pytest.MonkeyPatch, error: float
+) -> None:
+    monkeypatch.setattr("builder.precision.layers.half_bits", 0.1)  # as if all layers suffered from bytes
+    network = Network()
+    network.kernels = {name: kernel.astype(np.float16).astype(np.float32) for name, kernel in network.kernels.items()}
+    found = search(network.layers, network, len(network.cases), Gate(error), probs, True)
+    assert found.met
+    exact = sum(bits_of(layer, "exact") * layer.weight.size for layer in network.layers)
+    assert sum(facts.bits * facts.size for facts in found.layers) <= exact
 
 
 @pytest.mark.parametrize("error", [0.2, 0.05, 0.02])

@@ -59,6 +59,7 @@ dear = 1.125  # times the bits
 least_cases, most_cases, most_runs = 4, 16, 512
 most_turns = 16  # between calibrating and judging
 least_distance = 1e-10
+byte = 8.0  # bits: more than that for each weight means that many have more than codes
 dampings = (0.3, 1.0)  # less fits the calibration's own inputs, and costs the refinement more bits
 most_rows = 2048  # inputs of a product: the work of rounding grows with their cube
 
@@ -150,8 +151,9 @@ def search(
         if best:
             careful, fits, _ = gated(factor / margin)
             best = careful if fits and careful.bits <= best.bits * dear else best
-        else:
-            best = _spare(half, trials, distances, admitted, damping, spreads)
+        if not best or best.bits > byte * sum(layer.weight.size for layer in layers):
+            spared = _spare(half, trials, distances, admitted, damping, spreads)
+            best = spared if not best or (spared.bits < best.bits and admitted(spared)) else best
     final = whole.fit(best.steps, best.damping, whole_spreads)
     return Found(
         tuple(best.steps),
