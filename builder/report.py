@@ -24,6 +24,7 @@ from builder.output import Output
 from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built, fingerprint
 from builder.units import parse_size, show_size
+from builder.verify.nouns import Comparison
 from builder.verify.run import Verification
 
 most_sections = 40
@@ -263,9 +264,16 @@ def _row(built: Built, verification: Verification | None, compared: bool) -> lis
         stock = ["", ""] if built.stock is None else [show_size(built.stock[1]), f"{bundle.wire / built.stock[1]:.2f}"]
     checked = verification is not None and verification.passed
     runtime = verification.runtime if verification is not None and checked else None
-    error = f"{verification.stages[-1].max_error:.1e}" if verification is not None and checked else ""
+    error = show_error(verification.stages[-1]) if verification is not None and checked else ""
     sizes = [show_size(_first_use(built)), show_size(bundle.wire)]
     return [bundle.name, built.source.kind, *sizes, *stock, runtime or "not checked", error]
+
+
+def show_error(comparison: Comparison) -> str:
+    """Give the max error or, where that is of indices or of rows in another order, what agrees."""
+    if comparison.max_error <= 1:
+        return f"{comparison.max_error:.1e}"
+    return f"{comparison.agreement:.1%} agree"
 
 
 def _total(models: tuple[Built, ...], compared: bool) -> list[str]:

@@ -19,6 +19,8 @@ from builder.evidence.page import report_page
 from builder.evidence.treemap import Box, squarify
 from builder.evidence.waterfall import simulate
 from builder.networks import networks
+from builder.report import show_error
+from builder.verify.nouns import Comparison
 from tests import tiny
 from tests.browsing import chromium
 
@@ -261,3 +263,8 @@ def test_a_browser_shows_it_offline(project: Path, scheme: str) -> None:
         assert (back == "rgb(255, 255, 255)") is (scheme == "light")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert wrong == []
+
+
+def test_errors_of_indices_are_not_shown_as_if_they_told_something() -> None:
+    assert show_error(Comparison("full", 3e-7, 1.0, "y")) == "3.0e-07"
+    assert show_error(Comparison("full", 12832.0, 0.998, "rows")) == "99.8% agree"
