@@ -158,3 +158,5 @@ def test_lists_of_any_length_are_infinitely_far_from_others() -> None:
     lists = [{"y": np.zeros(length, np.float32)} for length in (12, 115)]
     assert Yardstick(("y",)).distance(lists, lists) == 0
     assert Yardstick(("y",)).distance(lists[::-1], lists) == math.inf
+    some = [{"y": np.arange(length, dtype=np.float32)} for length in (0, 4)]
+    assert Yardstick(("y",)).distance([some[0], {"y": some[1]["y"] + 1}], some) > 0

@@ -41,7 +41,8 @@ class Yardstick:
         """Give the mean of the distances of the boxes and of all other outputs; infinite if they are not finite."""
         boxes = [distance_of_boxes(got, expected, rules) for rules in self.detections]
         found = [math.fsum(boxes) / len(boxes)] if boxes else []
-        names = [name for name in self.numbers if expected[0][name].dtype.kind == "f" and expected[0][name].size]
+        floats = [name for name in self.numbers if expected[0][name].dtype.kind == "f"]
+        names = [name for name in floats if any(case[name].size for case in expected)]
         found += [distance(*([{name: case[name]} for case in side] for side in (got, expected))) for name in names]
         return math.fsum(found) / max(1, len(found))
 
