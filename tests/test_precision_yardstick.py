@@ -122,9 +122,9 @@ def test_an_output_that_is_not_there_is_told_and_the_only_one_is_read_whatever_i
     assert (found.numbers, found.tensors) == ((), ())
     case = {"raw": np.concatenate([rows, scores], 2)}
     assert found.distance([case], [case]) == pytest.approx(0, abs=1e-9)
-    missing = yardstick_of(detector, {"raw": "raw:0", "trunk": "trunk:0"}, gate)
-    with pytest.raises(VerificationError, match="no output 'table'"):
-        missing.distance([{**case, "trunk": scores}], [{**case, "trunk": scores}])
+    for rules in (gate.boxes, BoxRules("best", "other")):
+        with pytest.raises(VerificationError, match=r"no output '(table|other)'"):
+            yardstick_of(detector, named, Gate(metric="boxes", boxes=rules))
 
 
 def test_boxes_in_a_loop_are_compared_as_they_come() -> None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from builder.errors import VerificationError
 from builder.precision.detections import distance_of_boxes
 from builder.precision.distance import Arrays, distance
 from builder.precision.frames import Node, frames_of, node_of
@@ -54,7 +55,17 @@ def yardstick_of(nodes: Sequence[Node], outputs: Mapping[str, str], gate: Gate) 
         nodes: the model's, as ``plain_nodes`` gives them.
         outputs: the tensor of each output, by name.
         gate: what answers are held to.
+
+    Raises:
+        VerificationError: it names an output that is not there.
     """
+    missing = [name for name in _read_by(gate.boxes) if name not in outputs] if gate.boxes else []
+    if missing and gate.metric == "boxes" and len(outputs) > 1:
+        raise VerificationError(
+            f"there is no output {missing[0]!r} to read boxes from",
+            where="verify.boxes",
+            hint=f"Use one of {', '.join(map(repr, outputs))}",
+        )
     by_name = {node["name"]: node for node in nodes}
     frames = frames_of(nodes)
     suppressed = {name for name, tensor in outputs.items() if _suppressed([tensor], by_name)}
