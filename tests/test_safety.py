@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from builder.errors import SourceError, UnsafeModelError
+from builder.sources.allowed_ops import danger_of
 from builder.sources.graphdef import messages
+from builder.sources.keras_safety import check_keras_config
 from builder.sources.keras_zip import read_keras_zip
-from builder.sources.safety import check_graph, check_keras_config, check_saved_model, danger_of
+from builder.sources.safety import check_graph, check_saved_model
 from tests.graphs import add_function, add_node, saved_model
 
 tags = ("serve",)

@@ -1,4 +1,4 @@
-"""Everything that runs TensorFlow: the one module that imports tensorflow, tensorflowjs, keras, tf_keras and h5py.
+"""Everything that runs TensorFlow: the one module that imports tensorflow, tensorflowjs, keras and tf_keras.
 
 Its functions run in the processes of ``convert.pool``. Every source becomes a ``_Source``: named inputs and outputs,
 a way to run it as it is, and a way to freeze it into one graph of constants. From there all go the same way: checks,
@@ -15,7 +15,6 @@ import re
 import sys
 import tempfile
 import types
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +36,10 @@ from builder.convert.graphs import (
     trim,
     unique,
 )
+from builder.convert.loading import keras_copy, part_folder
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.convert.results import write_glue
-from builder.convert.slimming import slim
-from builder.errors import ConversionError, SourceError, UnsafeModelError
+from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from builder.graphs.glue import describe
@@ -52,9 +51,12 @@ from builder.model import Model, Weight
 from builder.npz import write_npz
 from builder.precision.network import tensor_names
 from builder.precision.nouns import MeasureRequest, MeasureResult
+from builder.sources.folders import check_folder
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
+from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
-from builder.sources.safety import check_graph, check_keras_config, check_saved_model
+from builder.sources.safety import check_graph, prepare_graph, prepare_saved_model
 
 weights_file_bytes = 256 << 20
 int32_limits = (-(1 << 31), (1 << 31) - 1)
@@ -212,15 +214,28 @@ def _forget() -> None:
 
 def _open_saved_model(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
+    check_folder(options.path)
     model = read_saved_model(options.path)
-    check_saved_model(model, options.signature, options.tags, where)
+    part = _part(model, options)
     meta_graph = choose_meta_graph(model, options.tags, where)
     signature = choose_signature(meta_graph, options.signature, where)
     _check_variables(meta_graph, options.path)
     if meta_graph.object_graph_def.nodes:
-        return _open_saved_model_2(options, plain)
+        return _open_saved_model_2(options, plain, part, model)
     names = ({key: info.name for key, info in side.items()} for side in (signature.inputs, signature.outputs))
-    return _open_saved_model_1(options, plain, *names)
+    return _open_saved_model_1(options, part_folder(part, plain, "part"), *names)
+
+
+def _part(model: Any, options: SourceOptions, *, generous: bool = False) -> Any:
+    return prepare_saved_model(
+        model,
+        options.signature,
+        options.tags,
+        str(options.path),
+        custom=options.custom_ops,
+        trust=options.trust,
+        generous=generous,
+    )
 
 
 def _check_variables(meta_graph: Any, folder: Path) -> None:
@@ -237,12 +252,13 @@ def _check_variables(meta_graph: Any, folder: Path) -> None:
         )
 
 
-def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
+def _open_saved_model_2(options: SourceOptions, plain: Path, part: Any, whole: Any) -> _Source:
     tf = _tensorflow()
     try:
-        model = tf.saved_model.load(str(_slim_copy(plain)), tags=list(options.tags))
-    except Exception:  # whatever it is that slimming does not know: TensorFlow may
-        model = tf.saved_model.load(str(plain), tags=list(options.tags))
+        model = tf.saved_model.load(str(part_folder(part, plain, "part")), tags=list(options.tags))
+    except Exception:  # whatever it is that slimming does not know: all that is harmless may be what is missing
+        more = _part(whole, options, generous=True)
+        model = tf.saved_model.load(str(part_folder(more, plain, "more")), tags=list(options.tags))
     function = model.signatures[options.signature]
     specs = function.structured_input_signature[1]
     inputs = sorted(specs)
@@ -258,22 +274,6 @@ def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
         return {name: answers[name].numpy() for name in kept}
 
     return _Source(freeze, run)
-
-
-def _slim_copy(plain: Path) -> Path:
-    """Give a SavedModel of the same variables without what TensorFlow would load in vain."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    content = SavedModel.FromString((plain / "saved_model.pb").read_bytes())
-    for meta_graph in content.meta_graphs:
-        slim(meta_graph)
-    copy = plain.with_name("slim")
-    copy.mkdir()
-    for item in plain.iterdir():
-        if item.name not in {"saved_model.pb", "fingerprint.pb"}:
-            (copy / item.name).symlink_to(item.resolve())
-    (copy / "saved_model.pb").write_bytes(content.SerializeToString())
-    return copy
 
 
 def _open_saved_model_1(
@@ -307,14 +307,14 @@ def _open_saved_model_1(
 # --- frozen graph -----------------------------------------------------------------------------------------------------
 
 
-def _open_frozen(options: SourceOptions, plain: Path) -> _Source:
+def _open_frozen(options: SourceOptions, _plain: Path) -> _Source:
     where = str(options.path)
     content = read_graph(options.path)
     outputs = frozen_outputs(content, options.outputs, where)
-    check_graph(content, where)
-    del content
+    prepare_graph(content, outputs.values(), where, custom=options.custom_ops, trust=options.trust)
     tf = _tensorflow()
-    graph_def = tf.compat.v1.GraphDef.FromString(plain.read_bytes())
+    graph_def = tf.compat.v1.GraphDef.FromString(content.SerializeToString())
+    del content
     graph_def = tf.compat.v1.graph_util.extract_sub_graph(graph_def, [name.split(":")[0] for name in outputs.values()])
     variables = [node.name for node in graph_def.node if node.op in {"VarHandleOp", "Variable", "VariableV2"}]
     if variables:
@@ -355,67 +355,20 @@ def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: 
 
 
 def _open_h5(options: SourceOptions, plain: Path) -> _Source:
-    import json
-
-    import h5py
-
     where = str(options.path)
-    try:
-        with h5py.File(plain, "r") as file:
-            _check_hdf5(file, where)
-            text, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "1")
-            has_optimizer = "optimizer_weights" in file
-    except OSError as error:
-        raise SourceError(
-            f"is a damaged or truncated HDF5 file ({error})", where=where, hint="Download or save the model again"
-        ) from error
-    if text is None:
-        raise SourceError(
-            "holds weights only, no model",
-            where=where,
-            hint="Rebuild the model in Python, load these weights, and save all of it with model.save",
-        )
-    try:
-        config = json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise SourceError("its model_config is not JSON", where=where, hint="Save the model again") from error
-    if config is None:
-        raise SourceError("holds no model: its model_config is null", where=where, hint="Save the whole model")
-    check_keras_config(config, trust=options.trust, where=where)
-    version = version.decode() if isinstance(version, bytes) else str(version)
-    return _open_keras(options, plain, is_keras2=version.split(".")[0] in {"1", "2"}, has_optimizer=has_optimizer)
+    file = read_keras_h5(plain, where)
+    check_keras_config(file.config, trust=options.trust, where=where)
+    plain = keras_copy(plain, file.config)
+    return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
 
 
 def _open_zip(options: SourceOptions, plain: Path) -> _Source:
-    import h5py
-
     where = str(options.path)
     archive = read_keras_zip(options.path)
     check_keras_config(archive.config, trust=options.trust, where=where)
-    with zipfile.ZipFile(options.path) as file, file.open("model.weights.h5") as weights:
-        try:
-            with h5py.File(weights, "r") as content:
-                _check_hdf5(content, where)
-                has_optimizer = bool(content.get("optimizer") or content.get("_optimizer"))
-        except OSError as error:
-            raise SourceError(
-                f"has damaged weights ({error})", where=where, hint="Download or save the model again"
-            ) from error
+    has_optimizer = check_keras_weights(options.path, where)
+    plain = keras_copy(plain, archive.config)
     return _open_keras(options, plain, is_keras2=archive.is_keras2, has_optimizer=has_optimizer)
-
-
-def _check_hdf5(file: Any, where: str) -> None:
-    """Refuse data that lie in other files: a model must not read them."""
-    import h5py
-
-    def visit(name: str, link: Any) -> str | None:
-        if isinstance(link, h5py.ExternalLink):
-            return name
-        item = file[name] if isinstance(link, h5py.HardLink) else None
-        return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
-
-    if name := file.visititems_links(visit):
-        raise UnsafeModelError(f"keeps {name!r} in another file", where=where, hint="Save the model again, as one file")
 
 
 def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> _Source:
@@ -459,6 +412,8 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
         return list(tree.flatten(model(structure, training=False)))
 
     function = infer.get_concrete_function()
+    if not options.trust:
+        check_graph(function.graph.as_graph_def(), where)
 
     def freeze() -> _Frozen:
         return _freeze(function, inputs, outputs, kept)
@@ -609,7 +564,8 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
         UnsupportedOpsError: TensorFlow.js lacks ops that are neither at an edge nor can be rewritten.
     """
     where = str(options.path)
-    check_graph(frozen.graph_def, where)
+    if not options.trust:
+        check_graph(frozen.graph_def, where, options.custom_ops)
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
     frozen = _inline(frozen)
@@ -765,7 +721,6 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     wanted = {tensor.op.name for tensor in frozen.outputs.values()}
     fed = _fed(frozen)
     del frozen
-    check_graph(graph_def, where)
     replace_defaults(graph_def, fed)
     trim(graph_def, wanted, fed)
     merge_constants(graph_def)
@@ -881,7 +836,8 @@ def layers_as_graph(model: Model) -> Model:
 
     topology = model.artifacts["modelTopology"]
     config, where = topology.get("model_config", topology), "model.json"
-    check_keras_config(config, trust=False, where=where)
+    check_keras_config(config, where=where)
+    config = without_training(config)
     keras.backend.clear_session()
     try:
         net = keras.models.model_from_json(json.dumps(config))
@@ -978,6 +934,7 @@ class GraphRunner:
             for node in (*graph_def.node, *functions):
                 if node.op == "Const" and node.name in weights:
                     node.attr["value"].CopyFrom(_constant(tf, weights[node.name], node.attr["dtype"].type))
+            check_graph(graph_def, "model.json", _unregistered(graph_def))
             self._graph = tf.Graph()
             with self._graph.as_default():
                 tf.import_graph_def(graph_def, name="")
@@ -1097,6 +1054,13 @@ class GraphRunner:
             arrays = [_feed(self._cases[case], name, tensor.dtype, tensor.shape) for case in group]
             fed[tensor] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         return dict(self._session.run(wanted, fed))
+
+
+def _unregistered(graph_def: Any) -> set[str]:
+    """Give the ops of a graph that TensorFlow does not have; it says so itself."""
+    from tensorflow.python.framework import op_def_registry
+
+    return {node.op for node in graph_def.node if op_def_registry.get(node.op) is None}
 
 
 def _without_value(node: dict[str, Any]) -> dict[str, Any]:

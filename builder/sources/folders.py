@@ -1,0 +1,34 @@
+"""Keeps sources of several files inside their folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from builder.errors import UnsafeModelError
+
+
+def check_folder(folder: Path) -> None:
+    """Check that no link in a folder, at any depth, leads outside it.
+
+    Args:
+        folder: of a model; may itself be a link.
+
+    Raises:
+        UnsafeModelError: one does.
+    """
+    root = folder.resolve()
+    for path in _entries(root):
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise UnsafeModelError(
+                f"{path.relative_to(root).as_posix()!r} is a link that leads outside its folder",
+                where=str(folder),
+                hint="Copy the folder with what its links lead to (cp -rL), if you know where that comes from",
+            )
+
+
+def _entries(root: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(root):  # does not follow links
+        for name in (*folders, *files):
+            yield Path(place) / name
