@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -1043,3 +1045,31 @@ def saved_model_cases() -> list[Case]:
 def cases() -> list[Case]:
     """Give all hostile sources."""
     return [*keras2_cases(), *keras3_cases(), *hdf5_cases(), *graph_cases(), *saved_model_cases()]
+
+
+def write_all(root: Path, target: Target) -> dict[str, Path]:
+    """Write every case into a folder of its name.
+
+    Returns:
+        What ``source`` has to name, by case.
+    """
+    found = {}
+    for case in cases():
+        folder = root / case.name
+        folder.mkdir(parents=True)
+        found[case.name] = case.write(folder, target)
+    return found
+
+
+def main(root: str, folder: str, port: str, secret: str, library: str) -> None:
+    """Write all cases, and their paths as JSON to stdout; a program of its own, because some import TensorFlow."""
+    target = Target(Path(folder), int(port), Path(secret), Path(library))
+    make_library(target)
+    paths = write_all(Path(root), target)
+    sys.stdout.write(json.dumps({name: str(path) for name, path in paths.items()}) + "\n")
+
+
+if __name__ == "__main__":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    main(*sys.argv[1:])
