@@ -67,7 +67,7 @@ def _check(config: Config, name: str) -> Checked:
         if path.is_dir():
             check_folder(path)
         if kind == "tfjs":
-            _check_tfjs(path, model)
+            _check_tfjs(path, config, name)
         elif kind in {"keras-h5", "keras-zip"}:
             _check_keras(path, kind, model)
         elif kind == vectors_kind:
@@ -90,13 +90,15 @@ def _check(config: Config, name: str) -> Checked:
     return Checked(name, kind, "", findings)
 
 
-def _check_tfjs(path: Path, model: ModelConfig) -> None:
+def _check_tfjs(path: Path, config: Config, name: str) -> None:
     """Look at a model of TensorFlow.js; TensorFlow runs it only to measure precisions."""
+    model = config.models[name]
     content = read_model(path, weights=model.weights)
     if needs_measuring(model) and not model.trust:
         topology = content.artifacts["modelTopology"]
         if content.kind == "graph-model":
-            check_topology(topology, model.source)
+            custom = read_custom_ops(config.folder, name, model.custom_ops)
+            check_topology(topology, model.source, custom.names if custom else ())
         else:
             check_keras_config(topology.get("model_config", topology), where=model.source)
 

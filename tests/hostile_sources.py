@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,10 @@ def make_library(target: Target) -> None:
     """Compile the library that tells when it is loaded."""
     source = target.library.with_suffix(".c")
     marker = json.dumps(target.file("library"))
+    action = f'FILE *f = fopen({marker}, "w"); if (f) fclose(f);'
     source.write_text(
         "#include <stdio.h>\n"
-        f'__attribute__((constructor)) static void loaded(void) {{ FILE *f = fopen({marker}, "w"); if (f) fclose(f); }}\n'
+        f"__attribute__((constructor)) static void loaded(void) {{ {action} }}\n"
         "void TF_InitPlugin(void *unused) { (void)unused; }\n"
     )
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(target.library), str(source)], check=True)
@@ -148,6 +149,39 @@ def sequential(*layers: Layer) -> dict[str, Any]:
             ],
         },
     }
+
+
+def nested(*layers: Layer) -> Layer:
+    """Give a Keras 2 functional model as a layer of another."""
+    inside = keras2(*layers)
+    inside["config"]["name"] = "inside"
+    return {**inside, "name": "inside", "inbound_nodes": [[["x", 0, 0, {}]]]}
+
+
+def packed(config: dict[str, Any]) -> dict[str, Any]:
+    """Give a Keras 2 functional model as ``.keras`` files have it."""
+    return {**config, "module": "keras.src.engine.functional", "registered_name": "Functional"}
+
+
+def compiled(compile_config: dict[str, Any], *, inside: bool) -> dict[str, Any]:
+    """Give a Keras 3 functional model with a Sequential in it, one of which is compiled."""
+    start = keras3_layer("InputLayer", {"batch_shape": [None, 4], "dtype": "float32"}, name="x")
+    tensor = keras_object(
+        None, "__keras_tensor__", {"shape": [None, 4], "dtype": "float32", "keras_history": ["x", 0, 0]}
+    )
+    inner = keras3(**({"compile_config": compile_config} if inside else {}))
+    config = {
+        "name": "model",
+        "trainable": True,
+        "layers": [
+            {**start, "name": "x", "inbound_nodes": []},
+            {**inner, "name": "sequential", "inbound_nodes": [{"args": [tensor], "kwargs": {}}]},
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["sequential", 0, 0]],
+    }
+    more = {} if inside else {"compile_config": compile_config}
+    return {**keras_object("keras.src.models.functional", "Functional", config, "Functional"), **more}
 
 
 def keras3(*layers: Layer, **more: Any) -> dict[str, Any]:
@@ -296,94 +330,311 @@ def keras2_cases() -> list[Case]:
     record = _writer("io.TFRecordWriter")
     calls = r"calls tf\."
     return [
-        h5_case("record-writer-v1", "opens a file for writing through the API of TensorFlow 1",
-                lambda t: keras2(_writer("compat.v1.python_io.TFRecordWriter")(t)),
-                r"calls tf\.compat\.v1\.python_io\.TFRecordWriter"),
-        h5_case("record-writer", "opens a file for writing", lambda t: keras2(record(t)), r"calls tf\.io\.TFRecordWriter"),
-        zip_case("record-writer-zip", "the same in a .keras file that picks tf_keras", lambda t: keras2(record(t)),
-                 calls, "2.15.0"),
-        json_case("record-writer-json", "the same in a TensorFlow.js model whose precision is measured",
-                  lambda t: keras2(record(t), dense(), output="dense"), calls),
-        h5_case("get-file", "fetches over HTTP and writes what came", lambda t: keras2(_fetch(t)),
-                r"calls tf\.keras\.utils\.get_file"),
-        json_case("get-file-json", "the same in a TensorFlow.js model",
-                  lambda t: keras2(_fetch(t), dense(), output="dense"), calls),
-        h5_case("plugin", "loads a shared library", lambda t: keras2(_plugin(t)),
-                r"calls tf\.experimental\.register_filesystem_plugin"),
-        h5_case("load-op-library", "loads a shared library", lambda t: keras2(
-            op_lambda("load_op_library", constant(str(t.library)))), calls),
-        h5_case("gfile-v1", "opens a file through the API of TensorFlow 1", lambda t: keras2(
-            op_lambda("compat.v1.gfile.MakeDirs", constant(t.file("made")))), calls),
-        h5_case("raw-op", "writes a file by a raw op", lambda t: keras2(
-            op_lambda("raw_ops.WriteFile", ["_CONSTANT_VALUE", -1, t.file(), {"contents": "x"}])), calls),
-        h5_case("write-graph", "writes a graph as text", lambda t: keras2(
-            op_lambda("io.write_graph", constant("", logdir=str(t.folder), name="graph.pbtxt"))), calls),
-        h5_case("in-sequential", "opens a file from a model inside the model", lambda t: keras2(
-            {**sequential(op_lambda("io.TFRecordWriter", constant(t.file()))), "name": "sequential",
-             "inbound_nodes": [[["x", 0, 0, {}]]]}), calls),
-        h5_case("in-wrapper", "opens a file from a layer inside a wrapper", lambda t: keras2(
-            keras2_layer("TimeDistributed", {"layer": sequential(record(t))})), calls),
-        h5_case("in-list", "opens a file from a layer hidden in lists", lambda t: keras2(
-            keras2_layer("StackedRNNCells", {"cells": [[[record(t)]]]})), calls),
-        h5_case("slicing-lambda", "opens a file through SlicingOpLambda", lambda t: keras2(
-            op_lambda("io.TFRecordWriter", constant(t.file()), kind="SlicingOpLambda")), calls),
-        h5_case("op-lambda", "opens a file through OpLambda", lambda t: keras2(
-            op_lambda("io.TFRecordWriter", constant(t.file()), kind="OpLambda")), r"OpLambda|TFRecordWriter"),
-        h5_case("class-method", "calls a method of a class of TensorFlow's API", lambda t: keras2(
-            keras2_layer("ClassMethod", {"cls_symbol": "summary.SummaryWriter", "method_name": "set_as_default"})),
-            "ClassMethod"),
-        h5_case("instance-method", "calls any method of a tensor", lambda t: keras2(
-            keras2_layer("InstanceMethod", {"attr_name": "__reduce__"})), "InstanceMethod"),
-        h5_case("op-layer", "writes a file by an op of a layer", lambda t: keras2(
-            keras2_layer("TensorFlowOpLayer", {
-                "node_def": json.dumps({"name": "evil", "op": "WriteFile", "input": ["a", "b"]}),
-                "constants": {"0": t.file(), "1": "x"}})), "WriteFile"),
-        h5_case("op-layer-text", "the same with its node as text", lambda t: keras2(
-            keras2_layer("TensorFlowOpLayer", {"node_def": 'name: "a" op: \'WriteFile\'', "constants": {"0": t.file()}})),
-            "TensorFlowOpLayer|WriteFile"),
-        h5_case("constant-value", "names an object in the constant that a harmless function gets", lambda t: keras2(
-            op_lambda("math.add", [["x", 0, 0, {"y": ["_CONSTANT_VALUE", -1, {
-                "class_name": "TFOpLambda", "config": {"name": "deep", "function": "io.TFRecordWriter"}}]}]])), calls),
-        h5_case("type-spec", "makes any registered type of TensorFlow from JSON", lambda t: keras2(
-            keras2_layer("Flatten", {"spec": {"class_name": "TypeSpec", "type_spec": "tf.data.DatasetSpec",
-                                              "serialized": []}})), "DatasetSpec"),
-        h5_case("get-file-class", "names a function of keras.utils as a class", lambda t: keras2(
-            keras2_layer("get_file", {"fname": t.file(), "origin": t.url()})), "get_file"),
-        h5_case("activation-function", "names a helper of Keras as an activation", lambda t: keras2(
-            keras2_layer("Activation", {"activation": "deserialize"})), "deserialize"),
-        h5_case("activation-object", "names an object as an activation", lambda t: keras2(
-            keras2_layer("Activation", {"activation": {"class_name": "TFOpLambda", "config": {
-                "name": "inner", "function": "io.TFRecordWriter"}}})), calls),
-        h5_case("initializer", "has an initializer from another module", lambda t: keras2(
-            keras2_layer("Dense", {"units": 4, "kernel_initializer": {
-                "module": "tf_keras.src.utils.data_utils", "class_name": "get_file", "registered_name": None,
-                "config": {"fname": t.file("init"), "origin": t.url()}}})), "get_file"),
-        h5_case("module-os", "names a module of Python", lambda t: keras2(
-            {**keras2_layer("system", {"command": f"touch {t.file()}"}), "module": "os"}), r"os\b"),
-        h5_case("module-keras-utils", "names a function through Keras' inner modules", lambda t: keras2(
-            {**keras2_layer("get_file", {"fname": t.file("a"), "origin": t.url()}), "module": "keras.src.utils.data_utils",
-             "registered_name": "get_file"}), "get_file"),
-        h5_case("module-numpy", "reaches a library through a module of Keras", lambda t: keras2(
-            {**keras2_layer("np.load", {"file": str(t.secret)}), "module": "tf_keras.src.saving.saving_lib"}), r"np\.load"),
-        h5_case("registered-name", "hides a name behind a harmless class", lambda t: keras2(
-            {**keras2_layer("Nothing", {}), "module": "keras.src.utils.data_utils", "registered_name": "get_file"}),
-            "Nothing|get_file"),
+        h5_case(
+            "record-writer-v1",
+            "opens a file for writing through the API of TensorFlow 1",
+            lambda t: keras2(_writer("compat.v1.python_io.TFRecordWriter")(t)),
+            r"calls tf\.compat\.v1\.python_io\.TFRecordWriter",
+        ),
+        h5_case(
+            "record-writer", "opens a file for writing", lambda t: keras2(record(t)), r"calls tf\.io\.TFRecordWriter"
+        ),
+        zip_case(
+            "record-writer-zip",
+            "the same in a .keras file that picks tf_keras",
+            lambda t: packed(keras2(record(t))),
+            calls,
+            "2.15.0",
+        ),
+        json_case(
+            "record-writer-json",
+            "the same in a TensorFlow.js model whose precision is measured",
+            lambda t: keras2(record(t), dense(), output="dense"),
+            calls,
+        ),
+        h5_case(
+            "get-file",
+            "fetches over HTTP and writes what came",
+            lambda t: keras2(_fetch(t)),
+            r"calls tf\.keras\.utils\.get_file",
+        ),
+        json_case(
+            "get-file-json",
+            "the same in a TensorFlow.js model",
+            lambda t: keras2(_fetch(t), dense(), output="dense"),
+            calls,
+        ),
+        h5_case(
+            "plugin",
+            "loads a shared library",
+            lambda t: keras2(_plugin(t)),
+            r"calls tf\.experimental\.register_filesystem_plugin",
+        ),
+        h5_case(
+            "load-op-library",
+            "loads a shared library",
+            lambda t: keras2(op_lambda("load_op_library", constant(str(t.library)))),
+            calls,
+        ),
+        h5_case(
+            "gfile-v1",
+            "opens a file through the API of TensorFlow 1",
+            lambda t: keras2(op_lambda("compat.v1.gfile.MakeDirs", constant(t.file("made")))),
+            calls,
+        ),
+        h5_case(
+            "raw-op",
+            "writes a file by a raw op",
+            lambda t: keras2(op_lambda("raw_ops.WriteFile", ["_CONSTANT_VALUE", -1, t.file(), {"contents": "x"}])),
+            calls,
+        ),
+        h5_case(
+            "write-file",
+            "writes a file",
+            lambda t: keras2(op_lambda("io.write_file", constant(t.file(), contents="x"))),
+            calls,
+        ),
+        h5_case(
+            "log-file",
+            "opens a log of events",
+            lambda t: keras2(op_lambda("summary.create_file_writer", constant(t.file("log")))),
+            calls,
+        ),
+        h5_case("in-model", "opens a file from a model inside the model", lambda t: keras2(nested(record(t))), calls),
+        h5_case(
+            "in-sequential",
+            "opens a file from a model inside models inside the model",
+            lambda t: keras2(
+                {**sequential(nested(record(t))), "name": "sequential", "inbound_nodes": [[["x", 0, 0, {}]]]}
+            ),
+            calls,
+        ),
+        h5_case(
+            "in-wrapper",
+            "opens a file from a layer inside a wrapper",
+            lambda t: keras2(keras2_layer("TimeDistributed", {"layer": nested(record(t))})),
+            calls,
+        ),
+        h5_case(
+            "in-list",
+            "opens a file from a layer hidden in lists",
+            lambda t: keras2(keras2_layer("StackedRNNCells", {"cells": [[[record(t)]]]})),
+            calls,
+        ),
+        h5_case(
+            "slicing-lambda",
+            "opens a file through SlicingOpLambda",
+            lambda t: keras2(op_lambda("io.TFRecordWriter", constant(t.file()), kind="SlicingOpLambda")),
+            calls,
+        ),
+        h5_case(
+            "op-lambda",
+            "opens a file through OpLambda",
+            lambda t: keras2(op_lambda("io.TFRecordWriter", constant(t.file()), kind="OpLambda")),
+            r"OpLambda|TFRecordWriter",
+        ),
+        h5_case(
+            "class-method",
+            "calls a method of a class of TensorFlow's API",
+            lambda t: keras2(
+                keras2_layer("ClassMethod", {"cls_symbol": "summary.SummaryWriter", "method_name": "set_as_default"})
+            ),
+            "ClassMethod",
+        ),
+        h5_case(
+            "instance-method",
+            "calls any method of a tensor",
+            lambda t: keras2(keras2_layer("InstanceMethod", {"attr_name": "__reduce__"})),
+            "InstanceMethod",
+        ),
+        h5_case(
+            "op-layer",
+            "writes a file by an op of a layer",
+            lambda t: keras2(
+                keras2_layer(
+                    "TensorFlowOpLayer",
+                    {
+                        "node_def": json.dumps({"name": "evil", "op": "WriteFile", "input": ["a", "b"]}),
+                        "constants": {"0": t.file(), "1": "x"},
+                    },
+                )
+            ),
+            "WriteFile",
+        ),
+        h5_case(
+            "op-layer-text",
+            "the same with its node as text",
+            lambda t: keras2(
+                keras2_layer(
+                    "TensorFlowOpLayer", {"node_def": "name: \"a\" op: 'WriteFile'", "constants": {"0": t.file()}}
+                )
+            ),
+            "TensorFlowOpLayer|WriteFile",
+        ),
+        h5_case(
+            "constant-value",
+            "names an object in the constant that a harmless function gets",
+            lambda t: keras2(
+                op_lambda(
+                    "math.add",
+                    [
+                        [
+                            "x",
+                            0,
+                            0,
+                            {
+                                "y": [
+                                    "_CONSTANT_VALUE",
+                                    -1,
+                                    {
+                                        "class_name": "TFOpLambda",
+                                        "config": {"name": "deep", "function": "io.TFRecordWriter"},
+                                    },
+                                ]
+                            },
+                        ]
+                    ],
+                )
+            ),
+            calls,
+        ),
+        h5_case(
+            "type-spec",
+            "makes any registered type of TensorFlow from JSON",
+            lambda t: keras2(
+                keras2_layer(
+                    "Flatten",
+                    {"spec": {"class_name": "TypeSpec", "type_spec": "tf.data.DatasetSpec", "serialized": []}},
+                )
+            ),
+            "DatasetSpec",
+        ),
+        h5_case(
+            "get-file-class",
+            "names a function of keras.utils as a class",
+            lambda t: keras2(keras2_layer("get_file", {"fname": t.file(), "origin": t.url()})),
+            "get_file",
+        ),
+        h5_case(
+            "activation-function",
+            "names a helper of Keras as an activation",
+            lambda t: keras2(keras2_layer("Activation", {"activation": "deserialize"})),
+            "deserialize",
+        ),
+        h5_case(
+            "activation-object",
+            "names an object as an activation",
+            lambda t: keras2(
+                keras2_layer(
+                    "Activation",
+                    {
+                        "activation": {
+                            "class_name": "TFOpLambda",
+                            "config": {"name": "inner", "function": "io.TFRecordWriter"},
+                        }
+                    },
+                )
+            ),
+            calls,
+        ),
+        h5_case(
+            "initializer",
+            "has an initializer from another module",
+            lambda t: keras2(
+                keras2_layer(
+                    "Dense",
+                    {
+                        "units": 4,
+                        "kernel_initializer": {
+                            "module": "tf_keras.src.utils.data_utils",
+                            "class_name": "get_file",
+                            "registered_name": None,
+                            "config": {"fname": t.file("init"), "origin": t.url()},
+                        },
+                    },
+                )
+            ),
+            "get_file",
+        ),
+        h5_case(
+            "module-os",
+            "names a module of Python",
+            lambda t: keras2({**keras2_layer("system", {"command": f"touch {t.file()}"}), "module": "os"}),
+            r"os\b",
+        ),
+        h5_case(
+            "module-keras-utils",
+            "names a function through Keras' inner modules",
+            lambda t: keras2(
+                {
+                    **keras2_layer("get_file", {"fname": t.file("a"), "origin": t.url()}),
+                    "module": "keras.src.utils.data_utils",
+                    "registered_name": "get_file",
+                }
+            ),
+            "get_file",
+        ),
+        h5_case(
+            "module-numpy",
+            "reaches a library through a module of Keras",
+            lambda t: keras2(
+                {**keras2_layer("np.load", {"file": str(t.secret)}), "module": "tf_keras.src.saving.saving_lib"}
+            ),
+            r"np\.load",
+        ),
+        h5_case(
+            "registered-name",
+            "hides a name behind a harmless class",
+            lambda t: keras2(
+                {**keras2_layer("Nothing", {}), "module": "keras.src.utils.data_utils", "registered_name": "get_file"}
+            ),
+            "Nothing|get_file",
+        ),
         h5_case("lambda", "holds Python code", lambda t: keras2(_python(t)), "holds Python code"),
-        h5_case("lambda-in-bidirectional", "holds Python code inside a wrapper", lambda t: keras2(
-            keras2_layer("Bidirectional", {"layer": _python(t), "backward_layer": _python(t)})), "holds Python code"),
-        h5_case("vocabulary", "reads a file as its vocabulary", lambda t: keras2(
-            keras2_layer("StringLookup", {"vocabulary": str(t.secret)})), "vocabulary"),
-        h5_case("text-vocabulary", "reads a file as its vocabulary", lambda t: keras2(
-            keras2_layer("TextVectorization", {"vocabulary": str(t.secret)})), "vocabulary"),
-        zip_case("vocabulary-2", "reads a file as its vocabulary", lambda t: keras2(
-            keras2_layer("IntegerLookup", {"vocabulary": str(t.secret)})), "vocabulary", "2.15.0"),
-        json_case("vocabulary-json", "reads a file as its vocabulary", lambda t: keras2(
-            keras2_layer("StringLookup", {"vocabulary": str(t.secret)}), dense(), output="dense"), "vocabulary"),
-        h5_case("applications", "builds a whole network of Keras by name, which fetches its weights", lambda t: keras2(
-            {**keras2_layer("MobileNetV2", {"weights": "imagenet"}), "module": "keras.applications"}), "MobileNetV2"),
-        h5_case("callback", "makes a callback that appends to a file", lambda t: keras2(
-            {**keras2_layer("CSVLogger", {"filename": t.file()}), "module": "keras.callbacks"}), "CSVLogger"),
-    ]  # fmt: skip
+        h5_case(
+            "lambda-in-bidirectional",
+            "holds Python code inside a wrapper",
+            lambda t: keras2(keras2_layer("Bidirectional", {"layer": _python(t), "backward_layer": _python(t)})),
+            "holds Python code",
+        ),
+        h5_case(
+            "vocabulary",
+            "reads a file as its vocabulary",
+            lambda t: keras2(keras2_layer("StringLookup", {"vocabulary": str(t.secret)})),
+            "vocabulary",
+        ),
+        h5_case(
+            "text-vocabulary",
+            "reads a file as its vocabulary",
+            lambda t: keras2(keras2_layer("TextVectorization", {"vocabulary": str(t.secret)})),
+            "vocabulary",
+        ),
+        zip_case(
+            "vocabulary-2",
+            "reads a file as its vocabulary",
+            lambda t: packed(keras2(keras2_layer("IntegerLookup", {"vocabulary": str(t.secret)}))),
+            "vocabulary",
+            "2.15.0",
+        ),
+        json_case(
+            "vocabulary-json",
+            "reads a file as its vocabulary",
+            lambda t: keras2(keras2_layer("StringLookup", {"vocabulary": str(t.secret)}), dense(), output="dense"),
+            "vocabulary",
+        ),
+        h5_case(
+            "applications",
+            "builds a whole network of Keras by name, which fetches its weights",
+            lambda t: keras2({**keras2_layer("MobileNetV2", {"weights": "imagenet"}), "module": "keras.applications"}),
+            "MobileNetV2",
+        ),
+        h5_case(
+            "callback",
+            "makes a callback that appends to a file",
+            lambda t: keras2({**keras2_layer("CSVLogger", {"filename": t.file()}), "module": "keras.callbacks"}),
+            "CSVLogger",
+        ),
+    ]
 
 
 def _python(target: Target) -> Layer:
@@ -396,77 +647,252 @@ def _python(target: Target) -> Layer:
     return keras2_layer("Lambda", config)
 
 
+def _compile_config(target: Target) -> dict[str, Any]:
+    writer = keras_object("keras.callbacks", "BackupAndRestore", {"backup_dir": target.file()})
+    return {"optimizer": writer, "loss": "mse", "metrics": None}
+
+
 def keras3_cases() -> list[Case]:
     """Give the attacks by configurations of Keras 3."""
     get_file = {"fname": "a", "origin": "http://127.0.0.1/"}
     return [
-        zip_case("k3-get-file", "names a function of keras.utils as a class", lambda t: keras3(
-            keras3_layer("get_file", {"fname": t.file("k3"), "origin": t.url()}, module="keras.utils")), "get_file"),
-        zip_case("k3-get-file-src", "names it through an inner module", lambda t: keras3(
-            keras3_layer("get_file", {"origin": t.url()}, module="keras.src.utils.file_utils")), "get_file"),
-        zip_case("k3-get-file-activation", "names it as a function in an activation", lambda t: keras3(
-            keras3_layer("Activation", {"activation": keras_object("keras.utils", "function", "get_file", "get_file")})),
-            "get_file"),
-        zip_case("k3-builtins", "names a function of Python itself", lambda t: keras3(
-            keras3_layer("Activation", {"activation": keras_object("builtins", "function", "eval", "function")})), "eval"),
-        zip_case("k3-lambda", "holds Python code", lambda t: keras3(
-            keras3_layer("Lambda", {"function": keras_object("builtins", "__lambda__", {
-                "value": _python(t)["config"]["function"][0], "defaults": None, "closure": None})})),
-            "holds Python code"),
-        zip_case("k3-lambda-activation", "holds Python code as an activation", lambda t: keras3(
-            keras3_layer("Dense", {"units": 4, "activation": keras_object(None, "__lambda__", {
-                "value": _python(t)["config"]["function"][0], "defaults": None, "closure": None})})),
-            "holds Python code"),
-        zip_case("k3-tfsm", "loads another SavedModel from a path", lambda t: keras3(
-            keras3_layer("TFSMLayer", {"filepath": str(t.folder), "call_endpoint": "serve"})), "loads another SavedModel"),
-        zip_case("k3-torch", "holds pickled code", lambda t: keras3(
-            keras3_layer("TorchModuleWrapper", {"module": {"class_name": "__bytes__", "config": {"value": "x"}}})),
-            "pickled"),
-        zip_case("k3-jax", "holds a program of JAX", lambda t: keras3(keras3_layer("JaxLayer", {"call_fn": "x"})), "JAX"),
-        zip_case("k3-feature-space", "makes lookups from files by FeatureSpace", lambda t: keras3(
-            keras3_layer("FeatureSpace", {"features": {"a": {"vocabulary": str(t.secret)}}}, module="keras.utils")),
-            "FeatureSpace"),
-        zip_case("k3-vocabulary", "reads a file as its vocabulary", lambda t: keras3(
-            keras3_layer("StringLookup", {"vocabulary": str(t.secret)})), "vocabulary"),
-        zip_case("k3-text-vocabulary", "reads a file as its vocabulary", lambda t: keras3(
-            keras3_layer("TextVectorization", {"vocabulary": str(t.secret)})), "vocabulary"),
-        zip_case("k3-idf", "reads a file as its weights", lambda t: keras3(
-            keras3_layer("TextVectorization", {"vocabulary": ["a"], "idf_weights": str(t.secret)})), "idf_weights"),
-        zip_case("k3-initializer", "has an initializer that is something else", lambda t: keras3(
-            keras3_layer("Dense", {"units": 4, "kernel_initializer": keras_object(
-                "keras.utils", "get_file", {**get_file, "origin": t.url()})})), "get_file"),
-        zip_case("k3-policy", "has a dtype policy that is something else", lambda t: keras3(
-            keras3_layer("Dense", {"units": 4, "dtype": keras_object(
-                "keras.callbacks", "CSVLogger", {"filename": t.file()})})), "CSVLogger"),
-        zip_case("k3-build-config", "has an object in its build_config", lambda t: keras3(
-            keras3_layer("Dense", {"units": 4}, build_config={"input_shape": keras_object(
-                "keras.utils", "get_file", {**get_file, "origin": t.url()})})), "get_file"),
-        zip_case("k3-model-from-file", "loads another model by a function of keras.saving", lambda t: keras3(
-            keras3_layer("load_model", {"filepath": str(t.secret)}, module="keras.saving")), "load_model"),
-        zip_case("k3-package", "names a package that is not Keras", lambda t: keras3(
-            keras3_layer("Evil", {}, module="keras_hub.src.utils")), "keras_hub"),
-        zip_case("k3-sub-build", "hides an object beside the parts that Keras documents", lambda t: keras3(
-            keras3_layer("Dense", {"units": 4}, inbound_nodes=[{"args": [keras_object(
-                "keras.utils", "get_file", {})], "kwargs": {}}])), "get_file"),
-        zip_case("k3-typespec", "makes any class by __typespec__", lambda t: keras3(
-            keras3_layer("Dense", {"units": 4, "spec": {"class_name": "__typespec__", "spec_name": "get_file",
-                         "registered_name": None, "module": "keras.src.utils.file_utils", "config": []}})), "get_file"),
-        zip_case("k3-compile-config", "makes an optimiser of something else in a model inside the model",
-                 lambda t: keras3(keras3(compile_config={"optimizer": keras_object(
-                     "keras.callbacks", "CSVLogger", {"filename": t.file()}), "loss": "mse"})), "", dropped=True),
-        zip_case("k3-compile-top", "makes an optimiser of something else", lambda t: keras3(
-            compile_config={"optimizer": keras_object("keras.callbacks", "CSVLogger", {"filename": t.file()})}), "",
-            dropped=True),
-        Case("k3-h5", "names a function in a Keras 3 HDF5 file", lambda folder, t: write_h5(
-            folder / "m.h5", keras3(keras3_layer("get_file", {"origin": t.url()}, module="keras.utils")), "3.5.0"),
-            "get_file"),
-        Case("k3-op", "names an Operation that is none", lambda folder, t: write_keras(
-            folder / "m.keras", keras3(keras3_layer("Path", {}, module="keras.src.utils.file_utils"))), "Path"),
-        Case("zip-slip", "has an entry outside its folder", lambda folder, t: write_keras(
-            folder / "m.keras", keras3(), extra={"../../outside.txt": b"x"}), "outside its folder", confined=True),
-        Case("zip-assets", "has an absolute entry", lambda folder, t: write_keras(
-            folder / "m.keras", keras3(), extra={t.file("zip"): b"x"}), "outside its folder", confined=True),
-    ]  # fmt: skip
+        zip_case(
+            "k3-get-file",
+            "names a function of keras.utils as a class",
+            lambda t: keras3(
+                keras3_layer("get_file", {"fname": t.file("k3"), "origin": t.url()}, module="keras.utils")
+            ),
+            "get_file",
+        ),
+        zip_case(
+            "k3-get-file-src",
+            "names it through an inner module",
+            lambda t: keras3(keras3_layer("get_file", {"origin": t.url()}, module="keras.src.utils.file_utils")),
+            "get_file",
+        ),
+        zip_case(
+            "k3-get-file-activation",
+            "names it as a function in an activation",
+            lambda t: keras3(
+                keras3_layer(
+                    "Activation", {"activation": keras_object("keras.utils", "function", "get_file", "get_file")}
+                )
+            ),
+            "get_file",
+        ),
+        zip_case(
+            "k3-builtins",
+            "names a function of Python itself",
+            lambda t: keras3(
+                keras3_layer("Activation", {"activation": keras_object("builtins", "function", "eval", "function")})
+            ),
+            "eval",
+        ),
+        zip_case(
+            "k3-lambda",
+            "holds Python code",
+            lambda t: keras3(
+                keras3_layer(
+                    "Lambda",
+                    {
+                        "function": keras_object(
+                            "builtins",
+                            "__lambda__",
+                            {"value": _python(t)["config"]["function"][0], "defaults": None, "closure": None},
+                        )
+                    },
+                )
+            ),
+            "holds Python code",
+        ),
+        zip_case(
+            "k3-lambda-activation",
+            "holds Python code as an activation",
+            lambda t: keras3(
+                keras3_layer(
+                    "Dense",
+                    {
+                        "units": 4,
+                        "activation": keras_object(
+                            None,
+                            "__lambda__",
+                            {"value": _python(t)["config"]["function"][0], "defaults": None, "closure": None},
+                        ),
+                    },
+                )
+            ),
+            "holds Python code",
+        ),
+        zip_case(
+            "k3-tfsm",
+            "loads another SavedModel from a path",
+            lambda t: keras3(keras3_layer("TFSMLayer", {"filepath": str(t.folder), "call_endpoint": "serve"})),
+            "loads another SavedModel",
+        ),
+        zip_case(
+            "k3-torch",
+            "holds pickled code",
+            lambda t: keras3(
+                keras3_layer("TorchModuleWrapper", {"module": {"class_name": "__bytes__", "config": {"value": "x"}}})
+            ),
+            "pickled",
+        ),
+        zip_case(
+            "k3-jax", "holds a program of JAX", lambda t: keras3(keras3_layer("JaxLayer", {"call_fn": "x"})), "JAX"
+        ),
+        zip_case(
+            "k3-feature-space",
+            "makes lookups from files by FeatureSpace",
+            lambda t: keras3(
+                keras3_layer("FeatureSpace", {"features": {"a": {"vocabulary": str(t.secret)}}}, module="keras.utils")
+            ),
+            "FeatureSpace",
+        ),
+        zip_case(
+            "k3-vocabulary",
+            "reads a file as its vocabulary",
+            lambda t: keras3(keras3_layer("StringLookup", {"vocabulary": str(t.secret)})),
+            "vocabulary",
+        ),
+        zip_case(
+            "k3-text-vocabulary",
+            "reads a file as its vocabulary",
+            lambda t: keras3(keras3_layer("TextVectorization", {"vocabulary": str(t.secret)})),
+            "vocabulary",
+        ),
+        zip_case(
+            "k3-idf",
+            "reads a file as its weights",
+            lambda t: keras3(keras3_layer("TextVectorization", {"vocabulary": ["a"], "idf_weights": str(t.secret)})),
+            "idf_weights",
+        ),
+        zip_case(
+            "k3-initializer",
+            "has an initializer that is something else",
+            lambda t: keras3(
+                keras3_layer(
+                    "Dense",
+                    {
+                        "units": 4,
+                        "kernel_initializer": keras_object("keras.utils", "get_file", {**get_file, "origin": t.url()}),
+                    },
+                )
+            ),
+            "get_file",
+        ),
+        zip_case(
+            "k3-policy",
+            "has a dtype policy that is something else",
+            lambda t: keras3(
+                keras3_layer(
+                    "Dense", {"units": 4, "dtype": keras_object("keras.callbacks", "CSVLogger", {"filename": t.file()})}
+                )
+            ),
+            "CSVLogger",
+        ),
+        zip_case(
+            "k3-build-config",
+            "has an object in its build_config",
+            lambda t: keras3(
+                keras3_layer(
+                    "Dense",
+                    {"units": 4},
+                    build_config={
+                        "input_shape": keras_object("keras.utils", "get_file", {**get_file, "origin": t.url()})
+                    },
+                )
+            ),
+            "get_file",
+        ),
+        zip_case(
+            "k3-model-from-file",
+            "loads another model by a function of keras.saving",
+            lambda t: keras3(keras3_layer("load_model", {"filepath": str(t.secret)}, module="keras.saving")),
+            "load_model",
+        ),
+        zip_case(
+            "k3-package",
+            "names a package that is not Keras",
+            lambda t: keras3(keras3_layer("Evil", {}, module="keras_hub.src.utils")),
+            "keras_hub",
+        ),
+        zip_case(
+            "k3-sub-build",
+            "hides an object beside the parts that Keras documents",
+            lambda t: keras3(
+                keras3_layer(
+                    "Dense",
+                    {"units": 4},
+                    inbound_nodes=[{"args": [keras_object("keras.utils", "get_file", {})], "kwargs": {}}],
+                )
+            ),
+            "get_file",
+        ),
+        zip_case(
+            "k3-typespec",
+            "makes any class by __typespec__",
+            lambda t: keras3(
+                keras3_layer(
+                    "Dense",
+                    {
+                        "units": 4,
+                        "spec": {
+                            "class_name": "__typespec__",
+                            "spec_name": "get_file",
+                            "registered_name": None,
+                            "module": "keras.src.utils.file_utils",
+                            "config": [],
+                        },
+                    },
+                )
+            ),
+            "file_utils",
+        ),
+        zip_case(
+            "k3-compile-config",
+            "makes an optimiser of something else in a model inside the model",
+            lambda t: compiled(_compile_config(t), inside=True),
+            "",
+            dropped=True,
+        ),
+        zip_case(
+            "k3-compile-top",
+            "makes an optimiser of something else",
+            lambda t: compiled(_compile_config(t), inside=False),
+            "",
+            dropped=True,
+        ),
+        Case(
+            "k3-h5",
+            "names a function in a Keras 3 HDF5 file",
+            lambda folder, t: write_h5(
+                folder / "m.h5", keras3(keras3_layer("get_file", {"origin": t.url()}, module="keras.utils")), "3.5.0"
+            ),
+            "get_file",
+        ),
+        Case(
+            "k3-op",
+            "names an Operation that is none",
+            lambda folder, t: write_keras(
+                folder / "m.keras", keras3(keras3_layer("Path", {}, module="keras.src.utils.file_utils"))
+            ),
+            "Path",
+        ),
+        Case(
+            "zip-slip",
+            "has an entry outside its folder",
+            lambda folder, t: write_keras(folder / "m.keras", keras3(), extra={"../../outside.txt": b"x"}),
+            "outside its folder",
+            confined=True,
+        ),
+        Case(
+            "zip-assets",
+            "has an absolute entry",
+            lambda folder, t: write_keras(folder / "m.keras", keras3(), extra={t.file("zip"): b"x"}),
+            "outside its folder",
+            confined=True,
+        ),
+    ]
 
 
 # --- HDF5 that reaches out --------------------------------------------------------------------------------------------
@@ -512,15 +938,35 @@ def _soft_to_external(file: Any, target: Target) -> None:
 def hdf5_cases() -> list[Case]:
     """Give the HDF5 files that take their data from elsewhere."""
     return [
-        Case("h5-link", "takes a weight from another file by a link", _hdf5(_external_link), "in another file",
-             confined=True),
-        Case("h5-storage", "takes the bytes of a weight from another file", _hdf5(_external_storage), "in another file",
-             confined=True),
-        Case("h5-virtual", "takes a weight from another file by a virtual dataset", _hdf5(_virtual), "in another file",
-             confined=True),
-        Case("h5-soft", "takes a weight from another file by a link to a link", _hdf5(_soft_to_external),
-             "in another file", confined=True),
-    ]  # fmt: skip
+        Case(
+            "h5-link",
+            "takes a weight from another file by a link",
+            _hdf5(_external_link),
+            "in another file",
+            confined=True,
+        ),
+        Case(
+            "h5-storage",
+            "takes the bytes of a weight from another file",
+            _hdf5(_external_storage),
+            "in another file",
+            confined=True,
+        ),
+        Case(
+            "h5-virtual",
+            "takes a weight from another file by a virtual dataset",
+            _hdf5(_virtual),
+            "in another file",
+            confined=True,
+        ),
+        Case(
+            "h5-soft",
+            "takes a weight from another file by a link to a link",
+            _hdf5(_soft_to_external),
+            "in another file",
+            confined=True,
+        ),
+    ]
 
 
 # --- graphs -----------------------------------------------------------------------------------------------------------
@@ -669,7 +1115,7 @@ attacks: dict[str, tuple[Attack, str, str]] = {
     "fetch": (attack_fetch, "reads from the network", "ReadFile"),
     "print": (attack_print, "prints into a file", "PrintV2"),
     "debug": (attack_debug, "dumps a tensor into a folder", "DebugIdentityV3"),
-    "summary": (attack_summary, "opens a log of events", "SummaryWriter"),
+    "summary": (attack_summary, "opens a log of events", "Summary(File)?Writer"),
     "remote": (attack_remote, "connects to a server", "RpcClient"),
     "mapped": (attack_mapped, "maps a file into memory", "ImmutableConst"),
     "python": (attack_python, "calls Python", "PyFunc"),
@@ -1024,22 +1470,34 @@ def saved_model_cases() -> list[Case]:
         Case("tf2-dataset", "reads a file as a dataset", _module(_dataset), "TextLineDataset", **tf2),
         Case("tf2-initialize", "writes a file when a resource is initialised", _resource, "WriteFile", **tf2),
         Case("tf2-restore", "writes a file when its variables are restored", _saver, "WriteFile", **tf2),
-        Case("tf2-other", "writes a file from a signature that is not built", _other_signature, "", dropped=True, **tf2),
+        Case(
+            "tf2-other", "writes a file from a signature that is not built", _other_signature, "", dropped=True, **tf2
+        ),
         Case("link-variables", "keeps its variables elsewhere", _linked("variables"), outside, **out),
         Case("link-assets", "keeps its assets elsewhere", _linked("assets"), outside, **out),
         Case("link-extra", "keeps more assets elsewhere", _linked("assets.extra"), outside, **out),
         Case("link-index", "has an index that is a link", _linked("variables/variables.index"), outside, **out),
-        Case("link-shard", "has a shard that is a link", _linked("variables/variables.data-00000-of-00001"), outside,
-             **out),
+        Case(
+            "link-shard",
+            "has a shard that is a link",
+            _linked("variables/variables.data-00000-of-00001"),
+            outside,
+            **out,
+        ),
         Case("link-asset", "has an asset that is a link", _linked("assets/words.txt"), outside, **out),
         Case("link-graph", "has a graph that is a link", _linked("saved_model.pb"), outside, **out),
         Case("asset-absolute", "names an asset by its path", _asset(lambda t: str(t.secret)), outside, **out),
         Case("asset-parent", "names an asset in another folder", _asset(lambda t: "../../secret"), outside, **out),
-        Case("asset-inner", "names an asset in another folder, later in its name", _asset(lambda t: "a/../../../secret"),
-             outside, **out),
+        Case(
+            "asset-inner",
+            "names an asset in another folder, later in its name",
+            _asset(lambda t: "a/../../../secret"),
+            outside,
+            **out,
+        ),
         Case("json-path", "names a weights file in another folder", _weights_path, outside, **out),
         Case("json-link", "has a weights file that is a link", _weights_link, outside, **out),
-    ]  # fmt: skip
+    ]
 
 
 def cases() -> list[Case]:
@@ -1047,14 +1505,14 @@ def cases() -> list[Case]:
     return [*keras2_cases(), *keras3_cases(), *hdf5_cases(), *graph_cases(), *saved_model_cases()]
 
 
-def write_all(root: Path, target: Target) -> dict[str, Path]:
-    """Write every case into a folder of its name.
+def write_all(root: Path, target: Target, some: Iterable[Case] | None = None) -> dict[str, Path]:
+    """Write cases, by default all, each into a folder of its name.
 
     Returns:
         What ``source`` has to name, by case.
     """
     found = {}
-    for case in cases():
+    for case in cases() if some is None else some:
         folder = root / case.name
         folder.mkdir(parents=True)
         found[case.name] = case.write(folder, target)

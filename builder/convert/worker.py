@@ -57,7 +57,8 @@ from builder.sources.graphdef import choose_meta_graph, choose_signature, read_g
 from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
 from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
-from builder.sources.safety import check_graph, prepare_graph, prepare_saved_model
+from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
+from builder.sources.tfjs import read_model
 
 weights_file_bytes = 256 << 20
 int32_limits = (-(1 << 31), (1 << 31) - 1)
@@ -817,6 +818,9 @@ def measure(request: MeasureRequest) -> MeasureResult:
     from builder.precision.measure import measure_model
 
     try:
+        topology = read_model(request.model_json).artifacts["modelTopology"]
+        if not request.trust and "node" in topology:
+            check_topology(topology, str(request.model_json), _unregistered(topology["node"]))
         makers = partial(GraphRunner, trust=request.trust), partial(layers_as_graph, trust=request.trust)
         return measure_model(request, *makers)
     finally:
@@ -945,7 +949,7 @@ class GraphRunner:
                 if node.op == "Const" and node.name in weights:
                     node.attr["value"].CopyFrom(_constant(tf, weights[node.name], node.attr["dtype"].type))
             if not trust:
-                check_graph(graph_def, "model.json", _unregistered(graph_def))
+                check_graph(graph_def, "model.json", _unregistered(nodes))
             self._graph = tf.Graph()
             with self._graph.as_default():
                 tf.import_graph_def(graph_def, name="")
@@ -1067,11 +1071,12 @@ class GraphRunner:
         return dict(self._session.run(wanted, fed))
 
 
-def _unregistered(graph_def: Any) -> set[str]:
+def _unregistered(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
     """Give the ops of a graph that TensorFlow does not have; it says so itself."""
+    _tensorflow()
     from tensorflow.python.framework import op_def_registry
 
-    return {node.op for node in graph_def.node if op_def_registry.get(node.op) is None}
+    return {op for node in nodes if op_def_registry.get(op := str(node["op"])) is None}
 
 
 def _without_value(node: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _coding_layers = {
 _file_keys = ("vocabulary", "idf_weights", "vocabulary_file")
 _plain_registered = {None, "", "function"}
 _trust = "Rebuild it with plain layers, or set trust = true if you know its author"
+_custom = "needs the custom class or function"
 _elsewhere = "Where its code is, export a SavedModel with model.export(PATH) and build that"
 
 
@@ -48,7 +49,8 @@ def check_keras_config(config: Any, *, trust: bool = False, where: str = "") -> 
         where: the file, for messages.
 
     Raises:
-        UnsafeModelError: it names code, a file, or a class or function that is not on the list, and is not trusted.
+        UnsafeModelError: it names code, a file, or a function that is not on the list, and is not trusted.
+        SourceError: it names a class that is not on the list.
     """
     if trust:
         return
@@ -57,7 +59,7 @@ def check_keras_config(config: Any, *, trust: bool = False, where: str = "") -> 
         item = queue.pop()
         if isinstance(item, dict):
             if problem := _problem(item):
-                raise UnsafeModelError(problem, where=where, hint=_advice(problem))
+                raise _refusal(problem, where)
             queue.extend(value for key, value in item.items() if key not in training_keys)
         elif isinstance(item, list):
             queue.extend(item)
@@ -145,7 +147,7 @@ def _module_problem(item: dict[str, Any], kind: str, name: str) -> str:
         return f"layer {name!r} ({_shown(item, kind)}) names Python code outside {outside} ({module})"
     if registered in _plain_registered or registered == kind or (kind == "function" and registered == item["config"]):
         return ""
-    return f"layer {name!r} needs the custom class or function {str(registered).rpartition('>')[2]!r}, not Keras' own"
+    return f"layer {name!r} {_custom} {str(registered).rpartition('>')[2]!r}, not Keras' own"
 
 
 def _kind_problem(item: dict[str, Any], kind: str, name: str, inner: Any) -> str:
@@ -158,7 +160,7 @@ def _kind_problem(item: dict[str, Any], kind: str, name: str, inner: Any) -> str
     elif kind in functions and inner == kind:  # another way to write it
         problem = ""
     elif kind not in classes:
-        problem = f"layer {name!r} needs the custom class or function {kind!r}, which is not one of Keras' layers"
+        problem = f"layer {name!r} {_custom} {kind!r}, which is not one of Keras' layers"
     elif kind in {"TFOpLambda", "SlicingOpLambda"}:
         function = config.get("function")
         if not isinstance(function, str) or not _may_call(function):
@@ -206,8 +208,11 @@ def _named_parts(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((key, text) for text in texts if isinstance(text, str) and text not in named_by_key[kind])
 
 
-def _advice(problem: str) -> str:
-    return f"{_elsewhere}. {_trust}" if "custom class" in problem else _trust
+def _refusal(problem: str, where: str) -> SourceError:
+    """Put a problem into an error; what is only missing is no attack."""
+    if _custom in problem:
+        return SourceError(problem, where=where, hint=f"{_elsewhere}. {_trust}")
+    return UnsafeModelError(problem, where=where, hint=_trust)
 
 
 def _shown(item: dict[str, Any], kind: str) -> str:

@@ -154,11 +154,11 @@ def check_graph(graph: Any, where: str = "", custom: Iterable[str] = ()) -> None
         _check_nodes(function.node_def, functions, where, known, inside=name)
 
 
-def check_topology(topology: Any, where: str = "") -> None:
+def check_topology(topology: Any, where: str = "", custom: Iterable[str] = ()) -> None:
     """Check the graph of a TensorFlow.js model that TensorFlow will measure; its JSON may be anything.
 
     Raises:
-        UnsafeModelError: as ``check_graph``; ops that no TensorFlow has are left to it.
+        UnsafeModelError: as ``check_graph``.
     """
     graph = messages().GraphDef()
     _copy_json_nodes(_items(topology, "node"), graph.node)
@@ -169,8 +169,7 @@ def check_topology(topology: Any, where: str = "") -> None:
         copy.signature.name = str(signature.get("name", "")) if isinstance(signature, dict) else ""
         for key in ("nodeDef", "node_def"):
             _copy_json_nodes(_items(function, key), copy.node_def)
-    unknown = {node.op for node in graph.node if not danger_of(node.op)}
-    check_graph(graph, where, unknown)
+    check_graph(graph, where, custom)
 
 
 def _items(holder: Any, key: str) -> list[dict[str, Any]]:
@@ -203,6 +202,7 @@ def _check_part(meta_graph: Any, signature: str, where: str, custom: frozenset[s
     running: list[Any] = []
     restoring: list[Any] = []
     if objects:
+        running = list(graph.node)
         roots = {*loaded(objects), *signed(objects, signature)}
         savers = _reached(functions, _concrete(objects, set(saving(objects)) - roots))
         rest = [name for name in functions if name not in savers]

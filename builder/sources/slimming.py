@@ -22,8 +22,8 @@ placement = "loc:@"
 def slim_objects(meta_graph: Any, signature: str, more: Iterable[int] = ()) -> None:
     """Take out of a meta graph of TensorFlow 2 all that a signature and loading do not need.
 
-    Objects keep their numbers; functions that go become empty objects. The nodes of the graph go too: they repeat what
-    the objects say, and TensorFlow 2 does not read them.
+    Objects keep their numbers; functions that go become empty objects. The nodes of the graph go too, save constants:
+    they repeat what the objects say, and TensorFlow 2 does not read them.
 
     Args:
         meta_graph: a MetaGraphDef with an object graph; changed.
@@ -34,7 +34,7 @@ def slim_objects(meta_graph: Any, signature: str, more: Iterable[int] = ()) -> N
     kept = _with_children(objects, {*loaded(objects), *saving(objects), *signed(objects, signature), *more})
     roots = {name for number in kept for name in concrete_functions(objects[number])}
     graph = meta_graph.graph_def
-    del graph.node[:]
+    _keep_nodes(graph, {item.constant.operation for item in objects if item.WhichOneof("kind") == "constant"})
     for name in [name for name in meta_graph.signature_def if name != signature]:
         del meta_graph.signature_def[name]
     meta_graph.collection_def.clear()
@@ -94,9 +94,7 @@ def keep_reached(graph: Any, roots: Iterable[str]) -> None:
         roots: names of tensors or nodes.
     """
     kept = {node.name for node in closure(graph, roots)}
-    nodes = [node for node in graph.node if node.name in kept]
-    if len(nodes) < len(graph.node):
-        graph.CopyFrom(type(graph)(node=nodes, library=graph.library, versions=graph.versions))
+    _keep_nodes(graph, kept)
     for node in graph.node:
         if "_class" in node.attr:
             places = node.attr["_class"].list.s
@@ -171,6 +169,12 @@ def called_names(nodes: Any) -> Iterator[str]:
             yield value.func.name
             yield from (item.name for item in value.list.func)
             yield value.s.decode(errors="replace")
+
+
+def _keep_nodes(graph: Any, kept: set[str]) -> None:
+    nodes = [node for node in graph.node if node.name in kept]
+    if len(nodes) < len(graph.node):
+        graph.CopyFrom(type(graph)(node=nodes, library=graph.library, versions=graph.versions))
 
 
 def _is_function(objects: Any, number: int) -> bool:
