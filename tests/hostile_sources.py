@@ -643,7 +643,15 @@ def _python(target: Target) -> Layer:
 
     code = compile(f"(lambda x: (open({target.file()!r}, 'w').close(), x)[1])", "evil", "eval").co_consts[0]
     text = base64.b64encode(marshal.dumps(code)).decode()
-    config = {"function": [text, None, None], "function_type": "lambda", "module": "evil", "arguments": {}}
+    config = {
+        "function": [text, None, None],
+        "function_type": "lambda",
+        "module": "evil",
+        "output_shape": None,
+        "output_shape_type": "raw",
+        "output_shape_module": None,
+        "arguments": {},
+    }
     return keras2_layer("Lambda", config)
 
 
@@ -698,7 +706,7 @@ def keras3_cases() -> list[Case]:
                         "function": keras_object(
                             "builtins",
                             "__lambda__",
-                            {"value": _python(t)["config"]["function"][0], "defaults": None, "closure": None},
+                            {"code": _python(t)["config"]["function"][0], "defaults": None, "closure": None},
                         )
                     },
                 )
@@ -716,7 +724,7 @@ def keras3_cases() -> list[Case]:
                         "activation": keras_object(
                             None,
                             "__lambda__",
-                            {"value": _python(t)["config"]["function"][0], "defaults": None, "closure": None},
+                            {"code": _python(t)["config"]["function"][0], "defaults": None, "closure": None},
                         ),
                     },
                 )
@@ -1241,7 +1249,7 @@ def loading_cases() -> list[Case]:
     def restore(folder: Path, target: Target) -> Path:
         model, meta_graph = _with_write(target)
         text(meta_graph.graph_def.node, "filename", "model")
-        meta_graph.saver_def.filename_tensor_name = "filename:0"
+        meta_graph.saver_def.filename_tensor_name = meta_graph.saver_def.save_tensor_name = "filename:0"
         meta_graph.saver_def.restore_op_name = "evil"
         path = write_saved(folder, model)
         _checkpoint(path)
@@ -1252,11 +1260,12 @@ def loading_cases() -> list[Case]:
         nodes = meta_graph.graph_def.node
         text(nodes, "filename", "model")
         text(nodes, "elsewhere", str(target.secret))
-        text(nodes, "names", "v")
-        text(nodes, "slices", "")
+        for name, value in (("names", "v"), ("slices", "")):
+            text(nodes, name, value)
+            nodes[-1].attr["value"].tensor.tensor_shape.dim.add(size=1)
         nodes.add(name="evil", op="RestoreV2", input=["elsewhere", "names", "slices"])
         nodes[-1].attr["dtypes"].list.type.append(DT_FLOAT)
-        meta_graph.saver_def.filename_tensor_name = "filename:0"
+        meta_graph.saver_def.filename_tensor_name = meta_graph.saver_def.save_tensor_name = "filename:0"
         meta_graph.saver_def.restore_op_name = "evil"
         path = write_saved(folder, model)
         _checkpoint(path)

@@ -22,7 +22,7 @@ schema = {
     "MetaGraphDef": "1 meta_info_def MetaInfoDef, 2 graph_def GraphDef, 3 saver_def SaverDef, "
     "4 collection_def {}CollectionDef, 5 signature_def {}SignatureDef, 6 asset_file_def *AssetFileDef, "
     "7 object_graph_def SavedObjectGraph",
-    "SaverDef": "1 filename_tensor_name string, 3 restore_op_name string",
+    "SaverDef": "1 filename_tensor_name string, 2 save_tensor_name string, 3 restore_op_name string",
     "MetaInfoDef": "4 tags *string, 5 tensorflow_version string",
     "CollectionDef": "1 node_list NodeList",
     "NodeList": "1 value *string",
