@@ -34,7 +34,6 @@ _coding_layers = {
     "FlaxLayer": "holds a JAX program",
 }
 _file_keys = ("vocabulary", "idf_weights", "vocabulary_file")
-_plain_registered = {None, "", "function"}
 _trust = "Rebuild it with plain layers, or set trust = true if you know its author"
 _custom = "needs the custom class or function"
 _elsewhere = "Where its code is, export a SavedModel with model.export(PATH) and build that"
@@ -145,7 +144,8 @@ def _module_problem(item: dict[str, Any], kind: str, name: str) -> str:
     if module is not None and not (isinstance(module, str) and is_allowed_module(module)):
         outside = "Keras' layers" if str(module).partition(".")[0] in {"keras", "tf_keras"} else "Keras"
         return f"layer {name!r} ({_shown(item, kind)}) names Python code outside {outside} ({module})"
-    if registered in _plain_registered or registered == kind or (kind == "function" and registered == item["config"]):
+    same = (None, "", "function", kind, item.get("config") if kind == "function" else kind)
+    if any(registered == plain for plain in same):
         return ""
     return f"layer {name!r} {_custom} {str(registered).rpartition('>')[2]!r}, not Keras' own"
 
@@ -169,10 +169,15 @@ def _kind_problem(item: dict[str, Any], kind: str, name: str, inner: Any) -> str
         problem = _op_problem(name, config)
     elif kind in spec_classes:
         spec = item.get("type_spec", item.get("spec_name"))
-        problem = "" if spec in specs else f"makes a {spec!r:.100} of TensorFlow, which no layer needs"
+        problem = (
+            ""
+            if isinstance(spec, str) and spec in specs
+            else f"makes a {spec!r:.100} of TensorFlow, which no layer needs"
+        )
     elif kind in {"InstanceMethod", "InstanceProperty"}:
         attribute = config.get("attr_name")
-        problem = "" if attribute in tensor_methods else f"layer {name!r} ({kind}) calls {attribute!r:.100} of a tensor"
+        allowed = isinstance(attribute, str) and attribute in tensor_methods
+        problem = "" if allowed else f"layer {name!r} ({kind}) calls {attribute!r:.100} of a tensor"
     elif kind == "ClassMethod":
         method = f"{config.get('cls_symbol')}.{config.get('method_name')}"
         problem = "" if method in class_methods else f"layer {name!r} (ClassMethod) calls tf.{method}"
