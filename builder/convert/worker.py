@@ -782,7 +782,8 @@ def _narrow(array: Any) -> Any:
     import numpy as np
 
     if array.dtype.kind in "iu" and array.dtype != np.int32:
-        return np.clip(array, *int32_limits).astype(np.int32) if array.dtype.itemsize > 2 else array.astype(np.int32)
+        # Of an array without dimensions NumPy makes a scalar, which the stock writer refuses.
+        return np.asarray(np.clip(array, *int32_limits) if array.dtype.itemsize > 2 else array).astype(np.int32)
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 

@@ -83,7 +83,9 @@ def session_roots(meta_graph: Any, signature: str) -> list[str]:
     for name in init_collections:
         if name in meta_graph.collection_def:
             found += meta_graph.collection_def[name].node_list.value
-    return [*found, *(asset.tensor_info.name for asset in meta_graph.asset_file_def)]
+    found += (asset.tensor_info.name for asset in meta_graph.asset_file_def)
+    variables = (node.name for node in closure(meta_graph.graph_def, found) if node.op == "VarHandleOp")
+    return [*found, *(f"{name}/Read/ReadVariableOp" for name in variables)]  # by which freezing reads them
 
 
 def keep_reached(graph: Any, roots: Iterable[str]) -> None:
