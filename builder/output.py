@@ -182,7 +182,7 @@ def _beside(
 
 def header_rules() -> list[dict[str, Any]]:
     """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
-    cors = {"Access-Control-Allow-Origin": "*"}
+    cors = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
     rows = (
         ("loader.js", never, "text/javascript; charset=utf-8"),
         ("loader.*.js", forever, "text/javascript; charset=utf-8"),

@@ -421,6 +421,43 @@ def test_after_one_visit_the_page_runs_without_a_network_and_nothing_was_ever_se
     assert {request.method for request in place.site.requests} <= {"GET"}
 
 
+def test_the_offline_worker_meets_other_peoples_sites(context: BrowserContext, place: Place) -> None:
+    site = place.site.root
+    (site / "cdn" / "sw.0123456789abcdef.js").write_bytes(render_worker())
+    (site / "sw.js").write_text(
+        'self.shardpress = { base: "/cdn/", shell: ["/", "/shell", "/page.js"], runtime: ["/tf.min.js"],'
+        ' fallback: "/" };'
+        'importScripts("/cdn/sw.0123456789abcdef.js");'
+    )
+    html = {"Content-Type": "text/html"}
+    index = (site / "index.html").read_bytes()
+
+    def special(path: str) -> tuple[int, dict[str, str], bytes] | None:
+        if path == "/":
+            return 200, {**html, "Vary": "*"}, index
+        if path == "/shell":
+            return 302, {"Location": "/moved/shell"}, b""
+        if path == "/moved/shell":
+            return 200, html, b"<title>shell</title>"
+        if path.startswith("/?user="):
+            return 200, html, b"<title>of one visitor only</title>"
+        return None
+
+    place.site.special = special
+    page = context.new_page()
+    page.goto(f"{place.site.url}shell")
+    page.evaluate("navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready)")
+    page.wait_for_function("navigator.serviceWorker.controller")
+    page.goto(f"{place.site.url}?user=1")
+    assert page.title() == "of one visitor only"
+    context.set_offline(True)
+    page.goto(f"{place.site.url}shell")
+    assert page.title() == "shell"
+    for address in ("", "?user=2", "a/route/of/the/app?user=1"):
+        page.goto(place.site.url + address)
+        assert page.title() == "page", address
+
+
 def test_the_page_is_told_of_a_new_release_and_goes_on(context: BrowserContext, place: Place) -> None:
     site = place.site.root
     (site / "cdn" / "sw.0123456789abcdef.js").write_bytes(render_worker())
