@@ -20,7 +20,7 @@ from builder.modules import module_templates, module_url, runtime_name
 from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
-from builder.render import render, render_loader, render_module, render_package, render_worker
+from builder.render import render, render_loader, render_module, render_package, render_types, render_worker
 from builder.stores.directory import DirectoryStore
 from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import Verification
@@ -28,6 +28,7 @@ from builder.verify.run import Verification
 lock_seconds = 60.0
 forever = "public, max-age=31536000, immutable"
 never = "no-cache"
+most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,11 @@ def _beside(
             "inputs": [spec.name for spec in bundle.inputs],
             "outputs": [spec.name for spec in bundle.outputs],
             "load": bundle.load,
+            "stages": bundle.content["stages"],
+            "labels": labels if len(labels) <= most_typed_labels else [],
         }
         for bundle in bundles
+        for labels in (bundle.content.get("labels") or [],)
     ]
     package = render_package(index, types, package_name, f"0.0.0-r{index['release']}")
     preloads = [
@@ -168,6 +172,7 @@ def _beside(
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
+        "cdn/loader.d.ts": render_types(types),
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         "headers.json": _pretty(header_rules()),
@@ -177,7 +182,7 @@ def _beside(
 
 def header_rules() -> list[dict[str, Any]]:
     """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
-    cors = {"Access-Control-Allow-Origin": "*"}
+    cors = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
     rows = (
         ("loader.js", never, "text/javascript; charset=utf-8"),
         ("loader.*.js", forever, "text/javascript; charset=utf-8"),
