@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.bundle import index_of, read_index, replace_index
+from builder.bundle import head_url, index_of, read_index, replace_index, to_json
 from builder.cli import main
 from builder.deploy.apply import deploy
 from builder.deploy.local import read_local
@@ -22,6 +23,7 @@ from builder.deploy.prune import prune
 from builder.deploy.uploads import Form
 from builder.errors import ContractError, StoreConflictError
 from builder.progress import Silent
+from builder.schema import FileEntry
 from builder.stores.directory import DirectoryStore
 from tests.deploying import assert_live, build, change, deployer_of, project, relabel, state_of, target_of
 
@@ -382,7 +384,10 @@ def test_a_change_in_a_large_catalogue_asks_for_little(folder: Path, tmp_path: P
     small = read_local(folder / "dist")
     model = small.models["a"]
     shards = tuple(
-        msgspec.structs.replace(model.shards[0], url=f"assets/m-base-{n}.{n:016x}.bin", encodings={}) for n in range(20)
+        msgspec.structs.replace(
+            model.shards[0], url=f"assets/m7-base-{n}.{n:016x}.bin", sha256=f"{n:016x}{0:048x}", encodings={}
+        )
+        for n in range(20)
     )
     models = {f"m{n}": replace(model, shards=shards) for n in range(1000)}
     index = index_of(dict.fromkeys(models, small.index["models"]["a"]))
@@ -392,8 +397,12 @@ def test_a_change_in_a_large_catalogue_asks_for_little(folder: Path, tmp_path: P
     (store.root / "assets").mkdir()
     head = f"assets/m7.{model.head.sha256[:16]}.json"
     (store.root / head).write_bytes((folder / "dist" / "cdn" / model.head.url).read_bytes())
-    changed = msgspec.structs.replace(model.head, sha256="f" * 64, url="assets/m7.ffffffffffffffff.json", encodings={})
-    entry = ["f" * 64, *index["models"]["m7"][1:]]
+    content = {"name": "m7", "contract": model.contract, "stages": ["base"]}
+    content |= {"shards": [{"stage": 0, "sha256": shard.sha256} for shard in shards]}
+    digest = hashlib.sha256(to_json(content)).hexdigest()
+    changed = FileEntry(head_url("m7", digest), len(to_json(content)), digest, {})
+    (folder / "dist" / "cdn" / changed.url).write_bytes(to_json(content))
+    entry = [digest, *index["models"]["m7"][1:]]
     wanted = replace(
         large,
         models={**models, "m7": replace(models["m7"], head=changed)},

@@ -14,7 +14,7 @@ import msgspec
 
 from builder.bundle import loader_name
 from builder.deploy.local import Local
-from builder.deploy.plan import Action, Choice, Plan, differs, level, make_plan, newer
+from builder.deploy.plan import Action, Choice, Plan, level, make_plan, newer
 from builder.deploy.pointer import (
     Pointer,
     Preview,
@@ -27,6 +27,7 @@ from builder.deploy.pointer import (
     with_generation,
 )
 from builder.deploy.probe import probe
+from builder.deploy.proof import difference, proven
 from builder.deploy.uploads import Form, Upload
 from builder.deploy.weaker import NumberedStore, SingleWriterStore
 from builder.errors import StoreConflictError, StoreError, UsageError
@@ -261,6 +262,7 @@ def perform(store: TargetStore, action: Action) -> None:
     """Do to one object what was planned.
 
     Raises:
+        FormatError: the file that is to go up is not what the manifest says.
         StoreError: it failed.
     """
     upload = action.upload
@@ -268,17 +270,19 @@ def perform(store: TargetStore, action: Action) -> None:
         return
     if action.do == "headers":
         store.set_headers(upload.key, upload.headers)
-    elif action.do == "overwrite":
-        store.overwrite(upload.key, upload.path, upload.headers)
-    elif not store.put(upload.key, upload.path, upload.headers):
-        _settle(store, upload)
+        return
+    with proven(upload) as checked:
+        if action.do == "overwrite":
+            store.overwrite(checked.key, checked.path, checked.headers)
+        elif not store.put(checked.key, checked.path, checked.headers):
+            _settle(store, upload, checked)
 
 
-def _settle(store: TargetStore, upload: Upload) -> None:
+def _settle(store: TargetStore, upload: Upload, checked: Upload) -> None:
     """Look at an object that was there before ours."""
     stat = store.stat(upload.key)
-    if stat is None or differs(upload, stat):
-        store.overwrite(upload.key, upload.path, upload.headers)
+    if stat is None or difference(upload, stat, store, thorough=False):
+        store.overwrite(checked.key, checked.path, checked.headers)
     elif dict(stat.headers) != dict(upload.headers):
         store.set_headers(upload.key, upload.headers)
 

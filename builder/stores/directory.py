@@ -126,7 +126,7 @@ class DirectoryStore:
     def stat(self, key: str) -> Stat | None:
         """Give a file's length and hash."""
         found = self.get(key)
-        return None if found is None else Stat(len(found[0]), {}, found[1])
+        return None if found is None else Stat(len(found[0]), {}, found[1], proven=True)
 
     def overwrite(self, key: str, content: Path, headers: Headers) -> None:
         """Copy a file to ``key``."""
