@@ -237,6 +237,40 @@ def test_verify_finds_missing_files_and_wrong_headers(
     assert "may not read it" in capfd.readouterr().err
 
 
+def forge(store: Any, key: str, *, noted: bool) -> None:
+    """Put other bytes of the same length in an object's place, with or without the note that a deploy left."""
+    place = store._at(key)
+    found = store.client.get_object(**place)
+    body = found["Body"].read()
+    kept = {name: found[name] for name in ("ContentType", "CacheControl", "ContentEncoding") if name in found}
+    metadata = found["Metadata"] if noted else {}
+    store.client.put_object(**place, Body=body[:-1] + bytes([body[-1] ^ 1]), Metadata=metadata, **kept)
+
+
+def test_an_object_of_the_right_length_is_not_believed(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy") == 0
+    store = filled(folder).store
+    first, second, *_ = sorted(key for key in store.list() if key.endswith(".bin"))
+    forge(store, first, noted=False)
+    forge(store, second, noted=True)
+    assert answer(capfd, folder, "deploy")["idle"], "the live release is trusted"
+    done = answer(capfd, folder, "deploy", "--repair")
+    assert {action["key"] for action in done["actions"] if action["do"] == "overwrite"} == {first, second}
+    assert_live(store)
+    again = answer(capfd, folder, "deploy", "--repair")
+    assert {action["do"] for action in again["actions"]} == {"skip", "swap"}
+
+
+def test_a_first_deploy_does_not_believe_what_it_finds(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    target = filled(folder)
+    local = read_local(folder / "dist")
+    upload = next(iter(target.form.uploads(local.root, local.models["a"].shards)))
+    assert target.store.put(upload.key, upload.path, upload.headers)
+    forge(target.store, upload.key, noted=False)
+    assert run(folder, "deploy", "--repair") == 0
+    assert_live(target.store)
+
+
 def test_a_swap_whose_answer_is_lost_is_recognised(folder: Path, server: s3_server.S3) -> None:
     """The server has written it, the SDK sends it again, and the condition no longer holds."""
     assert run(folder, "deploy") == 0
