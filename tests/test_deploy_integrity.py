@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
+import http.server
 import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +304,46 @@ def test_the_bytes_that_were_hashed_are_the_bytes_that_are_sent(folder: Path) ->
     deployer.store = store = Meddling(folder / "public", folder / "dist" / "cdn")
     deploy(deployer, read_local(folder / "dist"), Choice(), Silent())
     assert_live(store)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "public"),
+    [
+        ("assets/a.*.json.br", ""),
+        ("vectors.*.js.gz", ""),
+        ("loader.*.js.br", ""),
+        ("assets/b-*.bin", 'public_url = "http://127.0.0.1:{port}/"'),
+    ],
+)
+def test_verify_reads_the_encoded_copies_of_a_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], pattern: str, public: str
+) -> None:
+    with serve(folder / "public") as port:
+        text = f'[targets.test]\ntype = "directory"\npath = "public"\n{public.format(port=port)}\n'
+        (folder / "build.toml").write_text((folder / "build.toml").read_text() + text)
+        assert run(folder, "deploy", "--no-verify") == 0
+        assert run(folder, "verify") == (4 if public else 0), "this server sends no CORS"
+        path = min((folder / "public").glob(pattern))
+        path = path if path.suffix in (".br", ".gz") else path.with_name(path.name + ".br")
+        for content in (b"", brotli.compress(b"something else"), bomb("br"), bomb("gzip")):
+            path.write_bytes(content)
+            capsys.readouterr()
+            assert run(folder, "verify", "--json") == 4
+            problems = json.JSONDecoder().raw_decode(capsys.readouterr().out)[0]["checked"]["problems"]
+            assert path.name in {problem["url"].rpartition("/")[2] for problem in problems}
+        assert run(folder, "deploy", "--repair", "--no-verify") == 0
+        assert run(folder, "verify") == (4 if public else 0)
+        assert path.name not in capsys.readouterr().err
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[int]:
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

@@ -22,6 +22,7 @@ from builder.bundle import (
     read_index,
     shard_urls,
 )
+from builder.deploy.copies import wrong_copies
 from builder.deploy.headers import headers_for
 from builder.deploy.plan import is_older
 from builder.deploy.pointer import digits_of, loader_hash, split_pointer
@@ -60,7 +61,9 @@ class Checked:
 
 
 class Site(Protocol):
-    """Where files are read from."""
+    """Where files are read from; ``store`` is what lies behind it."""
+
+    store: TargetStore
 
     def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
         """Give a file's decoded bytes and headers (lower-case names).
@@ -79,6 +82,7 @@ class WebSite:
     def __init__(self, target: Target) -> None:
         """Read ``target.public_url``."""
         self.target = target
+        self.store = target.store
         self.origin = target.config.origin
 
     def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
@@ -179,6 +183,9 @@ def check_live(
         results = list(pool.map(lambda file: _check(site, *file), wanted))
     for _, found in results:
         problems += found
+    named = [*wanted, *((head_url(name, digest), digest, length) for name, digest, length in heads)]
+    copies = (file for file in named if only is None or file[0] in only)
+    problems += [Problem(*wrong) for wrong in wrong_copies(site.store, copies)]
     return Checked(live, len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems))
 
 
