@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from builder.deploy.pointer import (
 )
 from builder.deploy.probe import probe
 from builder.deploy.proof import difference, proven
+from builder.deploy.records import check_foreign, record_uploads
 from builder.deploy.uploads import Form, Upload
 from builder.deploy.weaker import NumberedStore, SingleWriterStore
 from builder.errors import StoreConflictError, StoreError, UsageError
@@ -85,6 +86,7 @@ class Deployer:
         self.keeping = keeping
         self.unsafe = unsafe
         self.ability = ""
+        self._announced: set[str] = set()
 
     def read(self) -> Pointer | None:
         """Read the pointer, in the way its store needs.
@@ -146,6 +148,16 @@ class Deployer:
         state = msgspec.structs.replace(state, store=self.ability)
         self.store.swap(loader_name, join_pointer(loader, state), tag, self.form.pointer_headers())
 
+    def announce(self, keys: Collection[str]) -> None:
+        """Write down what is going to be written, so that it is known as ours whatever happens.
+
+        Raises:
+            StoreError: that failed.
+        """
+        if not self._announced.issuperset(keys):
+            record_uploads(self.store, keys)
+            self._announced.update(keys)
+
     def state_of(self, base: Pointer | None) -> State:
         """Give the state to go on from, without what is too old."""
         if base is None:
@@ -161,7 +173,9 @@ def plan_deploy(deployer: Deployer, local: Local, choice: Choice) -> Plan:
     """
     with tempfile.TemporaryDirectory() as folder:
         base = deployer.read()
-        return make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
+        plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
+        check_foreign(deployer.store, plan, choice.preview)
+        return plan
 
 
 def deploy(
@@ -194,6 +208,7 @@ def deploy(
             plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
             if plan.idle:
                 return Deployed(plan, loader_hash(plan.loader), swapped=False)
+            check_foreign(deployer.store, plan, choice.preview)
             entries = _concerned(base, choice)
             if started is not None and entries != started:
                 raise StoreConflictError(
@@ -251,6 +266,10 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
         perform(deployer.store, action)
         progress.advance("")
 
+    keys = {action.key for action in work if action.do != "headers"}
+    if choice.preview:
+        keys.add(f"loader-{choice.preview}.js")
+    deployer.announce(keys)
     try:
         write_release(_steps(work), write, swap, uploaders)
     finally:

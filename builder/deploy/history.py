@@ -124,7 +124,10 @@ def set_pin(deployer: Deployer, wanted: str, *, pinned: bool) -> PastRelease:
 def _write(deployer: Deployer, base: Pointer, loader: bytes, stock: Mapping[str, str], *, again: bool) -> None:
     """Write the pinned loader, which a merge has made anew, then the pointer."""
     with tempfile.TemporaryDirectory() as folder:
-        for upload in deployer.form.pinned(loader, Path(folder)):
+        uploads = deployer.form.pinned(loader, Path(folder))
+        if not again:
+            deployer.announce({upload.key for upload in uploads})
+        for upload in uploads:
             perform(deployer.store, Action("put", upload.key, "new", upload.nbytes, upload))
     state = made_live(base.state, loader_hash(loader), base.now, stock, again=again)
     deployer.swap(loader, state, base.tag)

@@ -299,6 +299,11 @@ def is_older(item: Any) -> bool:
     return isinstance(item, dict) and "older" in item
 
 
+def heads_of(name: str, entry: list[Any]) -> list[tuple[str, str]]:
+    """Give name and hash of the heads an index entry names: the model's, and that of an older contract."""
+    return [(name, entry[0]), *((name, item["older"][1]) for item in entry if is_older(item))]
+
+
 def plain(key: str) -> str:
     """Give the address without the suffix of an encoded copy."""
     return key.removesuffix(".br").removesuffix(".gz")

@@ -123,7 +123,12 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
     if found is None:
         return None
     loader, state = split_pointer(found.content, store.place + key)
-    return Pointer(loader, read_index(loader), state, found.tag, found.age, found.now, found.headers)
+    try:
+        index = read_index(loader)
+    except FormatError as error:
+        hint = "Move it away or choose another place if it is not ours, else upgrade shardpress"
+        raise FormatError(error.what, where=store.place + key, hint=hint) from error
+    return Pointer(loader, index, state, found.tag, found.age, found.now, found.headers)
 
 
 def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, State]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from builder.bundle import loader_name
 from builder.deploy.pointer import split_pointer
-from builder.errors import StoreConflictError
+from builder.errors import FormatError, StoreConflictError
 from builder.stores import Found, Headers, Listed, Stat, TargetStore, no_headers
 
 record_prefix = "releases/"
@@ -139,6 +139,19 @@ class SingleWriterStore(_Wrapper):
 def record_key(generation: int) -> str:
     """Name the record of a generation."""
     return f"{record_prefix}{generation:08d}.js"
+
+
+def is_record(store: TargetStore, key: str) -> bool:
+    """Tell whether an object with the name of a numbered record is one.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    found = store.get(key)
+    try:
+        return found is not None and record_key(_generation(found[0])) == key
+    except FormatError:
+        return False
 
 
 def _generation(content: bytes) -> int:
