@@ -123,16 +123,13 @@ def releases(
 ) -> None:
     """Show what was deployed, newest first, and what is live."""
     from builder.config import load_config
-    from builder.deploy.history import set_pin
-    from builder.errors import StoreError
+    from builder.deploy.history import required, set_pin
 
     output = Output(as_json, -1 if quiet else verbose)
     chosen, deployer = _open(load_config(config), target, unsafe=unsafe or not (pin or unpin))
     if pin or unpin:
         set_pin(deployer, pin or unpin or "", pinned=bool(pin))
-    base = deployer.read()
-    if base is None:
-        raise StoreError("nothing is deployed here", where=chosen.store.place, hint="Deploy first")
+    base = required(deployer, reading=True)
     for item in base.state.releases:
         marks = [word for word, is_so in (("live", item.loader == base.live), ("pinned", item.pinned)) if is_so]
         output.say(f"{item.loader}  {_time(item.at)}  {', '.join(marks)}".rstrip())
@@ -189,7 +186,7 @@ def rollback(
     from builder.deploy.live import check_live, site_of
 
     output = Output(as_json, -1 if quiet else verbose)
-    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe or dry_run)
     done = roll_back(deployer, only, to, dry_run=dry_run)
     would = "would go" if dry_run else "went"
     changed = ", ".join(done.models) or "none"

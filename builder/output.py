@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from builder import __version__
 from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json, worker_url
 from builder.cache import Cache, write_atomically
 from builder.compress import Compressor
-from builder.errors import StoreConflictError, StoreError
+from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
 from builder.modules import module_templates, module_url, runtime_name
 from builder.own_runtime import OwnRuntime
@@ -22,6 +20,7 @@ from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
 from builder.render import render, render_loader, render_module, render_package, render_worker
 from builder.stores.directory import DirectoryStore
+from builder.stores.locking import locked
 from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import Verification
 
@@ -100,16 +99,12 @@ def write_output(
     ]
     store = DirectoryStore(out / "cdn")
     try:
-        with FileLock(out / ".lock", timeout=lock_seconds):
+        with locked(out, lock_seconds):
             store.remove_rests()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store)
             for name, content in _beside(package_name, models, bundles, index, code, verified).items():
                 _write(out / name, content)
-    except Timeout as error:
-        raise StoreConflictError(
-            "another build writes to this folder", where=str(out), hint="Wait for it, or use another --out"
-        ) from error
     except OSError as error:
         raise StoreError(
             f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"

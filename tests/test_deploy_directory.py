@@ -394,7 +394,7 @@ def test_a_change_in_a_large_catalogue_asks_for_little(folder: Path, tmp_path: P
     large = replace(small, loader=replace_index(small.loader, index), index=index, models=models)
     store = CountingStore(tmp_path / "large")
     live = Pointer(large.loader, index, State(headers=""), "tag", 0.0, 0.0)
-    (store.root / "assets").mkdir()
+    (store.root / "assets").mkdir(parents=True)
     head = f"assets/m7.{model.head.sha256[:16]}.json"
     (store.root / head).write_bytes((folder / "dist" / "cdn" / model.head.url).read_bytes())
     content = {"name": "m7", "contract": model.contract, "stages": ["base"]}

@@ -86,10 +86,11 @@ class Deployer:
         self.keeping = keeping
         self.unsafe = unsafe
         self.ability = ""
+        self.mends = True  # off for what only looks
         self._announced: set[str] = set()
 
     def read(self) -> Pointer | None:
-        """Read the pointer, in the way its store needs.
+        """Read the pointer, in the way its store needs; unless ``mends`` is off, a pointer left behind follows.
 
         Raises:
             StoreError: the store fails.
@@ -114,7 +115,7 @@ class Deployer:
 
     def _adapt(self) -> None:
         if self.ability.startswith("create:"):
-            self.store = NumberedStore(self.store)
+            self.store = NumberedStore(self.store, mends=self.mends)
         elif self.ability.startswith("none:"):
             if not self.unsafe:
                 raise StoreError(
@@ -171,6 +172,7 @@ def plan_deploy(deployer: Deployer, local: Local, choice: Choice) -> Plan:
     Raises:
         ShardpressError: it would fail.
     """
+    deployer.mends = False
     with tempfile.TemporaryDirectory() as folder:
         base = deployer.read()
         plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))

@@ -62,7 +62,7 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
     """
     first: str | None = None
     for attempt in range(attempts):
-        base = required(deployer)
+        base = required(deployer, reading=dry_run)
         if first is not None and base.live != first:
             raise StoreConflictError(
                 "another release was published meanwhile", where=deployer.store.place, hint="Look at `releases`"
@@ -93,16 +93,23 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
     raise AssertionError("unreachable")
 
 
-def required(deployer: Deployer) -> Pointer:
+def required(deployer: Deployer, *, reading: bool = False) -> Pointer:
     """Give the pointer of a target that has one.
+
+    Args:
+        deployer: the target.
+        reading: only look, and write nothing.
 
     Raises:
         StoreError: nothing was ever deployed there.
     """
-    base = deployer.read_quiet()
+    if reading:
+        deployer.mends = False
+    base = deployer.read() if reading else deployer.read_quiet()
     if base is None:
         raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
-    deployer.prepare()
+    if not reading:
+        deployer.prepare()
     return base
 
 

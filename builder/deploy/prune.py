@@ -55,6 +55,7 @@ def plan_prune(deployer: Deployer) -> Pruned:
     Raises:
         StoreError: the store failed, or a kept release is not whole.
     """
+    deployer.mends = False
     base = deployer.read()
     if base is None:
         raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
