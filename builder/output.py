@@ -11,6 +11,7 @@ from typing import Any
 from builder import __version__
 from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json, worker_url
 from builder.cache import Cache, write_atomically
+from builder.claim import beside, claim, note
 from builder.compress import Compressor
 from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
@@ -77,6 +78,7 @@ def write_output(
     Raises:
         StoreConflictError: another build writes to the same folder, and goes on doing so.
         StoreError: the folder cannot be written.
+        UsageError: it holds files of these names that are not ours.
     """
     bundles = tuple(built.bundle for built in models)
     modules = make_modules(cache, compressor) | ({runtime_name: own.code} if own else {})
@@ -98,13 +100,19 @@ def write_output(
         *(file for built in models for file in (*built.compat, *built.bundle.files)),
     ]
     store = DirectoryStore(out / "cdn")
+    names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
+    names |= {f"cdn/{loader_name}", *beside}
     try:
         with locked(out, lock_seconds):
+            ours = claim(out, names)
             store.remove_rests()
             published = publish(files, loader, store)
-            removed = remove_unnamed(files, loader, store)
+            removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
             for name, content in _beside(package_name, models, bundles, index, code, verified).items():
                 _write(out / name, content)
+            for name in ours - names:
+                (out / name).unlink(missing_ok=True)
+            note(out, names)
     except OSError as error:
         raise StoreError(
             f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
