@@ -15,6 +15,7 @@ from builder.deploy.apply import Deployer, perform
 from builder.deploy.plan import Action
 from builder.deploy.pointer import Pointer, fetch_loader, loader_hash, made_live, with_generation
 from builder.deploy.pointer import Release as PastRelease
+from builder.deploy.wholeness import check_whole
 from builder.errors import StoreConflictError, StoreError, UsageError
 
 attempts = 8
@@ -80,6 +81,7 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         if only:
             loader, stock = _merged(base, loader, target, only)
         live, old = read_index(loader)["models"], base.index["models"]
+        check_whole(deployer.store, target.loader, read_index(loader), stock, base)
         result = Rollback(base.live, loader_hash(loader), tuple(sorted(_changed(live, old))))
         if dry_run or loader == base.loader:
             return result
