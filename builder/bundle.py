@@ -243,9 +243,9 @@ def make_index(
 def index_of(
     entries: Mapping[str, Any], modules: Mapping[str, str] = no_modules, wasm: Mapping[str, str] = no_modules
 ) -> dict[str, Any]:
-    """Make an index of its entries, modules and binaries."""
+    """Make an index of its entries, modules and binaries; the release's name is of its heads alone."""
     entries = {name: entries[name] for name in sorted(entries)}
-    release = hashlib.sha256(to_json(entries)).hexdigest()[:hash_digits]
+    release = hashlib.sha256(to_json({name: entry[0] for name, entry in entries.items()})).hexdigest()[:hash_digits]
     index = {"format": format_version, "release": release, "models": entries}
     for key, beside in (("modules", modules), ("wasm", wasm)):
         if beside:
@@ -267,8 +267,8 @@ def read_index(loader: bytes) -> dict[str, Any]:
         version = index["format"]
         entries = index["models"]
         valid = all(_is_entry(name, entry) for name, entry in entries.items())
-        beside = {name: digest for key in of_code for name, digest in index.get(key, {}).items()}
-        valid = valid and all(model_pattern.fullmatch(name) and _is_digest(item) for name, item in beside.items())
+        beside = [item for key in of_code for item in index.get(key, {}).items()]
+        valid = valid and all(model_pattern.fullmatch(name) and _is_digest(digest) for name, digest in beside)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise FormatError("has a damaged index", where=loader_name, hint="Build again") from error
     if type(version) is not int or not 1 <= version <= format_version or not valid:

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from builder import __version__
-from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json, worker_url
+from builder.bundle import (
+    File,
+    ModelBundle,
+    format_version,
+    hash_digits,
+    loader_name,
+    make_index,
+    pinned_url,
+    to_json,
+    worker_url,
+)
 from builder.cache import Cache, write_atomically
 from builder.claim import beside, claim, note
 from builder.compress import Compressor
@@ -45,6 +55,11 @@ class Output:
     loader: File
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """Change with the loader: with any policy, too, which the release's name does not cover."""
+        return self.loader.blob.sha256[:hash_digits]
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,47 @@ def test_rollback_goes_back_step_by_step_and_generations_only_grow(
     assert run(folder, "rollback", "--to", "nothing") == 2
 
 
+def test_a_bundle_has_one_name_from_the_build_to_the_live_site(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also when the live index knows more than the build did."""
+
+    def check() -> str:
+        name: str = json.loads((folder / "dist" / "manifest.json").read_bytes())["release"]
+        assert json.loads((folder / "dist" / "report.json").read_bytes())["release"] == name
+        assert answer(capsys, folder, "deploy", "--breaking")["release"] == name
+        assert answer(capsys, folder, "deploy")["release"] == name, "nothing to do"
+        shown = answer(capsys, folder, "releases")
+        assert (shown["live"], shown["releases"][0]["release"]) == (name, name)
+        assert answer(capsys, folder, "verify")["release"] == name
+        return name
+
+    first = check()
+    relabel(folder, "a", ["cat", "dog"])
+    second = check()
+    assert "older" in assert_live(store_of(folder))[1]["models"]["a"][-1], "what the build does not know"
+    change(folder, "b", 5)
+    assert answer(capsys, folder, "deploy", "--preview", "pr-1")["release"] not in (first, second)
+    assert answer(capsys, folder, "rollback")["release"] == first
+    assert answer(capsys, folder, "rollback", "--to", second[:8])["before"] == first
+
+
+def test_releases_of_the_same_models_are_told_apart_by_their_loaders(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = answer(capsys, folder, "deploy")
+    path = folder / "build.toml"
+    path.write_text(path.read_text().replace("[models.a]", '[models.a]\nload = "idle"'))
+    build(folder)
+    second = answer(capsys, folder, "deploy")
+    assert first["release"] == second["release"]
+    assert first["loader"] != second["loader"]
+    capsys.readouterr()
+    assert run(folder, "rollback", "--to", first["release"]) == 2
+    assert first["loader"] in capsys.readouterr().err
+    assert answer(capsys, folder, "rollback", "--to", first["loader"][:10])["loader"] == first["loader"]
+
+
 def test_rollback_of_one_model_leaves_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = answer(capsys, folder, "deploy")["release"]
     _, before = assert_live(store_of(folder))
@@ -198,10 +239,12 @@ def test_a_pipeline_gets_a_table(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_prune_keeps_releases_pins_and_everything_young(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = []
+    names, loaders = [], []
     for seed in (1, 5, 6, 7):
         change(folder, "a", seed)
-        names.append(answer(capsys, folder, "deploy")["release"])
+        done = answer(capsys, folder, "deploy")
+        names.append(done["release"])
+        loaders.append(done["loader"])
     assert run(folder, "releases", "--pin", names[0]) == 0
     target = target_of(folder)
     assert not prune(deployer_of(target, keep=1), Silent()).actions, "all was live within the grace period"
@@ -212,7 +255,7 @@ def test_prune_keeps_releases_pins_and_everything_young(folder: Path, capsys: py
     done = prune(deployer_of(target, grace=0.0, keep=2), Silent())
     assert set(done.kept) == {names[0], names[2], names[3]}
     gone = {action.key for action in done.actions}
-    assert f"loader.{names[1]}.js" in gone
+    assert f"loader.{loaders[1]}.js" in gone
     assert all(action.why for action in done.actions)
     assert (folder / "public" / "robots.txt").exists()
     assert_live(store_of(folder))

@@ -122,7 +122,11 @@ def test_what_a_killed_deploy_left_is_known_and_pruned(
     assert len(recorded(store)) <= 2, "records of what is gone do not pile up"
 
 
-def test_a_target_of_an_earlier_version_without_records_is_pruned_as_before(folder: Path) -> None:
+@pytest.mark.parametrize("deletes", [None, 0, 1, 3, 10])
+def test_a_target_of_an_earlier_version_without_records_is_pruned_as_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, deletes: int | None
+) -> None:
+    """Also when the first prune is killed: then what had named the rest is gone."""
     text = (folder / "build.toml").read_text()
     (folder / "build.toml").write_text(text.replace("[models.a]", '[models.a]\ncompat = "float32"'))
     for seed in (5, 6):
@@ -137,6 +141,19 @@ def test_a_target_of_an_earlier_version_without_records_is_pruned_as_before(fold
     for key in recorded(store):
         store.delete(key)
     make_old(folder / "public")
+    if deletes is not None:
+        gone: list[str] = []
+
+        def delete(self: DirectoryStore, key: str) -> None:
+            if len(gone) >= deletes:
+                raise Killed
+            gone.append(key)
+            (self.root / key).unlink(missing_ok=True)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr("builder.deploy.prune.fetchers", 1)
+            patch.setattr(DirectoryStore, "delete", delete)
+            prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     assert old & set(store.list()) == set()
     assert len([key for key in store.list() if key.startswith("loader.")]) == 4, "the live one, pinned, and its copies"

@@ -23,6 +23,7 @@ from builder.deploy.pointer import (
     loader_hash,
     made_live,
     read_pointer,
+    release_id,
     trimmed,
     with_generation,
 )
@@ -60,13 +61,21 @@ class Deployed:
 
     Attributes:
         plan: what was to do.
-        release: names what is live now, or the preview.
         swapped: something was written to a pointer.
     """
 
     plan: Plan
-    release: str
     swapped: bool
+
+    @property
+    def release(self) -> str:
+        """Name what is live now, or the preview, as its build did."""
+        return release_id(self.plan.loader)
+
+    @property
+    def loader(self) -> str:
+        """Tell it from releases of the same models with other code or policies."""
+        return loader_hash(self.plan.loader)
 
 
 class Deployer:
@@ -209,7 +218,7 @@ def deploy(
         with tempfile.TemporaryDirectory() as folder:
             plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
             if plan.idle:
-                return Deployed(plan, loader_hash(plan.loader), swapped=False)
+                return Deployed(plan, swapped=False)
             check_foreign(deployer.store, plan, choice.preview)
             entries = _concerned(base, choice)
             if started is not None and entries != started:
@@ -243,18 +252,20 @@ def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
 
 def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress, ttl: float) -> Deployed:
     base = plan.base
-    release = loader_hash(plan.loader)
     state = deployer.state_of(base)
 
     def swap() -> None:
         if choice.preview and base:
-            previews = {**state.previews, choice.preview: Preview(release, int(base.now + ttl))}
+            previews = {
+                **state.previews,
+                choice.preview: Preview(loader_hash(plan.loader), int(base.now + ttl), id=release_id(plan.loader)),
+            }
             deployer.swap(base.loader, with_generation(state, previews=previews, lease=None), base.tag)
             key = f"loader-{choice.preview}.js"
             deployer.store.replace(key, plan.loader, deployer.form.pointer_headers(key))
             return
         now = base.now if base else time.time()
-        live = made_live(state, release, now, plan.stock)
+        live = made_live(state, plan.loader, now, plan.stock)
         if not (base and choice.only):
             live = msgspec.structs.replace(live, headers=deployer.form.hash)
         tool = base.state.tool if base and choice.only and newer(base.state.tool, local.tool) else local.tool
@@ -276,7 +287,7 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
         write_release(_steps(work), write, swap, uploaders)
     finally:
         progress.end("")
-    return Deployed(plan, release, swapped=True)
+    return Deployed(plan, swapped=True)
 
 
 def perform(store: TargetStore, action: Action) -> None:

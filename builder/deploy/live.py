@@ -148,7 +148,7 @@ def check_live(
 
     Args:
         site: where.
-        expected: the release that should be live, or "" for any.
+        expected: hash of the loader that should be live, or "" for any.
         pointer: which one is followed.
         only: addresses of the files that are read; None for all.
     """
@@ -165,7 +165,7 @@ def check_live(
         problems.append(Problem(pointer, "another release is answered when no Origin is sent"))
     live = loader_hash(loader)
     if expected and live != expected:
-        problems.append(Problem(pointer, f"release {live} is live, not {expected}"))
+        problems.append(Problem(pointer, f"loader.{live}.js is live, not loader.{expected}.js"))
     code = {pinned_url(live): live, **module_urls(index)}
     if immutable_name.fullmatch(state.worker):
         code[state.worker] = digits_of(state.worker)
@@ -186,7 +186,9 @@ def check_live(
     named = [*wanted, *((head_url(name, digest), digest, length) for name, digest, length in heads)]
     copies = (file for file in named if only is None or file[0] in only)
     problems += [Problem(*wrong) for wrong in wrong_copies(site.store, copies)]
-    return Checked(live, len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems))
+    return Checked(
+        index["release"], len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems)
+    )
 
 
 def _shards(

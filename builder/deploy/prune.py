@@ -38,10 +38,17 @@ fetchers = 16
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a prune removed, or would: the actions, and the releases that stay."""
+    """What a prune removed, or would.
+
+    Attributes:
+        actions: in order.
+        kept: the releases that stay.
+        unrecorded: keys to be deleted that are known as ours only by what is deleted before them.
+    """
 
     actions: tuple[Action, ...]
     kept: tuple[str, ...]
+    unrecorded: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -90,6 +97,7 @@ def _remove(deployer: Deployer, holder: str, begun: float, progress: Progress) -
     held = _held(deployer, holder)
     # Whatever was planned before the lease may have come into use until then.
     plan = _collect(deployer, held, held.state)
+    deployer.announce(plan.unrecorded)
     progress.begin("", "delete", len(plan.actions))
     try:
         with ThreadPoolExecutor(fetchers) as pool:
@@ -141,7 +149,9 @@ def _collect(deployer: Deployer, base: Pointer, state: State) -> Pruned:
     ]
     spent = owned.spent(listed, {action.key for action in actions}, grace)
     actions += [Action("delete", item.key, "a record of uploads that are gone", item.nbytes) for item in spent]
-    return Pruned(tuple(sorted(actions, key=_order)), tuple(sorted(kept)))
+    names = sorted([*(item.name for item in state.releases), *(item.name for item in state.previews.values())])
+    unrecorded = tuple(action.key for action in actions if owned.only_named(action.key))
+    return Pruned(tuple(sorted(actions, key=_order)), tuple(names), unrecorded)
 
 
 def _why(item: Listed, needed: set[str], state: State, grace: float, now: float) -> str:
@@ -220,8 +230,6 @@ def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str
     return urls
 
 
-def _order(action: Action) -> tuple[int, str]:
-    """Pointers first; then files before what names them, so that what a prune cut off leaves is still known as ours."""
-    if preview_name.fullmatch(action.key) or action.key.startswith(record_prefix):
-        return 0, action.key
-    return (4 if record_name.fullmatch(action.key) else 1 + level(action.key)), action.key
+def _order(action: Action) -> tuple[bool, int, str]:
+    """Pointers first, then what names other files, so that a prune that is cut off leaves no dangling names."""
+    return record_name.fullmatch(action.key) is not None, -level(action.key), action.key

@@ -50,6 +50,10 @@ class Owned:
     files: frozenset[str]
     records: Mapping[str, frozenset[str]]
 
+    def only_named(self, key: str) -> bool:
+        """Tell whether no upload record, but only another file that may go first, names an object."""
+        return plain(key) in self.files and not any(key in keys for keys in self.records.values())
+
     def spent(self, listed: Iterable[Listed], gone: Collection[str], grace: float) -> list[Listed]:
         """Give the upload records that name nothing any more, once ``gone`` is deleted."""
         left = {item.key for item in listed} - set(gone)

@@ -34,6 +34,9 @@ class _File:
     wire: int = -1
 
 
+Names = Callable[[Mapping[str, Any]], Iterator[_File]]
+
+
 def check_whole(
     store: TargetStore, release: str, index: Mapping[str, Any], stock: Mapping[str, str], base: Pointer
 ) -> None:
@@ -56,7 +59,9 @@ def check_whole(
     problems: list[str] = []
     files = [_File(url, digest) for url, digest in modules.items()]
     with ThreadPoolExecutor(askers) as pool:
-        asked = [(head_url(*head), head[1], partial(_named, head[0])) for head in sorted(heads)]
+        asked: list[tuple[str, str, Names]] = [
+            (head_url(*head), head[1], partial(_named, head[0])) for head in sorted(heads)
+        ]
         asked += [(f"assets/{name}-stock.{digest}.json", digest, _of_stock) for name, digest in copies]
         for found in pool.map(lambda item: _follow(store, *item), asked):
             files += found if isinstance(found, list) else ()
@@ -71,9 +76,7 @@ def check_whole(
         )
 
 
-def _follow(
-    store: TargetStore, url: str, digest: str, names: Callable[[Mapping[str, Any]], Iterator[_File]]
-) -> list[_File] | str:
+def _follow(store: TargetStore, url: str, digest: str, names: Names) -> list[_File] | str:
     """Give what a file names, or what is wrong with it."""
     try:
         content = fetch_json(store, url, digest)
