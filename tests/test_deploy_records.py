@@ -150,10 +150,12 @@ def test_a_target_of_an_earlier_version_without_records_is_pruned_as_before(
             gone.append(key)
             (self.root / key).unlink(missing_ok=True)
 
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr("builder.deploy.prune.fetchers", 1)
-            patch.setattr(DirectoryStore, "delete", delete)
+        monkeypatch.setattr("builder.deploy.prune.fetchers", 1)
+        whole = DirectoryStore.delete
+        monkeypatch.setattr(DirectoryStore, "delete", delete)
+        with pytest.raises(Killed):
             prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
+        monkeypatch.setattr(DirectoryStore, "delete", whole)
     prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     assert old & set(store.list()) == set()
     assert len([key for key in store.list() if key.startswith("loader.")]) == 4, "the live one, pinned, and its copies"
