@@ -273,10 +273,10 @@ def test_looking_makes_nothing(folder: Path, capsys: pytest.CaptureFixture[str])
     change(folder, "a", 7)
     assert run(folder, "deploy") == 0
     assert not [path for path in folder.rglob(".*") if path.suffix == ".lock"], "no lock is left either"
-    before = sorted((path, path.stat().st_mtime_ns) for path in folder.parent.rglob("*"))
+    times = {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")}
     for words in looks:
         assert run(folder, *words) == 0
-    assert sorted((path, path.stat().st_mtime_ns) for path in folder.parent.rglob("*")) == before
+    assert {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")} == times
 
 
 def test_looking_does_not_write_a_pointer_that_was_left_behind(folder: Path) -> None:
