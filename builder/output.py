@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from builder import __version__
-from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json, worker_url
+from builder.bundle import (
+    File,
+    ModelBundle,
+    format_version,
+    hash_digits,
+    loader_name,
+    make_index,
+    pinned_url,
+    to_json,
+    worker_url,
+)
 from builder.cache import Cache, write_atomically
+from builder.claim import beside, claim, note
 from builder.compress import Compressor
-from builder.errors import StoreConflictError, StoreError
+from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
 from builder.modules import module_templates, module_url, runtime_name
 from builder.own_runtime import OwnRuntime
@@ -22,6 +31,7 @@ from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
 from builder.render import render, render_loader, render_module, render_package, render_types, render_worker
 from builder.stores.directory import DirectoryStore
+from builder.stores.locking import locked
 from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import Verification
 
@@ -46,6 +56,11 @@ class Output:
     loader: File
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """Change with the loader: with any policy, too, which the release's name does not cover."""
+        return self.loader.blob.sha256[:hash_digits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,7 @@ def write_output(
     Raises:
         StoreConflictError: another build writes to the same folder, and goes on doing so.
         StoreError: the folder cannot be written.
+        UsageError: it holds files of these names that are not ours.
     """
     bundles = tuple(built.bundle for built in models)
     modules = make_modules(cache, compressor) | ({runtime_name: own.code} if own else {})
@@ -100,17 +116,19 @@ def write_output(
         *(file for built in models for file in (*built.compat, *built.bundle.files)),
     ]
     store = DirectoryStore(out / "cdn")
+    names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
+    names |= {f"cdn/{loader_name}", *beside}
     try:
-        with FileLock(out / ".lock", timeout=lock_seconds):
+        with locked(out, lock_seconds):
+            ours = claim(out, names)
             store.remove_rests()
             published = publish(files, loader, store)
-            removed = remove_unnamed(files, loader, store)
+            removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
             for name, content in _beside(package_name, models, bundles, index, code, verified).items():
                 _write(out / name, content)
-    except Timeout as error:
-        raise StoreConflictError(
-            "another build writes to this folder", where=str(out), hint="Wait for it, or use another --out"
-        ) from error
+            for name in ours - names:
+                (out / name).unlink(missing_ok=True)
+            note(out, names)
     except OSError as error:
         raise StoreError(
             f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
