@@ -17,9 +17,14 @@ from builder.errors import FormatError, UsageError
 from builder.modules import module_templates
 
 record_name = ".shardpress.json"
-package_files = ("index.js", "index.d.ts", "package.json", *(f"{name}.js" for name in module_templates))
+types_name = "cdn/loader.d.ts"
+package_files = (
+    *("index.js", "index.cjs", "inline.js", "index.d.ts", "index.d.cts", "package.json"),
+    *(f"{name}.{kind}" for name in module_templates for kind in ("js", "cjs")),
+)
 beside = (
     *(f"package/{name}" for name in package_files),
+    types_name,
     "preload.html",
     "sw.js",
     "headers.json",
