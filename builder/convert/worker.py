@@ -47,7 +47,7 @@ from builder.graphs.glue import describe
 from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
-from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
+from builder.graphs.rewrites import drop_identities, drop_watchers, needs_rewrite, rewrite_ops
 from builder.model import Model, Weight
 from builder.npz import write_npz
 from builder.precision.network import tensor_names
@@ -674,7 +674,7 @@ def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
 def _rewrite(graph_def: Any, supported: frozenset[str], where: str) -> None:
     """Rewrite what TensorFlow.js lacks; the shapes are those that TensorFlow infers."""
     drop_identities(graph_def, supported)
-    if not any(node.op in rewritten_ops and node.op not in supported for node in graph_def.node):
+    if not any(needs_rewrite(node, supported) for node in graph_def.node):
         return
     graph = _import(graph_def)
 
