@@ -55,6 +55,7 @@ from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.sources.folders import check_folder
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_history import modernise
 from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
@@ -359,8 +360,9 @@ def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: 
 def _open_h5(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
     file = read_keras_h5(plain, where)
-    check_keras_config(file.config, trust=options.trust, where=where)
-    plain = keras_copy(plain, file.config)
+    config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
+    check_keras_config(config, trust=options.trust, where=where)
+    plain = keras_copy(plain, config, is_changed=config is not file.config)
     return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
 
 

@@ -78,6 +78,8 @@ def copy_with_config(source: Path, target: Path, config: Any) -> None:
     shutil.copyfile(source, target)
     with _h5py().File(target, "r+") as file:
         file.attrs["model_config"] = json.dumps(config)
+        if "model_weights" in file and str(file.attrs.get("keras_version", "1")).startswith("1"):
+            file["model_weights"].attrs["keras_version"] = "1"  # so Keras 2 knows all versions of Keras 1
 
 
 def _check_links(file: Any, where: str) -> None:
