@@ -171,6 +171,8 @@ def by_default(library: Any, kind: Any) -> Item:
     Raises:
         LookupError: neither is enough; the tables above need an entry.
     """
+    import numpy
+
     name = kind.__name__
     rank = next((suffix for suffix in ("1D", "2D", "3D") if suffix in name), "")
     try:
@@ -186,6 +188,7 @@ def by_default(library: Any, kind: Any) -> Item:
     for shape in shapes:
         try:
             kind(**given)(library.Input(shape))
+            kind(**given)(numpy.zeros((2, *shape), numpy.float32))
         except Exception as error:  # whatever a layer says to an input that it does not take
             troubles.append(f"{shape}: {error}")
             continue
@@ -215,7 +218,7 @@ def items(library: Any) -> list[Item]:
 def _activations(library: Any) -> Iterator[Item]:
     for name in dir(library.activations):
         function = getattr(library.activations, name)
-        if inspect.isfunction(function) and name not in {"deserialize", "get", "serialize"}:
+        if inspect.isfunction(function) and name not in {"deserialize", "get", "serialize", "threshold"}:
             yield layer(f"activation-{name}", lambda name=name: library.layers.Activation(name), steps)
 
 
@@ -279,7 +282,7 @@ def _options(library: Any) -> Iterator[Item]:
     yield layer("LayerNormalization-axes", lambda: layers.LayerNormalization(axis=[-2, -1]), steps)
     yield layer("GroupNormalization-each", lambda: layers.GroupNormalization(groups=-1), picture)
     yield layer("Softmax-axis-1", lambda: layers.Softmax(axis=1), steps)
-    yield layer("ReLU-full", lambda: layers.ReLU(max_value=1.5, negative_slope=0.1, threshold=-0.5))
+    yield layer("ReLU-full", lambda: layers.ReLU(max_value=1.5, negative_slope=0.1, threshold=0.5))
     yield layer(
         "Embedding-masked",
         lambda: _stack(library, layers.Embedding(9, 4, mask_zero=True), layers.GlobalAveragePooling1D()),

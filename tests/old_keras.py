@@ -148,7 +148,7 @@ def _word_config(config: Config) -> None:
     for layer in config["config"]["layers"]:
         kind, body = bodies[layer["name"]]
         nodes = [[reference[:3] for reference in node] for node in layer["inbound_nodes"]]
-        layer.update(class_name=kind, config={"name": layer["name"], "trainable": True, **body}, inbound_nodes=nodes)
+        layer.update(class_name=kind, config={"name": layer["name"], **body}, inbound_nodes=nodes)
         layer.pop("module", None)
         layer.pop("registered_name", None)
         layer.pop("build_config", None)
@@ -166,7 +166,7 @@ def _old_weights(group: Any, config: Config) -> None:
     orders = {"LSTM": (0, 2, 1, 3), "GRU": (0, 1, 2)}
     for layer in list(group):
         if kinds.get(layer) == "Convolution1D":
-            names = [name.decode() for name in group[layer].attrs["weight_names"]]
+            names = list(group[layer].attrs["weight_names"])
             kernel = group[layer][names[0]][()]
             del group[layer][names[0]]
             group[layer][names[0]] = kernel[:, None]

@@ -25,8 +25,10 @@ from builder.convert.folding import fold_batch_norms
 from builder.convert.graphs import (
     check_supported,
     drop_control_edges,
+    drop_counters,
     forget_process,
     frozen_outputs,
+    let_inline,
     merge_constants,
     node_name,
     prepare_function,
@@ -47,7 +49,7 @@ from builder.graphs.glue import describe
 from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
-from builder.graphs.rewrites import drop_identities, drop_watchers, needs_rewrite, rewrite_ops
+from builder.graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
 from builder.model import Model, Weight
 from builder.npz import write_npz
 from builder.precision.network import tensor_names
@@ -473,7 +475,10 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
 
     # TensorFlow's public function also makes a new function of the result: three more copies of all weights.
     data = freezing._FunctionConverterDataInEager(func=function, lower_control_flow=True, aggressive_inlining=True)
+    drop_counters(data.graph_def)
+    data._build_node_defs_list()
     graph_def, _ = freezing._replace_variables_by_constants(converter_data=data)
+    let_inline(graph_def)
     del data
     placeholders = {node.name for node in graph_def.node if node.op == "Placeholder"}
     resources = {
@@ -676,7 +681,7 @@ def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
 def _rewrite(graph_def: Any, supported: frozenset[str], where: str) -> None:
     """Rewrite what TensorFlow.js lacks; the shapes are those that TensorFlow infers."""
     drop_identities(graph_def, supported)
-    if not any(needs_rewrite(node, supported) for node in graph_def.node):
+    if not any(may_need_rewrite(node, supported) for node in graph_def.node):
         return
     graph = _import(graph_def)
 

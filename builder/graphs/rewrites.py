@@ -14,6 +14,7 @@ from builder.graphs.colours import adjust_hue, adjust_saturation, hsv_to_rgb, rg
 from builder.graphs.diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
 from builder.graphs.fake_quant import fake_quant
 from builder.graphs.formulas import number, one, reshape, select, shape_vector, spread_mask, two
+from builder.graphs.groups import grouped_convolution, is_grouped
 from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, float32, int32
 from builder.graphs.ops import identities, watchers
 from builder.graphs.outline import source_of
@@ -29,7 +30,7 @@ from builder.graphs.sequences import (
     scatter_add,
     unravel_index,
 )
-from builder.graphs.volumes import transposed_conv3d
+from builder.graphs.volumes import max_pool_volumes, pools_volumes, transposed_conv3d
 
 
 def _adjust_contrast(build: NodeBuilder) -> str:
@@ -179,6 +180,8 @@ rewrites = MappingProxyType(
         "BatchToSpace": _blocks("BatchToSpaceND"),
         "BiasAddV1": _renamed("BiasAdd"),
         "Bucketize": _bucketize,
+        "Conv2D": grouped_convolution,
+        "Conv3D": grouped_convolution,
         "Conv3DBackpropInputV2": transposed_conv3d,
         "Erfc": _erfc,
         "ExtractImagePatches": image_patches,
@@ -201,6 +204,7 @@ rewrites = MappingProxyType(
         "MatrixSetDiag": matrix_set_diag,
         "MatrixSetDiagV2": matrix_set_diag,
         "MatrixSetDiagV3": matrix_set_diag,
+        "MaxPool3D": max_pool_volumes,
         "MulNoNan": _zero_at("Mul", 1),
         "NonMaxSuppression": _non_max_suppression,
         "RGBToHSV": rgb_to_hsv,
@@ -233,8 +237,10 @@ rewrites = MappingProxyType(
     }
 )
 rewritten_ops = frozenset(rewrites)
-# Ops that TensorFlow.js has, with nodes that a backend gets wrong.
-wrong_nodes = MappingProxyType({"GatherV2": has_batches})
+# Ops that TensorFlow.js has, with nodes that it, or one of its backends, gets wrong.
+wrong_nodes = MappingProxyType(
+    {"Conv2D": is_grouped, "Conv3D": is_grouped, "GatherV2": has_batches, "MaxPool3D": pools_volumes}
+)
 float_only = frozenset(
     ("AdjustHue", "AdjustSaturation", "BatchNormWithGlobalNormalization", "Conv3DBackpropInputV2", "Erfc", "HSVToRGB",
      "L2Loss", "MulNoNan", "RGBToHSV", "Softsign", "Xdivy", "Xlog1py", "Xlogy")
@@ -277,11 +283,9 @@ def drop_identities(graph: Any, supported: frozenset[str]) -> None:
             node.attr["T"].type = kind
 
 
-def needs_rewrite(node: Any, supported: frozenset[str]) -> bool:
-    """Tell whether a node must be rewritten, and its op is one that can be."""
-    if node.op not in rewrites:
-        return False
-    return node.op not in supported or (node.op in wrong_nodes and wrong_nodes[node.op](node))
+def may_need_rewrite(node: Any, supported: frozenset[str]) -> bool:
+    """Tell whether a node's op is one that is rewritten, always or in some cases."""
+    return node.op in rewrites and (node.op not in supported or node.op in wrong_nodes)
 
 
 def rewrite_ops(graph: Any, supported: frozenset[str], shape_of: ShapeOf, where: str) -> None:
@@ -297,7 +301,9 @@ def rewrite_ops(graph: Any, supported: frozenset[str], shape_of: ShapeOf, where:
         UnsupportedOpsError: a node is not of the kind that its rewrite can do.
     """
     for node in list(graph.node):
-        if not needs_rewrite(node, supported):
+        if not may_need_rewrite(node, supported):
+            continue
+        if node.op in supported and not wrong_nodes[node.op](node, shape_of):
             continue
         build = NodeBuilder(graph, node, shape_of, where)
         kind = node.attr["T"].type

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from builder.graphs.formulas import count_up, expand, join, part, pick, reshape, shape_vector, transpose, two
-from builder.graphs.nodes import NodeBuilder, boolean, int32, int64
+from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, int32, int64
 
 
 def roll(build: NodeBuilder) -> str:
@@ -46,7 +46,7 @@ def reverse_sequence(build: NodeBuilder) -> str:
     )
 
 
-def has_batches(node: Any) -> bool:
+def has_batches(node: Any, _: ShapeOf) -> bool:
     """Tell whether a GatherV2 gathers from each batch by itself: the wasm backend then takes rows of other batches."""
     return int(node.attr["batch_dims"].i) != 0
 

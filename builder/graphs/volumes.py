@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from builder.graphs.formulas import reshape, transpose
-from builder.graphs.nodes import NodeBuilder, float32, int32
+from builder.graphs.nodes import NodeBuilder, ShapeOf, float32, int32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,40 @@ def transposed_conv3d(build: NodeBuilder) -> str:
     attributes["dilations"].list.i.extend([1] * 5)
     attributes["padding"].s, attributes["data_format"].s = b"VALID", b"NDHWC"
     return found
+
+
+def pools_volumes(node: Any, shape_of: ShapeOf) -> bool:
+    """Tell whether a MaxPool3D can be written otherwise: the wasm backend begins at 0 where all are below."""
+    shape, target = shape_of(node.input[0]), shape_of(node.name)
+    return (
+        node.attr["T"].type == float32
+        and node.attr["data_format"].s in {b"", b"NDHWC"}
+        and shape is not None
+        and target is not None
+        and None not in [*shape[1:], *target[1:]]
+    )
+
+
+def max_pool_volumes(build: NodeBuilder) -> str:
+    """The largest of each plane, and then of what lies behind one another."""
+    node = build.node
+    shape, target = (list(build.shape_of(name) or ()) for name in (node.input[0], node.name))
+    (_, deep, *size, _), (_, stride, *strides, _) = (list(node.attr[key].list.i) for key in ("ksize", "strides"))
+    planes = reshape(build, node.input[0], [-1, *(int(length or 0) for length in shape[2:])])
+    found = _max_pool(build, planes, size, strides)
+    high, wide, channels = (int(length or 0) for length in target[2:])
+    columns = reshape(build, found, [-1, int(shape[1] or 0), high * wide, channels])
+    found = _max_pool(build, columns, [deep, 1], [stride, 1])
+    return reshape(build, found, [-1, int(target[1] or 0), high, wide, channels])
+
+
+def _max_pool(build: NodeBuilder, tensor: str, size: list[int], strides: list[int]) -> str:
+    name = build.add("MaxPool", [tensor], T=float32)
+    attributes = build.graph.node[-1].attr
+    attributes["ksize"].list.i.extend([1, *size, 1])
+    attributes["strides"].list.i.extend([1, *strides, 1])
+    attributes["padding"].s, attributes["data_format"].s = build.node.attr["padding"].s, b"NHWC"
+    return name
 
 
 def _spread(length: int, target: int, size: int, stride: int, *, is_same: bool) -> NDArray[Any]:
