@@ -161,6 +161,8 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         "gather-batches": ("rewritten", lambda: tf.gather(picture(), tf.argsort(picture()[:, :2, :, 0], axis=-1), axis=1, batch_dims=1)),
         "gather-vectors": ("rewritten", lambda: tf.gather(dense(rows()), tf.argmax(dense(rows()), -1)[:, None], axis=1, batch_dims=1)),
         "gather-deep": ("rewritten", lambda: tf.gather(picture(), tf.argsort(picture()[..., 0])[..., :1], axis=2, batch_dims=2)),
+        "cumulated": ("rewritten", lambda: dense(tf.cumsum(tf.math.cumprod(rows(), -1), -2, exclusive=True))),
+        "pool-volume": ("rewritten", lambda: tf.nn.max_pool3d(volume() - 9.0, [2, 2, 3], [2, 1, 2], "SAME")),
         "mul-no-nan": ("rewritten", lambda: dense(tf.math.multiply_no_nan(rows() / 0.0, tf.nn.relu(rows_of(tf, -0.5))))),
         "diag": ("rewritten", lambda: tf.linalg.diag(dense(rows()))),
         "diag-padded": ("rewritten", lambda: tf.linalg.diag(dense(rows()), padding_value=-2.0)),

@@ -141,6 +141,7 @@ def special(library: Any) -> dict[str, list[Item]]:
         "HashedCrossing": [Item("HashedCrossing", (((1,), "text"), ((1,), "text")), lambda a, b: layers.HashedCrossing(5)((a, b)), is_sequence=False)],
         "StringLookup": [words(lambda: layers.StringLookup(vocabulary=["one", "two"]))("StringLookup")],
         "IntegerLookup": [layer("IntegerLookup", lambda: layers.IntegerLookup(vocabulary=[3, 5, 8]), (4,), "ids")],
+
         "GroupNormalization": [layer("GroupNormalization", lambda: layers.GroupNormalization(groups=2), steps)],
         "Lambda": [layer("Lambda", lambda: layers.Lambda(lambda x: x * 2), outcome="Lambda")],
         "Masking": [layer("Masking", layers.Masking, steps)],
@@ -156,6 +157,7 @@ def special(library: Any) -> dict[str, list[Item]]:
             "Pipeline": [layer("Pipeline", lambda: layers.Pipeline([layers.Rescaling(2.0), layers.RandomFlip()]), picture)],
             "MelSpectrogram": [layer("MelSpectrogram", lambda: layers.MelSpectrogram(64, 32, sampling_rate=8000, num_mel_bins=8, max_freq=3000), (400,))],
             "STFTSpectrogram": [layer("STFTSpectrogram", lambda: layers.STFTSpectrogram(frame_length=32, frame_step=16, fft_length=32), (200, 1))],
+            "Equalization": [],  # Keras itself cannot put it into a model with symbolic inputs
             "RandomPosterization": [layer("RandomPosterization", lambda: layers.RandomPosterization(4), picture)],
             "MaxNumBoundingBoxes": [],  # takes dictionaries of boxes in data pipelines, never tensors of a model
             **{name: [] for name in ("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper")},  # other frameworks' code
@@ -171,7 +173,7 @@ def by_default(library: Any, kind: Any) -> Item:
     Raises:
         LookupError: neither is enough; the tables above need an entry.
     """
-    import numpy
+    import numpy as np
 
     name = kind.__name__
     rank = next((suffix for suffix in ("1D", "2D", "3D") if suffix in name), "")
@@ -188,7 +190,7 @@ def by_default(library: Any, kind: Any) -> Item:
     for shape in shapes:
         try:
             kind(**given)(library.Input(shape))
-            kind(**given)(numpy.zeros((2, *shape), numpy.float32))
+            kind(**given)(np.zeros((2, *shape), np.float32))
         except Exception as error:  # whatever a layer says to an input that it does not take
             troubles.append(f"{shape}: {error}")
             continue

@@ -260,7 +260,7 @@ def _source(reference: str) -> str:
 
 
 def drop_counters(graph_def: Any) -> None:
-    """Remove what counts in variables of whole numbers: Keras' random layers do so at inference, where they draw nothing.
+    """Remove what counts in variables of whole numbers: Keras' random layers count at inference, but draw nothing.
 
     A variable that is assigned to cannot become a constant; floats that are assigned to are state, and stay.
     """
@@ -276,7 +276,8 @@ def let_inline(graph_def: Any) -> None:
     """Take from functions and calls that XLA must compile them, as Keras asks for convolutions in groups."""
     definitions = graph_def.library.function
     for node in [*graph_def.node, *definitions, *(node for item in definitions for node in item.node_def)]:
-        node.attr.pop("_XlaMustCompile", None)
+        if node.attr.pop("_XlaMustCompile", None) is not None:
+            node.attr.pop("_noinline", None)
 
 
 def replace_defaults(graph_def: Any, fed: set[str]) -> None:

@@ -23,7 +23,9 @@ from builder.graphs.resizing import resize_area, resize_bicubic, scale_and_trans
 from builder.graphs.segments import segment_extreme, segment_mean, segment_sum
 from builder.graphs.sequences import (
     batched_gather,
+    cumulate,
     has_batches,
+    has_rank,
     invert_permutation,
     reverse_sequence,
     roll,
@@ -183,6 +185,8 @@ rewrites = MappingProxyType(
         "Conv2D": grouped_convolution,
         "Conv3D": grouped_convolution,
         "Conv3DBackpropInputV2": transposed_conv3d,
+        "Cumprod": cumulate,
+        "Cumsum": cumulate,
         "Erfc": _erfc,
         "ExtractImagePatches": image_patches,
         "FakeQuantWithMinMaxArgs": fake_quant,
@@ -239,7 +243,14 @@ rewrites = MappingProxyType(
 rewritten_ops = frozenset(rewrites)
 # Ops that TensorFlow.js has, with nodes that it, or one of its backends, gets wrong.
 wrong_nodes = MappingProxyType(
-    {"Conv2D": is_grouped, "Conv3D": is_grouped, "GatherV2": has_batches, "MaxPool3D": pools_volumes}
+    {
+        "Cumprod": has_rank,
+        "Cumsum": has_rank,
+        "Conv2D": is_grouped,
+        "Conv3D": is_grouped,
+        "GatherV2": has_batches,
+        "MaxPool3D": pools_volumes,
+    }
 )
 float_only = frozenset(
     ("AdjustHue", "AdjustSaturation", "BatchNormWithGlobalNormalization", "Conv3DBackpropInputV2", "Erfc", "HSVToRGB",

@@ -66,6 +66,21 @@ def batched_gather(build: NodeBuilder) -> str:
     return _gather_rows(build, tensor, build.cast(node.input[1], indices_kind, int32), kind, rank)
 
 
+def has_rank(node: Any, shape_of: ShapeOf) -> bool:
+    """Tell whether a node's place among dimensions can be counted from the first one."""
+    return shape_of(node.input[0]) is not None
+
+
+def cumulate(build: NodeBuilder) -> str:
+    """The same along an axis that is not negative: TensorFlow.js puts others in the wrong place."""
+    node = build.node
+    axis, rank = build.value_of(node.input[1]), len(build.shape_of(node.input[0]) or ())
+    place = node.input[1] if axis is None else build.const(int(axis) % rank)
+    flags = {key: node.attr[key].b for key in ("exclusive", "reverse")}
+    kind = node.attr["Tidx"].type if axis is None else int32
+    return build.add(node.op, [node.input[0], place], T=node.attr["T"].type, Tidx=kind, **flags)
+
+
 def invert_permutation(build: NodeBuilder) -> str:
     """The place of each number: its column of marks times the places."""
     x = build.cast(build.node.input[0], build.node.attr["T"].type, int32)
