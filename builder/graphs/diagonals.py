@@ -43,13 +43,13 @@ def matrix_diag_part(build: NodeBuilder) -> str:
     _check_main(build, 1)
     shape = _matrix_shape(build)
     lengths = shape_vector(build, node.input[0], kind)
-    mask = _mask(build, *(pick(build, lengths, len(shape) - back) for back in (2, 1)), lengths)
+    rows, columns = (pick(build, lengths, len(shape) - back) for back in (2, 1))
+    mask = _mask(build, rows, columns, lengths)
     zeros = build.add("ZerosLike", [node.input[0]], T=kind)
     chosen = select(build, mask, node.input[0], zeros, kind)
     found = build.add("Sum", [chosen, build.const(-1)], T=kind, Tidx=int32, keep_dims=False)
     # Where matrices are higher than wide, the last rows have no number of the diagonal.
-    ends = [pick(build, lengths, len(shape) - back) for back in (2, 1)]
-    count = expand(build, two(build, "Minimum", *ends, int32), 0, int32)
+    count = expand(build, two(build, "Minimum", rows, columns, int32), 0, int32)
     size = join(build, [part(build, lengths, 0, len(shape) - 2), count], 0) if len(shape) > 2 else count
     return build.add("Slice", [found, build.const([0] * (len(shape) - 1)), size], T=kind, Index=int32)
 
@@ -61,9 +61,10 @@ def matrix_set_diag(build: NodeBuilder) -> str:
     _check_main(build, 2)
     shape = _matrix_shape(build)
     lengths = shape_vector(build, node.input[0], kind)
-    mask = _mask(build, *(pick(build, lengths, len(shape) - back) for back in (2, 1)), lengths)
-    rows, columns = shape[-2:]
-    axis = -2 if rows is not None and columns is not None and rows > columns else -1
+    rows, columns = (pick(build, lengths, len(shape) - back) for back in (2, 1))
+    mask = _mask(build, rows, columns, lengths)
+    high, wide = shape[-2:]
+    axis = -2 if high is not None and wide is not None and high > wide else -1
     diagonal = build.add("BroadcastTo", [expand(build, node.input[1], axis, kind), lengths], T=kind, Tidx=int32)
     return select(build, mask, diagonal, node.input[0], kind)
 
@@ -94,5 +95,5 @@ def _matrix_shape(build: NodeBuilder) -> list[int | None]:
 
 
 def _mask(build: NodeBuilder, rows: str, columns: str, shape: str) -> str:
-    places = expand(build, count_up(build, rows), 1, int32), expand(build, count_up(build, columns), 0, int32)
-    return spread_mask(build, two(build, "Equal", *places, int32), shape)
+    down, across = expand(build, count_up(build, rows), 1, int32), expand(build, count_up(build, columns), 0, int32)
+    return spread_mask(build, two(build, "Equal", down, across, int32), shape)

@@ -81,7 +81,7 @@ def bicubic_matrix(length: int, target: int, *, is_centred: bool, is_aligned: bo
     """Give the weights [target, length] of ResizeBicubic along one axis."""
     import numpy as np
 
-    scale, factor = _scale(length, target, is_aligned=is_aligned), np.float32(-0.5 if is_centred else -0.75)
+    scale, factor = _scale(length, target, is_aligned=is_aligned), -0.5 if is_centred else -0.75
     found = np.zeros((target, length), np.float32)
     for place in range(target):
         at = (

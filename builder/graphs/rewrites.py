@@ -108,8 +108,8 @@ def _truncated(op: str) -> Callable[[NodeBuilder], str]:
         x, y = build.node.input[:2]
         if build.node.attr["T"].type != int32:
             raise build.refuse("only int32 can be")
-        sizes = (one(build, "Abs", tensor, int32) for tensor in (x, y))
-        found = two(build, op, *sizes, int32)
+        above, below = (one(build, "Abs", tensor, int32) for tensor in (x, y))
+        found = two(build, op, above, below, int32)
         sign = one(build, "Sign", x, int32)
         if op == "FloorDiv":
             sign = two(build, "Mul", sign, one(build, "Sign", y, int32), int32)

@@ -109,7 +109,7 @@ def _join_lengths(config: Config) -> None:
 def _merge(config: Config, where: str) -> tuple[str, Config]:
     """Give the layer that does what a Merge of this mode did."""
     mode, name = config.get("mode"), config.get("name", "merge")
-    if not isinstance(mode, str) or mode not in {*_merges, "cos"} or "layers" in config:
+    if mode not in {*_merges, "cos"} or "layers" in config:
         raise SourceError(
             f"layer {name!r} merges others in a way that no later Keras has ({mode!r})",
             where=where,
@@ -124,7 +124,7 @@ def _merge(config: Config, where: str) -> tuple[str, Config]:
             "axes": [axis[0] if isinstance(axis, list) else axis for axis in axes] if isinstance(axes, list) else axes
         }
         kept["normalize"] = mode == "cos"
-    return _merges.get(mode, "Dot"), kept
+    return ("Dot" if mode == "cos" else _merges[mode]), kept
 
 
 def _batch_norm(config: Config, where: str) -> tuple[str, Config]:
