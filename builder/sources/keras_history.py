@@ -108,7 +108,7 @@ def _join_lengths(config: Config) -> None:
 
 def _merge(config: Config, where: str) -> tuple[str, Config]:
     """Give the layer that does what a Merge of this mode did."""
-    mode, name = config.get("mode"), config.get("name", "merge")
+    mode, name = str(config.get("mode")), config.get("name", "merge")
     if mode not in {*_merges, "cos"} or "layers" in config:
         raise SourceError(
             f"layer {name!r} merges others in a way that no later Keras has ({mode!r})",
