@@ -86,7 +86,8 @@ def modernise(config: Any, version: str, where: str) -> Any:
 
 
 def _from_keras_1(layer: Config, where: str) -> Config:
-    kind, config = layer["class_name"], dict(layer["config"])
+    kind: str = layer["class_name"]
+    config: Config = dict(layer["config"])
     special = _specials.get(kind)
     if special is not None:
         kind, config = special(config, where)
