@@ -97,6 +97,8 @@ def _from_keras_1(layer: Config, where: str) -> Config:
         order = config.pop("dim_ordering")
         config |= {"data_format": _orders[order]} if order in _orders else {}
     config = {names.get(key, key): value for key, value in config.items() if key not in _left_out}
+    if kind != "Embedding":  # the shape of the input tells
+        config = {key: value for key, value in config.items() if key not in {"input_dim", "input_length"}}
     return {**layer, "class_name": _classes.get(kind, kind), "config": config}
 
 
