@@ -67,16 +67,27 @@ def modernise(config: Any, version: str, where: str) -> Any:
         version: of the Keras that wrote it, as the file says.
         where: the file, for messages.
 
+    Returns:
+        Another one, or the same object if there is nothing to change.
+
     Raises:
-        SourceError: it has a layer that no later Keras has.
+        SourceError: it has a layer that no later Keras has, or is nested more deeply than any model.
     """
+    try:
+        found = _modernise(config, version, where)
+        return config if found == config else found
+    except RecursionError as error:
+        raise SourceError("its configuration is nested too deeply", where=where, hint="Save the model again") from error
+
+
+def _modernise(config: Any, version: str, where: str) -> Any:
     if isinstance(config, list):
-        return [modernise(item, version, where) for item in config]
+        return [_modernise(item, version, where) for item in config]
     if not isinstance(config, dict):
         return config
     if set(config) == {"type", "value"} and config["type"] == "ndarray":  # as Keras 2.2 wrote NumPy's numbers
         return config["value"]
-    found = {key: modernise(value, version, where) for key, value in config.items()}
+    found = {key: _modernise(value, version, where) for key, value in config.items()}
     if isinstance(found.get("class_name"), str) and isinstance(found.get("config"), dict):
         if version.startswith("1.") or version == "1":
             found = _from_keras_1(found, where)
