@@ -170,17 +170,16 @@ def _run(
 
 
 def _grown(job: _Job, answer: Verification, work: Path, node_modules: Path | None) -> Verification:
-    """Run a model that failed with larger inputs, where their lengths were only guessed; TensorFlow has done so itself."""
-    from builder.verify.inputs import is_open, larger, seeded_inputs
+    """Run a model that failed with larger inputs, where lengths were guessed; TensorFlow has done so by itself."""
+    from builder.verify.inputs import is_open, larger_cases
     from builder.verify.samples import sample_inputs
 
     built, specs = job.built, job.built.bundle.inputs
     if answer.passed or built.needs_tensorflow or built.settings.verify.inputs is not None or not is_open(specs):
         return answer
-    for number, sizes in enumerate(larger[1::2][:3]):
+    for number, (sizes, case) in enumerate(list(larger_cases(specs, built.ids_below))[1::3]):
         folder = work / f"larger-{built.bundle.name}-{number}"
         folder.mkdir()
-        case = seeded_inputs(specs, ids_below=built.ids_below, sizes=sizes)
         sample = sample_inputs(specs, built.ids_below, sizes)
         check = replace(job.check, cases=[case], extra=None, sample=sample)
         found = verify_all([check], work=folder, node_modules=node_modules)[0]
@@ -214,13 +213,13 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtim
         except ShardpressError as error:
             failures[built.bundle.name] = error
             continue
-        jobs.append(_Job(built, key, _check(built, question, answers, work, runtime)))
+        jobs.append(_Job(built, key, _check(built, answers, work, runtime)))
     if failures:
         raise BuildError(failures)
     return jobs
 
 
-def _check(built: Built, question: Question, answers: Answers, work: Path, runtime: Path | None) -> Check:
+def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> Check:
     from builder.verify.samples import sample_inputs
 
     name, settings = built.bundle.name, built.settings.verify

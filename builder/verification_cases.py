@@ -1,4 +1,4 @@
-"""What a model is verified with, and what its source answers: found out together, because the source knows the sizes."""
+"""What a model is verified with and what its source answers, found together: the source knows which sizes it takes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from builder.npz import write_npz
 if TYPE_CHECKING:
     from builder.pipeline import Built, Session
     from builder.verify.inputs import Case, Sizes
-
-most_elements = 1 << 23  # of the inputs of a larger size that is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +99,12 @@ class Question:
 
     def _grow(self, failure: ShardpressError | None) -> tuple[Sizes, ReferenceResult]:
         """Double the lengths that were guessed until the source takes them, and answers with something."""
-        from builder.verify.inputs import larger, seeded_inputs
+        from builder.verify.inputs import larger_cases
 
         built = self._built
         tried: dict[Path, Sizes] = {}
         files = []
-        for number, sizes in enumerate(larger):
-            case = seeded_inputs(self._specs, ids_below=built.ids_below, sizes=sizes)
-            if sum(array.size for array in case.values()) > most_elements:
-                break
+        for number, (sizes, case) in enumerate(larger_cases(self._specs, built.ids_below)):
             files.append(self._files(f"larger-{number}", case))
             tried[files[-1][0]] = sizes
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in self._cases[0].items())

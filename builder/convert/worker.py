@@ -158,8 +158,7 @@ def _first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest)
         ran = ran or pair
     if ran is not None:
         return ran, True
-    assert failure is not None
-    raise failure
+    raise failure or ConversionError("no inputs to run")
 
 
 def _runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:

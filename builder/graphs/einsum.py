@@ -45,7 +45,10 @@ def _matrices(patch: Patch, tensor: str, labels: str, groups: tuple[list[str], l
     moved = _transpose(patch, tensor, list(labels), batch + rows + columns)
     if len(rows) == len(columns) == 1:
         return moved
-    parts = [_lengths(patch, tensor, labels, batch), *(_product(patch, tensor, labels, side) for side in (rows, columns))]
+    parts = [
+        _lengths(patch, tensor, labels, batch),
+        *(_product(patch, tensor, labels, side) for side in (rows, columns)),
+    ]
     return _reshape(patch, moved, [part for part in parts if part])
 
 

@@ -1,6 +1,6 @@
 """Puts other ops in place of those whose kernels are wrong or missing in TensorFlow.js' wasm backend.
 
-What is wrong was found by running the kernels beside those of cpu, ``bench/kernels.mjs``; ``docs/backends.md`` lists it.
+What is wrong was found by running the kernels beside cpu's, ``bench/kernels.mjs``; ``docs/backends.md`` lists it.
 Each rewrite gives the same numbers to the bit, on all backends. They apply to graphs as TensorFlow.js has them, so to
 graph models that somebody else has converted too. A rewrite gives the tensor that stands for the node's, or None where
 the node is of a kind that is right.
@@ -13,10 +13,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from builder.graphs.einsum import einsum
-from builder.graphs.topology import Body, Node, Patch, data_inputs, flag_of, source_name, text_of, texts_of, type_of
+from builder.graphs.topology import Body, Node, Patch, data_inputs, flag_of, source_name, texts_of, type_of
 from builder.model import Model
 
 floats = frozenset({"DT_FLOAT", "DT_HALF", "DT_BFLOAT16", "DT_DOUBLE"})
@@ -30,7 +28,7 @@ def _is_whole(kind: str) -> bool:
 
 
 def _one_hot(patch: Patch) -> str | None:
-    """wasm writes whole numbers, whatever the type; no backend minds the axis. on * hot + off * cold is exact."""
+    """The kernel writes whole numbers, whatever the type; no backend minds the axis. on * hot + off * cold is exact."""
     node = patch.node
     indices, depth, on, off = data_inputs(node)[:4]
     kind, axis = type_of(node), int(node.get("attr", {}).get("axis", {}).get("i", -1))
@@ -81,7 +79,7 @@ def _to_type(patch: Patch, tensor: str, source: str, target: str) -> str:
 
 
 def _cast(patch: Patch) -> str | None:
-    """wasm takes the lowest byte of a number for its truth."""
+    """The kernel takes the lowest byte of a number for its truth."""
     source, target = type_of(patch.node, "SrcT"), type_of(patch.node, "DstT")
     if target != "DT_BOOL" or source in {"DT_BOOL", "DT_COMPLEX64"}:
         return None
@@ -133,7 +131,7 @@ def _strided_slice(patch: Patch) -> str | None:
 
 
 def _clip(patch: Patch) -> str | None:
-    """wasm takes whole numbers for floats."""
+    """The kernel takes whole numbers for floats."""
     kind = type_of(patch.node)
     if not _is_whole(kind):
         return None
@@ -158,7 +156,7 @@ def _cumulate(patch: Patch) -> str | None:
 
 
 def _nearest(patch: Patch) -> str | None:
-    """wasm gives floats, which are right but for their type."""
+    """The kernel gives floats, which are right but for their type."""
     kind = type_of(patch.node)
     if not _is_whole(kind):
         return None
@@ -166,7 +164,7 @@ def _nearest(patch: Patch) -> str | None:
 
 
 def _bincount(patch: Patch) -> str | None:
-    """cpu counts a vector where it is asked only whether a number is there."""
+    """On cpu a vector is counted where only the presence of a number is asked for."""
     node = patch.node
     if not flag_of(node, "binary_output"):
         return None
@@ -176,7 +174,7 @@ def _bincount(patch: Patch) -> str | None:
 
 
 def _fused(plain: str) -> Rewrite:
-    """wasm adds a bias that is a vector, and knows one slope a channel: all else becomes nodes of its own."""
+    """The kernels add a bias that is a vector, and know one slope a channel: all else becomes nodes of its own."""
 
     def rewrite(patch: Patch) -> str | None:
         node = patch.node
@@ -216,7 +214,7 @@ def _activation(patch: Patch, step: str, value: str, rest: list[str]) -> str:
 
 
 def _prelu(patch: Patch) -> str | None:
-    """wasm takes the slopes for one a channel, whatever their shape."""
+    """The kernel takes the slopes for one a channel, whatever their shape."""
     tensor, slopes = data_inputs(patch.node)[:2]
     return None if _per_channel(_shape(patch.body, slopes)) else _slope(patch, tensor, slopes)
 

@@ -109,4 +109,6 @@ def _close(left: Array, right: Array) -> bool:
     import numpy as np
 
     scale = float(np.nanmax(np.abs(right.astype(np.float64)), initial=0.0))
-    return bool(np.allclose(left.astype(np.float64), right.astype(np.float64), rtol=0, atol=1e-6 * scale, equal_nan=True))
+    return bool(
+        np.allclose(left.astype(np.float64), right.astype(np.float64), rtol=0, atol=1e-6 * scale, equal_nan=True)
+    )

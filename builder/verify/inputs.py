@@ -6,7 +6,7 @@ import importlib
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,22 +25,27 @@ seed = 20261101
 small_id = 4
 levels = 256
 largest_elements = 1 << 28
+most_elements = 1 << 22  # of all inputs, where larger sizes are tried
 picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 no_ids: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What unknown lengths are taken for: the first axis, those of space, all others."""
+    """What unknown lengths are taken for: the first axis, those of space, all others.
+
+    Without ``pictures``, what could be a picture without a batch is taken for a batch of sequences.
+    """
 
     batch: int = 1
     spatial: int = 64
     sequence: int = 16
+    pictures: bool = True
 
 
 usual = Sizes()
 # Where a model cannot run the usual ones, or answers with nothing.
-larger = tuple(Sizes(1, min(64 << step, 1024), 16 << step) for step in range(1, 9))
+larger = tuple(Sizes(1, 64 << min(step, 4), 16 << step, pictures) for step in range(1, 9) for pictures in (False, True))
 # To see whether a model is right with other sizes too; a source that does not take the first ones may take the others.
 others = (Sizes(2, 48, 10), Sizes(2, 64, 16), Sizes(1, 48, 10))
 
@@ -65,7 +70,17 @@ def seeded_inputs(
 
 def is_open(specs: tuple[TensorSpec, ...]) -> bool:
     """Tell whether lengths other than the batch are unknown."""
-    return any(declared_shape(spec) != declared_shape(spec, larger[0]) for spec in specs)
+    return any(declared_shape(spec) != declared_shape(spec, larger[1]) for spec in specs)
+
+
+def larger_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> Iterator[tuple[Sizes, Case]]:
+    """Make cases of larger and larger sizes, up to a bound."""
+    known: dict[tuple[tuple[int, ...], ...], Sizes] = {tuple(map(declared_shape, specs)): usual}
+    for sizes in larger:
+        known.setdefault(tuple(declared_shape(spec, sizes) for spec in specs), sizes)
+    for shapes, sizes in sorted(list(known.items())[1:], key=lambda item: sum(map(math.prod, item[0]))):
+        if sum(map(math.prod, shapes)) <= most_elements:
+            yield sizes, seeded_inputs(specs, ids_below=ids_below, sizes=sizes)
 
 
 def other_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> list[Case]:
@@ -148,7 +163,7 @@ def declared_shape(spec: TensorSpec, sizes: Sizes = usual) -> tuple[int, ...]:
     """Give an input's shape, unknown lengths as ``seeded_inputs`` takes them."""
     if spec.shape is None:
         return (sizes.batch,)
-    whole = len(spec.shape) == 3 and _is_picture(spec)
+    whole = sizes.pictures and len(spec.shape) == 3 and _is_picture(spec)
     return tuple(
         length if length is not None else sizes.spatial if whole else _guess(axis, len(spec.shape), sizes)
         for axis, length in enumerate(spec.shape)

@@ -15,6 +15,7 @@ from builder.errors import VerificationError
 harness = Path(__file__).with_name("harness.mjs")
 install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
 largest_output = 1 << 16
+silence = "Node gave no answer within"
 
 
 def answer_of(job: Path) -> Path:
@@ -59,11 +60,11 @@ def _run(node: str, jobs: Sequence[Path], timeout: float) -> str:
                 f"Node cannot be started ({error.strerror})", where=node, hint=install_hint
             ) from error
         with process:
-            silent = _wait(process, timeout)
+            silent = _wait(process.stdout, timeout) if process.stdout else False
             if silent:
                 process.kill()
         if silent:
-            return f"Node gave no answer within {timeout:g} seconds"
+            return f"{silence} {timeout:g} seconds"
         if process.returncode == 0:
             return ""
         errors.seek(max(0, errors.seek(0, 2) - largest_output))
@@ -72,12 +73,10 @@ def _run(node: str, jobs: Sequence[Path], timeout: float) -> str:
     return f"Node ended {ending}: {' | '.join(lines[-5:]) or 'it said nothing'}"
 
 
-def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
-    """Wait until a process ends, and tell whether it has been silent for too long instead."""
+def _wait(stream: IO[bytes], timeout: float) -> bool:
+    """Wait until a process closes its output, and tell whether it has been silent for too long instead."""
     steps: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    assert process.stdout is not None
-    reader = threading.Thread(target=_forward, args=(process.stdout, steps), daemon=True)
-    reader.start()
+    threading.Thread(target=_forward, args=(stream, steps), daemon=True).start()
     try:
         while steps.get(timeout=timeout):
             pass

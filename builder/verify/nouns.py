@@ -166,7 +166,7 @@ class Verification:
     """What became of one check.
 
     Attributes:
-        runtime: what ran it and met the gate, as ``tfjs 4.22.0 wasm, cpu``; None: nothing could, the model is unverified.
+        runtime: what ran it and met the gate, as ``tfjs 4.22.0 wasm, cpu``; None: nothing could, it is unverified.
         passed: TensorFlow.js ran every stage, and the last one meets the gate.
         stages: the comparisons made, in order.
         problem: why it is unverified or has not passed; empty when it passed.

@@ -101,9 +101,7 @@ def _try(check: Check, job: Path, failure: str | None) -> Trial:
     return read_trial(check, result, job.with_name("result.bin").read_bytes(), short=asked["short"])
 
 
-def _write_job(
-    check: Check, folder: Path, node_modules: Path, names: Sequence[str], *, short: bool = False
-) -> Path:
+def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[str], *, short: bool = False) -> Path:
     if check.source is None and check.references is None:
         raise VerificationError("there is nothing to compare with", where=f"model {check.model!r}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import VerificationError
 from builder.verify.doubts import doubts_of
-from builder.verify.node import failure_text
+from builder.verify.node import failure_text, silence
 from builder.verify.nouns import Check, Comparison, Gate, Verification
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Trial:
     @property
     def too_slow(self) -> bool:
         """Another backend is expected to take too long for even one case."""
-        convolves = any("Conv" in kernel or "MatMul" in kernel for kernel in self.result.get("kernels", ()))
+        convolves = any("Conv" in kernel for kernel in self.result.get("kernels", ()))
         return float(self.result.get("caseSeconds", 0.0)) * slower[convolves] > longest
 
 
@@ -110,10 +110,11 @@ def settle(check: Check, first: Trial, second: Trial | None) -> Verification:
         if second and second.problem != problem:
             problem = f"{problem}; on {second.backend}: {second.problem}"
         return _verification(check, first, problem=problem)
-    wrong = tuple((trial.backend, trial.problem) for trial in trials if trial.problem)
-    notes = ()
-    if second is None and first.too_slow and first.others:
-        notes = tuple(f"not run on {name}: it would take too long here" for name in first.others)
+    slow = first.others if second is None and first.too_slow else ()
+    if second and second.short and second.problem.startswith(silence):
+        slow = (second.backend,)
+    wrong = tuple((trial.backend, trial.problem) for trial in trials if trial.problem and trial.backend not in slow)
+    notes = tuple(f"not run on {name}: it takes too long here" for name in slow)
     return _verification(check, right[0], tuple(trial.backend for trial in right), wrong=wrong, notes=notes)
 
 
