@@ -73,8 +73,7 @@ class Question:
         from builder.verify.inputs import usual
 
         if not self._futures:
-            extra = self._others[0] if self._others else None
-            return Answers(self._cases, None, usual, extra, None)
+            return Answers(self._cases, None, usual, self._others[0] if self._others else None, None)
         sizes = usual
         try:
             results: list[ReferenceResult] = [future.result() for future in self._futures]
@@ -89,8 +88,8 @@ class Question:
         references = [_read(result.outputs) for result in results]
         cases = [_read(result.inputs) for result in results]
         besides = results[0].besides
-        extra = (_read(besides[0]), _read(besides[1])) if besides else (None, None)
-        return Answers(cases, references, sizes, *extra)
+        extra, reference = (_read(besides[0]), _read(besides[1])) if besides else (None, None)
+        return Answers(cases, references, sizes, extra, reference)
 
     def _may_grow(self) -> bool:
         from builder.verify.inputs import is_open

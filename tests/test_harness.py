@@ -60,7 +60,8 @@ def test_a_bundle_answers_as_its_source(
     result = verified(tmp_path, check(bundle, name, sources[name]))
     assert result.problem == ""
     assert result.passed
-    assert result.runtime == "tfjs 4.22.0 wasm"
+    assert result.runtime == "tfjs 4.22.0 wasm, cpu"
+    assert result.wrong == ()
     assert result.notes == ()
     base, full = result.stages
     assert (base.stage, full.stage) == ("base", "full")
@@ -148,9 +149,9 @@ def test_what_wasm_lacks_runs_on_cpu_and_is_said(tmp_path: Path) -> None:
     result = verified(tmp_path, check(built, "odd", source))
     assert result.passed, result.problem
     assert result.runtime == "tfjs 4.22.0 cpu"
-    assert len(result.notes) == 1
-    assert "not run on wasm" in result.notes[0]
-    assert "Einsum" in result.notes[0]
+    ((backend, reason),) = result.wrong
+    assert backend == "wasm"
+    assert "Einsum" in reason
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path, sources: dict[str, Path]) -> None:

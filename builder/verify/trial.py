@@ -71,13 +71,13 @@ def read_trial(check: Check, result: Mapping[str, Any], content: bytes, *, short
 
     stages: list[Comparison] = []
     problem = failure_text(result["error"]) if result["error"] is not None else ""
-    expected = answers = None
+    answers: Sequence[Tensors] | None = None
+    expected = check.references if check.source is None else _cases(result["source"], content)
+    known = (expected or ())[:1] if short else expected or ()
     try:
-        expected = check.references if check.source is None else _cases(result["source"], content)
         for stage in result["stages"] if expected is not None else ():
             answers = _cases(stage["cases"], content) or []
             wanted = dict(check.stages).get(stage["name"])
-            known = expected[:1] if short else expected
             references = known if wanted is None else [_only(case, wanted) for case in known]
             stages.append(compare(stage["name"], answers, references, check.gate.metric, check.gate.boxes))
     except VerificationError as error:
