@@ -49,7 +49,7 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[Callable[..., Any], dict[str, An
         "cumprod": (lambda x: tf.math.cumprod(x, axis=-1), {"x": x}),
         "depth-to-space": (lambda picture: tf.nn.depth_to_space(picture, 2), {"picture": picture}),
         "nearest-int": (lambda picture: tf.image.resize(picture, (5, 4), "nearest") // 2, {"picture": picture}),
-        "einsum-dense": (lambda x: tf.einsum("abc,cd->abd", x, tf.constant(random.normal(size=(4, 3)).astype("f4"))), {"x": x}),
+        "einsum-dense": (lambda x: tf.einsum("abc,cd->abd", x, tf.constant(n[0].T / 1e7, f32)), {"x": x}),
         "einsum-heads": (
             lambda x: tf.einsum("abc,cde->abde", x, tf.constant(random.normal(size=(4, 2, 5)).astype("f4"))),
             {"x": x},
@@ -66,7 +66,7 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[Callable[..., Any], dict[str, An
             lambda x: tf.nn.relu(tf.raw_ops.MatMul(a=x, b=x, transpose_b=True) + tf.constant([[1.0], [2.0], [-3.0]])),
             {"x": x[0]},
         ),
-        "bias-row": (lambda x: tf.nn.relu(tf.matmul(x, x, transpose_b=True) + [[1.0, 2.0, 3.0]]), {"x": x[0]}),
+        "bias-row": (lambda x: tf.nn.relu(tf.matmul(x, x, transpose_b=True) + tf.constant([[1.0, 2.0, 3.0]])), {"x": x[0]}),
         "loop": (_loop(tf), {"x": x}),
     }  # fmt: skip
 

@@ -165,6 +165,7 @@ class Files {
     this.stages = [];
     this.held = new Map();
     this.gates = [];
+    this.open = false; // whether no stage is kept back
     this.fetch = (input) => this.answer(String(input?.url ?? input));
   }
 
@@ -211,7 +212,7 @@ class Files {
       gate.opened = new Promise((resolve) => (gate.open = resolve));
       return gate;
     });
-    this.release(head.stages[0]);
+    this.release(this.open ? undefined : head.stages[0]);
     const counts = {};
     for (const shard of head.shards) {
       const count = (counts[shard?.stage] ??= 0);
@@ -416,7 +417,7 @@ async function runBundle(tf, job, data, output, result) {
       result.stages.push({ name, cases });
       files.release(files.stages[files.stages.indexOf(name) + 1]);
     }
-    if (job.short) files.release();
+    files.open ||= job.short;
     const model = await during("load", () => handle.load.ready);
     alive("ready");
     if (files.stages.at(-1) === "refine" && !job.short) {
