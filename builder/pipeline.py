@@ -509,6 +509,6 @@ def fingerprint(*parts: str) -> str:
     places = [root / part for part in parts] or [root]
     digest = hashlib.sha256()
     for place in places:
-        for path in sorted(place.rglob("*.py")):
+        for path in sorted((*place.rglob("*.py"), *place.rglob("*.mjs"))):
             digest.update(path.read_bytes())
     return digest.hexdigest()

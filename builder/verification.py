@@ -162,8 +162,10 @@ def _run(
             results[job.built.bundle.name] = answer
             if answer.runtime is not None and answer.passed:
                 session.cache.put_record("verified", job.key, msgspec.to_builtins(answer))
-                avoid = [backend for backend, _ in answer.wrong]
-                session.cache.put_record("sample", _sample_key(job.built), {"sample": answer.sample, "avoid": avoid})
+                if own is None:  # which has all backends, other than a bundle's own
+                    avoid = [backend for backend, _ in answer.wrong]
+                    found = {"sample": answer.sample, "avoid": avoid}
+                    session.cache.put_record("sample", _sample_key(job.built), found)
             session.progress.advance("")
         session.progress.end("")
         return results

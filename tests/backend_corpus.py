@@ -33,10 +33,6 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[Callable[..., Any], dict[str, An
         "one-hot-axis-1": (lambda ids: tf.one_hot(ids, 4, axis=1, dtype=i32), {"ids": ids}),
         "reverse-bool": (lambda x: tf.cast(tf.reverse(truth(x), [1]), f32), {"x": x}),
         "select-bool": (lambda x: tf.cast(tf.where(x > 0.5, truth(x[:, :1]), x < -1), f32), {"x": x}),
-        "select-rows": (
-            lambda x: tf.cast(tf.raw_ops.Select(condition=x[:, 0, 0] > 0, x=x > 1, y=x < 0), f32),
-            {"x": x},
-        ),
         "cast-float": (lambda x: tf.cast(tf.cast(x * 0.5, tf.bool), f32), {"x": np.trunc(x)}),
         "cast-int": (lambda n: tf.cast(tf.cast(n * 256, tf.bool), f32), {"n": np.arange(-2, 3, dtype="i4")}),
         "clip-int": (lambda n: tf.clip_by_value(n, -5, 7), {"n": n}),
@@ -66,7 +62,7 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[Callable[..., Any], dict[str, An
             lambda x: tf.nn.relu(tf.raw_ops.MatMul(a=x, b=x, transpose_b=True) + tf.constant([[1.0], [2.0], [-3.0]])),
             {"x": x[0]},
         ),
-        "bias-row": (lambda x: tf.nn.relu(tf.matmul(x, x, transpose_b=True) + tf.constant([[1.0, 2.0, 3.0]])), {"x": x[0]}),
+        "bias-row": (lambda x: tf.nn.relu(tf.add(tf.matmul(x, x, transpose_b=True), [[1.0, 2.0, 3.0]])), {"x": x[0]}),
         "loop": (_loop(tf), {"x": x}),
     }  # fmt: skip
 
