@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,14 +114,21 @@ class Patch:
         """Add a constant; whole numbers of any type are stored as int32."""
         dtype = {"DT_FLOAT": "float32", "DT_BOOL": "bool"}.get(kind, "int32")
         array = np.asarray(value, dtype=stored_types[dtype])
+        return self._weight(Weight("", array.shape, dtype, BytesData(array.tobytes())), kind)
+
+    def flat(self, weight: Weight, kind: str) -> str:
+        """Add a vector with the bytes of a weight: a Reshape would share its memory, where wasm looks for the shape."""
+        return self._weight(replace(weight, shape=(weight.size,)), kind)
+
+    def _weight(self, weight: Weight, kind: str) -> str:
         # The converter puts the function's name before those of its constants.
         start = f"{self.body.function}/" if self.body.function else ""
         name = f"{start}{self._name('Const')}"
-        shape = {"dim": [{"size": str(length)} for length in array.shape]} if array.ndim else {}
+        shape = {"dim": [{"size": str(length)} for length in weight.shape]} if weight.shape else {}
         tensor = {"dtype": kind, "tensorShape": shape}
         attributes = {"dtype": {"type": kind}, "value": {"tensor": tensor}}
         self.body.nodes[name] = {"name": name, "op": "Const", "attr": attributes}
-        self.body.weights[name] = Weight(name, array.shape, dtype, BytesData(array.tobytes()))
+        self.body.weights[name] = replace(weight, name=name)
         return f"{name}:output:0" if self.body.function else name
 
     def cast(self, tensor: str, source: str, target: str) -> str:

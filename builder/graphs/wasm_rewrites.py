@@ -186,10 +186,9 @@ def _fused(plain: str) -> Rewrite:
         slopes = _shape(patch.body, rest[1]) if "Prelu" in steps and len(rest) > 1 else (1,)
         if shape is not None and len(shape) == 1 and _per_channel(slopes):
             return None
-        flat = shape is not None and all(length == 1 for length in shape[:-1]) and _per_channel(slopes)
-        if flat and shape:
-            bias = patch.add("Reshape", [rest[0], patch.const([-1])], T=type_of(node), Tshape="DT_INT32")
-            node["input"] = [tensor, weight, bias, *rest[1:]]
+        weight_of_bias = patch.body.weight_of(rest[0])
+        if weight_of_bias is not None and _per_channel(shape) and _per_channel(slopes):
+            node["input"] = [tensor, weight, patch.flat(weight_of_bias, type_of(node)), *rest[1:]]
             return None
         kept = {"fused_ops", "num_args", "epsilon", "leakyrelu_alpha", "num_host_args", "host_args", "TArgs",
                 "user_data_types"}  # fmt: skip
