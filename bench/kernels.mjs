@@ -172,6 +172,7 @@ for (const [a, b] of [[[2, 3], [3, 4]], [[2, 2, 3], [2, 3, 4]], [[1, 2, 3], [5, 
   add("BatchMatMul", { a: make(swap(a), "float32"), b: make(swap(b), "float32") }, { transposeA: true, transposeB: true });
   for (const activation of ["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu"]) add("_FusedMatMul", { a: make(whole(a), "float32"), b: make(whole(b), "float32"), bias: make([b.at(-1)], "float32") }, { transposeA: false, transposeB: false, activation, leakyreluAlpha: 0.2 });
   add("_FusedMatMul", { a: make(whole(a), "float32"), b: make(whole(b), "float32"), bias: make([b.at(-1)], "float32"), preluActivationWeights: make([b.at(-1)], "float32") }, { transposeA: false, transposeB: false, activation: "prelu" });
+  add("_FusedMatMul", { a: make(swap(whole(a)), "float32"), b: make(swap(whole(b)), "float32"), bias: make([b.at(-1)], "float32") }, { transposeA: true, transposeB: true, activation: "linear" });
   add("_FusedMatMul", { a: make(whole(a), "float32"), b: make(whole(b), "float32"), bias: make([a.at(-2), b.at(-1)], "float32") }, { transposeA: false, transposeB: false, activation: "linear" }, "matrix bias");
   add("_FusedMatMul", { a: make(whole(a), "float32"), b: make(whole(b), "float32"), bias: make([1, b.at(-1)], "float32") }, { transposeA: false, transposeB: false, activation: "linear" }, "row bias");
 }

@@ -80,6 +80,8 @@ def test_a_bias_of_one_row_is_flattened_and_one_of_several_is_added_by_itself() 
     assert added[nodes_of(row)["dense"]["input"][2]].shape == (2,)
     table = rewrite_for_wasm(model([fused], weight("b", [[1, 2], [3, 4]], "float32")))
     assert ops_of(table) == ["AddV2", "Identity", "MatMul", "Relu"]
+    turned = {**fused, "attr": {**fused["attr"], "transpose_b": {"b": True}}}
+    assert ops_of(rewrite_for_wasm(model([turned], weight("b", [1, 2], "float32"))))[-2:] == ["MatMul", "Relu"]
     computed = rewrite_for_wasm(model([fused]))
     assert ops_of(computed) == ["AddV2", "Identity", "MatMul", "Relu"]
 

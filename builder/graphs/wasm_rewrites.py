@@ -184,10 +184,12 @@ def _fused(plain: str) -> Rewrite:
             return None
         shape = _shape(patch.body, rest[0])
         slopes = _shape(patch.body, rest[1]) if "Prelu" in steps and len(rest) > 1 else (1,)
-        if shape is not None and len(shape) == 1 and _per_channel(slopes):
+        # A bias that comes with a transposed matrix is added by rows.
+        turned = flag_of(node, "transpose_a") or flag_of(node, "transpose_b")
+        if shape is not None and len(shape) == 1 and _per_channel(slopes) and not turned:
             return None
         weight_of_bias = patch.body.weight_of(rest[0])
-        if weight_of_bias is not None and _per_channel(shape) and _per_channel(slopes):
+        if not turned and weight_of_bias is not None and _per_channel(shape) and _per_channel(slopes):
             node["input"] = [tensor, weight, patch.flat(weight_of_bias, type_of(node)), *rest[1:]]
             return None
         kept = {"fused_ops", "num_args", "epsilon", "leakyrelu_alpha", "num_host_args", "host_args", "TArgs",
