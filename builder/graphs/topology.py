@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from builder.model import BytesData, Weight
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.generic]
@@ -83,6 +82,8 @@ class Body:
         weight = self.weight_of(reference)
         if weight is None or weight.quantization or weight.dtype not in stored_types:
             return None
+        import numpy as np
+
         content = weight.data.read(0, weight.data.nbytes)
         return np.frombuffer(content, stored_types[weight.dtype]).reshape(weight.shape)
 
@@ -112,6 +113,8 @@ class Patch:
 
     def const(self, value: Any, kind: str = "DT_INT32") -> str:
         """Add a constant; whole numbers of any type are stored as int32."""
+        import numpy as np
+
         dtype = {"DT_FLOAT": "float32", "DT_BOOL": "bool"}.get(kind, "int32")
         array = np.asarray(value, dtype=stored_types[dtype])
         return self._weight(Weight("", array.shape, dtype, BytesData(array.tobytes())), kind)
