@@ -34,6 +34,7 @@ from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.convert.results import read_glue
 from builder.custom_ops import CustomOps, read_custom_ops
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
+from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
 from builder.progress import Progress
 from builder.sources.detect import detect
@@ -369,6 +370,7 @@ def _read(plan: _Plan) -> Model:
     notes = plan.artefact()
     model = read_model(plan.place, weights=plan.model.weights)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
+    model = rewrite_for_wasm(model)
     glue = read_glue(plan.place) if plan.source.kind != "tfjs" else None
     return replace(model, notes=(*model.notes, *notes), glue=glue)
 
@@ -507,6 +509,6 @@ def fingerprint(*parts: str) -> str:
     places = [root / part for part in parts] or [root]
     digest = hashlib.sha256()
     for place in places:
-        for path in sorted(place.rglob("*.py")):
+        for path in sorted((*place.rglob("*.py"), *place.rglob("*.mjs"))):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -40,7 +40,13 @@ from builder.convert.graphs import (
 )
 from builder.convert.keras_ends import ends_of
 from builder.convert.loading import keras_copy, part_folder
-from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
+from builder.convert.requests import (
+    ConvertRequest,
+    ConvertResult,
+    ReferenceRequest,
+    ReferenceResult,
+    SourceOptions,
+)
 from builder.convert.results import write_glue
 from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
@@ -124,23 +130,55 @@ def convert(request: ConvertRequest) -> ConvertResult:
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
 
 
-def reference(request: ReferenceRequest) -> None:
+def reference(request: ReferenceRequest) -> ReferenceResult:
     """Run the source as it is and write its outputs, see ``ReferenceRequest``.
 
     Raises:
         SourceError, ConversionError: as ``convert``.
     """
-    import numpy as np
-
-    with np.load(request.inputs, allow_pickle=False) as arrays:
-        inputs = dict(arrays)
     with _opened(request.source) as source:
         run = source.run
         if _may_be_cut(request.source):
             prepared = _prepare(source.freeze(), request.source)
             run = prepared.run or run
-        outputs = run(inputs)
-    write_npz(request.outputs, {name: _plain(array) for name, array in outputs.items()})
+        chosen, empty = _first_that_runs(run, request)
+        besides = next((pair for pair in request.besides if _runs(run, *pair)), None)
+    return ReferenceResult(*chosen, empty, besides)
+
+
+def _first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> tuple[tuple[Path, Path], bool]:
+    """Give the first pair of files that the model answers with something, else that it answers at all."""
+    failure: Exception | None = None
+    ran: tuple[Path, Path] | None = None
+    for pair in ((request.inputs, request.outputs), *request.instead):
+        try:
+            full = _answer(run, *pair)
+        except Exception as error:  # whatever TensorFlow and Keras raise where sizes do not fit
+            failure = failure or error
+            continue
+        if full:
+            return pair, False
+        ran = ran or pair
+    if ran is not None:
+        return ran, True
+    raise failure or ConversionError("no inputs to run")
+
+
+def _runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    try:
+        return _answer(run, inputs, outputs)
+    except Exception:  # the sizes are not the model's: that is no failure
+        return False
+
+
+def _answer(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    """Run a model and write what it answers; tells whether that is more than empty tensors."""
+    import numpy as np
+
+    with np.load(inputs, allow_pickle=False) as arrays:
+        found = {name: _plain(array) for name, array in run(dict(arrays)).items()}
+    write_npz(outputs, found)
+    return any(array.size for array in found.values())
 
 
 def versions(_: object = None) -> dict[str, str]:

@@ -33,6 +33,7 @@
  * @property {string[] | undefined} labels
  * @property {Glue | undefined} glue
  * @property {Sample | undefined} sample
+ * @property {string[] | undefined} avoid backends on which the model is wrong or never ends
  * @property {string} contract
  * @property {string} [ops] path of the module that registers its own ops
  * @property {string} model
@@ -74,8 +75,8 @@ function readHead(bytes, spec) {
     if (!words) checkCoverage(weights, shards, refine, need);
     need(!head.ops || /^[0-9a-f]{64}$/.test(head.ops), "ops");
     const ops = head.ops && `assets/${model}-ops.${head.ops.slice(0, 16)}.js`;
-    const { kind, artifacts, labels, glue, sample, contract } = head;
-    return { model, ops, kind, artifacts, labels, glue, sample, contract, stages, refine, weights, shards };
+    const { kind, artifacts, labels, glue, sample, avoid, contract } = head;
+    return { model, ops, kind, artifacts, labels, glue, sample, avoid, contract, stages, refine, weights, shards };
   } catch (error) {
     throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
   }
