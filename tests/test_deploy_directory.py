@@ -363,9 +363,9 @@ class CountingStore(DirectoryStore):
 
     asked = 0
 
-    def read(self, key: str) -> Any:
+    def read(self, key: str, *more: int) -> Any:
         self.asked += 1
-        return super().read(key)
+        return super().read(key, *more)
 
     def get(self, key: str) -> Any:
         self.asked += 1

@@ -155,7 +155,7 @@ def _failure(error: Exception, where: str, *, late: bool) -> StoreError:
     if late:
         return StoreError("is not answered in time", where=where, hint=slow_hint)
     what, hint = trouble(error, urlsplit(where).hostname or "the server") or (
-        f"cannot be fetched ({error or type(error).__name__})",
+        f"cannot be fetched ({str(error) or type(error).__name__})",
         "Check public_url",
     )
     return StoreError(what, where=where, hint=hint)

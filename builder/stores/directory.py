@@ -16,6 +16,7 @@ from filelock import FileLock
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
 from builder.stores import Found, Headers, Listed, Stat, no_headers
+from builder.stores.encoding import largest
 
 
 class DirectoryStore:
@@ -115,7 +116,7 @@ class DirectoryStore:
         """Any folder is as good as another."""
         return "directory"
 
-    def read(self, key: str) -> Found | None:
+    def read(self, key: str, most: int = largest) -> Found | None:  # noqa: ARG002
         """Give a file and its age."""
         found = self.get(key)
         if found is None:
