@@ -245,3 +245,26 @@ def _check(site: Site, file: Named, end: float) -> tuple[int, list[Problem]]:
 def _alike(one: str, other: str) -> bool:
     """Compare header values as their readers do."""
     return one.replace(" ", "").lower() == other.replace(" ", "").lower()
+
+
+def advice(checked: Checked, target: Target) -> str:
+    """Tell what to do about the problems of a check."""
+    if any(problem.denied for problem in checked.problems):
+        if not checked.release:
+            return reading_advice(target)
+        # The pointer can be read, so 403 may be a bucket's way not to say that something is missing.
+        return f"{reading_advice(target)}. Where listing is denied, 403 also stands for a missing file: try --repair"
+    hints = {problem.hint for problem in checked.problems}
+    if len(hints) == 1 and "" not in hints:
+        return hints.pop()
+    return "Deploy with --repair, correct headers and CORS, or `rollback`"
+
+
+def reading_advice(target: Target) -> str:
+    """Tell how to let visitors read a target."""
+    if target.config.type == "directory":
+        return "Let the web server serve this folder to everybody"
+    return (
+        "Let the public read it: by a bucket policy that allows everybody s3:GetObject, with Block Public Access off, "
+        "or by the CDN's own right to read the bucket (origin access control)"
+    )

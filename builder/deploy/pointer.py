@@ -122,8 +122,13 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
     found = store.read(key)
     if found is None:
         return None
-    loader, state = split_pointer(found.content, store.place + key)
-    return Pointer(loader, read_index(loader), state, found.tag, found.age, found.now, found.headers)
+    try:
+        loader, state = split_pointer(found.content, store.place + key)
+        index = read_index(loader)
+    except FormatError as error:  # what lies on a target is the store's matter, not the build's
+        hint = "Look what lies there; deploy to another prefix, or delete it and deploy"
+        raise StoreError(error.what, where=store.place + key, hint=hint) from error
+    return Pointer(loader, index, state, found.tag, found.age, found.now, found.headers)
 
 
 def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, State]:
@@ -183,7 +188,10 @@ def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | No
         return None
     if not hashlib.sha256(found[0]).hexdigest().startswith(digest):
         raise StoreError("is damaged", where=store.place + key, hint="Deploy with --repair")
-    return dict(json.loads(found[0]))
+    try:
+        return dict(json.loads(found[0]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError("is not JSON", where=store.place + key, hint="Deploy with --repair") from error
 
 
 def made_live(state: State, loader: str, now: float, stock: Mapping[str, str], *, again: bool = False) -> State:

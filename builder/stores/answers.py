@@ -77,7 +77,7 @@ def trouble(error: BaseException, host: str) -> tuple[str, str] | None:
     causes = list(_causes(error))
     for kind, what, hint in (
         (socket.gaierror, f"the name {host} cannot be resolved", "Check its spelling, and the network's name server"),
-        (ssl.SSLCertVerificationError, "", "Check the address; trust your own with SSL_CERT_FILE, for S3 AWS_CA_BUNDLE"),
+        (ssl.SSLCertVerificationError, "", "Check the address; one of your own goes into SSL_CERT_FILE, AWS_CA_BUNDLE"),
         (ssl.SSLError, f"TLS with {host} fails", "Check that the address is one of https, and its port"),
         (ConnectionRefusedError, f"{host} refuses the connection", "Check the address and that the server runs"),
         (ConnectionError, f"{host} hangs up", "Run the command again; if that does not help, look at the server"),

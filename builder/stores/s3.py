@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 
-from builder.errors import StoreConflictError, StoreError
+from builder.errors import ShardpressError, StoreConflictError, StoreError
 from builder.stores import Found, Headers, Listed, Stat, multipart, no_headers
 from builder.stores.answers import TimedResponse
 from builder.stores.encoding import decode, encode, largest
@@ -46,7 +46,7 @@ header_arguments = {
     "Content-Disposition": "ContentDisposition",
     "Content-Language": "ContentLanguage",
 }
-refusals = (ClientError, BotoCoreError)
+refusals = failures
 Answer = TypeVar("Answer")
 
 
@@ -118,6 +118,11 @@ def location_client(region: str, profile: str, service: str) -> Any:
         StoreError: the client cannot be made.
     """
     return connect(Location("", region=region, profile=profile), service)
+
+
+def cloudfront_failure(error: Exception, profile: str) -> ShardpressError:
+    """Say why CloudFront did not take a request; ``error`` is one of ``refusals``."""
+    return explain(error, Asked("", "cloudfront", action="cloudfront:CreateInvalidation", profile=profile))
 
 
 class S3Store:

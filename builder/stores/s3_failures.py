@@ -183,6 +183,7 @@ def _refused(error: aws.ClientError, code: str, status: int, facts: dict[str, An
             f"Set region = {region!r}" if region else "Set region to the bucket's own, or correct endpoint_url",
         )
     for right, what, hint in (
+        (code == "NoSuchDistribution", "the distribution does not exist", "Correct cloudfront, e.g. E2EXAMPLE"),
         (code == "NoSuchBucket", f"the bucket {asked.bucket!r} does not exist", "Create it, or correct bucket"),
         (code in credential_codes, f"the credentials are refused ({code})",
          "Check them; they come from the standard AWS chain"),
