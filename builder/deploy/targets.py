@@ -20,6 +20,7 @@ from builder.stores.directory import DirectoryStore
 from builder.units import parse_duration
 
 default_name = "public"
+attempts = 6  # of each request to S3
 loopback = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -119,6 +120,7 @@ def _s3(table: TargetConfig, where: str) -> TargetStore:
             region=table.region,
             profile=table.profile,
             no_overwrite_header=table.no_overwrite_header,
+            attempts=attempts,
         )
     )
 

@@ -260,6 +260,10 @@ class S3Store:
         while True:
             arguments = {"Bucket": self.location.bucket, "Prefix": start, **token}
             page = self._ask("", "s3:ListBucket", partial(self.client.list_objects_v2, **arguments))
+            if "IsTruncated" not in page:
+                raise StoreError(
+                    "a listing is asked for, and what comes is none", where=self.place, hint="Check endpoint_url"
+                )
             now = _server_time(page)
             for item in page.get("Contents", ()):
                 yield Listed(item["Key"][len(self.location.prefix) :], item.get("Size", 0), _age(item, now))

@@ -14,7 +14,7 @@ from builder.errors import ConfigError, ShardpressError, StoreError
 from builder.stores.answers import trouble
 
 # What botocore raises that is no BotoCoreError: answers that are not S3's, files it cannot read, addresses it refuses.
-failures = (aws.ClientError, aws.BotoCoreError, ResponseParserError, OSError, ValueError)
+failures = (aws.ClientError, aws.BotoCoreError, ResponseParserError, OSError, ValueError, RecursionError)
 precondition_codes = frozenset(
     (
         "PreconditionFailed",
@@ -80,6 +80,9 @@ def explain(error: Exception, asked: Asked) -> ShardpressError:
     host = urlsplit(getattr(error, "kwargs", {}).get("endpoint_url") or asked.endpoint_url).hostname or "the store"
     if isinstance(error, aws.ProxyConnectionError):
         what, hint = f"the proxy does not let us through to {host}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+    elif isinstance(error, RecursionError):  # botocore follows a bucket's redirects for as long as they come
+        what = f"{host} answers with redirects that lead nowhere"
+        hint = "Set region and endpoint_url to those of the bucket itself"
     elif isinstance(error, ResponseParserError):
         what, hint = f"{host} does not answer as S3 does", "Check endpoint_url: something else lies there"
     else:
