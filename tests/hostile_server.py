@@ -1,4 +1,4 @@
-"""A web server on loopback that serves a folder with the right headers, and single files as badly as a test asks for."""
+"""A web server on loopback that serves a folder with the right headers, and single files as badly as tests ask for."""
 
 from __future__ import annotations
 
@@ -90,8 +90,6 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.do_GET()
 
-    do_HEAD = do_PUT = do_POST = do_DELETE = _read_and_answer
-
     def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         if not status:
             self.wfile.write(b"220 mail.example.com ESMTP\r\n")
@@ -117,6 +115,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep quiet."""
+
+
+for verb in ("HEAD", "PUT", "POST", "DELETE"):
+    setattr(Handler, f"do_{verb}", Handler._read_and_answer)
 
 
 class Server(ThreadingHTTPServer):
