@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import time
@@ -165,3 +166,48 @@ def test_encodings_are_undone_whole_and_in_pieces() -> None:
     for encoding in ("zstd", "br, gzip", "aws-chunked", "deflate"):
         with pytest.raises(StoreError, match="comes in the Content-Encoding"):
             decode(content, encoding)
+
+
+@pytest.mark.parametrize("way", ["denied", "missing", "bare"])
+def test_nothing_to_do_is_verified_like_a_deploy(
+    folder: Path, site: Site, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    """The first deploy told it; the second has nothing to send, and visitors still get nothing."""
+    site.every = way
+    for words in (["deploy", "--repair"], ["deploy"], ["deploy"]):
+        status, document, said = run(capsys, *words, *config(folder))
+        assert (status, document["ok"]) == (4, False)
+        assert document["checked"]["problems"]
+        assert ("Let the web server serve" in said) == (way == "denied")
+        assert ("--repair" in said) == (way != "denied"), "repairing opens no door"
+    assert main(["deploy", "--no-verify", *config(folder)]) == 0
+    site.every = ""
+    status, document, _ = run(capsys, "deploy", *config(folder))
+    assert (status, document["idle"], document["checked"]["problems"]) == (0, True, [])
+    assert document["checked"]["files"] > 5
+
+
+def test_a_bucket_that_the_public_may_not_read_is_named(site: Site, folder: Path) -> None:
+    from builder.config import TargetConfig
+    from builder.deploy.bucket import _public
+    from builder.deploy.live import advice, check_live, site_of
+    from builder.deploy.targets import open_target
+
+    class Stored:
+        """A store in which everything is."""
+
+        def stat(self, key: str) -> str:
+            return key
+
+    table = TargetConfig(type="s3", bucket="models", public_url=site.url, encoding="gzip")
+    target = dataclasses.replace(open_target("prod", table, folder), store=Stored())  # type: ignore[arg-type]
+    assert _public(target).ok is True
+    site.ways["assets/" + next((folder / "dist" / "cdn" / "assets").glob("a.*.json")).name] = "denied"
+    some = advice(check_live(site_of(target)), target)
+    assert "Block Public Access" in some
+    assert "403 also stands for a missing file" in some
+    site.every = "denied"
+    finding = _public(target)
+    assert (finding.ok, finding.bars) == (False, True)
+    assert "Block Public Access" in finding.advice
+    assert "--repair" not in advice(check_live(site_of(target)), target)
