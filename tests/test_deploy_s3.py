@@ -214,7 +214,7 @@ def test_a_store_that_is_not_there_is_told(folder: Path, capfd: pytest.CaptureFi
     path = folder / "build.toml"
     path.write_text(path.read_text().replace('endpoint_url = "http', 'endpoint_url = "http://127.0.0.1:9" #'))
     assert run(folder, "deploy", "--dry-run") == 4
-    assert "does not answer" in capfd.readouterr().err
+    assert "refuses the connection" in capfd.readouterr().err
 
 
 def test_verify_finds_missing_files_and_wrong_headers(
