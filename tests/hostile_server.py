@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
             self._repeat(b"x", drip_seconds)
         elif way == "drips its body":
-            self._answer(200, b"", {"Content-Length": str(len(body))})
+            self._answer(200, b"", {"Content-Length": str(len(body) or 1000)})
             self._repeat(b"x", drip_seconds)
 
     def _read_and_answer(self) -> None:
