@@ -22,7 +22,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from builder.convert.pool import Reply, Task
+from builder.convert.exchange import Reply, Task
 from builder.convert.versions import installed_versions
 from builder.errors import ConversionError, UsageError
 from builder.parcels import Delivery, pack, unpack, work_off

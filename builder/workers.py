@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from builder.convert.pool import ConversionPool, Task
+from builder.convert.exchange import Task
+from builder.convert.pool import ConversionPool
 from builder.convert.versions import installed_versions
 from builder.errors import UsageError
 

@@ -16,6 +16,8 @@ from builder.errors import SourceError
 from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.verify.nouns import BoxRules, Gate
 
+code = (Path(__file__).parent,)  # what workers read that run these
+
 
 def slimmed(folder: Path) -> tuple[int, int]:
     """Load a SavedModel slimmed; give the number of its functions before and after."""
@@ -41,7 +43,7 @@ def _count_functions(folder: Path) -> int:
     return len(content.meta_graphs[0].graph_def.library.function)
 
 
-def covariances(folder: Path) -> Any:
+def covariances(folder: Path) -> list[list[float]]:
     """Give the covariances of the input of a graph model over the cases of ``rows.npy`` beside it."""
     import numpy as np
 
@@ -50,7 +52,8 @@ def covariances(folder: Path) -> Any:
 
     model, rows = read_model(folder / "model.json"), np.load(folder / "rows.npy")
     runner = GraphRunner(model, model.artifacts["modelTopology"]["node"], [{"x": case} for case in rows])
-    return runner.covariances(range(len(rows)), ["x"])[0]
+    found: list[list[float]] = runner.covariances(range(len(rows)), ["x"])[0].tolist()
+    return found
 
 
 def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
@@ -158,15 +161,24 @@ def speak(text: str) -> str:
     return text
 
 
-def wait_forever(started: Path) -> None:
-    started.write_text(str(os.getpid()))
+def make_pipe(pool: ConversionPool) -> str:
+    """Make a pipe in the folder of the one worker, by which ``wait_forever`` tells that it has begun."""
+    pool.submit(square, 1).result()
+    pipe = pool._all[0].folder / "out" / "started"
+    os.mkfifo(pipe)
+    return str(pipe)
+
+
+def wait_forever(pipe: str) -> None:
+    Path(pipe).write_text(str(os.getpid()))
     threading.Event().wait()
 
 
 if __name__ == "__main__":
-    with ConversionPool(1) as pool:
-        sys.stdout.write(f"{pool.submit(process, None).result()}\n")
+    with ConversionPool(1, reads=code) as pool:
+        pipe = make_pipe(pool)
+        sys.stdout.write(f"{pool._all[0].process.pid}\n{pipe}\n")
         sys.stdout.flush()
         if sys.argv[1] == "busy":
-            pool.submit(wait_forever, Path(sys.argv[2]))
+            pool.submit(wait_forever, pipe)
         signal.pause()
