@@ -175,10 +175,12 @@ def wait_forever(pipe: str) -> None:
 
 
 if __name__ == "__main__":
+    from tests import pool_tasks  # by the name that workers know it by
+
     with ConversionPool(1, reads=code) as pool:
-        pipe = make_pipe(pool)
+        pipe = pool_tasks.make_pipe(pool)
         sys.stdout.write(f"{pool._all[0].process.pid}\n{pipe}\n")
         sys.stdout.flush()
         if sys.argv[1] == "busy":
-            pool.submit(wait_forever, pipe)
+            pool.submit(pool_tasks.wait_forever, pipe)
         signal.pause()

@@ -100,6 +100,8 @@ def _rules(wall: Wall) -> list[tuple[Path, Access]]:
     reads = [*map(Path, system_files), *library_folders(), *wall.reads]
     rules = [(path, READ) for path in reads]
     rules += [(path, WRITE) for path in wall.writes]
+    if pinned := _pin(Path("/proc/self")):
+        rules.append((pinned, READ))
     rules += [(Path("/dev/null"), READ | Access.WRITE_FILE)]
     if wall.scratch is not None:
         rules.append((wall.scratch, WRITE | Access.MAKE_SYM))
@@ -107,6 +109,14 @@ def _rules(wall: Wall) -> list[tuple[Path, Access]]:
     loaders = [name for pattern in loader_patterns for name in Path("/").glob(pattern)] if wall.executes else []
     rules += [(path, READ | Access.EXECUTE) for path in (*wall.executes, *loaders)]
     return rules
+
+
+def _pin(path: Path) -> Path | None:
+    """Keep a folder of ``/proc`` open: the kernel may forget it otherwise, and with it the rule."""
+    try:
+        return Path(f"/proc/self/fd/{os.open(path, os.O_PATH | os.O_CLOEXEC)}")
+    except OSError:
+        return None
 
 
 def python_files() -> tuple[Path, ...]:
