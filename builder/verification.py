@@ -114,6 +114,7 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
                 first=settings.rows_first,
                 gate=gate_of_vectors(settings.verify.max_error, settings.verify.min_agreement),
             )
+            session.note_wall()
             answer = results[name] = verify_vectors(check, work)
         if answer.runtime is not None and answer.passed:
             session.cache.put_record("verified", key, msgspec.to_builtins(answer))
@@ -155,6 +156,7 @@ def _run(
         name = "verify in the bundle's TensorFlow.js" if own else "verify in TensorFlow.js"
         session.progress.begin("", name, len(missing))
         jobs = _jobs(session, missing, work, _lay_out(own, work) if own else None)
+        session.note_wall()
         answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)
         answers = [_grown(job, answer, work, node_modules) for job, answer in zip(jobs, answers, strict=True)]
         results = {}
@@ -205,7 +207,11 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtim
     asked: list[tuple[Built, str, Question]] = []
     for built, key in missing:
         try:
-            asked.append((built, key, Question(session, built, work / built.bundle.name)))
+            cases = _cases(session, built, work)
+            references = [
+                _reference(session, built, case, work / f"{name}-{number}") for number, case in enumerate(cases)
+            ]
+            prepared.append((built, key, cases, references if built.needs_tensorflow else []))
         except (VerificationError, ConversionError) as error:
             failures[built.bundle.name] = error
     jobs = []
@@ -221,36 +227,23 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtim
     return jobs
 
 
-def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> Check:
-    from builder.verify.samples import sample_inputs
+def _cases(session: Session, built: Built, work: Path) -> list[dict[str, Any]]:
+    from builder.verify.inputs import load_inputs, seeded_inputs
 
-    name, settings = built.bundle.name, built.settings.verify
-    folder = work / f"bundle-{name}"
-    folder.mkdir()
-    (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
-    return Check(
-        model=name,
-        loader=folder / "loader.js",
-        cases=answers.cases,
-        gate=gate_of(
-            built.settings.precision,
-            settings.max_error,
-            settings.min_agreement,
-            settings.metric,
-            msgspec.to_builtins(settings.boxes),
-        ),
-        files={file.url: file.blob.path for file in built.bundle.files},
-        source=None if built.needs_tensorflow else built.artefact,
-        references=answers.references,
-        stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
-        ops=built.bundle.ops.blob.path if built.bundle.ops else None,
-        initial=not built.settings.weights,
-        runtime=runtime,
-        sample=sample_inputs(built.bundle.inputs, built.ids_below, answers.sizes),
-        extra=answers.extra,
-        extra_reference=answers.extra_reference,
-        tolerance=close_error if settings.max_error is None else settings.max_error,
-    )
+    pattern = built.settings.verify.inputs
+    if pattern is None:
+        return [seeded_inputs(built.bundle.inputs, ids_below=built.ids_below)]
+    return load_inputs(pattern, built.bundle.inputs, session.config.folder, work, session.pool.submit)
+
+
+def _reference(session: Session, built: Built, case: dict[str, Any], stem: Path) -> tuple[Path, Future[Any]]:
+    outputs = stem.with_suffix(".out.npz")
+    if not built.needs_tensorflow:
+        return outputs, Future()
+    inputs = stem.with_suffix(".in.npz")
+    write_npz(inputs, case)
+    request = ReferenceRequest(built.source, inputs, outputs)
+    return outputs, session.pool.submit("reference", request, built.bundle.name)
 
 
 def _input_digests(session: Session, built: Built) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -175,8 +176,7 @@ def wait_forever(pipe: str) -> None:
 
 
 if __name__ == "__main__":
-    from tests import pool_tasks  # by the name that workers know it by
-
+    pool_tasks = importlib.import_module("tests.pool_tasks")  # by the name that workers know it by
     with ConversionPool(1, reads=code) as pool:
         pipe = pool_tasks.make_pipe(pool)
         sys.stdout.write(f"{pool._all[0].process.pid}\n{pipe}\n")

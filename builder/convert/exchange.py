@@ -26,7 +26,7 @@ result_types: dict[str, Any] = {
     "reference": None,
     "measure": MeasureResult,
     "versions": dict[str, str],
-    "read_inputs": tuple[Path, ...],
+    "read_inputs": None,
 }
 
 

@@ -26,12 +26,12 @@ from typing import Any, BinaryIO, Self
 
 from builder.convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
 from builder.convert.handover import Handover, collect, lay, told_as_sent
+from builder.convert.serve import light_modules
 from builder.errors import ConversionError
 from builder.sandbox.wall import Wall, clean_environment, python_files
 
 needed_packages = ("tensorflow", "tensorflowjs", "tf_keras")
 install_hint = 'Run pip install "shardpress[convert]"'
-light_tasks = frozenset({"read_inputs"})  # the others need TensorFlow
 quoted_lines, quoted_bytes = 40, 1 << 16
 patience = 5.0  # seconds for a worker to end by itself
 beginning = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from builder.convert.serve import main; main()"
@@ -111,7 +111,7 @@ class ConversionPool:
         return self._threads.submit(self._run, task, request, name)
 
     def _run(self, task: Task, request: Any, name: str) -> Any:
-        if isinstance(task, str) and task not in light_tasks:
+        if isinstance(task, str) and task not in light_modules:
             _check_installed()
         worker = self._take()
         before = _size(worker.log)

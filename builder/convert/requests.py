@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.model import TensorSpec
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -68,21 +70,18 @@ class ReferenceRequest:
     source: SourceOptions
     inputs: Path
     outputs: Path
-    instead: tuple[tuple[Path, Path], ...] = ()
-    besides: tuple[tuple[Path, Path], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceResult:
-    """Which files were written.
+class InputsRequest:
+    """Read pictures and arrays that a user has, whose decoders meet what strangers made.
 
     Attributes:
-        inputs, outputs: the pair that counts.
-        empty: the model answers it with empty tensors.
-        besides: the pair that worked besides, or None.
+        files: one case each.
+        specs: the inputs of the model.
+        out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input.
     """
 
-    inputs: Path
-    outputs: Path
-    empty: bool = False
-    besides: tuple[Path, Path] | None = None
+    files: tuple[Path, ...]
+    specs: tuple[TensorSpec, ...]
+    out: Path

@@ -17,6 +17,7 @@ from builder.errors import ConversionError, ShardpressError
 from builder.sandbox.wall import raise_wall
 
 worker_module = "builder.convert.worker"
+light_modules = {"read_inputs": "builder.verify.inputs"}  # of tasks that do not need TensorFlow
 longest_sentence = 300
 
 
@@ -66,8 +67,9 @@ def _answer(content: bytes) -> Reply:
 def answer(task: Task, request: Any) -> Reply:
     """Run a task in this process, and put its failure into words."""
     try:
-        function = getattr(importlib.import_module(worker_module), task) if isinstance(task, str) else task
-        return Reply(function(request))
+        if isinstance(task, str):
+            task = getattr(importlib.import_module(light_modules.get(task, worker_module)), task)
+        return Reply(task(request))
     except ShardpressError as error:
         return Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
     except MemoryError:

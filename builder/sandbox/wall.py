@@ -11,7 +11,7 @@ import re
 import site
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ package = Path(__file__).resolve().parents[1]
 system_files = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/libexec", "/nix/store"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/alternatives"),
+    "/etc/ssl/openssl.cnf",
     *("/usr/share/zoneinfo", "/usr/share/locale"),
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/version", "/proc/filesystems", "/proc/sys/vm"),
     *("/sys/devices/system/cpu", "/sys/devices/system/node"),
@@ -64,36 +65,44 @@ def raise_wall(wall: Wall) -> tuple[str, ...]:
     Returns:
         What the system cannot enforce, a sentence each: () when the wall stands.
     """
-    missing = []
-    if problem := _landlock(wall):
-        missing.append(f"files outside its folder are open to it: {problem}")
-    if problem := _seccomp(wall):
-        missing.append(f"the network and other processes are open to it: {problem}")
-    return tuple(missing)
 
-
-def _landlock(wall: Wall) -> str:
-    try:
-        if not landlock.version():
-            return _reason("Landlock (Linux 5.13 or later)")
+    def confine_files() -> None:
         landlock.apply(_rules(wall))
+
+    def confine_calls() -> None:
+        seccomp.apply(may_execute=bool(wall.executes))
+
+    return _missing(confine_files, confine_calls)
+
+
+def missing() -> tuple[str, ...]:
+    """Tell what a wall would lack on this system, a sentence each."""
+    return _missing(lambda: None, lambda: None)
+
+
+def _missing(confine_files: Callable[[], None], confine_calls: Callable[[], None]) -> tuple[str, ...]:
+    found = []
+    forbidden = "the system forbids {} ({}), as some containers do"
+    try:
+        if landlock.version():
+            confine_files()
+        else:
+            found.append(f"files outside their folder are open to them, as {_reason('Landlock (Linux 5.13 or later)')}")
     except OSError as error:
-        return f"the system forbids the use of Landlock ({error.strerror}), as some containers do"
-    return ""
-
-
-def _seccomp(wall: Wall) -> str:
+        found.append(f"files outside their folder are open to them: {forbidden.format('Landlock', error.strerror)}")
+    calls = "the network and other processes are open to them"
     try:
         if problem := seccomp.missing():
-            return problem
-        seccomp.apply(may_execute=bool(wall.executes))
+            found.append(f"{calls}: {problem}")
+        else:
+            confine_calls()
     except OSError as error:
-        return f"the system forbids filters of system calls ({error.strerror}), as some containers do"
-    return ""
+        found.append(f"{calls}: {forbidden.format('filters of system calls', error.strerror)}")
+    return tuple(found)
 
 
 def _reason(needed: str) -> str:
-    return f"{'the kernel' if sys.platform == 'linux' else 'this system'} lacks {needed}"
+    return f"{'this kernel' if sys.platform == 'linux' else 'this system'} lacks {needed}"
 
 
 def _rules(wall: Wall) -> list[tuple[Path, Access]]:

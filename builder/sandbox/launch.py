@@ -1,0 +1,93 @@
+"""Starts a program behind the wall: this file is run by a Python of its own, which becomes that program.
+
+python launch.py '{"program": …, "arguments": […], "reads": […], "writes": […]}'
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+if __name__ == "__main__":  # without the packages of this interpreter
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from builder.sandbox.wall import Wall, clean_environment, raise_wall
+
+elf = b"\x7fELF"
+memory_options = re.compile(r"--(?:max-[a-z-]+-size|stack-size)=\d+")
+
+
+def run_behind_wall(
+    program: str, arguments: Sequence[str], reads: Iterable[Path], writes: Sequence[Path], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that reads and writes nothing but what is named, and give what it said.
+
+    Args:
+        program: its file; Node, or a script that stands for it.
+        arguments: its arguments.
+        reads: files and folders it reads, beside itself and the system's libraries.
+        writes: folders it writes to, at least one.
+        timeout: seconds it may take.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer, and was killed.
+        OSError: it cannot be started.
+    """
+    command = [program, *arguments]
+    if sys.platform == "linux":
+        order = {
+            "program": real_program(program),
+            "arguments": list(arguments),
+            "reads": [str(path.resolve()) for path in reads],
+            "writes": [str(path.resolve()) for path in writes],
+        }
+        command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).resolve()), json.dumps(order)]
+    environment = clean_environment(os.environ, writes[0])
+    environment["NODE_OPTIONS"] = " ".join(memory_options.findall(os.environ.get("NODE_OPTIONS", "")))
+    return subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+        start_new_session=True,
+    )
+
+
+def real_program(found: str) -> str:
+    """Give the program itself where a script of a version manager stands for Node: behind the wall no script runs.
+
+    Args:
+        found: the file found on PATH.
+    """
+    path = Path(found).resolve()
+    try:
+        with path.open("rb") as file:
+            if file.read(4) == elf:
+                return str(path)
+        done = subprocess.run([found, "-p", "process.execPath"], capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return found
+    return shutil.which(done.stdout.strip()) or found
+
+
+def _become(order: Mapping[str, str | list[str]]) -> None:
+    program, writes = str(order["program"]), [Path(path) for path in order["writes"]]
+    file = Path(program)
+    beside = file.parent.with_name("lib") if file.parent.name == "bin" else file.parent  # Node may bring libraries
+    reads = (*(Path(path) for path in order["reads"]), beside)
+    raise_wall(Wall(reads, tuple(writes), executes=(file,)))
+    os.execv(program, [program, *order["arguments"]])  # noqa: S606
+
+
+if __name__ == "__main__":
+    _become(json.loads(sys.argv[1]))
