@@ -131,6 +131,10 @@ def square(number: int) -> int:
     return number * number
 
 
+def read_text(path: Path) -> str:
+    return path.read_text()
+
+
 def process(_: object) -> int:
     return os.getpid()
 

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgspec
 
@@ -52,12 +52,12 @@ class _Answer(msgspec.Struct):
     notes: tuple[str, ...]
 
 
-def send_request(stream: BinaryIO, item: Any) -> None:
+def send_request(stream: IO[bytes], item: Any) -> None:
     """Send anything to a worker."""
     _send(stream, pickle.dumps(item))
 
 
-def receive_request(stream: BinaryIO) -> bytes:
+def receive_request(stream: IO[bytes]) -> bytes:
     """Give what the main process sent, for ``open_request``.
 
     Raises:
@@ -71,7 +71,7 @@ def open_request(content: bytes) -> Any:
     return pickle.loads(content)  # noqa: S301
 
 
-def send_reply(stream: BinaryIO, reply: Reply) -> None:
+def send_reply(stream: IO[bytes], reply: Reply) -> None:
     """Answer a request, in a worker.
 
     Raises:
@@ -83,7 +83,7 @@ def send_reply(stream: BinaryIO, reply: Reply) -> None:
     _send(stream, msgspec.msgpack.encode(_Answer(msgspec.Raw(result), told, reply.notes)))
 
 
-def receive_reply(stream: BinaryIO, kind: Any) -> Reply:
+def receive_reply(stream: IO[bytes], kind: Any) -> Reply:
     """Give a worker's answer.
 
     Args:
@@ -136,19 +136,19 @@ def _decode(kind: type, item: Any) -> Any:
     raise TypeError(f"{kind.__name__} cannot come from a worker")
 
 
-def _send(stream: BinaryIO, content: bytes) -> None:
+def _send(stream: IO[bytes], content: bytes) -> None:
     stream.write(len(content).to_bytes(8, "little") + content)
     stream.flush()
 
 
-def _receive(stream: BinaryIO, most: int | None = None) -> bytes:
+def _receive(stream: IO[bytes], most: int | None = None) -> bytes:
     length = int.from_bytes(_exactly(stream, 8), "little")
     if most is not None and length > most:
         raise ConversionError("the process that ran it answered without end", hint="Do not trust this model")
     return _exactly(stream, length)
 
 
-def _exactly(stream: BinaryIO, length: int) -> bytes:
+def _exactly(stream: IO[bytes], length: int) -> bytes:
     content = stream.read(length)
     if len(content) < length:
         raise EOFError

@@ -22,7 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import IO, Any, Self
 
 from builder.convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
 from builder.convert.handover import Handover, collect, lay, told_as_sent
@@ -42,8 +42,8 @@ class _Worker:
     """A process and its folder: ``in`` holds what it reads, ``out`` what it writes, ``tmp`` what it does for itself."""
 
     process: subprocess.Popen[bytes]
-    requests: BinaryIO
-    replies: BinaryIO
+    requests: IO[bytes]
+    replies: IO[bytes]
     folder: Path
     log: Path
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from builder.convert.exchange import Reply, Task, open_request, receive_request, send_reply
 from builder.errors import ConversionError, ShardpressError
@@ -25,7 +25,7 @@ def main() -> None:
     """Serve: requests come through the standard input, answers go through what was the standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What C++ and Python print goes to the log that is the standard error; the streams are for nobody else.
-    requests, replies = (os.fdopen(os.dup(number), mode) for number, mode in ((0, "rb"), (1, "wb")))
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
@@ -41,7 +41,7 @@ def main() -> None:
             _send(replies, reply)
 
 
-def _read(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
+def _read(requests: IO[bytes], waiting: queue.SimpleQueue[bytes]) -> None:
     """Take requests, and end the process with the one that sends them, whatever it is doing."""
     with contextlib.suppress(EOFError, OSError):
         while True:
@@ -49,7 +49,7 @@ def _read(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
     os._exit(0)
 
 
-def _send(replies: BinaryIO, reply: Reply) -> None:
+def _send(replies: IO[bytes], reply: Reply) -> None:
     try:
         send_reply(replies, reply)
     except TypeError as error:
@@ -67,9 +67,8 @@ def _answer(content: bytes) -> Reply:
 def answer(task: Task, request: Any) -> Reply:
     """Run a task in this process, and put its failure into words."""
     try:
-        if isinstance(task, str):
-            task = getattr(importlib.import_module(light_modules.get(task, worker_module)), task)
-        return Reply(task(request))
+        function = _function(task) if isinstance(task, str) else task
+        return Reply(function(request))
     except ShardpressError as error:
         return Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
     except MemoryError:
@@ -79,6 +78,10 @@ def answer(task: Task, request: Any) -> Reply:
             f"TensorFlow cannot convert it: {first_sentence(error)}", hint="Run with -vv for TensorFlow's own words"
         )
         return Reply(failure=failure, notes=(traceback.format_exc(),))
+
+
+def _function(name: str) -> Any:
+    return getattr(importlib.import_module(light_modules.get(name, worker_module)), name)
 
 
 def first_sentence(error: BaseException) -> str:

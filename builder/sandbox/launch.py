@@ -20,7 +20,7 @@ if __name__ == "__main__":  # without the packages of this interpreter
 from builder.sandbox.wall import Wall, clean_environment, raise_wall
 
 elf = b"\x7fELF"
-memory_options = re.compile(r"--(?:max-[a-z-]+-size|stack-size)=\d+")
+harmless_options = re.compile(r"--(no-[a-z-]+|(max-[a-z-]+-size|stack-size)=\d+)")  # of Node: no files, no ports
 
 
 def run_behind_wall(
@@ -49,7 +49,8 @@ def run_behind_wall(
         }
         command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).resolve()), json.dumps(order)]
     environment = clean_environment(os.environ, writes[0])
-    environment["NODE_OPTIONS"] = " ".join(memory_options.findall(os.environ.get("NODE_OPTIONS", "")))
+    options = os.environ.get("NODE_OPTIONS", "").split()
+    environment["NODE_OPTIONS"] = " ".join(option for option in options if harmless_options.fullmatch(option))
     return subprocess.run(
         command,
         env=environment,
