@@ -54,16 +54,16 @@ def forbidden(outside: Path, other: int, port: int) -> dict[str, Callable[[], An
         "read": secret.read_bytes,
         "read by a link of its own": lambda: through_link(secret),
         "read by a hard link": lambda: os.link(secret, Path.cwd() / "hard"),
-        "list": lambda: os.listdir(outside),
-        "list the root": lambda: os.listdir("/"),
+        "list": lambda: list(outside.iterdir()),
+        "list the root": lambda: list(Path("/").iterdir()),
         "read /etc/passwd": Path("/etc/passwd").read_bytes,
         "read by /proc/self/root": Path(f"/proc/self/root{secret}").read_bytes,
         "write": lambda: victim.write_bytes(b"x"),
-        "append": lambda: victim.open("ab"),
+        "append": lambda: os.close(os.open(victim, os.O_WRONLY | os.O_APPEND)),
         "truncate": lambda: os.truncate(victim, 0),
         "truncate on reading": lambda: os.open(sys.executable, os.O_RDONLY | os.O_TRUNC),
         "create": lambda: (outside / "new").write_bytes(b"x"),
-        "folder": lambda: (outside / "folder").mkdir(),
+        "folder": (outside / "folder").mkdir,
         "remove": victim.unlink,
         "rename": lambda: victim.rename(outside / "renamed"),
         "move away": lambda: victim.rename(Path.cwd() / "moved"),
@@ -78,7 +78,7 @@ def forbidden(outside: Path, other: int, port: int) -> dict[str, Callable[[], An
         "link among results": lambda: (Path.cwd().parent / "out" / "link").symlink_to(secret),
         "write among sources": lambda: (Path.cwd().parent / "in" / "x").write_bytes(b"x"),
         "environment of another": Path(f"/proc/{other}/environ").read_bytes,
-        "memory of another": lambda: Path(f"/proc/{other}/mem").open("rb"),
+        "memory of another": lambda: os.open(f"/proc/{other}/mem", os.O_RDONLY),
         "command of another": Path(f"/proc/{other}/cmdline").read_bytes,
         "signal": lambda: os.kill(other, signal.SIGTERM),
         "signal its group": lambda: os.killpg(os.getpgid(other), signal.SIGTERM),
@@ -94,7 +94,7 @@ def forbidden(outside: Path, other: int, port: int) -> dict[str, Callable[[], An
     }
     kinds = {"TCP": (2, 1), "UDP": (2, 2), "raw": (2, 3), "TCP 6": (10, 1), "UDP 6": (10, 2), "packet": (17, 3),
              "netlink": (16, 3), "unix": (1, 1), "crypto": (38, 5), "vsock": (40, 1)}  # fmt: skip
-    acts |= {f"{name} socket": lambda kind=kind: socket.socket(*kind) for name, kind in kinds.items()}
+    acts |= {f"{name} socket": lambda kind=kind: socket.socket(*kind).close() for name, kind in kinds.items()}
     acts["inet pair"] = lambda: socket.socketpair(socket.AF_INET, socket.SOCK_STREAM)
     return acts | {name: lambda number=number: call(number, 0, 0, 0, 0, 0) for name, number in numbers.items()}
 
