@@ -129,6 +129,7 @@ class ConversionPool:
             self._end(worker)
             raise
         self._keep_log(worker, before)
+        quoted = _quote(worker.log, before) if reply.failure is not None else ()
         self._put_back(worker, request)
         if reply.failure is not None:
             for note in (*reply.notes, *quoted):
@@ -143,7 +144,7 @@ class ConversionPool:
 
     def _put_back(self, worker: _Worker, request: Any) -> None:
         """Clear a worker's folder for the next request; one that ran code of a trusted model serves nobody else."""
-        if getattr(getattr(request, "source", None), "trust", False):
+        if runs_trusted_code(request):
             self._end(worker)
             return
         folders = [worker.folder / name for name in ("in", "out")]
@@ -250,6 +251,11 @@ def _wait(worker: _Worker) -> int:
     except subprocess.TimeoutExpired:
         worker.process.kill()
         return worker.process.wait()
+
+
+def runs_trusted_code(request: Any) -> bool:
+    """Tell whether a request's model may hold code, because its ``trust`` is set."""
+    return bool(getattr(getattr(request, "source", request), "trust", False))
 
 
 def _check_installed() -> None:
