@@ -134,7 +134,9 @@ def _trusted(here: Path, secret: str, victim: str, library: str, port: int) -> d
                 flags.append(1.0)
             except Exception:
                 flags.append(0.0)
-        return x + keras.backend.constant([flags])
+        import tensorflow as tf
+
+        return x + tf.constant([flags])
 
     net = keras.Sequential([keras.layers.Input((1,), name="x"), keras.layers.Lambda(act)])
     path = here / "lambda.h5"
