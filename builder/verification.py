@@ -207,11 +207,7 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtim
     asked: list[tuple[Built, str, Question]] = []
     for built, key in missing:
         try:
-            cases = _cases(session, built, work)
-            references = [
-                _reference(session, built, case, work / f"{name}-{number}") for number, case in enumerate(cases)
-            ]
-            prepared.append((built, key, cases, references if built.needs_tensorflow else []))
+            asked.append((built, key, Question(session, built, work / built.bundle.name)))
         except (VerificationError, ConversionError) as error:
             failures[built.bundle.name] = error
     jobs = []
@@ -227,23 +223,36 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtim
     return jobs
 
 
-def _cases(session: Session, built: Built, work: Path) -> list[dict[str, Any]]:
-    from builder.verify.inputs import load_inputs, seeded_inputs
+def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> Check:
+    from builder.verify.samples import sample_inputs
 
-    pattern = built.settings.verify.inputs
-    if pattern is None:
-        return [seeded_inputs(built.bundle.inputs, ids_below=built.ids_below)]
-    return load_inputs(pattern, built.bundle.inputs, session.config.folder, work, session.pool.submit)
-
-
-def _reference(session: Session, built: Built, case: dict[str, Any], stem: Path) -> tuple[Path, Future[Any]]:
-    outputs = stem.with_suffix(".out.npz")
-    if not built.needs_tensorflow:
-        return outputs, Future()
-    inputs = stem.with_suffix(".in.npz")
-    write_npz(inputs, case)
-    request = ReferenceRequest(built.source, inputs, outputs)
-    return outputs, session.pool.submit("reference", request, built.bundle.name)
+    name, settings = built.bundle.name, built.settings.verify
+    folder = work / f"bundle-{name}"
+    folder.mkdir()
+    (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
+    return Check(
+        model=name,
+        loader=folder / "loader.js",
+        cases=answers.cases,
+        gate=gate_of(
+            built.settings.precision,
+            settings.max_error,
+            settings.min_agreement,
+            settings.metric,
+            msgspec.to_builtins(settings.boxes),
+        ),
+        files={file.url: file.blob.path for file in built.bundle.files},
+        source=None if built.needs_tensorflow else built.artefact,
+        references=answers.references,
+        stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
+        ops=built.bundle.ops.blob.path if built.bundle.ops else None,
+        initial=not built.settings.weights,
+        runtime=runtime,
+        sample=sample_inputs(built.bundle.inputs, built.ids_below, answers.sizes),
+        extra=answers.extra,
+        extra_reference=answers.extra_reference,
+        tolerance=close_error if settings.max_error is None else settings.max_error,
+    )
 
 
 def _input_digests(session: Session, built: Built) -> list[list[str]]:

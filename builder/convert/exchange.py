@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import msgspec
 
-from builder.convert.requests import ConvertResult
+from builder.convert.requests import ConvertResult, ReferenceResult
 from builder.errors import ConversionError, ShardpressError
 from builder.precision.nouns import MeasureResult
 
@@ -23,7 +23,7 @@ Task = str | Callable[[Any], Any]
 largest_answer = 1 << 28
 result_types: dict[str, Any] = {
     "convert": ConvertResult,
-    "reference": None,
+    "reference": ReferenceResult,
     "measure": MeasureResult,
     "versions": dict[str, str],
     "read_inputs": None,

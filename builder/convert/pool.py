@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from builder.convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
-from builder.convert.handover import Handover, collect, lay, told_as_sent
+from builder.convert.handover import Handover, collect, lay, paths_of, told_as_sent
 from builder.convert.serve import light_modules
 from builder.errors import ConversionError
 from builder.sandbox.wall import Wall, clean_environment, python_files
@@ -140,6 +140,9 @@ class ConversionPool:
     def _ask(self, worker: _Worker, task: Task, handover: Handover) -> Reply:
         send_request(worker.requests, (task, handover.request))
         reply = receive_reply(worker.replies, type_of_result(task))
+        for path in paths_of(reply.result):
+            if ".." in path.parts or not any(path.is_relative_to(place) for place in handover.places.values()):
+                raise ConversionError("the process that ran it named a file of others", hint="Do not trust this model")
         return Reply(*told_as_sent(reply.result, reply.failure, reply.notes, handover.places))
 
     def _put_back(self, worker: _Worker, request: Any) -> None:

@@ -70,6 +70,24 @@ class ReferenceRequest:
     source: SourceOptions
     inputs: Path
     outputs: Path
+    instead: tuple[tuple[Path, Path], ...] = ()
+    besides: tuple[tuple[Path, Path], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceResult:
+    """Which files were written.
+
+    Attributes:
+        inputs, outputs: the pair that counts.
+        empty: the model answers it with empty tensors.
+        besides: the pair that worked besides, or None.
+    """
+
+    inputs: Path
+    outputs: Path
+    empty: bool = False
+    besides: tuple[Path, Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@
 // cannot be loaded or run is a result; only a fault of this file makes the process fail. A line on stdout says that
 // something goes on, at each step: who started this process ends it when it has been silent for too long.
 
+import { writeSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";

@@ -7,7 +7,8 @@ import math
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -112,8 +113,8 @@ def load_inputs(
 
     Args:
         pattern: of the files' names.
-        base_dir: where the pattern starts.
         specs: of the model's inputs.
+        base_dir: where the pattern starts.
         work: a folder in which one is made for what the worker read; the caller removes it.
         submit: has a task run in a worker.
 
