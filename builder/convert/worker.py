@@ -467,7 +467,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
 
 
 def _keras_error(error: Exception, where: str) -> SourceError:
-    from builder.convert.pool import first_sentence
+    from builder.convert.serve import first_sentence
 
     text = str(error)
     if unknown := re.search(
