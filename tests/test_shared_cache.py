@@ -183,7 +183,7 @@ def test_a_store_that_refuses_all_is_told_once_and_not_asked_again(tmp_path: Pat
     assert runner.cache.record("built", "key") == {"a": 1}
     runner.end()
     assert set(runner.shared.warnings) == {
-        f"the shared cache {tmp_path / 'bucket'} is not used: access is denied (403). Check credentials"
+        f"the shared cache {tmp_path}/bucket/ is not used: access is denied (403). Check credentials"
     }
     assert list(store.list()) == []
 
