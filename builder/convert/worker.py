@@ -35,8 +35,8 @@ from builder.convert.graphs import (
     replace_defaults,
     take_large_constants,
     trim,
-    unique,
 )
+from builder.convert.keras_ends import ends_of
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.convert.results import write_glue
 from builder.convert.slimming import slim
@@ -433,30 +433,25 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:
         raise _keras_error(error, where) from error
-    if not getattr(model, "inputs", None):
+    ends = ends_of(model, tf.nest if is_keras2 else keras.tree)
+    if ends is None:
         raise SourceError(
             "does not say what its inputs look like",
             where=where,
             hint="Call the model once before saving it, or give its first layer an input shape",
         )
-    inputs = unique([tensor.name for tensor in model.inputs])
-    outputs = unique(_output_names(model))
-    for name, tensor in zip(inputs, model.inputs, strict=True):
+    inputs, outputs = list(ends.inputs), ends.outputs
+    for name, tensor in ends.inputs.items():
         if getattr(tensor, "sparse", False) or "Ragged" in str(getattr(tensor, "type_spec", "")):
             raise SourceError(
                 f"input {name!r} is sparse or ragged, which TensorFlow.js lacks", where=where, hint="Make it dense"
             )
     kept = _kept(outputs, options)
-    tree = tf.nest if is_keras2 else keras.tree
-    specs = [
-        tf.TensorSpec(tensor.shape, tensor.dtype, name=node_name(name))
-        for name, tensor in zip(inputs, model.inputs, strict=True)
-    ]
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=node_name(name)) for name, tensor in ends.inputs.items()]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
     def infer(*tensors: Any) -> list[Any]:
-        structure = tree.pack_sequence_as(getattr(model, "_inputs_struct", model.input), list(tensors))
-        return list(tree.flatten(model(structure, training=False)))
+        return list(ends.tree.flatten(model(ends.packed(tensors), training=False)))
 
     function = infer.get_concrete_function()
 
@@ -470,13 +465,6 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
 
     note = "The optimiser's state in the source is left out: pages only need the model"
     return _Source(freeze, run, (note,) if has_optimizer else ())
-
-
-def _output_names(model: Any) -> list[str]:
-    names = getattr(model, "output_names", None)
-    if names and len(names) == len(model.outputs):
-        return list(names)
-    return [tensor._keras_history.operation.name for tensor in model.outputs]
 
 
 def _keras_error(error: Exception, where: str) -> SourceError:
@@ -777,6 +765,7 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     graph_def = stock.optimize_graph(graph, signature, skip_op_check=True, strip_debug_ops=True)
     put_back_constants(graph_def, taken)
     drop_control_edges(graph_def)
+    trim(graph_def, wanted, fed)  # what only such edges held, weights among it, would be shipped
     merge_constants(graph_def)
     prune_functions(graph_def)
     graphs = [graph_def, initializer] if initializer else [graph_def]
@@ -825,7 +814,8 @@ def _narrow(array: Any) -> Any:
     import numpy as np
 
     if array.dtype.kind in "iu" and array.dtype != np.int32:
-        return np.clip(array, *int32_limits).astype(np.int32) if array.dtype.itemsize > 2 else array.astype(np.int32)
+        # Of an array without dimensions NumPy makes a scalar, which the stock writer refuses.
+        return np.asarray(np.clip(array, *int32_limits) if array.dtype.itemsize > 2 else array).astype(np.int32)
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
@@ -888,12 +878,12 @@ def layers_as_graph(model: Model) -> Model:
         named = _assign(net, {weight.name: weight for weight in model.weights})
     except (ValueError, TypeError, KeyError) as error:
         raise _keras_error(error, where) from error
+    ends = ends_of(net, tf.nest)
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in net.inputs]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
     def infer(*tensors: Any) -> list[Any]:
-        structure = tf.nest.pack_sequence_as(getattr(net, "_inputs_struct", net.input), list(tensors))
-        return list(tf.nest.flatten(net(structure, training=False)))
+        return list(tf.nest.flatten(net(ends.packed(tensors), training=False)))
 
     function = infer.get_concrete_function()
     inputs, outputs = ([spec.name for spec in side] for side in (model.inputs, model.outputs))
