@@ -31,7 +31,7 @@ from builder.calibration import Measured, input_digests, measure_precision, need
 from builder.compress import Compressor
 from builder.config import Config, ModelConfig
 from builder.convert.requests import ConvertRequest, SourceOptions
-from builder.convert.results import read_glue
+from builder.convert.results import read_glue, read_vocabulary
 from builder.custom_ops import CustomOps, read_custom_ops
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
 from builder.model import Model
@@ -369,8 +369,10 @@ def _read(plan: _Plan) -> Model:
     notes = plan.artefact()
     model = read_model(plan.place, weights=plan.model.weights)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
-    glue = read_glue(plan.place) if plan.source.kind != "tfjs" else None
-    return replace(model, notes=(*model.notes, *notes), glue=glue)
+    notes = (*model.notes, *notes)
+    if plan.source.kind == "tfjs":
+        return replace(model, notes=notes)
+    return replace(model, notes=notes, glue=read_glue(plan.place), vocabulary=read_vocabulary(plan.place))
 
 
 def _compat(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[File, ...]:

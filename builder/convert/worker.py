@@ -38,8 +38,9 @@ from builder.convert.graphs import (
 )
 from builder.convert.keras_ends import ends_of
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
-from builder.convert.results import write_glue
+from builder.convert.results import write_glue, write_vocabulary
 from builder.convert.slimming import slim
+from builder.convert.tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
 from builder.errors import ConversionError, SourceError, UnsafeModelError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
@@ -48,6 +49,7 @@ from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
 from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
+from builder.graphs.text import finds
 from builder.model import Model, Weight
 from builder.npz import write_npz
 from builder.precision.network import tensor_names
@@ -70,8 +72,9 @@ class _Frozen:
         graph_def: TensorFlow's GraphDef.
         inputs, outputs: by signature name, the tensor's name, dtype and shape as a TensorFlow tensor.
         resources: captured tables, by the name of their tensor.
-        initializer: what fills the tables, or None.
+        initializer: what fills tables of TensorFlow 1, or None.
         handles: the tables themselves, by the name of their tensor.
+        export: gives what is in the table of a lookup, or None where tables have handles.
     """
 
     graph_def: Any
@@ -80,6 +83,7 @@ class _Frozen:
     resources: dict[str, Any]
     initializer: Any = None
     handles: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    export: Export | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,15 @@ class _Source:
         freeze: makes a ``_Frozen``.
         run: gives the outputs for inputs, both by signature name.
         notes: sentences the user should read.
+        model: what owns the variables and tables, which go with it.
+        may_be_cut: its graph may hold what is cut off, so that ``run`` may answer for more than what is left.
     """
 
     freeze: Callable[[], _Frozen]
     run: Callable[[Arrays], Arrays]
     notes: tuple[str, ...] = ()
+    model: Any = None
+    may_be_cut: bool = True
 
 
 def convert(request: ConvertRequest) -> ConvertResult:
@@ -114,6 +122,7 @@ def convert(request: ConvertRequest) -> ConvertResult:
         result = _optimise(graphs.pop(), where, request.source.custom_ops)
         _write(result, request.out)
         write_glue(request.out / "model.json", prepared.glue)
+        write_vocabulary(request.out / "model.json", prepared.vocabulary)
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
 
 
@@ -129,7 +138,7 @@ def reference(request: ReferenceRequest) -> None:
         inputs = dict(arrays)
     with _opened(request.source) as source:
         run = source.run
-        if _may_be_cut(request.source):
+        if source.may_be_cut:
             prepared = _prepare(source.freeze(), request.source)
             run = prepared.run or run
         outputs = run(inputs)
@@ -250,14 +259,14 @@ def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
     kept = _kept(outputs, options)
 
     def freeze() -> _Frozen:
-        return _freeze(function, inputs, outputs, kept, model=model)
+        return _freeze(function, inputs, outputs, kept)
 
     def run(arrays: Arrays) -> Arrays:
         fed = {name: _feed(arrays, name, spec.dtype, spec.shape) for name, spec in specs.items()}
         answers = function(**{name: tf.constant(array) for name, array in fed.items()})
         return {name: answers[name].numpy() for name in kept}
 
-    return _Source(freeze, run)
+    return _Source(freeze, run, model=model)
 
 
 def _slim_copy(plain: Path) -> Path:
@@ -294,7 +303,13 @@ def _open_saved_model_1(
             {key: graph.get_tensor_by_name(outputs[key]) for key in kept},
             {},
             initializer,
+            export=export,
         )
+
+    def export(handle: str, *types: Any) -> tuple[Any, Any]:
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            tf.compat.v1.saved_model.loader.load(session, list(options.tags), str(plain))
+            return export_table(session.graph.get_tensor_by_name(f"{handle}:0"), *types, run=session.run)
 
     def run(arrays: Arrays) -> Arrays:
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -464,7 +479,9 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
         return {name: answer.numpy() for name, answer in zip(outputs, answers, strict=True) if name in kept}
 
     note = "The optimiser's state in the source is left out: pages only need the model"
-    return _Source(freeze, run, (note,) if has_optimizer else ())
+    has_text = any(spec.dtype == "string" for spec in specs)
+    asks = bool(options.cut_inputs or options.cut_outputs)
+    return _Source(freeze, run, (note,) if has_optimizer else (), model, may_be_cut=has_text or asks)
 
 
 def _keras_error(error: Exception, where: str) -> SourceError:
@@ -499,7 +516,7 @@ def _kept(outputs: list[str], options: SourceOptions) -> list[str]:
     return [name for name in outputs if not options.outputs or name in options.outputs]
 
 
-def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str], model: Any = None) -> _Frozen:
+def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str]) -> _Frozen:
     """Turn the variables of a concrete function into constants.
 
     Args:
@@ -507,10 +524,8 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
         inputs: names of its first inputs, in their order.
         outputs: names of its outputs, in their order.
         kept: the outputs that are wanted.
-        model: the loaded SavedModel that holds the tables which the function uses, if any.
     """
     from tensorflow.python.framework import convert_to_constants as freezing
-    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     # TensorFlow's public function also makes a new function of the result: three more copies of all weights.
     data = freezing._FunctionConverterDataInEager(func=function, lower_control_flow=True, aggressive_inlining=True)
@@ -522,17 +537,12 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
         for tensor in function.inputs[len(inputs) :]
         if tensor.dtype == "resource" and tensor.op.name in placeholders
     }
-    initializer = None
-    if resources and model is not None:
-        initializer = stock._get_resource_initializer_concrete_function(model)
-        ids = stock._get_resource_ids_maps(model, function, initializer)
-        initializer = (stock._freeze_saved_model_v2(initializer), ids)
     return _Frozen(
         graph_def,
         dict(zip(inputs, function.inputs, strict=False)),
         {name: tensor for name, tensor in zip(outputs, function.outputs, strict=True) if name in kept},
         resources,
-        initializer,
+        None,
         {tensor.name: handle for handle, tensor in function.graph.captures if tensor.name in resources},
     )
 
@@ -577,17 +587,15 @@ class _Prepared:
         frozen: the graph between the cuts.
         run: runs it as it is in TensorFlow; None if nothing was cut.
         glue: what was cut off, for the loader.
+        vocabulary: the words of inputs that take ids in place of text.
         notes: sentences the user should read.
     """
 
     frozen: Any
     run: Callable[[Arrays], Arrays] | None = None
     glue: dict[str, Any] | None = None
+    vocabulary: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
-
-
-def _may_be_cut(options: SourceOptions) -> bool:
-    return options.kind in {"saved-model", "frozen-graph"}
 
 
 def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
@@ -619,18 +627,19 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
 
     def info(name: str) -> tuple[int, Any]:
         tensor = tensors.get_tensor_by_name(name)
-        return tensor.dtype.as_datatype_enum, tensor.shape.as_proto()
+        return tensor.dtype.as_datatype_enum, ids_shape(tensor).as_proto()
 
     ends = cut_graph(frozen.graph_def, outline, cut, info, cut_outputs, where)
     trim(frozen.graph_def, set(map(source_of, ends.outputs.values())), set(map(source_of, ends.inputs.values())))
     between = _between(frozen, ends)
     specs = {name: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for name, tensor in between.inputs.items()}
-    glue, notes = describe(outline, cut, ends, specs, taken)
+    vocabulary = vocabulary_of(outline, ends.entries, frozen.export or exporter(frozen.handles))
+    glue, notes = describe(outline, cut, ends, specs, taken, vocabulary or {})
 
     def run(arrays: Arrays) -> Arrays:
         return _run_frozen(between, arrays)
 
-    return _Prepared(between, run, glue, notes)
+    return _Prepared(between, run, glue, vocabulary, notes)
 
 
 def _fed(frozen: _Frozen) -> set[str]:
@@ -689,8 +698,9 @@ def _between(frozen: _Frozen, ends: Ends) -> _Frozen:
         {name: graph.get_tensor_by_name(text) for name, text in ends.inputs.items() if source_of(text) in needed},
         outputs,
         resources,
-        frozen.initializer if resources or not frozen.resources else None,
+        frozen.initializer if any(node.op in finds for node in frozen.graph_def.node) else None,
         frozen.handles,
+        frozen.export,
     )
 
 
@@ -748,7 +758,7 @@ class _Result:
 def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
-    initializer, initializer_signature, ids = _initializer(frozen)
+    initializer, initializer_signature, ids = _initializer(frozen, where)
     graph_def, signature = frozen.graph_def, _signature(frozen)
     wanted = {tensor.op.name for tensor in frozen.outputs.values()}
     fed = _fed(frozen)
@@ -779,19 +789,16 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     return _Result(graph_def, weights, signature, (initializer, initializer_signature, ids))
 
 
-def _initializer(frozen: _Frozen) -> tuple[Any, Any, Any]:
+def _initializer(frozen: _Frozen, where: str) -> tuple[Any, Any, Any]:
     """Give graph, signature and resource numbers of what fills the tables."""
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
-    if frozen.initializer is None:
-        return None, None, None
-    if not isinstance(frozen.initializer, tuple):
+    if frozen.initializer is not None:
         return frozen.initializer.as_graph_def(), None, None
-    graph, (inputs, outputs) = frozen.initializer
-    # TensorFlow's numbers differ from process to process.
-    ranks = {number: rank for rank, number in enumerate(sorted(set(inputs.values())), 1)}
-    ids = tuple({name: ranks[number] for name, number in side.items()} for side in (inputs, outputs))
-    return graph.as_graph_def(), stock._build_signature_def(graph, [], graph.outputs), ids
+    if not frozen.resources:
+        return None, None, None
+    function, ids = fill_tables(frozen.graph_def, frozen.resources, frozen.handles, where)
+    return function.graph.as_graph_def(), stock._build_signature_def(function.graph, [], function.outputs), ids
 
 
 def _signature(frozen: _Frozen) -> Any:

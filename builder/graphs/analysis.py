@@ -33,6 +33,7 @@ from builder.graphs.outline import (
     source_of,
 )
 from builder.graphs.rewrites import rewritten_ops
+from builder.graphs.text import text_head
 
 # Tensors between these nodes are no data a page could feed: loop states, lists.
 inner_ops = ("Switch", "Merge", "Enter", "Exit", "RefSwitch", "LoopCond", "NextIteration", "TensorList*",
@@ -160,10 +161,10 @@ def _path(outline: Outline, name: str) -> tuple[str, ...]:
 def _find_cut(outline: Outline, lacking: dict[str, str], moving: set[str]) -> Cut:
     """Find the smallest head and tail that hold all that can be cut off."""
     pictures = {name for name, op in lacking.items() if op in decoding or op in encoding}
-    head: set[str] = set()
+    head = text_head(outline, lacking, moving)
     tail: set[str] = set()
     for name, op in lacking.items():
-        if name not in moving:
+        if name not in moving or name in head:
             continue
         before = ancestors(outline, [name]) & moving
         behind = descendants(outline, [name]) & moving

@@ -47,6 +47,8 @@ class Work {
     this.model = undefined;
     /** @type {string[] | undefined} */
     this.labels = undefined;
+    /** @type {Vocabulary | undefined} */
+    this.vocabulary = undefined;
     /** @type {Glue | undefined} */
     this.glue = undefined;
     /** @type {Sample | undefined} */
@@ -89,6 +91,7 @@ class Work {
     const sum = (/** @type {"bytes" | "wire"} */ key) => head.shards.reduce((total, shard) => total + shard[key], entry.headBytes);
     if (!this.progress.total) this.tell({ total: sum("bytes"), wire: sum("wire") });
     this.labels = head.labels;
+    this.vocabulary = head.vocabulary;
     this.glue = head.glue;
     this.sample = head.sample;
     for (const [name, stage] of this.stages) if (!stages.includes(name)) stage.reject(this.unknown(name, stages));
@@ -382,6 +385,11 @@ class Handle {
   /** What the outputs' numbers mean, where the bundle says so: there with `ready`. */
   get labels() {
     return this.#work.labels;
+  }
+
+  /** The words of inputs that take their ids, by input: there with `ready`. */
+  get vocabulary() {
+    return this.#work.vocabulary;
   }
 
   /**
