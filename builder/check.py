@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.config import Config, ModelConfig
+from builder.convert.keras_config import read_keras
 from builder.custom_ops import read_custom_ops
 from builder.errors import ShardpressError, SourceError
 from builder.graphs.analysis import Finding, analyse, refusal
@@ -65,6 +66,8 @@ def _check(config: Config, name: str) -> Checked:
             check_settings(name, model, config.folder)
             for _ in read_vectors(path, config.folder / model.vocabulary if model.vocabulary else None):
                 pass
+        elif kind in {"keras-h5", "keras-zip"}:
+            read_keras(path, kind, trust=model.trust)
         custom = read_custom_ops(config.folder, name, model.custom_ops)
         outline = _outline(path, kind, model)
         if outline is not None:

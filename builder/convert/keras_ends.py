@@ -81,7 +81,9 @@ def _keyed(structure: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, in
         for key, value in structure.items():
             yield from _keyed(value, (*path, str(key)))
     elif isinstance(structure, list | tuple):
-        fields = getattr(structure, "_fields", None) or [str(number) if path else "" for number in range(len(structure))]
+        fields = getattr(structure, "_fields", None) or [
+            str(number) if path else "" for number in range(len(structure))
+        ]
         for key, value in zip(fields, structure, strict=True):
             yield from _keyed(value, (*path, key) if key else path)
     else:

@@ -24,13 +24,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from builder.convert.reasons import explain
 from builder.errors import ConversionError, ShardpressError
 
 worker_module = "builder.convert.worker"
 needed_packages = ("tensorflow", "tensorflowjs", "tf_keras")
 install_hint = 'Run pip install "shardpress[convert]"'
 quoted_lines = 40
-longest_sentence = 300
 Task = str | Callable[[Any], Any]
 
 
@@ -248,17 +248,11 @@ def answer(task: Task, request: Any) -> Reply:
         return Reply(function(request))
     except ShardpressError as error:
         return Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
-    except MemoryError:
-        return Reply(failure=ConversionError("memory ran out", hint="Build with fewer --jobs, or on a larger machine"))
     except Exception as error:
-        failure = ConversionError(
-            f"TensorFlow cannot convert it: {first_sentence(error)}", hint="Run with -vv for TensorFlow's own words"
-        )
-        return Reply(failure=failure, notes=(traceback.format_exc(),))
+        return Reply(failure=explain(error, _where(request)), notes=(traceback.format_exc(),))
 
 
-def first_sentence(error: BaseException) -> str:
-    """Give the first line of an error's text that says something."""
-    lines = (line.strip() for line in str(error).splitlines())
-    text = next((line for line in lines if len(line) > 3), type(error).__name__)
-    return text if len(text) <= longest_sentence else text[: longest_sentence - 1] + "…"
+def _where(request: Any) -> str:
+    """Name the source that a request is about, if it is about one."""
+    source = getattr(request, "source", None)
+    return str(getattr(source, "path", ""))

@@ -14,7 +14,9 @@ from builder.graphs.nodes import read_tensor
 from builder.graphs.outline import Outline, ancestors, source_of
 from builder.graphs.text import finds, is_text_lookup
 
-elementwise = frozenset(("Identity", "Cast", "SelectV2", "AddV2", "Add", "Sub", "Mul", "FloorMod", "Maximum", "Minimum"))
+elementwise = frozenset(
+    ("Identity", "Cast", "SelectV2", "AddV2", "Add", "Sub", "Mul", "FloorMod", "Maximum", "Minimum")
+)
 Export = Callable[..., tuple[Any, Any]]  # of the name of a table's node, and the types of its keys and values
 
 
@@ -154,7 +156,11 @@ def ids_shape(tensor: Any) -> Any:
 
 def _entry(outline: Outline, lookup: Any, keys: Any, values: Any) -> dict[str, Any] | None:
     """Put words at their ids; None where the numbers are no ids."""
-    if values.dtype.kind not in "iu" or not len(values) or not 0 <= values.min() <= values.max() < _most_ids(len(values)):
+    if (
+        values.dtype.kind not in "iu"
+        or not len(values)
+        or not 0 <= values.min() <= values.max() < _most_ids(len(values))
+    ):
         return None
     words = [""] * (int(values.max()) + 1)
     for key, value in zip(keys, values, strict=True):

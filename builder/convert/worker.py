@@ -11,11 +11,9 @@ import contextlib
 import dataclasses
 import gc
 import os
-import re
 import sys
 import tempfile
 import types
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +34,18 @@ from builder.convert.graphs import (
     take_large_constants,
     trim,
 )
+from builder.convert.keras_config import read_keras
 from builder.convert.keras_ends import ends_of
+from builder.convert.reasons import explain_keras
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.convert.results import write_glue, write_vocabulary
 from builder.convert.slimming import slim
 from builder.convert.tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
-from builder.errors import ConversionError, SourceError, UnsafeModelError
+from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from builder.graphs.glue import describe
+from builder.graphs.lookups import keep_shapes
 from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
@@ -55,7 +56,6 @@ from builder.npz import write_npz
 from builder.precision.network import tensor_names
 from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
-from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_keras_config, check_saved_model
 
 weights_file_bytes = 256 << 20
@@ -191,8 +191,8 @@ def _opened(options: SourceOptions) -> Iterator[_Source]:
     """Check a source, load it, and forget it afterwards."""
     openers = {
         "saved-model": _open_saved_model,
-        "keras-h5": _open_h5,
-        "keras-zip": _open_zip,
+        "keras-h5": _open_keras,
+        "keras-zip": _open_keras,
         "frozen-graph": _open_frozen,
     }
     with tempfile.TemporaryDirectory(prefix="shardpress-") as folder:
@@ -369,74 +369,12 @@ def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: 
 # --- Keras ------------------------------------------------------------------------------------------------------------
 
 
-def _open_h5(options: SourceOptions, plain: Path) -> _Source:
-    import json
-
-    import h5py
-
-    where = str(options.path)
-    try:
-        with h5py.File(plain, "r") as file:
-            _check_hdf5(file, where)
-            text, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "1")
-            has_optimizer = "optimizer_weights" in file
-    except OSError as error:
-        raise SourceError(
-            f"is a damaged or truncated HDF5 file ({error})", where=where, hint="Download or save the model again"
-        ) from error
-    if text is None:
-        raise SourceError(
-            "holds weights only, no model",
-            where=where,
-            hint="Rebuild the model in Python, load these weights, and save all of it with model.save",
-        )
-    try:
-        config = json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise SourceError("its model_config is not JSON", where=where, hint="Save the model again") from error
-    if config is None:
-        raise SourceError("holds no model: its model_config is null", where=where, hint="Save the whole model")
-    check_keras_config(config, trust=options.trust, where=where)
-    version = version.decode() if isinstance(version, bytes) else str(version)
-    return _open_keras(options, plain, is_keras2=version.split(".")[0] in {"1", "2"}, has_optimizer=has_optimizer)
-
-
-def _open_zip(options: SourceOptions, plain: Path) -> _Source:
-    import h5py
-
-    where = str(options.path)
-    archive = read_keras_zip(options.path)
-    check_keras_config(archive.config, trust=options.trust, where=where)
-    with zipfile.ZipFile(options.path) as file, file.open("model.weights.h5") as weights:
-        try:
-            with h5py.File(weights, "r") as content:
-                _check_hdf5(content, where)
-                has_optimizer = bool(content.get("optimizer") or content.get("_optimizer"))
-        except OSError as error:
-            raise SourceError(
-                f"has damaged weights ({error})", where=where, hint="Download or save the model again"
-            ) from error
-    return _open_keras(options, plain, is_keras2=archive.is_keras2, has_optimizer=has_optimizer)
-
-
-def _check_hdf5(file: Any, where: str) -> None:
-    """Refuse data that lie in other files: a model must not read them."""
-    import h5py
-
-    def visit(name: str, link: Any) -> str | None:
-        if isinstance(link, h5py.ExternalLink):
-            return name
-        item = file[name] if isinstance(link, h5py.HardLink) else None
-        return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
-
-    if name := file.visititems_links(visit):
-        raise UnsafeModelError(f"keeps {name!r} in another file", where=where, hint="Save the model again, as one file")
-
-
-def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> _Source:
+def _open_keras(options: SourceOptions, plain: Path) -> _Source:
     """Load a Keras model and trace it for inference, as ``export()`` does, under its layers' names."""
-    tf = _tensorflow()
     where = str(options.path)
+    found = read_keras(options.path, options.kind, trust=options.trust)
+    is_keras2, has_optimizer = found.is_keras2, found.has_optimizer
+    tf = _tensorflow()
     if is_keras2:
         import tf_keras as keras
     else:
@@ -447,7 +385,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     try:
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:
-        raise _keras_error(error, where) from error
+        raise explain_keras(error, where) from error
     ends = ends_of(model, tf.nest if is_keras2 else keras.tree)
     if ends is None:
         raise SourceError(
@@ -482,26 +420,6 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     has_text = any(spec.dtype == "string" for spec in specs)
     asks = bool(options.cut_inputs or options.cut_outputs)
     return _Source(freeze, run, (note,) if has_optimizer else (), model, may_be_cut=has_text or asks)
-
-
-def _keras_error(error: Exception, where: str) -> SourceError:
-    from builder.convert.pool import first_sentence
-
-    text = str(error)
-    if unknown := re.search(
-        r"[Uu]nknown (?:layer|object|\w+ function):? '?([\w>]+)|[Cc]ould not locate \w+ '([^']+)'", text
-    ):
-        name = next(filter(None, unknown.groups()))
-        return SourceError(
-            f"needs the custom class or function {name!r}, whose code is not in the file",
-            where=where,
-            hint="Where that code is, export a SavedModel with model.export(PATH) and build that",
-        )
-    return SourceError(
-        f"Keras cannot load it: {first_sentence(error)}",
-        where=where,
-        hint="Load it in the version of Keras that made it, and save a SavedModel with model.export(PATH)",
-    )
 
 
 # --- from a source to a frozen graph ----------------------------------------------------------------------------------
@@ -769,6 +687,7 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     merge_constants(graph_def)
     taken = take_large_constants(graph_def)
     supported = supported_ops() | set(custom)
+    keep_shapes(graph_def)
     _rewrite(graph_def, supported, where)
     graph = _import(graph_def)
     gc.collect()
@@ -884,7 +803,7 @@ def layers_as_graph(model: Model) -> Model:
         net = keras.models.model_from_json(json.dumps(config))
         named = _assign(net, {weight.name: weight for weight in model.weights})
     except (ValueError, TypeError, KeyError) as error:
-        raise _keras_error(error, where) from error
+        raise explain_keras(error, where) from error
     ends = ends_of(net, tf.nest)
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in net.inputs]
 
