@@ -16,6 +16,7 @@ from builder.graphs.cutting import find_tensors, fixed_cut
 from builder.graphs.flatten import outline_saved_model
 from builder.graphs.outline import Outline, outline_of
 from builder.sources.detect import detect
+from builder.sources.folders import locate
 from builder.sources.graphdef import read_graph, read_saved_model
 from builder.sources.safety import check_graph, check_saved_model
 from builder.sources.tfjs import read_model
@@ -59,6 +60,7 @@ def _check(config: Config, name: str) -> Checked:
             raise SourceError(
                 "does not exist", where=model.source, hint="Mend the path; it starts at build.toml's folder"
             )
+        path = locate(path)
         kind = detect(path)
         if kind == "tfjs":
             read_model(path)

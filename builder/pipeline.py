@@ -38,6 +38,7 @@ from builder.model import Model
 from builder.progress import Progress
 from builder.sources.detect import detect
 from builder.sources.files import source_files
+from builder.sources.folders import locate, teachable_labels, teachable_note
 from builder.sources.tfjs import read_model
 from builder.stock import measure_stock, stock_files
 from builder.stores.shared import SharedCache, is_shared, open_shared
@@ -232,6 +233,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
         raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
+    path = locate(path)
     if not model.weights and detect(path) != "tfjs":
         raise SourceError(
             "has to be a layers model of TensorFlow.js for `weights = false`",
@@ -265,7 +267,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     conversion_key = key_of(
         digest, options, cut, _versions(session, source.kind), fingerprint("convert", "graphs", "sources")
     )
-    labels = _read_labels(session.config, name, model)
+    labels = _read_labels(session.config, name, model) or teachable_labels(path)
     parts = (
         conversion_key,
         name,
@@ -371,7 +373,8 @@ def _read(plan: _Plan) -> Model:
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
     notes = (*model.notes, *notes)
     if plan.source.kind == "tfjs":
-        return replace(model, notes=notes)
+        note = teachable_note(plan.place)
+        return replace(model, notes=(*notes, note) if note else notes)
     return replace(model, notes=notes, glue=read_glue(plan.place), vocabulary=read_vocabulary(plan.place))
 
 

@@ -41,7 +41,7 @@ reasons: tuple[tuple[str, str, str], ...] = (
         "Copy or download the whole model again, the folder variables with it",
     ),
     (
-        r"(\S*?)/?(?:ReadVariableOp|AssignVariableOp\w*|AssignAddVariableOp\w*) was passed \w+ from .* expected resource",
+        r"(\S*?)/?(?:ReadVariableOp|Assign\w*VariableOp\w*) was passed \w+ from .* expected resource",
         r"keeps state from call to call (layer \1)",
         "Save it with stateful=False, and give states as inputs if pages need them",
     ),
@@ -51,7 +51,7 @@ reasons: tuple[tuple[str, str, str], ...] = (
         "Save it before model.quantize(): precision is the build's to choose",
     ),
     (
-        r"A total of (\d+) objects could not be loaded\. Example error message for object <(\w+) name=(\w+)[^>]*>:\s*(.*)",
+        r"A total of (\d+) objects could not be loaded\. [^<]*<(\w+) name=(\w+)[^>]*>:\s*(.*)",
         r"has no weights that fit \1 of its layers, the first \3 (\2): \4",
         "The weights are of another model or version: save the whole model again",
     ),
@@ -79,6 +79,11 @@ reasons: tuple[tuple[str, str, str], ...] = (
         r"layer ['\"]([^'\"]+)['\"] is incompatible with the layer: (.*)",
         r"does not fit together at layer \1: \2",
         "Its configuration was changed after it was saved: save the whole model again",
+    ),
+    (
+        r"Exception encountered when calling (?:layer ['\"])?([\w.]+?)(?:\.call\(\)|['\"].*?)\.?\s+Using a symbolic",
+        r"has no fixed size, which its layer \1 needs (it decides by a length that is known only when it runs)",
+        "Make the model with fixed lengths, as keras.Input((256, 256, 3)), load its weights into that, and save it",
     ),
     (
         r"Exception encountered when calling (?:layer ['\"])?([\w.]+?)(?:\.call\(\)|['\"].*?)\.?\s+(.+)",

@@ -25,7 +25,8 @@ def export_table(handle: Any, key_type: Any, value_type: Any, run: Callable[...,
 
     Args:
         handle: the table.
-        key_type, value_type: their types.
+        key_type: of the keys.
+        value_type: of the values.
         run: runs tensors in the session of a graph of TensorFlow 1.
     """
     import numpy as np

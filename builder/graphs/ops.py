@@ -109,12 +109,12 @@ advice_by_pattern = (
     ((*sorted(encoding),), "at an edge it is cut off and the browser encodes; here it is not at one"),
     (random_ops, "TensorFlow.js draws other numbers: make the random tensor an input, or export without it"),
     (picture_edges, "do it in the page before the model, or export with ResizeBilinear"),
-    (("RaggedBincount", "SparseBincount"), "it counts the words of a text, which a page does: cut there and feed the counts, "
-     'or save the model with output_mode="int"'),
+    (("RaggedBincount", "SparseBincount"),
+     'it counts words: cut there and feed the counts, or save the model with output_mode="int"'),
     (("Sparse*", "Ragged*"), "export with dense tensors"),
     (("AsString",), "cut there and feed the numbers as text"),
-    (("AudioSpectrogram", "Mfcc"), "export with tf.signal.stft and tf.signal.mfccs_from_log_mel_spectrograms, or cut there "
-     "and make the features in the page"),
+    (("AudioSpectrogram", "Mfcc"),
+     "export with tf.signal.stft and tf.signal's mfccs, or cut there and make the features in the page"),
     (("SimpleML*",), "decision forests have JavaScript of their own: npm ydf-inference"),
     (("*Svd", "MatrixInverse", "Cholesky*", "*Eig*", "Qr", "MatrixSolve*", "MatrixDeterminant", "LogMatrix*"),
      "compute it beforehand if it does not depend on the input, else leave it to the page with cut"),

@@ -36,8 +36,8 @@ def seeded_inputs(specs: tuple[TensorSpec, ...], *, ids_below: Mapping[str, int]
     float32 is uniform in [0, 1), bool a fair coin, strings are a few words, int32 uniform in [0, 4), or in [0, 256)
     for pictures (rank 4, or 3 with unknown height and width, and 1, 3 or 4 channels last). Inputs named in
     ``ids_below`` (see ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the
-    first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. Pictures of
-    rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch.
+    first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences)
+    16. Pictures of rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch.
 
     Raises:
         VerificationError: an input cannot be seeded (complex numbers), or would be absurdly large.
