@@ -306,10 +306,10 @@ def _open_saved_model_1(
             export=export,
         )
 
-    def export(handle: str, *types: Any) -> tuple[Any, Any]:
+    def export(handle: str, key_type: Any, value_type: Any) -> tuple[Any, Any]:
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             tf.compat.v1.saved_model.loader.load(session, list(options.tags), str(plain))
-            return export_table(session.graph.get_tensor_by_name(f"{handle}:0"), *types, run=session.run)
+            return export_table(session.graph.get_tensor_by_name(f"{handle}:0"), key_type, value_type, session.run)
 
     def run(arrays: Arrays) -> Arrays:
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:

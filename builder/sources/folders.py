@@ -34,8 +34,9 @@ def teachable_labels(model: Path) -> tuple[str, ...] | None:
     """Give the labels that Teachable Machine wrote beside its ``model.json``; None where there are none."""
     content = teachable(model)
     labels = content.get("labels", content.get("wordLabels"))
-    fine = isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels)
-    return tuple(label.replace("\n", " ") for label in labels) if fine else None
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+        return None
+    return tuple(label.replace("\n", " ") for label in labels)
 
 
 def teachable_note(model: Path) -> str:
