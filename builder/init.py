@@ -14,7 +14,7 @@ from builder.bundle import worker_url
 from builder.config import model_name
 from builder.errors import ShardpressError, UsageError
 from builder.render import render, render_worker
-from builder.sources.detect import detect
+from builder.sources.detect import detect, foreign
 from builder.sources.tfjs import read_model
 
 left_out = {"node_modules", "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
@@ -82,6 +82,20 @@ def find_models(folder: Path, places: tuple[Path, ...]) -> tuple[Found, ...]:
             )
         )
     return tuple(found)
+
+
+def find_unreadable(places: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
+    """Give the files below some places that are models of kinds which are not read, each with what to do instead."""
+    files = {path for place in places for path in _files(place) if path.suffix.lower() in foreign}
+    return tuple((path, foreign[path.suffix.lower()]) for path in sorted(files))
+
+
+def _files(place: Path) -> Iterator[Path]:
+    if place.is_file():
+        yield place
+    for folder, folders, files in os.walk(place):
+        folders[:] = [name for name in folders if name not in left_out and not name.startswith(".")]
+        yield from (Path(folder) / name for name in files)
 
 
 def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from builder.cli import main
 from builder.config import load_config
-from builder.init import Found, find_models, write_config
+from builder.init import Found, find_models, find_unreadable, write_config
 from builder.units import parse_size
 from tests import tiny
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_there_is_kept(project: Path, capsys: pytest.CaptureFixtu
     (project / "sw.js").write_text("// mine\n")
     assert main(["init", str(project), "--config", str(config)]) == 2
     assert config.read_text() == "# mine\n"
-    assert "--force" in capsys.readouterr().err
+    assert "--force" in capsys.readouterr().out
     assert main(["init", str(project), "--config", str(config), "--force", "--no-build"]) == 0
     assert len(load_config(config).models) == 3
     assert (project / "sw.js").read_text() == "// mine\n"
@@ -82,8 +82,8 @@ def test_one_that_cannot_be_built_has_no_budget(project: Path, capsys: pytest.Ca
 
 
 def test_nothing_found_says_what_a_model_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", str(tmp_path), "--config", str(tmp_path / "build.toml")]) == 2
-    assert "--example classify DIR" in capsys.readouterr().err
+    assert main(["init", str(tmp_path), "--no-build", "--config", str(tmp_path / "build.toml")]) == 2
+    assert "--example classify DIR" in capsys.readouterr().out
     assert not (tmp_path / "build.toml").exists()
     assert main(["init", str(tmp_path / "none"), "--config", str(tmp_path / "build.toml")]) == 2
 
@@ -100,3 +100,15 @@ def test_large_models_wait_to_be_asked_for_and_any_path_is_quoted(tmp_path: Path
     assert (models["large"].load, models["large"].priority) == ("interaction", "low")
     assert models["large"].source == found[1].path
     assert models["large"].verify.inputs == "s/*.png"
+
+
+def test_it_names_what_it_saw_and_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.graph_model(tmp_path / "faces")
+    (tmp_path / "speech.safetensors").write_bytes(b"x")
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/other.pt").write_bytes(b"x")
+    assert [(path.name, advice.split(":")[0]) for path, advice in find_unreadable((tmp_path,))] == [
+        ("speech.safetensors", "it holds weights only")
+    ]
+    assert main(["init", str(tmp_path), "--no-build", "--config", str(tmp_path / "build.toml")]) == 0
+    assert "speech.safetensors cannot be read: it holds weights only" in capsys.readouterr().out

@@ -46,7 +46,7 @@ from tests import tiny
         ),
         (
             (
-                "<class 'F'> could not be deserialized properly. …Exception encountered: Unrecognized keyword arguments "
+                "<class 'F'> could not be deserialized properly. Exception: Unrecognized keyword arguments "
                 "passed to Dense: {'quantum_field': 3}"
             ),
             "options of Dense that this Keras does not know: {'quantum_field': 3}. A newer Keras",
