@@ -68,7 +68,7 @@ def test_a_file_that_is_there_is_kept(project: Path, capsys: pytest.CaptureFixtu
     (project / "sw.js").write_text("// mine\n")
     assert main(["init", str(project), "--config", str(config)]) == 2
     assert config.read_text() == "# mine\n"
-    assert "--force" in capsys.readouterr().out
+    assert "--force" in capsys.readouterr().err
     assert main(["init", str(project), "--config", str(config), "--force", "--no-build"]) == 0
     assert len(load_config(config).models) == 3
     assert (project / "sw.js").read_text() == "// mine\n"
@@ -82,8 +82,8 @@ def test_one_that_cannot_be_built_has_no_budget(project: Path, capsys: pytest.Ca
 
 
 def test_nothing_found_says_what_a_model_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", str(tmp_path), "--no-build", "--config", str(tmp_path / "build.toml")]) == 2
-    assert "--example classify DIR" in capsys.readouterr().out
+    assert main(["init", str(tmp_path), "--config", str(tmp_path / "build.toml")]) == 2
+    assert "--example classify DIR" in capsys.readouterr().err
     assert not (tmp_path / "build.toml").exists()
     assert main(["init", str(tmp_path / "none"), "--config", str(tmp_path / "build.toml")]) == 2
 
