@@ -13,7 +13,9 @@ from builder.convert.pool import answer
 from builder.convert.reasons import explain, explain_keras, first_sentence
 from builder.errors import ShardpressError, SourceError, UnsafeModelError
 from builder.graphs.analysis import Finding, _way
+from builder.graphs.halves import check_types
 from builder.sources.folders import locate, teachable_labels, teachable_note
+from builder.sources.graphdef import messages
 from tests import tiny
 
 
@@ -149,3 +151,13 @@ def test_hugging_face_folders_hold_one_model(tmp_path: Path) -> None:
     (tmp_path / "other.h5").write_bytes(b"")
     with pytest.raises(SourceError, match="holds several models"):
         locate(tmp_path)
+
+
+def test_graphs_that_compute_in_bfloat16_are_refused() -> None:
+    graph = messages().GraphDef()
+    node = graph.node.add(name="layer/Cast", op="Cast")
+    node.attr["DstT"].type = 1
+    check_types(graph, "m")
+    node.attr["DstT"].type = 14
+    with pytest.raises(SourceError, match="bfloat16.*layer/Cast.*save it in float32"):
+        check_types(graph, "m")

@@ -45,6 +45,7 @@ from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from builder.graphs.glue import describe
+from builder.graphs.halves import check_types
 from builder.graphs.lookups import keep_shapes
 from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
@@ -524,6 +525,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     """
     where = str(options.path)
     check_graph(frozen.graph_def, where)
+    check_types(frozen.graph_def, where)
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
     frozen = _inline(frozen)

@@ -1,0 +1,25 @@
+"""Refuses graphs that compute in bfloat16: TensorFlow.js has no such type, and in float32 the answers would be others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder.errors import SourceError
+
+bfloat16 = 14  # DataType's number
+
+
+def check_types(graph_def: Any, where: str) -> None:
+    """Refuse a graph that casts to bfloat16.
+
+    Raises:
+        SourceError: it does; the first node is named.
+    """
+    for node in graph_def.node:
+        if node.op == "Cast" and node.attr["DstT"].type == bfloat16:
+            raise SourceError(
+                f"computes in bfloat16 (first at {node.name!r}), which TensorFlow.js lacks",
+                where=where,
+                hint='Make it under keras.mixed_precision.set_global_policy("float32"), load its weights into that, '
+                "and save it in float32",
+            )
