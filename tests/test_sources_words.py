@@ -159,5 +159,5 @@ def test_graphs_that_compute_in_bfloat16_are_refused() -> None:
     node.attr["DstT"].type = 1
     check_types(graph, "m")
     node.attr["DstT"].type = 14
-    with pytest.raises(SourceError, match="bfloat16.*layer/Cast.*save it in float32"):
+    with pytest.raises(SourceError, match=r"bfloat16.*layer/Cast.*save it in float32"):
         check_types(graph, "m")

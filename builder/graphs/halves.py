@@ -1,4 +1,4 @@
-"""Refuses graphs that compute in bfloat16: TensorFlow.js has no such type, and in float32 the answers would be others."""
+"""Refuses graphs that compute in bfloat16: TensorFlow.js has no such type, and in float32 answers would differ."""
 
 from __future__ import annotations
 
