@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.claim import check_claim
 from builder.config import Config
 from builder.errors import VerificationError
 from builder.output import Output, write_output
@@ -65,6 +66,7 @@ def build(
         ShardpressError: something failed; what was published in ``out`` before is as it was.
     """
     begun = time.monotonic()
+    check_claim(out, config.folder)
     with open_session(config, options, progress, pool) as session:
         models = build_models(session)
         verified = verify_models(session, models) if check else {}

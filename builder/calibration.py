@@ -92,7 +92,7 @@ def measure_precision(
     stated = verify.max_error, verify.min_agreement, verify.metric, msgspec.to_builtins(verify.boxes)
     gate = gate_of(settings.precision, *stated)
     out = work / "measured.npz"
-    request = MeasureRequest(artefact, tuple(paths), out, gate, steered=settings.precision == "auto")
+    request = MeasureRequest(artefact, tuple(paths), out, gate, settings.precision == "auto", settings.trust)
     result: MeasureResult = submit("measure", request, name).result()
     if not result.layers:
         notes.append("no layer could be measured: its weights are stored as those of lossless or balanced models are")

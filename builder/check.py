@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.calibration import needs_measuring
 from builder.config import Config, ModelConfig
-from builder.convert.keras_config import read_keras
 from builder.custom_ops import read_custom_ops
 from builder.errors import ShardpressError, SourceError
 from builder.graphs.analysis import Finding, analyse, refusal
@@ -16,9 +16,13 @@ from builder.graphs.cutting import find_tensors, fixed_cut
 from builder.graphs.flatten import outline_saved_model
 from builder.graphs.outline import Outline, outline_of
 from builder.sources.detect import detect
-from builder.sources.folders import locate
+from builder.sources.folders import check_folder
 from builder.sources.graphdef import read_graph, read_saved_model
-from builder.sources.safety import check_graph, check_saved_model
+from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_safety import check_keras_config
+from builder.sources.keras_zip import read_keras_zip
+from builder.sources.model_folders import locate
+from builder.sources.safety import check_saved_model, check_topology, prepare_graph
 from builder.sources.tfjs import read_model
 from builder.sources.vectors import read_vectors
 from builder.vectors.settings import check_settings
@@ -62,16 +66,18 @@ def _check(config: Config, name: str) -> Checked:
             )
         path = locate(path)
         kind = detect(path)
+        if path.is_dir():
+            check_folder(path)
         if kind == "tfjs":
-            read_model(path)
+            _check_tfjs(path, config, name)
+        elif kind in {"keras-h5", "keras-zip"}:
+            _check_keras(path, kind, model)
         elif kind == vectors_kind:
             check_settings(name, model, config.folder)
             for _ in read_vectors(path, config.folder / model.vocabulary if model.vocabulary else None):
                 pass
-        elif kind in {"keras-h5", "keras-zip"}:
-            read_keras(path, kind, trust=model.trust)
         custom = read_custom_ops(config.folder, name, model.custom_ops)
-        outline = _outline(path, kind, model)
+        outline = _outline(path, kind, model, custom.names if custom else ())
         if outline is not None:
             fixed = None
             if model.cut.inputs or model.cut.outputs:
@@ -86,16 +92,39 @@ def _check(config: Config, name: str) -> Checked:
     return Checked(name, kind, "", findings)
 
 
-def _outline(path: Path, kind: str, model: ModelConfig) -> Outline | None:
+def _check_tfjs(path: Path, config: Config, name: str) -> None:
+    """Look at a model of TensorFlow.js; TensorFlow runs it only to measure precisions."""
+    model = config.models[name]
+    content = read_model(path, weights=model.weights)
+    if needs_measuring(model) and not model.trust:
+        topology = content.artifacts["modelTopology"]
+        if content.kind == "graph-model":
+            custom = read_custom_ops(config.folder, name, model.custom_ops)
+            check_topology(topology, model.source, custom.names if custom else ())
+        else:
+            check_keras_config(topology.get("model_config", topology), where=model.source)
+
+
+def _check_keras(path: Path, kind: str, model: ModelConfig) -> None:
+    if kind == "keras-h5":
+        config = read_keras_h5(path, model.source).config
+    else:
+        config = read_keras_zip(path).config
+        check_keras_weights(path, model.source)
+    check_keras_config(config, trust=model.trust, where=model.source)
+
+
+def _outline(path: Path, kind: str, model: ModelConfig, custom: tuple[str, ...]) -> Outline | None:
     """Give the graph of sources that are one; Keras makes its graph when it runs."""
     if kind == "saved-model":
         content = read_saved_model(path)
-        check_saved_model(content, model.signature, model.tags)
+        check_saved_model(content, model.signature, model.tags, model.source, custom=custom, trust=model.trust)
         return outline_saved_model(content, model.signature, model.tags, model.source)
     if kind == "frozen-graph":
         graph = read_graph(path)
-        check_graph(graph)
-        return outline_of(graph, *_ends(graph, model.outputs))
+        inputs, outputs = _ends(graph, model.outputs)
+        prepare_graph(graph, outputs.values(), model.source, custom=custom, trust=model.trust)
+        return outline_of(graph, inputs, outputs)
     return None
 
 

@@ -98,7 +98,13 @@ def deploy(
         follow_up(chosen, f"loader-{choice.preview}.js" if choice.preview else loader_name, done.release)
     seconds = time.monotonic() - begun
     output.say(_show_done(done, chosen, checked, seconds))
-    facts = {**_plan_data(done.plan, chosen), "release": done.release, "changed": done.swapped, "seconds": seconds}
+    facts = {
+        **_plan_data(done.plan, chosen),
+        "release": done.release,
+        "loader": done.loader,
+        "changed": done.swapped,
+        "seconds": seconds,
+    }
     output.give({"ok": not (checked and checked.problems), **facts, **_traffic(chosen), **_checked_data(checked)})
     _summarise(done, chosen, checked)
     _fail_on(checked, chosen)
@@ -123,30 +129,28 @@ def releases(
 ) -> None:
     """Show what was deployed, newest first, and what is live."""
     from builder.config import load_config
-    from builder.deploy.history import set_pin
-    from builder.errors import StoreError
+    from builder.deploy.history import required, set_pin
 
     output = Output(as_json, -1 if quiet else verbose)
     chosen, deployer = _open(load_config(config), target, unsafe=unsafe or not (pin or unpin))
     if pin or unpin:
         set_pin(deployer, pin or unpin or "", pinned=bool(pin))
-    base = deployer.read()
-    if base is None:
-        raise StoreError("nothing is deployed here", where=chosen.store.place, hint="Deploy first")
+    base = required(deployer, reading=True)
     for item in base.state.releases:
         marks = [word for word, is_so in (("live", item.loader == base.live), ("pinned", item.pinned)) if is_so]
-        output.say(f"{item.loader}  {_time(item.at)}  {', '.join(marks)}".rstrip())
+        output.say(f"{item.name}  {_time(item.at)}  {', '.join(marks)}".rstrip())
     for name, preview in sorted(base.state.previews.items()):
-        output.say(f"{preview.loader}  preview {name} until {_time(preview.until)}")
+        output.say(f"{preview.name}  preview {name} until {_time(preview.until)}")
     output.give(
         {
             "ok": True,
             "target": chosen.name,
-            "live": base.live,
+            "live": base.release,
             "generation": base.state.generation,
             "releases": [
                 {
-                    "release": item.loader,
+                    "release": item.name,
+                    "loader": item.loader,
                     "deployed": _time(item.at),
                     "live": item.loader == base.live,
                     "pinned": item.pinned,
@@ -154,7 +158,8 @@ def releases(
                 for item in base.state.releases
             ],
             "previews": {
-                name: {"release": item.loader, "until": _time(item.until)} for name, item in base.state.previews.items()
+                name: {"release": item.id or item.loader, "until": _time(item.until)}
+                for name, item in base.state.previews.items()
             },
         }
     )
@@ -189,12 +194,12 @@ def rollback(
     from builder.deploy.live import check_live, site_of
 
     output = Output(as_json, -1 if quiet else verbose)
-    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe or dry_run)
     done = roll_back(deployer, only, to, dry_run=dry_run)
     would = "would go" if dry_run else "went"
     changed = ", ".join(done.models) or "none"
     output.say(f"{chosen.name}: {would} from release {done.before} to {done.after}; changed: {changed}")
-    checked = None if dry_run or no_verify else check_live(site_of(chosen), expected=done.after)
+    checked = None if dry_run or no_verify else check_live(site_of(chosen), expected=done.loader)
     if not dry_run:
         follow_up(chosen, loader_name, done.after)
     output.give(
@@ -203,6 +208,7 @@ def rollback(
             "target": chosen.name,
             "before": done.before,
             "release": done.after,
+            "loader": done.loader,
             "models": list(done.models),
             **_checked_data(checked),
         }
@@ -434,7 +440,7 @@ def _check_after(target: Target, done: Deployed, preview: str) -> Checked:
 
     written = {plain(action.key) for action in done.plan.actions if action.do in ("put", "overwrite", "headers")}
     pointer = f"loader-{preview}.js" if preview else loader_name
-    return check_live(site_of(target), expected=done.release, pointer=pointer, only=written)
+    return check_live(site_of(target), expected=done.loader, pointer=pointer, only=written)
 
 
 def _fail_on(checked: Checked | None, target: Target) -> None:

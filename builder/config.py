@@ -168,7 +168,10 @@ class ModelConfig(_Table, frozen=True):
     )
     vocabulary: Annotated[str | None, Meta(description="Words of a .npy of vectors: text, a word a line.")] = None
     rows_first: Annotated[int, Meta(ge=1, description="How many rows of word vectors come first.")] = 5000
-    trust: Annotated[bool, Meta(description="The model may hold code (Keras Lambda layers).")] = False
+    trust: Annotated[
+        bool,
+        Meta(description="The model may hold code, and functions and ops that are not on the list of harmless ones."),
+    ] = False
     license: Annotated[str | None, Meta(description="Licence of the model, for the manifest.")] = None
     card: Annotated[str | None, Meta(description="Where the model is described, for the manifest.")] = None
     verify: Annotated[VerifyConfig, Meta(description="How the bundle is checked.")] = VerifyConfig()

@@ -38,7 +38,7 @@ from builder.model import Model
 from builder.progress import Progress
 from builder.sources.detect import detect
 from builder.sources.files import source_files
-from builder.sources.folders import locate, teachable_labels, teachable_note
+from builder.sources.model_folders import locate, teachable_labels, teachable_note
 from builder.sources.tfjs import read_model
 from builder.stock import measure_stock, stock_files
 from builder.stores.shared import SharedCache, is_shared, open_shared

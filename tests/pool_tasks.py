@@ -20,12 +20,16 @@ from builder.verify.nouns import BoxRules, Gate
 def slimmed(folder: Path) -> tuple[int, int]:
     """Load a SavedModel slimmed; give the number of its functions before and after."""
     from builder.convert import worker
+    from builder.convert.loading import part_folder
+    from builder.sources.graphdef import read_saved_model
+    from builder.sources.safety import prepare_saved_model
 
     tf = worker._tensorflow()
     with tempfile.TemporaryDirectory() as name:
         plain = Path(name) / "model"
         plain.symlink_to(folder)
-        copy = worker._slim_copy(plain)
+        part = prepare_saved_model(read_saved_model(folder), "serving_default", ("serve",))
+        copy = part_folder(part, plain, "part")
         tf.saved_model.load(str(copy))
         return _count_functions(folder), _count_functions(copy)
 

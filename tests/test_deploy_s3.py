@@ -18,6 +18,7 @@ from builder.cli import main
 from builder.config import TargetConfig
 from builder.deploy.local import read_local
 from builder.deploy.probe import probe
+from builder.deploy.records import record_uploads
 from builder.deploy.targets import open_target
 from builder.errors import StoreError
 from builder.stores import multipart
@@ -235,6 +236,80 @@ def test_verify_finds_missing_files_and_wrong_headers(
     allow(server, store.location.bucket, "https://other.example")
     assert run(folder, "verify") == 4
     assert "may not read it" in capfd.readouterr().err
+
+
+def forge(store: Any, key: str, *, noted: bool) -> None:
+    """Put other bytes of the same length in an object's place, with or without the note that a deploy left."""
+    place = store._at(key)
+    found = store.client.get_object(**place)
+    body = found["Body"].read()
+    kept = {name: found[name] for name in ("ContentType", "CacheControl", "ContentEncoding") if name in found}
+    metadata = found["Metadata"] if noted else {}
+    store.client.put_object(**place, Body=body[:-1] + bytes([body[-1] ^ 1]), Metadata=metadata, **kept)
+
+
+def test_an_object_of_the_right_length_is_not_believed(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy") == 0
+    store = filled(folder).store
+    first, second, *_ = sorted(key for key in store.list() if key.endswith(".bin"))
+    forge(store, first, noted=False)
+    forge(store, second, noted=True)
+    assert answer(capfd, folder, "deploy")["idle"], "the live release is trusted"
+    done = answer(capfd, folder, "deploy", "--repair")
+    assert {action["key"] for action in done["actions"] if action["do"] == "overwrite"} == {first, second}
+    assert_live(store)
+    again = answer(capfd, folder, "deploy", "--repair")
+    assert {action["do"] for action in again["actions"]} == {"skip", "swap"}
+
+
+def test_a_first_deploy_does_not_believe_what_it_finds(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    target = filled(folder)
+    local = read_local(folder / "dist")
+    upload = next(iter(target.form.uploads(local.root, local.models["a"].shards)))
+    assert target.store.put(upload.key, upload.path, upload.headers)
+    forge(target.store, upload.key, noted=False)
+    capfd.readouterr()
+    assert run(folder, "deploy") == 2
+    assert upload.key in capfd.readouterr().err, "it may be anybody's"
+    record_uploads(target.store, [upload.key])
+    assert run(folder, "deploy") == 0
+    assert_live(target.store)
+
+
+def test_a_release_that_lacks_an_object_is_not_gone_back_to(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    first = answer(capfd, folder, "deploy")["release"]
+    store = filled(folder).store
+    shard = min(key for key in store.list() if key.startswith("assets/a-"))
+    place = store._at(shard)
+    found = store.client.get_object(**place)
+    body = found["Body"].read()
+    headers = {name: found[name] for name in ("ContentType", "CacheControl", "ContentEncoding") if name in found}
+    change(folder, "a", 7)
+    live = answer(capfd, folder, "deploy")["release"]
+    store.delete(shard)
+    assert run(folder, "rollback") == 4
+    assert f"{shard} is missing" in capfd.readouterr().err
+    store.client.put_object(**place, Body=body + b"more", **headers)
+    assert run(folder, "rollback") == 4
+    assert f"{shard} is damaged" in capfd.readouterr().err
+    assert assert_live(store)[0] == live
+    store.client.put_object(**place, Body=body, **headers)
+    assert answer(capfd, folder, "rollback")["release"] == first
+
+
+def test_objects_of_others_in_the_bucket_stay(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + '\nkeep_releases = 1\ngrace = "0 s"\n')
+    assert run(folder, "deploy") == 0
+    store = filled(folder).store
+    others = {"assets/main.0123456789abcdef.js", "loader-old.js", "loader.0123456789abcdef.js"}
+    for key in others:
+        store.replace(key, b"another program's", {})
+    change(folder, "a", 7)
+    assert run(folder, "deploy") == 0
+    gone = {item["key"] for item in answer(capfd, folder, "prune")["deleted"]}
+    assert gone
+    assert others <= set(store.list())
 
 
 def test_a_swap_whose_answer_is_lost_is_recognised(folder: Path, server: s3_server.S3) -> None:

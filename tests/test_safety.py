@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builder.errors import SourceError, UnsafeModelError
+from builder.sources.allowed_ops import danger_of
 from builder.sources.graphdef import messages
+from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
-from builder.sources.safety import check_graph, check_keras_config, check_saved_model, danger_of
+from builder.sources.safety import check_graph, check_saved_model
 from tests.graphs import add_function, add_node, saved_model
 
 tags = ("serve",)
@@ -235,6 +240,61 @@ def test_code_and_files_in_keras_configs_are_refused_unless_trusted(layer: dict[
 )
 def test_plain_keras_configs_are_fine(layer: dict[str, Any]) -> None:
     check_keras_config(wrapped(layer))
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(
+        [
+            "TFOpLambda",
+            "function",
+            "TypeSpec",
+            "InstanceMethod",
+            "ClassMethod",
+            "TensorFlowOpLayer",
+            "Dense",
+            "keras",
+            "relu",
+        ]
+    )
+)
+keys = st.sampled_from(
+    [
+        "class_name",
+        "config",
+        "module",
+        "registered_name",
+        "function",
+        "type_spec",
+        "attr_name",
+        "node_def",
+        "activation",
+        "name",
+        "vocabulary",
+        "compile_config",
+    ]
+)
+configs = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=6))
+
+
+@given(configs)
+def test_any_config_is_accepted_or_refused_but_never_fails(config: Any) -> None:
+    with contextlib.suppress(SourceError):
+        check_keras_config(config)
+    assert "compile_config" not in json.dumps(without_training(config))
+
+
+def test_what_only_training_needs_is_left_out_at_any_depth() -> None:
+    plain = {"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense", "config": {"units": 1}}]}}
+    compiled = json.loads(json.dumps(plain))
+    compiled["compile_config"] = compiled["config"]["layers"][0]["compile_config"] = {"optimizer": "evil"}
+    before = json.dumps(compiled)
+    assert without_training(compiled) == plain
+    assert json.dumps(compiled) == before
+    assert without_training(plain) is plain
 
 
 def test_deep_configs_end() -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 import h5py
 import pytest
 
-from builder.convert.keras_config import read_keras
 from builder.convert.pool import answer
 from builder.convert.reasons import explain, explain_keras, first_sentence
 from builder.errors import ShardpressError, SourceError, UnsafeModelError
 from builder.graphs.analysis import Finding, _way
 from builder.graphs.halves import check_types
-from builder.sources.folders import locate, teachable_labels, teachable_note
 from builder.sources.graphdef import messages
+from builder.sources.keras_h5 import read_keras_h5
+from builder.sources.keras_safety import check_keras_config
+from builder.sources.model_folders import locate, teachable_labels, teachable_note
 from tests import tiny
 
 
@@ -114,9 +115,10 @@ def test_keras_files_are_refused_before_keras_sees_them(tmp_path: Path) -> None:
     ]
     for path, kind, words in cases:
         with pytest.raises(kind, match=words):
-            read_keras(path, "keras-h5", trust=False)
+            check_keras_config(read_keras_h5(path).config)
     plain = {"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense", "config": {}}]}}
-    found = read_keras(h5(tmp_path / "fine.h5", model_config=json.dumps(plain)), "keras-h5", trust=False)
+    found = read_keras_h5(h5(tmp_path / "fine.h5", model_config=json.dumps(plain)))
+    check_keras_config(found.config)
     assert found.is_keras2
     assert not found.has_optimizer
 

@@ -115,10 +115,14 @@ class ConversionPool:
             self._end(worker)
             raise
         self._keep_log(worker, before)
-        with self._lock:
-            self._idle.append(worker)
+        quoted = _quote(worker.log, before) if reply.failure is not None else ()
+        if runs_trusted_code(request):  # it may have left anything behind
+            self._end(worker)
+        else:
+            with self._lock:
+                self._idle.append(worker)
         if reply.failure is not None:
-            for note in (*reply.notes, *_quote(worker.log, before)):
+            for note in (*reply.notes, *quoted):
                 reply.failure.add_note(note)
             raise reply.failure
         return reply.result
@@ -189,6 +193,11 @@ class ConversionPool:
         worker.process.close()
         with self._lock:
             self._all.remove(worker)
+
+
+def runs_trusted_code(request: Any) -> bool:
+    """Tell whether a request's model may hold code, because its ``trust`` is set."""
+    return bool(getattr(getattr(request, "source", request), "trust", False))
 
 
 def _check_installed() -> None:

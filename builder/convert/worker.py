@@ -1,4 +1,4 @@
-"""Everything that runs TensorFlow: the one module that imports tensorflow, tensorflowjs, keras, tf_keras and h5py.
+"""Everything that runs TensorFlow: the one module that imports tensorflow, tensorflowjs, keras and tf_keras.
 
 Its functions run in the processes of ``convert.pool``. Every source becomes a ``_Source``: named inputs and outputs,
 a way to run it as it is, and a way to freeze it into one graph of constants. From there all go the same way: checks,
@@ -16,6 +16,7 @@ import tempfile
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,11 @@ from builder.convert.graphs import (
     take_large_constants,
     trim,
 )
-from builder.convert.keras_config import read_keras
 from builder.convert.keras_ends import ends_of
+from builder.convert.loading import keras_copy, part_folder
 from builder.convert.reasons import explain_keras
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.convert.results import write_glue, write_vocabulary
-from builder.convert.slimming import slim
 from builder.convert.tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
 from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
@@ -56,8 +56,13 @@ from builder.model import Model, Weight
 from builder.npz import write_npz
 from builder.precision.network import tensor_names
 from builder.precision.nouns import MeasureRequest, MeasureResult
+from builder.sources.folders import check_folder
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
-from builder.sources.safety import check_graph, check_keras_config, check_saved_model
+from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_safety import check_keras_config, without_training
+from builder.sources.keras_zip import read_keras_zip
+from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
+from builder.sources.tfjs import read_model
 
 weights_file_bytes = 256 << 20
 int32_limits = (-(1 << 31), (1 << 31) - 1)
@@ -192,8 +197,8 @@ def _opened(options: SourceOptions) -> Iterator[_Source]:
     """Check a source, load it, and forget it afterwards."""
     openers = {
         "saved-model": _open_saved_model,
-        "keras-h5": _open_keras,
-        "keras-zip": _open_keras,
+        "keras-h5": _open_h5,
+        "keras-zip": _open_zip,
         "frozen-graph": _open_frozen,
     }
     with tempfile.TemporaryDirectory(prefix="shardpress-") as folder:
@@ -222,15 +227,28 @@ def _forget() -> None:
 
 def _open_saved_model(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
+    check_folder(options.path)
     model = read_saved_model(options.path)
-    check_saved_model(model, options.signature, options.tags, where)
+    part = _part(model, options)
     meta_graph = choose_meta_graph(model, options.tags, where)
     signature = choose_signature(meta_graph, options.signature, where)
     _check_variables(meta_graph, options.path)
     if meta_graph.object_graph_def.nodes:
-        return _open_saved_model_2(options, plain)
+        return _open_saved_model_2(options, plain, part, model)
     names = ({key: info.name for key, info in side.items()} for side in (signature.inputs, signature.outputs))
-    return _open_saved_model_1(options, plain, *names)
+    return _open_saved_model_1(options, part_folder(part, plain, "part"), *names)
+
+
+def _part(model: Any, options: SourceOptions, *, generous: bool = False) -> Any:
+    return prepare_saved_model(
+        model,
+        options.signature,
+        options.tags,
+        str(options.path),
+        custom=options.custom_ops,
+        trust=options.trust,
+        generous=generous,
+    )
 
 
 def _check_variables(meta_graph: Any, folder: Path) -> None:
@@ -247,12 +265,13 @@ def _check_variables(meta_graph: Any, folder: Path) -> None:
         )
 
 
-def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
+def _open_saved_model_2(options: SourceOptions, plain: Path, part: Any, whole: Any) -> _Source:
     tf = _tensorflow()
     try:
-        model = tf.saved_model.load(str(_slim_copy(plain)), tags=list(options.tags))
-    except Exception:  # whatever it is that slimming does not know: TensorFlow may
-        model = tf.saved_model.load(str(plain), tags=list(options.tags))
+        model = tf.saved_model.load(str(part_folder(part, plain, "part")), tags=list(options.tags))
+    except Exception:  # whatever it is that slimming does not know: all that is harmless may be what is missing
+        more = _part(whole, options, generous=True)
+        model = tf.saved_model.load(str(part_folder(more, plain, "more")), tags=list(options.tags))
     function = model.signatures[options.signature]
     specs = function.structured_input_signature[1]
     inputs = sorted(specs)
@@ -268,22 +287,6 @@ def _open_saved_model_2(options: SourceOptions, plain: Path) -> _Source:
         return {name: answers[name].numpy() for name in kept}
 
     return _Source(freeze, run, model=model)
-
-
-def _slim_copy(plain: Path) -> Path:
-    """Give a SavedModel of the same variables without what TensorFlow would load in vain."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    content = SavedModel.FromString((plain / "saved_model.pb").read_bytes())
-    for meta_graph in content.meta_graphs:
-        slim(meta_graph)
-    copy = plain.with_name("slim")
-    copy.mkdir()
-    for item in plain.iterdir():
-        if item.name not in {"saved_model.pb", "fingerprint.pb"}:
-            (copy / item.name).symlink_to(item.resolve())
-    (copy / "saved_model.pb").write_bytes(content.SerializeToString())
-    return copy
 
 
 def _open_saved_model_1(
@@ -323,14 +326,14 @@ def _open_saved_model_1(
 # --- frozen graph -----------------------------------------------------------------------------------------------------
 
 
-def _open_frozen(options: SourceOptions, plain: Path) -> _Source:
+def _open_frozen(options: SourceOptions, _plain: Path) -> _Source:
     where = str(options.path)
     content = read_graph(options.path)
     outputs = frozen_outputs(content, options.outputs, where)
-    check_graph(content, where)
-    del content
+    prepare_graph(content, outputs.values(), where, custom=options.custom_ops, trust=options.trust)
     tf = _tensorflow()
-    graph_def = tf.compat.v1.GraphDef.FromString(plain.read_bytes())
+    graph_def = tf.compat.v1.GraphDef.FromString(content.SerializeToString())
+    del content
     graph_def = tf.compat.v1.graph_util.extract_sub_graph(graph_def, [name.split(":")[0] for name in outputs.values()])
     variables = [node.name for node in graph_def.node if node.op in {"VarHandleOp", "Variable", "VariableV2"}]
     if variables:
@@ -370,11 +373,26 @@ def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: 
 # --- Keras ------------------------------------------------------------------------------------------------------------
 
 
-def _open_keras(options: SourceOptions, plain: Path) -> _Source:
+def _open_h5(options: SourceOptions, plain: Path) -> _Source:
+    where = str(options.path)
+    file = read_keras_h5(plain, where)
+    check_keras_config(file.config, trust=options.trust, where=where)
+    plain = keras_copy(plain, file.config)
+    return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
+
+
+def _open_zip(options: SourceOptions, plain: Path) -> _Source:
+    where = str(options.path)
+    archive = read_keras_zip(options.path)
+    check_keras_config(archive.config, trust=options.trust, where=where)
+    has_optimizer = check_keras_weights(options.path, where)
+    plain = keras_copy(plain, archive.config)
+    return _open_keras(options, plain, is_keras2=archive.is_keras2, has_optimizer=has_optimizer)
+
+
+def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> _Source:
     """Load a Keras model and trace it for inference, as ``export()`` does, under its layers' names."""
     where = str(options.path)
-    found = read_keras(options.path, options.kind, trust=options.trust)
-    is_keras2, has_optimizer = found.is_keras2, found.has_optimizer
     tf = _tensorflow()
     if is_keras2:
         import tf_keras as keras
@@ -408,6 +426,8 @@ def _open_keras(options: SourceOptions, plain: Path) -> _Source:
         return list(ends.tree.flatten(model(ends.packed(tensors), training=False)))
 
     function = infer.get_concrete_function()
+    if not options.trust:
+        check_graph(function.graph.as_graph_def(), where)
 
     def freeze() -> _Frozen:
         return _freeze(function, inputs, outputs, kept)
@@ -524,7 +544,8 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
         UnsupportedOpsError: TensorFlow.js lacks ops that are neither at an edge nor can be rewritten.
     """
     where = str(options.path)
-    check_graph(frozen.graph_def, where)
+    if not options.trust:
+        check_graph(frozen.graph_def, where, options.custom_ops)
     check_types(frozen.graph_def, where)
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
@@ -683,7 +704,6 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     wanted = {tensor.op.name for tensor in frozen.outputs.values()}
     fed = _fed(frozen)
     del frozen
-    check_graph(graph_def, where)
     replace_defaults(graph_def, fed)
     trim(graph_def, wanted, fed)
     merge_constants(graph_def)
@@ -779,12 +799,16 @@ def measure(request: MeasureRequest) -> MeasureResult:
     from builder.precision.measure import measure_model
 
     try:
-        return measure_model(request, GraphRunner, layers_as_graph)
+        topology = read_model(request.model_json).artifacts["modelTopology"]
+        if not request.trust and "node" in topology:
+            check_topology(topology, str(request.model_json), _unregistered(topology["node"]))
+        makers = partial(GraphRunner, trust=request.trust), partial(layers_as_graph, trust=request.trust)
+        return measure_model(request, *makers)
     finally:
         _forget()
 
 
-def layers_as_graph(model: Model) -> Model:
+def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
     """Give a layers model as a graph in which the constants of its weights have their names.
 
     Raises:
@@ -799,7 +823,8 @@ def layers_as_graph(model: Model) -> Model:
 
     topology = model.artifacts["modelTopology"]
     config, where = topology.get("model_config", topology), "model.json"
-    check_keras_config(config, trust=False, where=where)
+    check_keras_config(config, trust=trust, where=where)
+    config = without_training(config)
     keras.backend.clear_session()
     try:
         net = keras.models.model_from_json(json.dumps(config))
@@ -807,6 +832,8 @@ def layers_as_graph(model: Model) -> Model:
     except (ValueError, TypeError, KeyError) as error:
         raise explain_keras(error, where) from error
     ends = ends_of(net, tf.nest)
+    if ends is None:
+        raise SourceError("does not say what its inputs look like", where=where, hint="Save the model again")
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in net.inputs]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
@@ -868,7 +895,13 @@ class GraphRunner:
     """Runs a TensorFlow.js graph in TensorFlow; constants that are fed have the fed values."""
 
     def __init__(
-        self, model: Model, nodes: list[dict[str, Any]], cases: list[Arrays], tensors: Sequence[str] = ()
+        self,
+        model: Model,
+        nodes: list[dict[str, Any]],
+        cases: list[Arrays],
+        tensors: Sequence[str] = (),
+        *,
+        trust: bool = False,
     ) -> None:
         """Make the graph and a session.
 
@@ -877,8 +910,10 @@ class GraphRunner:
             nodes: its nodes, see ``plain_nodes``.
             cases: the inputs, by name.
             tensors: names of those that are to be given beside the outputs.
+            trust: the user vouches for its ops.
 
         Raises:
+            UnsafeModelError: it holds ops that reach files, scripts or the network.
             ConversionError: TensorFlow does not take the graph.
         """
         from google.protobuf.json_format import ParseDict
@@ -896,6 +931,8 @@ class GraphRunner:
             for node in (*graph_def.node, *functions):
                 if node.op == "Const" and node.name in weights:
                     node.attr["value"].CopyFrom(_constant(tf, weights[node.name], node.attr["dtype"].type))
+            if not trust:
+                check_graph(graph_def, "model.json", _unregistered(nodes))
             self._graph = tf.Graph()
             with self._graph.as_default():
                 tf.import_graph_def(graph_def, name="")
@@ -1015,6 +1052,14 @@ class GraphRunner:
             arrays = [_feed(self._cases[case], name, tensor.dtype, tensor.shape) for case in group]
             fed[tensor] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         return dict(self._session.run(wanted, fed))
+
+
+def _unregistered(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Give the ops of a graph that TensorFlow does not have; it says so itself."""
+    _tensorflow()
+    from tensorflow.python.framework import op_def_registry
+
+    return {op for node in nodes if op_def_registry.get(op := str(node["op"])) is None}
 
 
 def _without_value(node: dict[str, Any]) -> dict[str, Any]:

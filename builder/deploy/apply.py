@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import msgspec
 
 from builder.bundle import loader_name
 from builder.deploy.local import Local
-from builder.deploy.plan import Action, Choice, Plan, differs, level, make_plan, newer
+from builder.deploy.plan import Action, Choice, Plan, level, make_plan, newer
 from builder.deploy.pointer import (
     Pointer,
     Preview,
@@ -23,10 +23,13 @@ from builder.deploy.pointer import (
     loader_hash,
     made_live,
     read_pointer,
+    release_id,
     trimmed,
     with_generation,
 )
 from builder.deploy.probe import probe
+from builder.deploy.proof import difference, proven
+from builder.deploy.records import check_foreign, record_uploads
 from builder.deploy.uploads import Form, Upload
 from builder.deploy.weaker import NumberedStore, SingleWriterStore
 from builder.errors import StoreConflictError, StoreError, UsageError
@@ -58,13 +61,21 @@ class Deployed:
 
     Attributes:
         plan: what was to do.
-        release: names what is live now, or the preview.
         swapped: something was written to a pointer.
     """
 
     plan: Plan
-    release: str
     swapped: bool
+
+    @property
+    def release(self) -> str:
+        """Name what is live now, or the preview, as its build did."""
+        return release_id(self.plan.loader)
+
+    @property
+    def loader(self) -> str:
+        """Tell it from releases of the same models with other code or policies."""
+        return loader_hash(self.plan.loader)
 
 
 class Deployer:
@@ -84,9 +95,11 @@ class Deployer:
         self.keeping = keeping
         self.unsafe = unsafe
         self.ability = ""
+        self.mends = True  # off for what only looks
+        self._announced: set[str] = set()
 
     def read(self) -> Pointer | None:
-        """Read the pointer, in the way its store needs.
+        """Read the pointer, in the way its store needs; unless ``mends`` is off, a pointer left behind follows.
 
         Raises:
             StoreError: the store fails.
@@ -111,7 +124,7 @@ class Deployer:
 
     def _adapt(self) -> None:
         if self.ability.startswith("create:"):
-            self.store = NumberedStore(self.store)
+            self.store = NumberedStore(self.store, mends=self.mends)
         elif self.ability.startswith("none:"):
             if not self.unsafe:
                 raise StoreError(
@@ -145,6 +158,16 @@ class Deployer:
         state = msgspec.structs.replace(state, store=self.ability)
         self.store.swap(loader_name, join_pointer(loader, state), tag, self.form.pointer_headers())
 
+    def announce(self, keys: Collection[str]) -> None:
+        """Write down what is going to be written, so that it is known as ours whatever happens.
+
+        Raises:
+            StoreError: that failed.
+        """
+        if not self._announced.issuperset(keys):
+            record_uploads(self.store, keys)
+            self._announced.update(keys)
+
     def state_of(self, base: Pointer | None) -> State:
         """Give the state to go on from, without what is too old."""
         if base is None:
@@ -158,9 +181,12 @@ def plan_deploy(deployer: Deployer, local: Local, choice: Choice) -> Plan:
     Raises:
         ShardpressError: it would fail.
     """
+    deployer.mends = False
     with tempfile.TemporaryDirectory() as folder:
         base = deployer.read()
-        return make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
+        plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
+        check_foreign(deployer.store, plan, choice.preview)
+        return plan
 
 
 def deploy(
@@ -192,7 +218,8 @@ def deploy(
         with tempfile.TemporaryDirectory() as folder:
             plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
             if plan.idle:
-                return Deployed(plan, loader_hash(plan.loader), swapped=False)
+                return Deployed(plan, swapped=False)
+            check_foreign(deployer.store, plan, choice.preview)
             entries = _concerned(base, choice)
             if started is not None and entries != started:
                 raise StoreConflictError(
@@ -225,18 +252,20 @@ def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
 
 def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress, ttl: float) -> Deployed:
     base = plan.base
-    release = loader_hash(plan.loader)
     state = deployer.state_of(base)
 
     def swap() -> None:
         if choice.preview and base:
-            previews = {**state.previews, choice.preview: Preview(release, int(base.now + ttl))}
+            previews = {
+                **state.previews,
+                choice.preview: Preview(loader_hash(plan.loader), int(base.now + ttl), id=release_id(plan.loader)),
+            }
             deployer.swap(base.loader, with_generation(state, previews=previews, lease=None), base.tag)
             key = f"loader-{choice.preview}.js"
             deployer.store.replace(key, plan.loader, deployer.form.pointer_headers(key))
             return
         now = base.now if base else time.time()
-        live = made_live(state, release, now, plan.stock)
+        live = made_live(state, plan.loader, now, plan.stock)
         if not (base and choice.only):
             live = msgspec.structs.replace(live, headers=deployer.form.hash)
         tool = base.state.tool if base and choice.only and newer(base.state.tool, local.tool) else local.tool
@@ -250,17 +279,22 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
         perform(deployer.store, action)
         progress.advance("")
 
+    keys = {action.key for action in work if action.do != "headers"}
+    if choice.preview:
+        keys.add(f"loader-{choice.preview}.js")
+    deployer.announce(keys)
     try:
         write_release(_steps(work), write, swap, uploaders)
     finally:
         progress.end("")
-    return Deployed(plan, release, swapped=True)
+    return Deployed(plan, swapped=True)
 
 
 def perform(store: TargetStore, action: Action) -> None:
     """Do to one object what was planned.
 
     Raises:
+        FormatError: the file that is to go up is not what the manifest says.
         StoreError: it failed.
     """
     upload = action.upload
@@ -268,17 +302,19 @@ def perform(store: TargetStore, action: Action) -> None:
         return
     if action.do == "headers":
         store.set_headers(upload.key, upload.headers)
-    elif action.do == "overwrite":
-        store.overwrite(upload.key, upload.path, upload.headers)
-    elif not store.put(upload.key, upload.path, upload.headers):
-        _settle(store, upload)
+        return
+    with proven(upload) as checked:
+        if action.do == "overwrite":
+            store.overwrite(checked.key, checked.path, checked.headers)
+        elif not store.put(checked.key, checked.path, checked.headers):
+            _settle(store, upload, checked)
 
 
-def _settle(store: TargetStore, upload: Upload) -> None:
+def _settle(store: TargetStore, upload: Upload, checked: Upload) -> None:
     """Look at an object that was there before ours."""
     stat = store.stat(upload.key)
-    if stat is None or differs(upload, stat):
-        store.overwrite(upload.key, upload.path, upload.headers)
+    if stat is None or difference(upload, stat, store, thorough=False):
+        store.overwrite(checked.key, checked.path, checked.headers)
     elif dict(stat.headers) != dict(upload.headers):
         store.set_headers(upload.key, upload.headers)
 

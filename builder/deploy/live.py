@@ -22,6 +22,7 @@ from builder.bundle import (
     read_index,
     shard_urls,
 )
+from builder.deploy.copies import wrong_copies
 from builder.deploy.headers import headers_for
 from builder.deploy.plan import is_older
 from builder.deploy.pointer import digits_of, loader_hash, split_pointer
@@ -60,7 +61,9 @@ class Checked:
 
 
 class Site(Protocol):
-    """Where files are read from."""
+    """Where files are read from; ``store`` is what lies behind it."""
+
+    store: TargetStore
 
     def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
         """Give a file's decoded bytes and headers (lower-case names).
@@ -79,6 +82,7 @@ class WebSite:
     def __init__(self, target: Target) -> None:
         """Read ``target.public_url``."""
         self.target = target
+        self.store = target.store
         self.origin = target.config.origin
 
     def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
@@ -144,7 +148,7 @@ def check_live(
 
     Args:
         site: where.
-        expected: the release that should be live, or "" for any.
+        expected: hash of the loader that should be live, or "" for any.
         pointer: which one is followed.
         only: addresses of the files that are read; None for all.
     """
@@ -161,7 +165,7 @@ def check_live(
         problems.append(Problem(pointer, "another release is answered when no Origin is sent"))
     live = loader_hash(loader)
     if expected and live != expected:
-        problems.append(Problem(pointer, f"release {live} is live, not {expected}"))
+        problems.append(Problem(pointer, f"loader.{live}.js is live, not loader.{expected}.js"))
     code = {pinned_url(live): live, **module_urls(index)}
     if immutable_name.fullmatch(state.worker):
         code[state.worker] = digits_of(state.worker)
@@ -179,7 +183,12 @@ def check_live(
         results = list(pool.map(lambda file: _check(site, *file), wanted))
     for _, found in results:
         problems += found
-    return Checked(live, len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems))
+    named = [*wanted, *((head_url(name, digest), digest, length) for name, digest, length in heads)]
+    copies = (file for file in named if only is None or file[0] in only)
+    problems += [Problem(*wrong) for wrong in wrong_copies(site.store, copies)]
+    return Checked(
+        index["release"], len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems)
+    )
 
 
 def _shards(

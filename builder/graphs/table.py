@@ -50,8 +50,8 @@ outcomes = {
         "Refused",
         (
             "Everything else: the build fails, names the nodes and the tensors at which `cut` could be set. Ops "
-            "that touch files, the network or Python are refused before anything runs. An op can also be written in "
-            "JavaScript, see `docs/custom-ops.md`. For some there is advice:"
+            "that touch files, the network or Python, and ops that nobody has reviewed, are refused before anything "
+            "runs. An op can also be written in JavaScript, see `docs/custom-ops.md`. For some there is advice:"
         ),
     ),
     "supported": ("Supported", "TensorFlow.js has them."),

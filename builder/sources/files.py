@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from builder.sources.folders import check_folder
 from builder.sources.tfjs import weight_files
 
 random_file = "fingerprint.pb"  # TensorFlow puts a new random number into it each time it saves the same model
@@ -14,11 +15,13 @@ def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
 
     Raises:
         SourceError: a ``model.json`` is damaged or names files that it must not.
+        UnsafeModelError: a folder has links that lead outside it.
     """
     if kind == "tfjs":
         folder = path.parent
         return ((path.name, path), *((file.relative_to(folder).as_posix(), file) for file in weight_files(path)))
     if path.is_dir():
+        check_folder(path)
         found = sorted(file for file in path.rglob("*") if file.is_file() and file.name != random_file)
         return tuple((file.relative_to(path).as_posix(), file) for file in found)
     return ((path.name, path),)

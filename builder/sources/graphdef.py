@@ -22,7 +22,7 @@ schema = {
     "MetaGraphDef": "1 meta_info_def MetaInfoDef, 2 graph_def GraphDef, 3 saver_def SaverDef, "
     "4 collection_def {}CollectionDef, 5 signature_def {}SignatureDef, 6 asset_file_def *AssetFileDef, "
     "7 object_graph_def SavedObjectGraph",
-    "SaverDef": "1 filename_tensor_name string, 3 restore_op_name string",
+    "SaverDef": "1 filename_tensor_name string, 2 save_tensor_name string, 3 restore_op_name string",
     "MetaInfoDef": "4 tags *string, 5 tensorflow_version string",
     "CollectionDef": "1 node_list NodeList",
     "NodeList": "1 value *string",
@@ -34,9 +34,18 @@ schema = {
     "TensorShapeProto": "2 dim *Dim, 3 unknown_rank bool",
     "Dim": "1 size int64, 2 name string",
     "AssetFileDef": "1 tensor_info TensorInfo, 2 filename string",
-    "SavedObjectGraph": "1 nodes *SavedObject",
-    "SavedObject": "1 children *ObjectReference, 6 function SavedFunction, "
-    "8 bare_concrete_function SavedBareConcreteFunction, 11 saveable_objects {}SaveableObject",
+    "SavedObjectGraph": "1 nodes *SavedObject, 2 concrete_functions {}SavedConcreteFunction",
+    "SavedConcreteFunction": "2 bound_inputs *int32",
+    "SavedObject": "1 children *ObjectReference, 4 user_object SavedUserObject, 5 asset SavedAsset, "
+    "6 function SavedFunction, 7 variable SavedVariable, 8 bare_concrete_function SavedBareConcreteFunction, "
+    "9 constant SavedConstant, 10 resource SavedResource, 12 captured_tensor CapturedTensor, "
+    "11 saveable_objects {}SaveableObject",
+    "SavedUserObject": "1 identifier string, 2 version VersionDef",
+    "SavedAsset": "1 asset_file_def_index int32",
+    "SavedVariable": "1 dtype int32",
+    "SavedConstant": "1 operation string",
+    "SavedResource": "1 device string",
+    "CapturedTensor": "1 name string, 2 concrete_function string",
     "ObjectReference": "1 node_id int32, 2 local_name string",
     "SavedFunction": "1 concrete_functions *string",
     "SavedBareConcreteFunction": "1 concrete_function_name string",
@@ -59,7 +68,14 @@ schema = {
     "TensorProto": "1 dtype int32, 2 tensor_shape TensorShapeProto, 4 tensor_content bytes, 5 float_val *float, "
     "7 int_val *int32, 8 string_val *bytes",
 }
-one_ofs = {"AttrValue"}
+# The fields of which a message has one at most.
+one_ofs = {
+    "AttrValue": ("value", "list s i f b type shape tensor placeholder func"),
+    "SavedObject": (
+        "kind",
+        "user_object asset function variable bare_concrete_function constant resource captured_tensor",
+    ),
+}
 largest_file = (1 << 31) - 1
 
 
@@ -91,12 +107,13 @@ def messages() -> Messages:
 
 def _describe(target: descriptor_pb2.DescriptorProto, fields: str) -> None:
     scalars = descriptor_pb2.FieldDescriptorProto
-    if target.name in one_ofs:
-        target.oneof_decl.add(name="value")
+    group, members = one_ofs.get(target.name, ("", ""))
+    if group:
+        target.oneof_decl.add(name=group)
     for text in fields.split(", "):
         number, name, kind = text.split()
         field = target.field.add(name=name, number=int(number), label=scalars.LABEL_OPTIONAL)
-        if target.name in one_ofs:
+        if name in members.split():
             field.oneof_index = 0
         if kind.startswith(("*", "{}")):
             field.label = scalars.LABEL_REPEATED

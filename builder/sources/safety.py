@@ -1,322 +1,300 @@
 """Refuses source models that ask for files, scripts or the network, before anything of them runs.
 
-Graphs are looked at where TensorFlow would run them: what the chosen signature reaches, and what loading a SavedModel
-runs by itself (initialisers, resources, restore functions). Keras configurations are looked at as a whole.
+Of a graph only what the chosen outputs and loading need is kept (``slimming``), all of it is looked at, and nothing
+else is given to TensorFlow. ``allowed_ops`` says what ops it may hold; ``keras_safety`` looks at Keras' configurations.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from builder.errors import UnsafeModelError
-from builder.sources.graphdef import choose_meta_graph, choose_signature
+from builder.sources.allowed_ops import danger_of, is_allowed_op
+from builder.sources.graphdef import choose_meta_graph, choose_signature, messages
+from builder.sources.slimming import (
+    closure,
+    concrete_functions,
+    function_kinds,
+    keep_reached,
+    loaded,
+    node_name,
+    saving,
+    session_roots,
+    signed,
+    slim_graph,
+    slim_objects,
+)
 
-# Patterns of op names, and what such an op does.
-dangerous_ops = {
-    "reads files": (
-        "ReadFile",
-        "MatchingFiles*",
-        "WholeFileReader*",
-        "TextLineReader*",
-        "FixedLengthRecordReader*",
-        "TFRecordReader*",
-        "LMDBReader",
-        "Reader*",
-        "RecordInput",
-        "*TextLineDataset*",
-        "*TFRecordDataset*",
-        "*FixedLengthRecordDataset*",
-        "*CSVDataset*",
-        "*LMDBDataset",
-        "*SqlDataset",
-        "*MatchingFilesDataset",
-        "LoadDataset*",
-        "*SnapshotDataset*",
-        "SnapshotChunkDataset",
-        "SnapshotNestedDatasetReader",
-        "ListSnapshotChunksDataset",
-        "CacheDataset*",
-        "InitializeTableFromTextFile*",
-        "LoadAndRemapMatrix",
-        "ImmutableConst",
-        "GenerateVocabRemapping",
-        "SimpleMLLoadModelFromPath*",
-    ),
-    "writes files": (
-        "WriteFile",
-        "*DatasetToTFRecord",
-        "SaveDataset*",
-        "CreateSummary*Writer",
-        "SummaryWriter",
-        "Write*Summary",
-        "WriteSummary",
-        "ImportEvent",
-        "StatsAggregatorSetSummaryWriter",
-        "DumpTensor",
-        "Debug*",
-        "DeleteFile*",
-        "FileSystemSetConfiguration",
-    ),
-    "reads or writes checkpoints": (
-        "Save",
-        "SaveV2",
-        "SaveSlices",
-        "Restore",
-        "RestoreV2",
-        "RestoreSlice",
-        "MergeV2Checkpoints",
-        "DistributedSave",
-        "DTensorRestoreV2",
-        "CheckpointInitialized",
-    ),
-    "runs Python": ("PyFunc", "PyFuncStateless", "EagerPyFunc", "GeneratorDataset"),
-    "uses the network": (
-        "Rpc*",
-        "TryRpc",
-        "DataServiceDataset*",
-        "*RegisterDataset*",
-        "Bigtable*",
-        "BigQuery*",
-        "*PubSub*",
-        "Kafka*",
-        "IO>*",
-        "ConfigureDistributedTPU",
-        "RemoteCall",
-    ),
-    "runs foreign code": (
-        "TfLiteSubgraphExecute",
-        "RemoteFusedGraphExecute",
-        "XlaCustomCall*",
-        "XlaCallModule",
-        "XlaLaunch*",
-        "TRTEngineOp",
-        "LoadLibrary*",
-        "*CompiledCode*",
-        "DatasetFromGraph",
-    ),
-}
+# Ops that write where an attribute says, and what that may say.
 printing_ops = ("Print", "PrintV2")
 stdout_streams = {"", "stdout", "stderr", "log(info)", "log(warning)", "log(error)"}
+# Ops that read the description of a message from a file, if an attribute says so.
+describing_ops = ("DecodeProtoV2", "EncodeProto")
 # What loading runs to fill variables from the SavedModel's own folder.
 restore_ops = ("Restore", "RestoreV2", "RestoreSlice")
-init_signature = "__saved_model_init_op"
-init_collections = ("saved_model_main_op", "legacy_init_op", "table_initializer")
-load_functions = ("_create_resource", "_initialize", "_destroy_resource")
+string_type = 7
+_untrusted = "Do not use this model unless you know its author; trust = true builds it all the same"
 
 Functions = dict[str, Any]
 
 
-def danger_of(op: str) -> str:
-    """Tell what is dangerous about an op, or give ``""``."""
-    for danger, patterns in dangerous_ops.items():
-        if any(fnmatch.fnmatchcase(op, pattern) for pattern in patterns):
-            return danger
-    return ""
-
-
-def check_saved_model(model: Any, signature: str, tags: tuple[str, ...], where: str = "") -> None:
-    """Check what loading the SavedModel and running the signature would run.
+def prepare_saved_model(
+    model: Any,
+    signature: str,
+    tags: tuple[str, ...],
+    where: str = "",
+    *,
+    custom: Iterable[str] = (),
+    trust: bool = False,
+    generous: bool = False,
+) -> Any:
+    """Give the part of a SavedModel that loading it and running a signature need, checked.
 
     Args:
         model: what ``graphdef.read_saved_model`` gave.
         signature: name of the signature that will be converted.
         tags: tags of the meta graph.
         where: the file, for messages.
+        custom: ops that the page registers itself.
+        trust: the user vouches for its ops.
+        generous: keep all functions that are harmless, needed or not.
+
+    Returns:
+        A SavedModel with one meta graph; all that is left in it was looked at.
 
     Raises:
-        UnsafeModelError: it reaches files, scripts or the network.
+        UnsafeModelError: it reaches files, scripts or the network, or an op that is not known to be harmless.
         SourceError: there is no such signature or graph.
     """
     meta_graph = choose_meta_graph(model, tags, where)
-    chosen = choose_signature(meta_graph, signature, where)
+    choose_signature(meta_graph, signature, where)
+    check_assets(meta_graph, where)
+    part = messages().SavedModel()
+    part.saved_model_schema_version = model.saved_model_schema_version
+    slimmed = part.meta_graphs.add()
+    slimmed.CopyFrom(meta_graph)
+    objects = slimmed.object_graph_def.nodes
+    if objects:
+        more = _harmless_functions(slimmed, custom) if generous else ()
+        slim_objects(slimmed, signature, more)
+    else:
+        slim_graph(slimmed, signature)
+    if not trust:
+        _check_part(slimmed, signature, where, frozenset(custom))
+    return part
+
+
+def check_saved_model(
+    model: Any,
+    signature: str,
+    tags: tuple[str, ...],
+    where: str = "",
+    *,
+    custom: Iterable[str] = (),
+    trust: bool = False,
+) -> None:
+    """Check what loading the SavedModel and running the signature would run, see ``prepare_saved_model``.
+
+    Raises:
+        UnsafeModelError, SourceError: as ``prepare_saved_model``.
+    """
+    prepare_saved_model(model, signature, tags, where, custom=custom, trust=trust)
+
+
+def check_assets(meta_graph: Any, where: str = "") -> None:
+    """Check the names of a SavedModel's assets.
+
+    Raises:
+        UnsafeModelError: one leads outside the folder.
+    """
     for asset in meta_graph.asset_file_def:
-        if asset.filename.startswith("/") or "\\" in asset.filename or ".." in asset.filename.split("/"):
+        name = asset.filename
+        if not name or "\\" in name or "\0" in name or ":" in name or name.startswith("/") or ".." in name.split("/"):
             raise UnsafeModelError(
-                f"names the asset {asset.filename!r}, outside its folder", where=where, hint=_untrusted
+                f"names the asset {name!r}, outside its folder", where=where, hint="Save the model again"
             )
-    graph = meta_graph.graph_def
-    functions = _library(graph)
-    objects = meta_graph.object_graph_def
-    _check_nodes(_closure(graph, [*_tensors(chosen), *_load_roots(meta_graph)]), functions, where)
-    _check_functions([*_loaded_functions(objects), *_signature_functions(objects, signature)], functions, where)
-    _check_nodes(_closure(graph, [meta_graph.saver_def.restore_op_name]), functions, where, restore_ops)
-    _check_functions(_restore_functions(objects), functions, where, restore_ops)
 
 
-def check_graph(graph: Any, where: str = "") -> None:
-    """Check all of a graph: its nodes, and the functions they reach.
+def prepare_graph(
+    graph: Any, outputs: Iterable[str], where: str = "", *, custom: Iterable[str] = (), trust: bool = False
+) -> None:
+    """Take out of a frozen graph what its outputs do not need, and check the rest.
+
+    Args:
+        graph: a GraphDef; changed.
+        outputs: names of tensors.
+        where: the file, for messages.
+        custom: ops that the page registers itself.
+        trust: the user vouches for its ops.
+
+    Raises:
+        UnsafeModelError: see ``check_graph``.
+    """
+    keep_reached(graph, outputs)
+    if not trust:
+        check_graph(graph, where, custom)
+
+
+def check_graph(graph: Any, where: str = "", custom: Iterable[str] = ()) -> None:
+    """Check all of a graph: its nodes and its functions.
 
     Args:
         graph: a GraphDef, from ``graphdef`` or from TensorFlow.
         where: the file, for messages.
+        custom: ops that the page registers itself.
 
     Raises:
-        UnsafeModelError: it reaches files, scripts or the network.
+        UnsafeModelError: it holds an op that reaches files, scripts or the network, or is not known to be harmless.
     """
-    _check_nodes(graph.node, _library(graph), where)
+    functions = _library(graph)
+    known = frozenset(custom)
+    _check_nodes(graph.node, functions, where, known)
+    for name, function in functions.items():
+        _check_nodes(function.node_def, functions, where, known, inside=name)
 
 
-def check_keras_config(config: Any, *, trust: bool = False, where: str = "") -> None:
-    """Check the configuration of a Keras model, at any depth.
-
-    Args:
-        config: decoded JSON.
-        trust: the user vouches for code inside the model.
-        where: the file, for messages.
+def check_topology(topology: Any, where: str = "", custom: Iterable[str] = ()) -> None:
+    """Check the graph of a TensorFlow.js model that TensorFlow will measure; its JSON may be anything.
 
     Raises:
-        UnsafeModelError: it holds code, names code outside Keras, or names files, and is not trusted.
+        UnsafeModelError: as ``check_graph``.
     """
-    if trust:
-        return
-    queue = [config]
-    while queue:
-        item = queue.pop()
-        if isinstance(item, dict):
-            if problem := _keras_problem(item):
+    graph = messages().GraphDef()
+    _copy_json_nodes(_items(topology, "node"), graph.node)
+    library = topology.get("library") if isinstance(topology, dict) else None
+    for function in _items(library, "function"):
+        copy = graph.library.function.add()
+        signature = function.get("signature")
+        copy.signature.name = str(signature.get("name", "")) if isinstance(signature, dict) else ""
+        for key in ("nodeDef", "node_def"):
+            _copy_json_nodes(_items(function, key), copy.node_def)
+    check_graph(graph, where, custom)
+
+
+def _items(holder: Any, key: str) -> list[dict[str, Any]]:
+    found = holder.get(key) if isinstance(holder, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _copy_json_nodes(nodes: list[dict[str, Any]], target: Any) -> None:
+    """Copy of nodes what a check looks at."""
+    import base64
+    import binascii
+
+    for node in nodes:
+        copy = target.add(name=str(node.get("name", "")), op=str(node.get("op", "")))
+        attributes = node.get("attr")
+        for key in ("output_stream", "descriptor_source"):
+            value = attributes.get(key) if isinstance(attributes, dict) else None
+            if isinstance(value, dict):
+                try:
+                    copy.attr[key].s = base64.b64decode(str(value.get("s", "")))
+                except (ValueError, binascii.Error):
+                    copy.attr[key].s = b"unreadable"
+
+
+def _check_part(meta_graph: Any, signature: str, where: str, custom: frozenset[str]) -> None:
+    graph = meta_graph.graph_def
+    functions = _library(graph)
+    objects = meta_graph.object_graph_def.nodes
+    feeds: set[str] = set()
+    running: list[Any] = []
+    restoring: list[Any] = []
+    if objects:
+        running = list(graph.node)
+        roots = {*loaded(objects), *signed(objects, signature)}
+        savers = _reached(functions, _concrete(objects, set(saving(objects)) - roots))
+        rest = [name for name in functions if name not in savers]
+    else:
+        running = closure(graph, session_roots(meta_graph, signature))
+        restoring = closure(graph, [meta_graph.saver_def.restore_op_name])
+        feeds = {node_name(meta_graph.saver_def.filename_tensor_name)} - {""}
+        savers = _reached(functions, _calls_of(restoring, functions))
+        rest = list(_reached(functions, _calls_of(running, functions)))
+        roots = set()
+    _check_nodes(running, functions, where, custom)
+    used = _reached(functions, [*rest, *_concrete(objects, roots)])
+    for name in used:
+        _check_nodes(functions[name].node_def, functions, where, custom, inside=name)
+    _check_restoring(restoring, functions, where, custom, feeds)
+    for name in savers - used:
+        arguments = {argument.name for argument in functions[name].signature.input_arg}
+        _check_restoring(functions[name].node_def, functions, where, custom, arguments, inside=name)
+
+
+def _check_restoring(
+    nodes: Iterable[Any], functions: Functions, where: str, custom: frozenset[str], given: set[str], inside: str = ""
+) -> None:
+    """Check nodes that may restore variables, but only from the checkpoint that TensorFlow names."""
+    nodes = list(nodes)
+    _check_nodes([node for node in nodes if node.op not in restore_ops], functions, where, custom, inside)
+    by_name = {node.name: node for node in nodes}
+    for node in nodes:
+        if node.op in restore_ops:
+            sources = list(node.input[:1])
+        elif any(_calls(node, functions)):
+            sources = list(node.input)
+        else:
+            continue
+        for source in sources:
+            if (first := _origin(source, by_name, given)) is not None:
                 raise UnsafeModelError(
-                    problem,
+                    f"{_place(node, inside)} has the op {node.op}, which reads a checkpoint that {first.name!r} names, "
+                    "not the model's own",
                     where=where,
-                    hint="Rebuild it with plain layers, or set trust = true if you know its author",
+                    hint=_untrusted,
                 )
-            queue.extend(item.values())
-        elif isinstance(item, list):
-            queue.extend(item)
 
 
-_untrusted = "Do not use this model unless you know its author"
-_coding_layers = {
-    "Lambda": "holds Python code",
-    "__lambda__": "holds Python code",
-    "TorchModuleWrapper": "holds pickled PyTorch code",
-    "TFSMLayer": "loads another SavedModel from a path",
-    "JaxLayer": "holds a JAX program",
-    "FlaxLayer": "holds a JAX program",
-}
-_keras_roots = {"keras", "tf_keras", "builtins", "tensorflow.keras", "tensorflow.python.keras"}
-_unsafe_symbols = re.compile(
-    r"py_func|numpy_func|read_file|write_file|matching_files|gfile|dump|load|save|summary|^data\.|^raw_ops\."
-)
+def _origin(reference: str, nodes: dict[str, Any], given: set[str]) -> Any:
+    """Give the node that makes the name of a checkpoint up; None if it is given from outside."""
+    name = node_name(reference)
+    seen: set[str] = set()
+    while name in nodes and name not in given and name not in seen:
+        seen.add(name)
+        node = nodes[name]
+        if node.op in {"Placeholder", "VarHandleOp", "VariableV2", "Variable"} or reference.startswith("^"):
+            return None
+        if node.op not in {"Identity", "PlaceholderWithDefault"} or not node.input:
+            is_text = node.op != "Const" or node.attr["dtype"].type == string_type
+            return node if is_text and not node.op.startswith(("HashTable", "MutableHashTable")) else None
+        name = node_name(node.input[0])
+    return None
 
 
-def _keras_problem(item: dict[str, Any]) -> str:
-    """Tell what one object of a Keras configuration does that it must not, or give ``""``."""
-    kind, module, inner = item.get("class_name"), item.get("module"), item.get("config")
-    if not isinstance(kind, str):
-        return ""
-    inner = inner if isinstance(inner, dict) else {}
-    name = inner.get("name", item.get("name", ""))
-    if kind in _coding_layers:
-        return f"layer {name!r} ({kind}) {_coding_layers[kind]}"
-    if isinstance(module, str) and not any(module == root or module.startswith(f"{root}.") for root in _keras_roots):
-        return f"layer {name!r} ({kind}) names Python code outside Keras ({module})"
-    if kind == "TFOpLambda" and _unsafe_symbols.search(str(inner.get("function", ""))):
-        return f"layer {name!r} calls tf.{inner['function']}"
-    if kind == "TensorFlowOpLayer" and (danger := danger_of(_layer_op(inner))):
-        return f"layer {name!r} holds the op {_layer_op(inner)}, which {danger}"
-    if isinstance(inner.get("vocabulary"), str):
-        return f"layer {name!r} ({kind}) reads its vocabulary from the file {inner['vocabulary']!r}"
-    return ""
-
-
-def _layer_op(config: dict[str, Any]) -> str:
-    definition = config.get("node_def")
-    if isinstance(definition, dict):
-        return str(definition.get("op", ""))
-    return str(definition).partition('op: "')[2].partition('"')[0]
+def _harmless_functions(meta_graph: Any, custom: Iterable[str]) -> Iterator[int]:
+    """Number the functions that hold nothing that would be refused."""
+    functions = _library(meta_graph.graph_def)
+    for number, item in enumerate(meta_graph.object_graph_def.nodes):
+        if item.WhichOneof("kind") in function_kinds:
+            reached = _reached(functions, concrete_functions(item))
+            nodes = (node for name in reached for node in functions[name].node_def)
+            if not any(_danger(node, functions, frozenset(custom)) for node in nodes):
+                yield number
 
 
 def _library(graph: Any) -> Functions:
     return {function.signature.name: function for function in graph.library.function}
 
 
-def _tensors(signature: Any) -> Iterator[str]:
-    for side in (signature.inputs, signature.outputs):
-        for info in side.values():
-            yield info.name
+def _concrete(objects: Any, numbers: Iterable[int]) -> list[str]:
+    return [name for number in numbers for name in concrete_functions(objects[number])]
 
 
-def _load_roots(meta_graph: Any) -> Iterator[str]:
-    """Give the nodes that loaders run before anybody asks for an output."""
-    if init_signature in meta_graph.signature_def:
-        yield from _tensors(meta_graph.signature_def[init_signature])
-    for name in init_collections:
-        if name in meta_graph.collection_def:
-            yield from meta_graph.collection_def[name].node_list.value
-
-
-def _loaded_functions(objects: Any) -> Iterator[str]:
-    """Give the functions that create, fill and remove resources such as tables."""
-    for node in objects.nodes:
-        for child in node.children:
-            if child.local_name in load_functions:
-                yield from _functions_of(objects, child.node_id)
-
-
-def _restore_functions(objects: Any) -> Iterator[str]:
-    for node in objects.nodes:
-        for saveable in node.saveable_objects.values():
-            yield from _functions_of(objects, saveable.restore_function)
-
-
-def _signature_functions(objects: Any, signature: str) -> Iterator[str]:
-    """Give the functions that TensorFlow 2 calls for a signature; signature_def need not say the same."""
-    if not objects.nodes:
-        return
-    for child in objects.nodes[0].children:
-        if child.local_name == "signatures" and 0 <= child.node_id < len(objects.nodes):
-            for entry in objects.nodes[child.node_id].children:
-                if entry.local_name == signature:
-                    yield from _functions_of(objects, entry.node_id)
-
-
-def _functions_of(objects: Any, number: int) -> Iterator[str]:
-    if 0 <= number < len(objects.nodes):
-        node = objects.nodes[number]
-        yield from node.function.concrete_functions
-        if node.bare_concrete_function.concrete_function_name:
-            yield node.bare_concrete_function.concrete_function_name
-
-
-def _closure(graph: Any, roots: Iterable[str]) -> list[Any]:
-    """Give the nodes that must run for these tensors or nodes."""
-    nodes = {node.name: node for node in graph.node}
-    queue = [_node_name(root) for root in roots]
-    found: dict[str, Any] = {}
+def _reached(functions: Functions, names: Iterable[str]) -> set[str]:
+    queue, found = list(names), set[str]()
     while queue:
         name = queue.pop()
-        if name in nodes and name not in found:
-            found[name] = nodes[name]
-            queue.extend(_node_name(reference) for reference in nodes[name].input)
-    return list(found.values())
+        if name in functions and name not in found:
+            found.add(name)
+            queue.extend(_calls_of(functions[name].node_def, functions))
+    return found
 
 
-def _node_name(reference: str) -> str:
-    return reference.lstrip("^").partition(":")[0]
-
-
-def _check_nodes(nodes: Iterable[Any], functions: Functions, where: str, allowed: tuple[str, ...] = ()) -> None:
-    called: dict[str, None] = {}
+def _calls_of(nodes: Iterable[Any], functions: Functions) -> Iterator[str]:
     for node in nodes:
-        _check_node(node, where, allowed)
-        called |= dict.fromkeys(_calls(node, functions))
-    _check_functions(called, functions, where, allowed)
-
-
-def _check_functions(names: Iterable[str], functions: Functions, where: str, allowed: tuple[str, ...] = ()) -> None:
-    queue = [name for name in names if name in functions]
-    seen: set[str] = set()
-    while queue:
-        name = queue.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for node in functions[name].node_def:
-            _check_node(node, where, allowed, inside=name)
-            queue.extend(_calls(node, functions))
+        yield from _calls(node, functions)
 
 
 def _calls(node: Any, functions: Functions) -> Iterator[str]:
@@ -329,11 +307,30 @@ def _calls(node: Any, functions: Functions) -> Iterator[str]:
                 yield reference.name
 
 
-def _check_node(node: Any, where: str, allowed: tuple[str, ...], inside: str = "") -> None:
-    place = f"node {node.name!r}" + (f" of function {inside!r}" if inside else "")
-    danger = "" if node.op in allowed else danger_of(node.op)
+def _check_nodes(
+    nodes: Iterable[Any], functions: Functions, where: str, custom: frozenset[str], inside: str = ""
+) -> None:
+    for node in nodes:
+        if danger := _danger(node, functions, custom):
+            raise UnsafeModelError(
+                f"{_place(node, inside)} has the op {node.op}, which {danger}", where=where, hint=_untrusted
+            )
+
+
+def _place(node: Any, inside: str) -> str:
+    return f"node {node.name!r}" + (f" of function {inside!r}" if inside else "")
+
+
+def _danger(node: Any, functions: Functions, custom: frozenset[str]) -> str:
+    """Tell why a node is refused, or give ``""``."""
+    if danger := danger_of(node.op):
+        return danger
     if node.op in printing_ops and "output_stream" in node.attr:
         stream = node.attr["output_stream"].s.decode(errors="replace")
-        danger = "" if stream in stdout_streams else "writes files"
-    if danger:
-        raise UnsafeModelError(f"{place} has the op {node.op}, which {danger}", where=where, hint=_untrusted)
+        return "" if stream in stdout_streams else "writes files"
+    if node.op in describing_ops and "descriptor_source" in node.attr:
+        source = node.attr["descriptor_source"].s
+        return "" if source in {b"", b"local://"} or source.startswith(b"bytes://") else "reads files"
+    if node.op in functions or is_allowed_op(node.op, custom):
+        return ""
+    return "is not on the list of harmless ones"

@@ -45,11 +45,19 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """An object without its bytes: stored length, headers, and the SHA-256 of the stored bytes where it is known."""
+    """An object without its bytes.
+
+    Attributes:
+        nbytes: stored length.
+        headers: it is served with.
+        sha256: of the stored bytes, where it is known.
+        proven: the store has computed ``sha256`` of what it holds; otherwise whoever wrote the object noted it.
+    """
 
     nbytes: int
     headers: Headers
     sha256: str | None
+    proven: bool = False
 
 
 class Store(Protocol):

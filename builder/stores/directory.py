@@ -9,30 +9,29 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock
 
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
 from builder.stores import Found, Headers, Listed, Stat, no_headers
+from builder.stores.locking import locked
+
+lock_seconds = 60.0  # a stopped process may hold it for ever
 
 
 class DirectoryStore:
-    """Keys are paths below ``root``. Every write is a rename; the swap holds a lock file beside ``root``."""
+    """Keys are paths below ``root``. Every write is a rename; the swap locks ``root`` itself."""
 
     def __init__(self, root: Path) -> None:
-        """Use, and make when missing, the folder ``root``.
+        """Use the folder ``root``; the first write makes it.
 
         Raises:
-            StoreError: it cannot be made, or is no folder.
+            StoreError: it is no folder.
         """
         self.root = root
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _failure(error, root) from error
-        self._lock = FileLock(root.parent / f".{root.name}.lock")
+        if root.exists() and not root.is_dir():
+            raise StoreError("is no folder", where=str(root), hint="Move it away, or choose another place")
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Give an object's bytes and its SHA-256 as tag."""
@@ -67,7 +66,7 @@ class DirectoryStore:
 
     def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:  # noqa: ARG002
         """Replace one object by rename while nobody else can."""
-        with self._lock:
+        with self._locked():
             found = self.get(key)
             if (found and found[1]) != tag:
                 raise StoreConflictError(
@@ -126,7 +125,7 @@ class DirectoryStore:
     def stat(self, key: str) -> Stat | None:
         """Give a file's length and hash."""
         found = self.get(key)
-        return None if found is None else Stat(len(found[0]), {}, found[1])
+        return None if found is None else Stat(len(found[0]), {}, found[1], proven=True)
 
     def overwrite(self, key: str, content: Path, headers: Headers) -> None:
         """Copy a file to ``key``."""
@@ -141,7 +140,7 @@ class DirectoryStore:
 
     def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
         """Write a small file unless there is one."""
-        with self._lock:
+        with self._locked():
             if self._path(key).exists():
                 return False
             self.replace(key, content, headers)
@@ -163,7 +162,22 @@ class DirectoryStore:
         for path in [path for path in self.root.rglob("*.tmp") if is_rest(path)]:
             path.unlink(missing_ok=True)
 
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with locked(self.root, lock_seconds):
+                yield
+        except OSError as error:
+            raise _failure(error, self.root) from error
+
     def _path(self, key: str) -> Path:
+        """Give a key's path.
+
+        Raises:
+            StoreError: it would lead out of the folder.
+        """
+        if key.startswith("/") or "\\" in key or "\0" in key or ".." in key.split("/"):
+            raise StoreError(f"{key!r} is no key", where=str(self.root), hint="Deploy with --repair")
         return self.root / key
 
 

@@ -195,12 +195,16 @@ class S3Store:
         return Found(decode(body, headers.get("Content-Encoding", ""), key), answer["ETag"], age, now, headers)
 
     def stat(self, key: str) -> Stat | None:
-        """Give an object's length, headers and hash by HEAD."""
+        """Give an object's length, headers and hash by HEAD: the store's own one, else what was noted with it."""
         try:
-            answer = self._ask(key, "s3:GetObject", lambda: self.client.head_object(**self._at(key)))
+            answer = self._ask(
+                key, "s3:GetObject", lambda: self.client.head_object(**self._at(key), ChecksumMode="ENABLED")
+            )
         except _AbsentError:
             return None
-        return Stat(answer["ContentLength"], _headers_of(answer), answer.get("Metadata", {}).get(body_hash))
+        own = _checksum(answer)
+        noted = answer.get("Metadata", {}).get(body_hash)
+        return Stat(answer["ContentLength"], _headers_of(answer), own or noted, proven=own is not None)
 
     def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:
         """Write an object unless there is one; the store checks its SHA-256."""
@@ -431,6 +435,18 @@ def _arguments(headers: Headers) -> dict[str, Any]:
 def _headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
     found = {name: answer.get(argument) for name, argument in header_arguments.items()}
     return {name: value for name, value in found.items() if value and value != "identity"}
+
+
+def _checksum(answer: Mapping[str, Any]) -> str | None:
+    """Give the SHA-256 that the store has computed; one of an object in parts is of something else."""
+    text = answer.get("ChecksumSHA256", "")
+    if answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return digest.hex() if len(digest) == hashlib.sha256().digest_size else None
 
 
 def _server_time(answer: Mapping[str, Any]) -> float:

@@ -174,7 +174,7 @@ class Developer:
                 pool=self._pool,
             )
         self._out = out
-        is_new = self._hub.state.release != result.output.index["release"]
+        is_new = self._hub.state.release != result.output.version
         self._tell(result)
         seconds = time.monotonic() - begun
         if check:
@@ -192,7 +192,7 @@ class Developer:
     def _tell(self, result: BuildResult) -> None:
         bundles = [built.bundle for built in result.models]
         self._hub.update(
-            release=result.output.index["release"],
+            release=result.output.version,
             models={
                 bundle.name: {"head": bundle.head.blob.sha256, "policy": bundle.load, "priority": bundle.priority}
                 for bundle in bundles

@@ -5,7 +5,7 @@
  * @property {number} loaded decoded bytes that are there
  * @property {number} total decoded bytes of the whole model
  * @property {number} wire bytes of the whole model as sent
- * @property {string} phase `waiting`, `head`, the name of a stage, `full`, `failed` or `aborted`
+ * @property {string} phase `waiting`, `head`, the name of a stage, `full`, `failed` or `aborted`; `offline` while there is no network
  * @property {string} source of the last file: `network`, `cache` or `memory`
  */
 
@@ -35,6 +35,7 @@ class Work {
     /** @type {any} */
     this.tf = undefined;
     this.told = 0;
+    this.phase = "waiting";
     /** @type {Set<() => void>} */
     this.listeners = new Set();
     /** @type {Progress} */
@@ -202,16 +203,25 @@ class Work {
     const { loaded: bytes, source } = this.progress;
     const { name: model } = this.entry;
     const backend = this.tf?.getBackend?.();
-    performance.measure(`shardpress ${model} ${stage}`, { start: this.started, end: performance.now() });
+    attempted(() => performance.measure(`shardpress ${model} ${stage}`, { start: this.started, end: performance.now() }));
     emit(model, { type: "stage", stage, ms: this.elapsed(), bytes, wire: this.wire, source, backend });
   }
 
   /** @param {Partial<Progress>} news */
   tell(news) {
+    if (news.phase) this.phase = news.phase;
     Object.assign(this.progress, news);
     const now = performance.now();
     if (!news.phase && now - this.told < 50) return;
     this.told = now;
+    for (const listener of this.listeners) listener();
+  }
+
+  /** @param {boolean} offline */
+  tellOffline(offline) {
+    if (!this.started || this.ended || this.phase === "full") return;
+    emit(this.entry.name, { type: offline ? "offline" : "online", ms: this.elapsed() });
+    this.progress.phase = offline ? "offline" : this.phase;
     for (const listener of this.listeners) listener();
   }
 

@@ -1,0 +1,62 @@
+"""Makes the copies that TensorFlow and Keras load: of a source only what was checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from builder.sources.keras_h5 import copy_with_config
+from builder.sources.keras_safety import without_training
+
+
+def part_folder(part: Any, plain: Path, name: str) -> Path:
+    """Write a checked part of a SavedModel, beside links to its variables and assets.
+
+    Args:
+        part: what ``safety.prepare_saved_model`` gave.
+        plain: the whole SavedModel, in which no link leads outside.
+        name: of the folder that is made beside it.
+
+    Returns:
+        The folder. Nothing else of the SavedModel is in it: TensorFlow reads more files than one of the same name.
+    """
+    folder = plain.with_name(name)
+    folder.mkdir()
+    assets = [Path("assets") / asset.filename for asset in part.meta_graphs[0].asset_file_def]
+    variables = [path.relative_to(plain) for path in (plain / "variables").glob("variables*")]
+    for place in dict.fromkeys((*variables, *assets)):
+        if (plain / place).is_file():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).symlink_to((plain / place).resolve())
+    (folder / "saved_model.pb").write_bytes(part.SerializeToString())
+    return folder
+
+
+def keras_copy(plain: Path, config: Any) -> Path:
+    """Give a Keras file without what only training needs.
+
+    Args:
+        plain: an HDF5 file or a ``.keras`` file.
+        config: its configuration.
+
+    Returns:
+        A copy beside it, or the file itself if there is nothing to leave out.
+    """
+    slim = without_training(config)
+    if slim is config:
+        return plain
+    copy = plain.with_name(f"slim{plain.suffix}")
+    if plain.suffix == ".keras":
+        with zipfile.ZipFile(plain) as source, zipfile.ZipFile(copy, "w") as target:
+            for entry in source.infolist():
+                if entry.filename == "config.json":
+                    target.writestr(entry.filename, json.dumps(slim))
+                else:
+                    with source.open(entry) as content, target.open(entry.filename, "w", force_zip64=True) as written:
+                        shutil.copyfileobj(content, written)
+        return copy
+    copy_with_config(plain, copy, slim)
+    return copy
