@@ -38,7 +38,7 @@ from builder.model import Model
 from builder.progress import Progress
 from builder.sources.detect import detect
 from builder.sources.files import source_files
-from builder.sources.model_folders import locate, teachable_labels, teachable_note
+from builder.sources.model_folders import locate, teachable_labels, teachable_note, unpack
 from builder.sources.tfjs import read_model
 from builder.stock import measure_stock, stock_files
 from builder.stores.shared import SharedCache, is_shared, open_shared
@@ -228,12 +228,26 @@ def _collecting(failures: dict[str, ShardpressError], name: str) -> Iterator[Non
         failures[name] = error
 
 
+def _unpacked(cache: Cache, path: Path) -> Path:
+    """Give the folder of the cache that holds what is in a zip."""
+    key = key_of(cache.file_digest(path), fingerprint("sources"))
+    tree = cache.tree("unpacked", key)
+    if not cache.find_tree("unpacked", key):
+        with cache.work() as work:
+            (made := work / "tree").mkdir()
+            unpack(path, made)
+            if not tree.exists():
+                made.rename(tree)
+        cache.put_tree("unpacked", key, True)
+    return tree
+
+
 def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     path = session.config.folder / model.source
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
         raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
-    path = locate(path)
+    path = locate(path, partial(_unpacked, session.cache))
     if not model.weights and detect(path) != "tfjs":
         raise SourceError(
             "has to be a layers model of TensorFlow.js for `weights = false`",

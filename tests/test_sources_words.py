@@ -123,6 +123,10 @@ def test_keras_files_are_refused_before_keras_sees_them(tmp_path: Path) -> None:
     assert not found.has_optimizer
 
 
+def located(path: Path) -> Path:
+    return locate(path, pytest.fail)
+
+
 def teachable(folder: Path, **metadata: object) -> Path:
     tiny.layers_model(folder)
     content = {"tfjsVersion": "1.3.1", "packageName": "@teachablemachine/image", **metadata}
@@ -132,7 +136,7 @@ def teachable(folder: Path, **metadata: object) -> Path:
 
 def test_teachable_machine_folders_are_read(tmp_path: Path) -> None:
     folder = teachable(tmp_path / "tm", labels=["Cat", "Dog"], imageSize=224)
-    assert locate(folder) == folder / "model.json"
+    assert located(folder) == folder / "model.json"
     assert teachable_labels(folder / "model.json") == ("Cat", "Dog")
     assert "224 x 224, cropped to a square, from -1 to 1" in teachable_note(folder / "model.json")
     pose = teachable(tmp_path / "pose", packageName="@teachablemachine/pose", labels=["up"])
@@ -146,13 +150,13 @@ def test_teachable_machine_folders_are_read(tmp_path: Path) -> None:
 def test_hugging_face_folders_hold_one_model(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "metadata.json").write_text("{}")
-    assert locate(tmp_path) == tmp_path
+    assert located(tmp_path) == tmp_path
     (tmp_path / "model.weights.h5").write_bytes(b"")
     (tmp_path / "model.keras").write_bytes(b"")
-    assert locate(tmp_path) == tmp_path / "model.keras"
+    assert located(tmp_path) == tmp_path / "model.keras"
     (tmp_path / "other.h5").write_bytes(b"")
     with pytest.raises(SourceError, match="holds several models"):
-        locate(tmp_path)
+        located(tmp_path)
 
 
 def test_graphs_that_compute_in_bfloat16_are_refused() -> None:

@@ -111,5 +111,6 @@ def test_counts_of_words_are_refused_by_op_with_a_cut_that_builds(
     cut = (caught.value.hint.split('"')[1],)
     result = convert(pool, options(sources / "tf_idf2", cut_inputs=cut), tmp_path / "counts")
     assert read_vocabulary(result.model_json)
-    with pytest.raises(UnsafeModelError, match="InitializeTableFromTextFileV2"):
+    with pytest.raises(UnsafeModelError, match="InitializeTableFromTextFileV2") as unsafe:
         convert(pool, options(sources / "asset"), tmp_path / "asset")
+    assert "KeyValueTensorInitializer" in unsafe.value.hint

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from builder.errors import ConversionError, ShardpressError, SourceError
+from builder.sources.keras_limits import stateless_hint
 
 longest_sentence = 300
 empty_lines = re.compile(
@@ -43,7 +44,7 @@ reasons: tuple[tuple[str, str, str], ...] = (
     (
         r"(\S*?)/?(?:ReadVariableOp|Assign\w*VariableOp\w*) was passed \w+ from .* expected resource",
         r"keeps state from call to call (layer \1)",
-        "Save it with stateful=False, and give states as inputs if pages need them",
+        stateless_hint,
     ),
     (
         r"Input \d+ of node (\S+?) was passed u?int8 .* incompatible",

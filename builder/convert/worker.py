@@ -59,6 +59,7 @@ from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.sources.folders import check_folder
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_limits import check_keras_limits
 from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
@@ -377,6 +378,8 @@ def _open_h5(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
     file = read_keras_h5(plain, where)
     check_keras_config(file.config, trust=options.trust, where=where)
+    if not file.is_keras2:
+        check_keras_limits(file.config, where)
     plain = keras_copy(plain, file.config)
     return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
 
@@ -385,6 +388,8 @@ def _open_zip(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
     archive = read_keras_zip(options.path)
     check_keras_config(archive.config, trust=options.trust, where=where)
+    if not archive.is_keras2:
+        check_keras_limits(archive.config, where)
     has_optimizer = check_keras_weights(options.path, where)
     plain = keras_copy(plain, archive.config)
     return _open_keras(options, plain, is_keras2=archive.is_keras2, has_optimizer=has_optimizer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from builder.errors import SourceError
 
@@ -17,9 +17,14 @@ def check_types(graph_def: Any, where: str) -> None:
     """
     for node in graph_def.node:
         if node.op == "Cast" and node.attr["DstT"].type == bfloat16:
-            raise SourceError(
-                f"computes in bfloat16 (first at {node.name!r}), which TensorFlow.js lacks",
-                where=where,
-                hint='Make it under keras.mixed_precision.set_global_policy("float32"), load its weights into that, '
-                "and save it in float32",
-            )
+            refuse_bfloat16(node.name, where)
+
+
+def refuse_bfloat16(place: str, where: str) -> NoReturn:
+    """Say of a model that it computes in bfloat16 at a node or layer."""
+    raise SourceError(
+        f"computes in bfloat16 (first at {place!r}), which TensorFlow.js lacks",
+        where=where,
+        hint='Make it under keras.mixed_precision.set_global_policy("float32"), load its weights into that, '
+        "and save it in float32",
+    )

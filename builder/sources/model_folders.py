@@ -1,23 +1,34 @@
-"""Folders that tools write around one model: Teachable Machine's, and those of Keras models on Hugging Face."""
+"""Folders and archives that tools write around one model: Teachable Machine's, and those of Keras on Hugging Face."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from builder.errors import SourceError
+from builder.sources.keras_zip import check_entries
 
 keras_suffixes = (".keras", ".h5", ".hdf5")
 most_metadata = 4 << 20
+most_unpacked = 1 << 30  # Teachable Machine's own are of 2 to 20 MB
 
 
-def locate(path: Path) -> Path:
-    """Give the model inside a folder of Teachable Machine or Hugging Face; any other path as it is.
+def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
+    """Give the model inside a folder or zip of Teachable Machine, or a folder of Hugging Face; other paths as they are.
+
+    Args:
+        path: of the source.
+        unpacked: gives the folder in which ``unpack`` has put what is in a zip.
 
     Raises:
-        SourceError: the folder holds several models, so that one has to be named.
+        SourceError: the folder holds several models, so that one has to be named; the zip is damaged.
+        UnsafeModelError: see ``unpack``.
     """
+    if packed_model(path):
+        return unpacked(path) / "model.json"
     if not path.is_dir() or (path / "saved_model.pb").is_file():
         return path
     if (path / "metadata.json").is_file() and (path / "model.json").is_file():
@@ -28,6 +39,46 @@ def locate(path: Path) -> Path:
         names = ", ".join(item.name for item in whole[:5])
         raise SourceError("holds several models", where=str(path), hint=f"Name one of them: {names}")
     return whole[0] if whole else path
+
+
+def packed_model(path: Path) -> str:
+    """Give the name of the one ``model.json`` in a zip file; ``""`` where there is none, or no zip file."""
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if PurePosixPath(name).name == "model.json"]
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError):
+        return ""
+    return names[0] if len(names) == 1 and len(PurePosixPath(names[0]).parts) <= 2 else ""
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack a zip of Teachable Machine: the files beside its ``model.json``, and nothing else.
+
+    Args:
+        path: the zip; ``packed_model`` found a model in it.
+        folder: an existing, empty folder.
+
+    Raises:
+        UnsafeModelError: entries that point outside, come twice, or would unpack to absurd sizes.
+        SourceError: damaged, or too large.
+    """
+    where, home = str(path), PurePosixPath(packed_model(path)).parent
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_entries(archive, where)
+            entries = [entry for entry in archive.infolist() if PurePosixPath(entry.filename).parent == home]
+            if sum(entry.file_size for entry in entries) > most_unpacked:
+                raise SourceError("unpacks to more than 1 GiB", where=where, hint="Unpack it, and name its model.json")
+            for entry in entries:
+                if not entry.is_dir():
+                    # zipfile reads no more than the length that was checked; links come out as files.
+                    (folder / PurePosixPath(entry.filename).name).write_bytes(archive.read(entry))
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise SourceError(
+            f"is a damaged or truncated archive ({error})", where=where, hint="Download or save the model again"
+        ) from error
 
 
 def teachable_labels(model: Path) -> tuple[str, ...] | None:
@@ -59,7 +110,8 @@ def teachable(model: Path) -> dict[str, Any]:
     """Read ``metadata.json`` beside a model if Teachable Machine wrote it; {} if it did not."""
     path = model.with_name("metadata.json")
     try:
-        if model.name != "model.json" or path.stat().st_size > most_metadata:
+        inside = path.resolve().is_relative_to(model.parent.resolve())
+        if model.name != "model.json" or not inside or path.stat().st_size > most_metadata:
             return {}
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
