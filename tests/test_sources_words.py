@@ -25,7 +25,6 @@ from tests import tiny
     [
         ("Op type not registered 'QuantumMatMul' in binary running on vm.", "holds the op QuantumMatMul"),
         ("Op type not registered 'SimpleMLInferenceOpWithHandle' in binary", "is a decision forest"),
-        ("NodeDef mentions attr 'grad_x' not in Op<name=MatMul; signature=…", "(op MatMul has the attribute grad_x)"),
         ("Read less bytes than requested", "truncated or damaged weights"),
         (
             (

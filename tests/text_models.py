@@ -44,7 +44,6 @@ def _vectorized(folder: Path, keras: Any) -> None:
         "open": {},
         "characters": {"split": "character", "output_sequence_length": 12, "standardize": "lower"},
         "pairs": {"ngrams": 2, "output_sequence_length": 8},
-        "raw": {"standardize": None, "output_sequence_length": 8},
         "whole": {"split": None, "standardize": "strip_punctuation"},
     }
     for name, chosen in options.items():
@@ -53,7 +52,7 @@ def _vectorized(folder: Path, keras: Any) -> None:
         model.export(str(folder / name), verbose=False)
         if name == "int":
             model.save(folder / "int.keras")
-    for mode in ("multi_hot", "count", "tf_idf"):
+    for mode in ("count", "tf_idf"):
         text = keras.Input((1,), dtype="string", name="text")
         answer = layers.Dense(3)(_vectorize(keras, output_mode=mode)(text))
         keras.Model(text, answer).export(str(folder / mode), verbose=False)
@@ -79,9 +78,6 @@ def _looked_up(folder: Path, keras: Any) -> None:
     keras.Model(code, _head(keras, numbers(code))).save(folder / "numbers.keras")
     hashed = layers.Hashing(num_bins=20)
     keras.Model(word, _head(keras, hashed(word))).export(str(folder / "hashed"), verbose=False)
-    salted = layers.Hashing(num_bins=20, salt=[7, 9])
-    keras.Model(word, _head(keras, salted(word))).export(str(folder / "salted"), verbose=False)
-    keras.Model(code, _head(keras, hashed(code))).export(str(folder / "hashed_numbers"), verbose=False)
     category = keras.Input((2,), dtype="int32", name="category")
     coded = layers.CategoryEncoding(num_tokens=6, output_mode="multi_hot")(category)
     keras.Model(category, layers.Dense(2)(coded)).export(str(folder / "categories"), verbose=False)
@@ -147,7 +143,6 @@ def _keras2(folder: Path) -> None:
     layers = tf_keras.layers
     text = tf_keras.Input((1,), dtype="string", name="text")
     model = tf_keras.Model(text, _head(tf_keras, _vectorize(tf_keras, output_sequence_length=8)(text)))
-    model.export(str(folder / "int2"))
     model.save(folder / "saved2", save_format="tf")
     model.save(folder / "int2.keras")
     text = tf_keras.Input((1,), dtype="string", name="text")

@@ -32,11 +32,6 @@ reasons: tuple[tuple[str, str, str], ...] = (
         "It comes from an add-on or a newer TensorFlow: export the model without that part",
     ),
     (
-        r"NodeDef mentions attr '(\w+)' not in Op<name=(\w+)",
-        r"was written by a newer TensorFlow (op \2 has the attribute \1)",
-        "Export it again with the TensorFlow that shardpress doctor names",
-    ),
-    (
         r"Read less bytes than requested|Data loss|DATA_LOSS|Checksum does not match|corrupted record",
         "has truncated or damaged weights",
         "Copy or download the whole model again, the folder variables with it",

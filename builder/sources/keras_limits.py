@@ -41,5 +41,5 @@ def _check_layer(kind: str, config: dict[str, Any], where: str) -> None:
     policy = config.get("dtype")
     if isinstance(policy, dict) and isinstance(policy.get("config"), dict):
         policy = policy["config"].get("name")
-    if policy in {"bfloat16", "mixed_bfloat16"} and not kind.startswith(idle):
+    if policy in {"bfloat16", "mixed_bfloat16"} and "layers" not in config and not kind.startswith(idle):
         refuse_bfloat16(name, where)
