@@ -91,6 +91,8 @@ def _build(
     seconds = time.monotonic() - begun
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
+    for remark in result.remarks:
+        click.echo(f"note: {remark}", err=True)
     output.say(summary(result.models, result.verified))
     if result.own:
         output.say(describe_runtime(result.own))
@@ -103,6 +105,7 @@ def _build(
             "out": str(target),
             "changed": list(result.output.changed),
             "warnings": list(result.warnings),
+            "remarks": list(result.remarks),
             **report_data(result.models, result.verified, seconds, result.own),
         }
     )

@@ -103,6 +103,8 @@ def run_watch(
     def built(result: BuildResult, seconds: float) -> None:
         for warning in result.warnings if first[0] else ():
             click.echo(f"warning: {warning}", err=True)
+        for remark in result.remarks if first[0] else ():
+            click.echo(f"note: {remark}", err=True)
         if first[0]:
             output.say(summary(result.models, result.verified))
         changed = result.output.changed

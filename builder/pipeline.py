@@ -34,6 +34,7 @@ from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.convert.results import read_glue, read_vocabulary
 from builder.custom_ops import CustomOps, read_custom_ops
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
+from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
 from builder.progress import Progress
 from builder.sources.detect import detect
@@ -385,11 +386,12 @@ def _read(plan: _Plan) -> Model:
     notes = plan.artefact()
     model = read_model(plan.place, weights=plan.model.weights)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
-    notes = (*model.notes, *notes)
+    notes, glue, vocabulary = (*model.notes, *notes), None, None
     if plan.source.kind == "tfjs":
-        note = teachable_note(plan.place)
-        return replace(model, notes=(*notes, note) if note else notes)
-    return replace(model, notes=notes, glue=read_glue(plan.place), vocabulary=read_vocabulary(plan.place))
+        notes = (*notes, *filter(None, [teachable_note(plan.place)]))
+    else:
+        glue, vocabulary = read_glue(plan.place), read_vocabulary(plan.place)
+    return replace(rewrite_for_wasm(model), notes=notes, glue=glue, vocabulary=vocabulary)
 
 
 def _compat(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[File, ...]:
@@ -526,6 +528,6 @@ def fingerprint(*parts: str) -> str:
     places = [root / part for part in parts] or [root]
     digest = hashlib.sha256()
     for place in places:
-        for path in sorted(place.rglob("*.py")):
+        for path in sorted((*place.rglob("*.py"), *place.rglob("*.mjs"))):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Path:
     tiny.graph_model(tmp_path / "assets/models/Face Finder")
     tiny.layers_model(tmp_path / "assets/models/words")
     (tmp_path / "assets/models/words/labels.txt").write_text("cat\n")
-    for place in ("node_modules/x", ".hidden", "dist"):
+    for place in ("node_modules/x", ".hidden", "build"):
         tiny.graph_model(tmp_path / place)
     (tmp_path / "package.json").write_text('{"name": "a page"}')
     (tmp_path / "broken.h5").write_bytes(b"no")

@@ -190,7 +190,7 @@ def test_what_answers_otherwise_than_its_source_is_not_published(
 ) -> None:
     """Node's part is played here: the source answers one thing, the bundle another."""
 
-    def play(node: str, jobs: list[Path], timeout: float) -> str:
+    def play(node: str, jobs: list[Path], timeout: float) -> dict[Path, str]:
         for job in jobs:
             arrays = [np.full((1, 3), 0.25, np.float32), np.full((1, 3), 0.25 + moved, np.float32)]
             job.with_name("result.bin").write_bytes(b"".join(array.tobytes() for array in arrays))
@@ -200,6 +200,8 @@ def test_what_answers_otherwise_than_its_source_is_not_published(
             result = {
                 "error": None,
                 "runtime": "tfjs",
+                "backend": "cpu",
+                "present": ["cpu"],
                 "source": source,
                 "stages": [{"name": "full", "cases": answer}],
                 "notes": [],
@@ -207,12 +209,12 @@ def test_what_answers_otherwise_than_its_source_is_not_published(
                 "kernels": [],
             }
             job.with_name("result.json").write_text(json.dumps(result))
-        return ""
+        return {}
 
     before = (folder / "dist" / "cdn" / "loader.js").read_bytes()
     monkeypatch.setattr("builder.verify.run.shutil.which", lambda name: "node")
     monkeypatch.setattr("builder.verification.find_node_modules", lambda folder: folder)
-    monkeypatch.setattr("builder.verify.run._run_node", play)
+    monkeypatch.setattr("builder.verify.run.run_jobs", play)
     path = folder / "build.toml"
     path.write_text(path.read_text() + "\n[models.a.verify]\nmax_error = 0.01\n[models.b.verify]\nmax_error = 0.01\n")
     from tests.models import write_model

@@ -24,8 +24,10 @@ from builder.convert.folding import fold_batch_norms
 from builder.convert.graphs import (
     check_supported,
     drop_control_edges,
+    drop_counters,
     forget_process,
     frozen_outputs,
+    let_inline,
     merge_constants,
     node_name,
     prepare_function,
@@ -38,7 +40,13 @@ from builder.convert.graphs import (
 from builder.convert.keras_ends import ends_of
 from builder.convert.loading import keras_copy, part_folder
 from builder.convert.reasons import explain_keras
-from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
+from builder.convert.requests import (
+    ConvertRequest,
+    ConvertResult,
+    ReferenceRequest,
+    ReferenceResult,
+    SourceOptions,
+)
 from builder.convert.results import write_glue, write_vocabulary
 from builder.convert.tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
 from builder.errors import ConversionError, SourceError
@@ -50,7 +58,7 @@ from builder.graphs.lookups import keep_shapes
 from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
-from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
+from builder.graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
 from builder.graphs.text import finds
 from builder.model import Model, Weight
 from builder.npz import write_npz
@@ -59,6 +67,7 @@ from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.sources.folders import check_folder
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_history import modernise
 from builder.sources.keras_limits import check_keras_limits
 from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
@@ -133,23 +142,55 @@ def convert(request: ConvertRequest) -> ConvertResult:
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
 
 
-def reference(request: ReferenceRequest) -> None:
+def reference(request: ReferenceRequest) -> ReferenceResult:
     """Run the source as it is and write its outputs, see ``ReferenceRequest``.
 
     Raises:
         SourceError, ConversionError: as ``convert``.
     """
-    import numpy as np
-
-    with np.load(request.inputs, allow_pickle=False) as arrays:
-        inputs = dict(arrays)
     with _opened(request.source) as source:
         run = source.run
         if source.may_be_cut:
             prepared = _prepare(source.freeze(), request.source)
             run = prepared.run or run
-        outputs = run(inputs)
-    write_npz(request.outputs, {name: _plain(array) for name, array in outputs.items()})
+        chosen, empty = _first_that_runs(run, request)
+        besides = next((pair for pair in request.besides if _runs(run, *pair)), None)
+    return ReferenceResult(*chosen, empty, besides)
+
+
+def _first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> tuple[tuple[Path, Path], bool]:
+    """Give the first pair of files that the model answers with something, else that it answers at all."""
+    failure: Exception | None = None
+    ran: tuple[Path, Path] | None = None
+    for pair in ((request.inputs, request.outputs), *request.instead):
+        try:
+            full = _answer(run, *pair)
+        except Exception as error:  # whatever TensorFlow and Keras raise where sizes do not fit
+            failure = failure or error
+            continue
+        if full:
+            return pair, False
+        ran = ran or pair
+    if ran is not None:
+        return ran, True
+    raise failure or ConversionError("no inputs to run")
+
+
+def _runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    try:
+        return _answer(run, inputs, outputs)
+    except Exception:  # the sizes are not the model's: that is no failure
+        return False
+
+
+def _answer(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    """Run a model and write what it answers; tells whether that is more than empty tensors."""
+    import numpy as np
+
+    with np.load(inputs, allow_pickle=False) as arrays:
+        found = {name: _plain(array) for name, array in run(dict(arrays)).items()}
+    write_npz(outputs, found)
+    return any(array.size for array in found.values())
 
 
 def versions(_: object = None) -> dict[str, str]:
@@ -377,10 +418,11 @@ def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: 
 def _open_h5(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
     file = read_keras_h5(plain, where)
-    check_keras_config(file.config, trust=options.trust, where=where)
+    config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
+    check_keras_config(config, trust=options.trust, where=where)
     if not file.is_keras2:
-        check_keras_limits(file.config, where)
-    plain = keras_copy(plain, file.config)
+        check_keras_limits(config, where)
+    plain = keras_copy(plain, config, is_changed=config is not file.config)
     return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
 
 
@@ -473,7 +515,10 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
 
     # TensorFlow's public function also makes a new function of the result: three more copies of all weights.
     data = freezing._FunctionConverterDataInEager(func=function, lower_control_flow=True, aggressive_inlining=True)
+    drop_counters(data.graph_def)
+    data._build_node_defs_list()
     graph_def, _ = freezing._replace_variables_by_constants(converter_data=data)
+    let_inline(graph_def)
     del data
     placeholders = {node.name for node in graph_def.node if node.op == "Placeholder"}
     resources = {
@@ -672,7 +717,7 @@ def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
 def _rewrite(graph_def: Any, supported: frozenset[str], where: str) -> None:
     """Rewrite what TensorFlow.js lacks; the shapes are those that TensorFlow infers."""
     drop_identities(graph_def, supported)
-    if not any(node.op in rewritten_ops and node.op not in supported for node in graph_def.node):
+    if not any(may_need_rewrite(node, supported) for node in graph_def.node):
         return
     graph = _import(graph_def)
 

@@ -54,6 +54,8 @@ class Work {
     this.glue = undefined;
     /** @type {Sample | undefined} */
     this.sample = undefined;
+    /** @type {string[] | undefined} */
+    this.avoid = undefined;
     /** @type {Promise<unknown> | undefined} */
     this.recovery = undefined;
     this.job = new Job(entry, true, (bytes, wire, source) => {
@@ -95,6 +97,7 @@ class Work {
     this.vocabulary = head.vocabulary;
     this.glue = head.glue;
     this.sample = head.sample;
+    this.avoid = head.avoid;
     for (const [name, stage] of this.stages) if (!stages.includes(name)) stage.reject(this.unknown(name, stages));
     for (const name of stages) this.stage(name);
     this.named = true;
@@ -346,7 +349,7 @@ class Handle {
       this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page anew`, { model }));
       this.cancel();
     });
-    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.tf, work.model, idle)));
+    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.tf, work.model, idle, work.avoid)));
     if (signal?.aborted) abort();
     else if (fallback && !work.entry.canRun()) this.#stop.reject(tooWeak(work.entry.name));
     else {
@@ -419,8 +422,8 @@ class Handle {
   /** Runs the model's sample and tells how far its answer is from the right one, on the backend as it is. @returns {Promise<SelfTest>} */
   async selfTest() {
     const { selfTest } = await this.#device();
-    const { tf, model, sample, progress } = this.#work;
-    return selfTest(tf, model, sample, progress.phase === "full");
+    const { tf, model, sample, avoid, progress } = this.#work;
+    return selfTest(tf, model, sample, progress.phase === "full", avoid);
   }
 
   /** Takes the first of webgpu, webgl, wasm and cpu that the page has and on which the model answers as it should. @returns {Promise<SelfTest>} */
@@ -432,7 +435,7 @@ class Handle {
   async #pick(stay) {
     const { pickBackend } = await this.#device();
     const work = this.#work;
-    const result = await pickBackend(work.tf, () => this.selfTest(), () => work.reload(), stay);
+    const result = await pickBackend(work.tf, () => this.selfTest(), () => work.reload(), stay, work.avoid);
     if (!result) throw tooWeak(work.entry.name);
     work.watch();
     return result;

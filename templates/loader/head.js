@@ -36,6 +36,7 @@
  * @property {Vocabulary | undefined} vocabulary
  * @property {Glue | undefined} glue
  * @property {Sample | undefined} sample
+ * @property {string[] | undefined} avoid backends on which the model is wrong or never ends
  * @property {string} contract
  * @property {string} [ops] path of the module that registers its own ops
  * @property {string} model
@@ -77,8 +78,7 @@ function readHead(bytes, spec) {
     if (!words) checkCoverage(weights, shards, refine, need);
     need(!head.ops || /^[0-9a-f]{64}$/.test(head.ops), "ops");
     const ops = head.ops && `assets/${model}-ops.${head.ops.slice(0, 16)}.js`;
-    const { kind, artifacts, labels, vocabulary, glue, sample, contract } = head;
-    return { model, ops, kind, artifacts, labels, vocabulary, glue, sample, contract, stages, refine, weights, shards };
+    return { ...head, model, ops, refine, weights, shards };
   } catch (error) {
     throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
   }
