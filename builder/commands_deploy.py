@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.console import Output, shared_options
+from builder.console import Output, echo, shared_options
+from builder.redact import redact
 
 if TYPE_CHECKING:
     from builder.deploy.apply import Deployed, Deployer
     from builder.deploy.live import Checked
     from builder.deploy.plan import Plan
     from builder.deploy.targets import Target
+    from builder.errors import StoreError
 
 target_argument = click.argument("target", required=False)
 unsafe_option = click.option(
@@ -93,7 +95,7 @@ def deploy(
 
     with open_progress(quiet=quiet, verbose=verbose) as progress:
         done = run(deployer, local, choice, progress, ttl=_duration(ttl), confirm=confirm)
-    checked = None if no_verify or not done.swapped else _check_after(chosen, done, choice.preview)
+    checked = None if no_verify else _check_after(chosen, done, choice.preview)
     if done.swapped:
         follow_up(chosen, f"loader-{choice.preview}.js" if choice.preview else loader_name, done.release)
     seconds = time.monotonic() - begun
@@ -105,9 +107,8 @@ def deploy(
         "changed": done.swapped,
         "seconds": seconds,
     }
-    output.give({"ok": not (checked and checked.problems), **facts, **_traffic(chosen), **_checked_data(checked)})
     _summarise(done, chosen, checked)
-    _fail_on(checked, chosen)
+    _finish(output, {**facts, **_traffic(chosen)}, checked, chosen)
 
 
 @click.command()
@@ -202,18 +203,14 @@ def rollback(
     checked = None if dry_run or no_verify else check_live(site_of(chosen), expected=done.loader)
     if not dry_run:
         follow_up(chosen, loader_name, done.after)
-    output.give(
-        {
-            "ok": not (checked and checked.problems),
-            "target": chosen.name,
-            "before": done.before,
-            "release": done.after,
-            "loader": done.loader,
-            "models": list(done.models),
-            **_checked_data(checked),
-        }
-    )
-    _fail_on(checked, chosen)
+    facts = {
+        "target": chosen.name,
+        "before": done.before,
+        "release": done.after,
+        "loader": done.loader,
+        "models": list(done.models),
+    }
+    _finish(output, facts, checked, chosen)
 
 
 @click.command()
@@ -234,10 +231,7 @@ def verify(*, target: str | None, config: Path, preview: str | None, as_json: bo
     if not checked.problems:
         where = chosen.public_url or chosen.store.place
         output.say(f"{where}: release {checked.release} is whole, {checked.files} files, {show_size(checked.nbytes)}")
-    output.give(
-        {"ok": not checked.problems, "target": chosen.name, "release": checked.release, **_checked_data(checked)}
-    )
-    _fail_on(checked, chosen)
+    _finish(output, {"target": chosen.name, "release": checked.release}, checked, chosen)
 
 
 @click.command()
@@ -286,9 +280,8 @@ def prune(
 @click.option("--policy", is_flag=True, help="Print the smallest IAM policy for this target.")
 def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, quiet: bool, verbose: int) -> None:
     """Tell whether an s3 target's bucket is set up for pages."""
-    import json
-
     from builder.config import load_config
+    from builder.console import give_json
     from builder.deploy.bucket import examine_bucket, minimal_policy
     from builder.errors import StoreError, UsageError
 
@@ -297,8 +290,7 @@ def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, qui
     if chosen.config.type != "s3":
         raise UsageError(f"{chosen.name} is no s3 target", where=str(config), hint="Name one that is")
     if policy:
-        text = json.dumps(minimal_policy(chosen.config), indent=1)
-        click.echo(text)
+        give_json(minimal_policy(chosen.config))
         return
     findings = examine_bucket(chosen)
     words = {True: "ok", False: "mend", None: "could not be asked"}
@@ -306,9 +298,12 @@ def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, qui
         output.say(f"{finding.what:20} {words[finding.ok]}{'' if finding.ok else '. ' + finding.advice}")
     wrong = [finding for finding in findings if finding.ok is False]
     shown = [{"what": item.what, "ok": item.ok, "advice": item.advice} for item in findings]
-    output.give({"ok": not wrong, "target": chosen.name, "findings": shown})
-    if any(finding.what == "CORS" for finding in wrong):
-        raise StoreError("pages may not read this bucket", where=chosen.store.place, hint=wrong[0].advice)
+    facts = {"target": chosen.name, "findings": shown}
+    if barring := next((finding for finding in wrong if finding.bars), None):
+        error = StoreError("pages may not read this bucket", where=chosen.store.place, hint=barring.advice)
+        error.facts = facts
+        raise error
+    output.give({"ok": not wrong, **facts})
 
 
 @click.command()
@@ -332,12 +327,12 @@ def sizes(*, config: Path, out: Path | None, base: Path | None, as_json: bool, q
         settings = load_config(config)
         folder = settings.folder / settings.build.out
     if base is not None and not base.exists():
-        click.echo(f"warning: {base} does not exist, so nothing is compared", err=True)
+        echo(f"warning: {base} does not exist, so nothing is compared", err=True)
     found = compare_sizes(folder / "manifest.json", base)
     table = markdown(found)
     output.say(table)
-    output.give({"ok": True, **asdict(found)})
     _add_to_summary(table)
+    output.give({"ok": True, **asdict(found)})
 
 
 commands = (deploy, releases, rollback, verify, prune, bucket, sizes)
@@ -393,9 +388,9 @@ def _show_plan(plan: Plan, target: Target, verbose: int) -> str:
 
 
 def _show_done(done: Deployed, target: Target, checked: Checked | None, seconds: float) -> str:
+    state = f"; {checked.files} files checked" if checked and not checked.problems else ""
     if not done.swapped:
-        return f"{target.name}: nothing to do, release {done.release} is live, {seconds:.1f} s"
-    state = f"; {checked.files} files checked" if checked else ""
+        return f"{target.name}: nothing to do, release {done.release} is live{state}, {seconds:.1f} s"
     where = target.public_url or target.store.place
     return f"{target.name}: release {done.release} is live at {where}{state}, {seconds:.1f} s"
 
@@ -428,32 +423,46 @@ def _checked_data(checked: Checked | None) -> dict[str, Any]:
     return {
         "checked": {
             "files": checked.files,
-            "problems": [{"url": problem.url, "what": problem.what} for problem in checked.problems],
+            "problems": [
+                {"url": problem.url, "what": problem.what, "hint": problem.hint} for problem in checked.problems
+            ],
         }
     }
 
 
 def _check_after(target: Target, done: Deployed, preview: str) -> Checked:
+    """Read back what was written; all of it where nothing was, as nobody else may have looked."""
     from builder.bundle import loader_name
     from builder.deploy.live import check_live, site_of
     from builder.deploy.plan import plain
 
     written = {plain(action.key) for action in done.plan.actions if action.do in ("put", "overwrite", "headers")}
     pointer = f"loader-{preview}.js" if preview else loader_name
-    return check_live(site_of(target), expected=done.loader, pointer=pointer, only=written)
+    only = written if done.swapped else None
+    return check_live(site_of(target), expected=done.loader, pointer=pointer, only=only)
 
 
-def _fail_on(checked: Checked | None, target: Target) -> None:
+def _finish(output: Output, facts: dict[str, Any], checked: Checked | None, target: Target) -> None:
+    """Give a command's JSON document; with the problems of a check it goes out with the error."""
+    document = {**facts, **_checked_data(checked)}
+    if checked is None or not checked.problems:
+        output.give({"ok": True, **document})
+        return
+    error = _not_as_it_should_be(checked, target)
+    error.facts = document
+    raise error
+
+
+def _not_as_it_should_be(checked: Checked, target: Target) -> StoreError:
+    from builder.deploy.live import advice
     from builder.errors import StoreError
 
-    if checked is None or not checked.problems:
-        return
     shown = "; ".join(f"{problem.url}: {problem.what}" for problem in checked.problems[:5])
     more = f" and {len(checked.problems) - 5} more" if len(checked.problems) > 5 else ""
-    raise StoreError(
+    return StoreError(
         f"the live site is not what it should be: {shown}{more}",
         where=target.public_url or target.store.place,
-        hint="Deploy with --repair, mend headers and CORS, or `rollback`",
+        hint=advice(checked, target),
     )
 
 
@@ -478,10 +487,16 @@ def _summarise(done: Deployed, target: Target, checked: Checked | None) -> None:
 
 
 def _add_to_summary(text: str) -> None:
-    """Add to what GitHub shows with a job, if this runs in one."""
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+    """Add to what GitHub shows with a job, if this runs in one; a release does not fail for want of a summary."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(redact(text) + "\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        echo(f"warning: the job's summary {path} cannot be written ({reason})", err=True)
 
 
 def _time(seconds: float) -> str:

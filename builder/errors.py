@@ -7,6 +7,8 @@ into text and an exit status.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class ShardpressError(Exception):
@@ -19,6 +21,7 @@ class ShardpressError(Exception):
     """
 
     exit_status = 1
+    facts: Mapping[str, Any] = MappingProxyType({})  # what a command had found out by then, for its JSON document
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         """Say what, where and what next."""
@@ -90,6 +93,10 @@ class StoreError(ShardpressError):
     """A store is not what it should be."""
 
     exit_status = 4
+
+
+class DeniedError(StoreError):
+    """The public may not read what is published."""
 
 
 class StoreConflictError(StoreError):

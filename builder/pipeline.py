@@ -37,6 +37,7 @@ from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError
 from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
 from builder.progress import Progress
+from builder.sandbox.wall import missing
 from builder.sources.detect import detect
 from builder.sources.files import source_files
 from builder.sources.model_folders import locate, teachable_labels, teachable_note, unpack
@@ -133,14 +134,23 @@ class Session:
         self.options = options
         self.progress = progress
         self.cache = cache
-        self.pool = pool or stack.enter_context(open_workers(options.jobs, options.log, options.scheduler))
+        self.pool = pool or stack.enter_context(
+            open_workers(options.jobs, options.log, options.scheduler, cache.root / "work")
+        )
         self.compressor = Compressor(cache, options.jobs, options.fast, self.pool.submit)
         self._shared = shared
+        self._unwalled: tuple[str, ...] = ()
+
+    def note_wall(self) -> None:
+        """Remember that Node ran a model here, and what of the wall around it this system lacks."""
+        self._unwalled = missing()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of the shared cache did not work, once the session is closed."""
-        return self._shared.warnings if self._shared else ()
+        """What of the shared cache and of the wall did not work, once the session is closed."""
+        lacking = dict.fromkeys((*self.pool.missing, *self._unwalled))
+        wall = [f"models ran without all of the wall around them: {problem}" for problem in lacking]
+        return (*wall, *(self._shared.warnings if self._shared else ()))
 
 
 @contextmanager

@@ -114,6 +114,7 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
                 first=settings.rows_first,
                 gate=gate_of_vectors(settings.verify.max_error, settings.verify.min_agreement),
             )
+            session.note_wall()
             answer = results[name] = verify_vectors(check, work)
         if answer.runtime is not None and answer.passed:
             session.cache.put_record("verified", key, msgspec.to_builtins(answer))
@@ -155,6 +156,7 @@ def _run(
         name = "verify in the bundle's TensorFlow.js" if own else "verify in TensorFlow.js"
         session.progress.begin("", name, len(missing))
         jobs = _jobs(session, missing, work, _lay_out(own, work) if own else None)
+        session.note_wall()
         answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)
         answers = [_grown(job, answer, work, node_modules) for job, answer in zip(jobs, answers, strict=True)]
         results = {}

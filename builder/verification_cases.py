@@ -54,7 +54,8 @@ class Question:
             self._cases = [seeded_inputs(self._specs, ids_below=built.ids_below)]
             self._others = other_cases(self._specs, built.ids_below)
         else:
-            self._cases = load_inputs(pattern, self._specs, session.config.folder)
+            folder = session.config.folder
+            self._cases = load_inputs(pattern, self._specs, folder, stem.parent, session.pool.submit)
             self._others = twice(self._cases[0], self._specs)
         self._futures: list[Future[Any]] = []
         if built.needs_tensorflow:

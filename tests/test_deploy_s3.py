@@ -215,7 +215,7 @@ def test_a_store_that_is_not_there_is_told(folder: Path, capfd: pytest.CaptureFi
     path = folder / "build.toml"
     path.write_text(path.read_text().replace('endpoint_url = "http', 'endpoint_url = "http://127.0.0.1:9" #'))
     assert run(folder, "deploy", "--dry-run") == 4
-    assert "does not answer" in capfd.readouterr().err
+    assert "refuses the connection" in capfd.readouterr().err
 
 
 def test_verify_finds_missing_files_and_wrong_headers(
@@ -362,6 +362,46 @@ def test_a_large_upload_that_broke_off_goes_on(folder: Path, server: s3_server.S
     assert not store.put("large.bin", large, headers)
     assert "Uploads" not in store.client.list_multipart_uploads(Bucket=store.location.bucket)
     store.delete("large.bin")
+
+
+def test_the_policy_allows_what_is_called_and_no_more(
+    folder: Path, server: s3_server.S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deploys, a large upload that broke off, its repetition and refusal, a prune: each call has its action."""
+    from builder.deploy.bucket import actions_of_calls, minimal_policy
+    from builder.stores import s3
+
+    called: set[str] = set()
+    made = s3.connect
+
+    def watched(location: Location, service: str = "s3") -> Any:
+        client = made(location, service)
+        client.meta.events.register("provide-client-params.s3", lambda model, **_: called.add(model.name))
+        return client
+
+    monkeypatch.setattr(s3, "connect", watched)
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + '\nkeep_releases = 1\ngrace = "0 s"\n')
+    assert run(folder, "deploy") == 0
+    path.write_text(path.read_text() + '[targets.test.headers]\n"*.bin" = { "Cache-Control" = "max-age=9" }\n')
+    change(folder, "a", 7)
+    for words in (["deploy"], ["deploy", "--preview", "p"], ["prune"], ["releases"], ["verify"]):
+        assert run(folder, *words) == 0
+    monkeypatch.setattr(multipart, "threshold", 0)
+    large = tmp_path / "large"
+    large.write_bytes(bytes(1000))
+    store = filled(folder).store
+    assert store.put("large.bin", large)
+    assert not store.put("large.bin", large), "refused, and given up"
+    store.delete("large.bin")
+    policy = minimal_policy(filled(folder).config)
+    allowed = {
+        action
+        for statement in policy["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert called == set(actions_of_calls)
+    assert {action for call in called for action in actions_of_calls[call]} == allowed
 
 
 def test_a_full_store_and_a_wrong_clock_are_told(folder: Path) -> None:

@@ -190,7 +190,7 @@ def test_what_answers_otherwise_than_its_source_is_not_published(
 ) -> None:
     """Node's part is played here: the source answers one thing, the bundle another."""
 
-    def play(node: str, jobs: list[Path], timeout: float) -> dict[Path, str]:
+    def play(node: str, jobs: list[Path], timeout: float, reads: list[Path]) -> dict[Path, str]:
         for job in jobs:
             arrays = [np.full((1, 3), 0.25, np.float32), np.full((1, 3), 0.25 + moved, np.float32)]
             job.with_name("result.bin").write_bytes(b"".join(array.tobytes() for array in arrays))

@@ -183,7 +183,7 @@ def test_a_store_that_refuses_all_is_told_once_and_not_asked_again(tmp_path: Pat
     assert runner.cache.record("built", "key") == {"a": 1}
     runner.end()
     assert set(runner.shared.warnings) == {
-        f"the shared cache {tmp_path / 'bucket'} is not used: access is denied (403). Check credentials"
+        f"the shared cache {tmp_path}/bucket/ is not used: access is denied (403). Check credentials"
     }
     assert list(store.list()) == []
 
@@ -297,7 +297,7 @@ def test_a_build_does_without_its_shared_cache(
     found = [warning for warning in result["warnings"] if "shared cache s3://" in warning]
     assert len(found) == 1, result["warnings"]
     what = {
-        "offline": "does not answer",
+        "offline": "refuses the connection",
         "denied": "credentials are refused",
         "no bucket": "the bucket 'nowhere' does not exist",
         "reader": "gets nothing new: access is denied",

@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import pytest
 
-from builder.convert.pool import answer
 from builder.convert.reasons import explain, explain_keras, first_sentence
+from builder.convert.serve import answer
 from builder.errors import ShardpressError, SourceError, UnsafeModelError
 from builder.graphs.analysis import Finding, _way
 from builder.graphs.halves import check_types

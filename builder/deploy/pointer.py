@@ -140,12 +140,12 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
     found = store.read(key)
     if found is None:
         return None
-    loader, state = split_pointer(found.content, store.place + key)
     try:
+        loader, state = split_pointer(found.content, store.place + key)
         index = read_index(loader)
-    except FormatError as error:
+    except FormatError as error:  # what lies on a target is the store's matter, not the build's
         hint = "Move it away or choose another place if it is not ours, else upgrade shardpress"
-        raise FormatError(error.what, where=store.place + key, hint=hint) from error
+        raise StoreError(error.what, where=store.place + key, hint=hint) from error
     return Pointer(loader, index, state, found.tag, found.age, found.now, found.headers)
 
 
@@ -215,7 +215,10 @@ def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | No
         return None
     if not hashlib.sha256(found[0]).hexdigest().startswith(digest):
         raise StoreError("is damaged", where=store.place + key, hint="Deploy with --repair")
-    return dict(json.loads(found[0]))
+    try:
+        return dict(json.loads(found[0]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError("is not JSON", where=store.place + key, hint="Deploy with --repair") from error
 
 
 def made_live(state: State, content: bytes, now: float, stock: Mapping[str, str], *, again: bool = False) -> State:

@@ -9,6 +9,7 @@ from builder.bundle import loader_name
 from builder.deploy.pointer import split_pointer
 from builder.errors import FormatError, StoreConflictError
 from builder.stores import Found, Headers, Listed, Stat, TargetStore, no_headers
+from builder.stores.encoding import largest
 
 record_prefix = "releases/"
 
@@ -44,9 +45,9 @@ class _Wrapper:
         """As within."""
         return self.store.get(key)
 
-    def read(self, key: str) -> Found | None:
+    def read(self, key: str, most: int = largest) -> Found | None:
         """As within."""
-        return self.store.read(key)
+        return self.store.read(key, most)
 
     def stat(self, key: str) -> Stat | None:
         """As within."""
@@ -93,9 +94,9 @@ class NumberedStore(_Wrapper):
         super().__init__(store)
         self.mends = mends
 
-    def read(self, key: str) -> Found | None:
+    def read(self, key: str, most: int = largest) -> Found | None:
         """Read the newest record where it is newer than ``loader.js``, and mend that."""
-        found = self.store.read(key)
+        found = self.store.read(key, most)
         if key != loader_name:
             return found
         newest = found

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from builder.stores.encoding import largest
+
 Headers = Mapping[str, str]
 no_headers: Headers = {}
 
@@ -111,8 +113,12 @@ class TargetStore(Store, Protocol):
     def identity(self) -> str:
         """Names the store, so that what was found out about it is not believed of another."""
 
-    def read(self, key: str) -> Found | None:
-        """Give an object and all that is known of it; None where there is none."""
+    def read(self, key: str, most: int = largest) -> Found | None:
+        """Give an object and all that is known of it; None where there is none.
+
+        Raises:
+            StoreError: the store does not answer as it should, or with more than ``most`` bytes.
+        """
 
     def stat(self, key: str) -> Stat | None:
         """Describe an object without fetching it; None where there is none."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
 from builder.stores import Found, Headers, Listed, Stat, no_headers
+from builder.stores.encoding import largest
 from builder.stores.locking import locked
 
 lock_seconds = 60.0  # a stopped process may hold it for ever
@@ -96,8 +97,8 @@ class DirectoryStore:
 
     @property
     def place(self) -> str:
-        """The folder."""
-        return str(self.root)
+        """The folder, with a closing slash, so that a key can follow."""
+        return f"{self.root}/"
 
     @property
     def keeps_headers(self) -> bool:
@@ -114,7 +115,7 @@ class DirectoryStore:
         """Any folder is as good as another."""
         return "directory"
 
-    def read(self, key: str) -> Found | None:
+    def read(self, key: str, most: int = largest) -> Found | None:  # noqa: ARG002
         """Give a file and its age."""
         found = self.get(key)
         if found is None:

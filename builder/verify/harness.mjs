@@ -35,7 +35,7 @@
 // something goes on, at each step: who started this process ends it when it has been silent for too long.
 
 import { writeSync } from "node:fs";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -396,7 +396,7 @@ async function runBundle(tf, job, data, output, result) {
   result.requests = files.requests;
   // Imported under another name: beside it there is no package.json that would make Node read .js as a module.
   const copy = path.join(job.out, "loader.mjs");
-  await copyFile(job.loader, copy);
+  await writeFile(copy, await readFile(job.loader));
   watch.stage = "load";
   const loader = await during("load", () => import(`${pathToFileURL(copy).href}?backend=${result.backend}`));
   const handle = await during("load", () => {
@@ -492,7 +492,7 @@ async function attempt(tf, present, job) {
     kernels = watchKernels(tf);
     watch.checkMemory = guardMemory(tf);
     const data = await readFile(job.data);
-    if (job.ops) await copyFile(job.ops, path.join(job.out, "ops.mjs"));
+    if (job.ops) await writeFile(path.join(job.out, "ops.mjs"), await readFile(job.ops));
     if (job.loader) await runBundle(tf, job, data, output, result);
     collect();
     if (job.source) await runSource(tf, job, data, output, result);

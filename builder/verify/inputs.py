@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import math
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.convert.requests import InputsRequest
 from builder.errors import ConfigError, VerificationError
 from builder.model import TensorSpec
+from builder.npz import write_npz
 
 Array = NDArray[np.generic]
 Case = dict[str, Array]
@@ -102,17 +105,45 @@ def twice(case: Case, specs: tuple[TensorSpec, ...]) -> list[Case]:
     return [{name: np.concatenate([array, array]) for name, array in case.items()}]
 
 
-def load_inputs(pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path) -> list[Case]:
+def load_inputs(
+    pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path, work: Path, submit: Callable[[str, Any, str], Any]
+) -> list[Case]:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
+
+    The files are decoded in a worker, see ``read_inputs``.
+
+    Args:
+        pattern: of the files' names.
+        specs: of the model's inputs.
+        base_dir: where the pattern starts.
+        work: a folder in which one is made for what the worker read; the caller removes it.
+        submit: has a task run in a worker.
+
+    Raises:
+        ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
+    """
+    files = tuple(matching_files(pattern, base_dir))
+    out = Path(tempfile.mkdtemp(prefix="inputs-", dir=work))
+    submit("read_inputs", InputsRequest(files, specs, out), "").result()
+    cases = []
+    for number in range(len(files)):
+        with np.load(out / f"{number}.npz", allow_pickle=False) as arrays:
+            cases.append(dict(arrays))
+    return cases
+
+
+def read_inputs(request: InputsRequest) -> None:
+    """Decode the user's cases, in a worker.
 
     An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
     A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
     width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input.
 
     Raises:
-        ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
+        ConfigError: a file is unreadable, arrays are missing or do not fit.
     """
-    return [_case(path, specs) for path in matching_files(pattern, base_dir)]
+    for number, path in enumerate(request.files):
+        write_npz(request.out / f"{number}.npz", _case(path, request.specs))
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:

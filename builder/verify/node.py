@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from builder.errors import VerificationError
+from builder.sandbox.launch import start_behind_wall
 
 harness = Path(__file__).with_name("harness.mjs")
 install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
@@ -23,13 +23,14 @@ def answer_of(job: Path) -> Path:
     return job.with_name("result.json")
 
 
-def run_jobs(node: str, jobs: Sequence[Path], timeout: float) -> dict[Path, str]:
+def run_jobs(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Path]) -> dict[Path, str]:
     """Run jobs one after another, in as few processes as it takes.
 
     Args:
         node: the program.
         jobs: as the harness reads them; each gets an answer beside it.
         timeout: seconds that a job may take from one step to the next.
+        reads: files and folders that the harness may read beside the jobs' own.
 
     Returns:
         For each job without an answer, why it has none.
@@ -40,7 +41,7 @@ def run_jobs(node: str, jobs: Sequence[Path], timeout: float) -> dict[Path, str]
     failed: dict[Path, str] = {}
     waiting = list(jobs)
     while waiting:
-        trouble = _run(node, waiting, timeout)
+        trouble = _run(node, waiting, timeout, reads)
         left = [job for job in waiting if not answer_of(job).is_file()]
         if left and (trouble or len(left) == len(waiting)):
             # The first without an answer brought the process down; the others deserve a run of their own.
@@ -49,12 +50,13 @@ def run_jobs(node: str, jobs: Sequence[Path], timeout: float) -> dict[Path, str]
     return failed
 
 
-def _run(node: str, jobs: Sequence[Path], timeout: float) -> str:
-    """Run the harness; give what to say of the first job without an answer, "" where there is none to blame."""
-    command = [node, "--expose-gc", str(harness), *map(str, jobs)]
+def _run(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Path]) -> str:
+    """Run the harness behind the wall; say what is wrong with the first job without an answer, "" where nothing is."""
+    arguments = ["--expose-gc", str(harness), *map(str, jobs)]
+    folders = [job.parent for job in jobs]
     with tempfile.TemporaryFile() as errors:
         try:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL)
+            process = start_behind_wall(node, arguments, [harness, *folders, *reads], folders, errors)
         except OSError as error:
             raise VerificationError(
                 f"Node cannot be started ({error.strerror})", where=node, hint=install_hint

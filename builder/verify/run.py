@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.errors import VerificationError
+from builder.sources.files import source_files
 from builder.verify.node import answer_of, install_hint, run_jobs
 from builder.verify.nouns import Check, SampleInput, Verification
 from builder.verify.trial import Trial, numpy_types, read_trial, settle
@@ -72,7 +73,8 @@ def verify_all(
         problem = missing_runtime(node_modules)
         return [Verification(None, passed=False, problem=problem) for _ in checks]
     jobs = [_write_job(check, work / str(index), node_modules, backends) for index, check in enumerate(checks)]
-    failed = run_jobs(node, jobs, timeout)
+    reads = [node_modules, *_read_files(checks)]
+    failed = run_jobs(node, jobs, timeout, reads)
     first = [_try(check, job, failed.get(job)) for check, job in zip(checks, jobs, strict=True)]
     whole: list[Path] = []
     short: list[Path] = []
@@ -84,12 +86,26 @@ def verify_all(
         is_short = not trial.problem
         job = seconds[index] = _write_job(check, work / f"{index}-{others[0]}", node_modules, others, short=is_short)
         (short if is_short else whole).append(job)
-    failed = run_jobs(node, whole, timeout) | run_jobs(node, short, min(timeout, short_seconds))
+    failed = run_jobs(node, whole, timeout, reads) | run_jobs(node, short, min(timeout, short_seconds), reads)
     results = []
     for index, (check, trial) in enumerate(zip(checks, first, strict=True)):
         second = _try(check, seconds[index], failed.get(seconds[index])) if index in seconds else None
         results.append(settle(check, trial, second))
     return results
+
+
+def _read_files(checks: Sequence[Check]) -> Iterator[Path]:
+    """Give what the harness reads of a build."""
+    for check in checks:
+        yield check.loader.parent
+        if check.files is not None:
+            yield from check.files.values()
+        if check.source is not None:
+            yield from (file for _, file in source_files(check.source, "tfjs"))
+        if check.runtime is not None:
+            yield check.runtime.parent
+        if check.ops is not None:
+            yield check.ops
 
 
 def _try(check: Check, job: Path, failure: str | None) -> Trial:
