@@ -168,6 +168,7 @@ def make_head(
         "artifacts": model.artifacts,
         "labels": labels,
         "glue": model.glue,
+        "vocabulary": model.vocabulary,
         "ops": ops,
         "stages": [stage.name for stage in stages],
         "shards": [
@@ -176,7 +177,7 @@ def make_head(
         ],
         "weights": list(_weights(model, codecs, same)),
     }
-    for key in ("labels", "glue", "ops"):
+    for key in ("labels", "glue", "vocabulary", "ops"):
         if content[key] is None:
             del content[key]
     return to_json(content)
@@ -202,7 +203,7 @@ def _weights(model: Model, codecs: tuple[Codec, ...], same: tuple[int | None, ..
 
 
 def contract(model: Model, labels: tuple[str, ...] | None) -> str:
-    """Hash what pages depend on: inputs, outputs, labels."""
+    """Hash what pages depend on: inputs, outputs, labels, glue and vocabularies."""
     facts: dict[str, Any] = {
         "inputs": [[spec.name, spec.dtype, spec.shape] for spec in model.inputs],
         "labels": labels,
@@ -210,6 +211,8 @@ def contract(model: Model, labels: tuple[str, ...] | None) -> str:
     }
     if model.glue:
         facts = {"glue": model.glue} | facts
+    if model.vocabulary:
+        facts["vocabulary"] = model.vocabulary
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
 
 

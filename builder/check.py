@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ from builder.graphs.outline import Outline, outline_of
 from builder.sources.detect import detect
 from builder.sources.folders import check_folder
 from builder.sources.graphdef import read_graph, read_saved_model
-from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_h5 import KerasFile, check_keras_weights, read_keras_h5
+from builder.sources.keras_limits import check_keras_limits
 from builder.sources.keras_safety import check_keras_config
-from builder.sources.keras_zip import read_keras_zip
+from builder.sources.keras_zip import KerasArchive, read_keras_zip
+from builder.sources.model_folders import locate, unpack
 from builder.sources.safety import check_saved_model, check_topology, prepare_graph
 from builder.sources.tfjs import read_model
 from builder.sources.vectors import read_vectors
@@ -57,37 +61,48 @@ def _check(config: Config, name: str) -> Checked:
     model = config.models[name]
     path = config.folder / model.source
     kind = "unknown"
-    findings: tuple[Finding, ...] = ()
     try:
         if not path.exists():
             raise SourceError(
                 "does not exist", where=model.source, hint="Mend the path; it starts at build.toml's folder"
             )
-        kind = detect(path)
-        if path.is_dir():
-            check_folder(path)
-        if kind == "tfjs":
-            _check_tfjs(path, config, name)
-        elif kind in {"keras-h5", "keras-zip"}:
-            _check_keras(path, kind, model)
-        elif kind == vectors_kind:
-            check_settings(name, model, config.folder)
-            for _ in read_vectors(path, config.folder / model.vocabulary if model.vocabulary else None):
-                pass
-        custom = read_custom_ops(config.folder, name, model.custom_ops)
-        outline = _outline(path, kind, model, custom.names if custom else ())
-        if outline is not None:
-            fixed = None
-            if model.cut.inputs or model.cut.outputs:
-                ends = (find_tensors(outline, side, model.source) for side in (model.cut.inputs, model.cut.outputs))
-                fixed = fixed_cut(outline, *ends)
-            analysis = analyse(outline, (*frozen_ops, *(custom.names if custom else ())), fixed)
-            findings = analysis.findings
-            if analysis.refused:
-                raise refusal(outline, analysis, model.source)
+        with tempfile.TemporaryDirectory(prefix="shardpress-") as room:
+            path = locate(path, partial(_unpacked, Path(room)))
+            kind = detect(path)
+            findings, problem = _look(path, kind, config, name)
     except ShardpressError as error:
-        return Checked(name, kind, str(error), findings)
-    return Checked(name, kind, "", findings)
+        return Checked(name, kind, str(error))
+    return Checked(name, kind, problem, findings)
+
+
+def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Finding, ...], str]:
+    """Give what becomes of ops that TensorFlow.js lacks, and why the model is refused for them, or ``""``."""
+    model = config.models[name]
+    if path.is_dir():
+        check_folder(path)
+    if kind == "tfjs":
+        _check_tfjs(path, config, name)
+    elif kind in {"keras-h5", "keras-zip"}:
+        _check_keras(path, kind, model)
+    elif kind == vectors_kind:
+        check_settings(name, model, config.folder)
+        for _ in read_vectors(path, config.folder / model.vocabulary if model.vocabulary else None):
+            pass
+    custom = read_custom_ops(config.folder, name, model.custom_ops)
+    outline = _outline(path, kind, model, custom.names if custom else ())
+    if outline is None:
+        return (), ""
+    fixed = None
+    if model.cut.inputs or model.cut.outputs:
+        ends = (find_tensors(outline, side, model.source) for side in (model.cut.inputs, model.cut.outputs))
+        fixed = fixed_cut(outline, *ends)
+    analysis = analyse(outline, (*frozen_ops, *(custom.names if custom else ())), fixed)
+    return analysis.findings, str(refusal(outline, analysis, model.source)) if analysis.refused else ""
+
+
+def _unpacked(room: Path, path: Path) -> Path:
+    unpack(path, room)
+    return room
 
 
 def _check_tfjs(path: Path, config: Config, name: str) -> None:
@@ -104,12 +119,15 @@ def _check_tfjs(path: Path, config: Config, name: str) -> None:
 
 
 def _check_keras(path: Path, kind: str, model: ModelConfig) -> None:
+    file: KerasFile | KerasArchive
     if kind == "keras-h5":
-        config = read_keras_h5(path, model.source).config
+        file = read_keras_h5(path, model.source)
     else:
-        config = read_keras_zip(path).config
+        file = read_keras_zip(path)
         check_keras_weights(path, model.source)
-    check_keras_config(config, trust=model.trust, where=model.source)
+    check_keras_config(file.config, trust=model.trust, where=model.source)
+    if not file.is_keras2:
+        check_keras_limits(file.config, model.source)
 
 
 def _outline(path: Path, kind: str, model: ModelConfig, custom: tuple[str, ...]) -> Outline | None:

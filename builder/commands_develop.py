@@ -168,7 +168,7 @@ def init(
     With --example: write a page, a build.toml and a program that makes a first model.
     """
     from builder.cache import write_atomically
-    from builder.init import find_models, write_config, write_site_worker
+    from builder.init import find_models, find_unreadable, write_config, write_site_worker
 
     output = Output(as_json, -1 if quiet else verbose)
     if example:
@@ -180,6 +180,8 @@ def init(
         )
     config = config.absolute()
     found = find_models(config.parent, paths or (config.parent,))
+    for path, advice in find_unreadable(paths or (config.parent,)):
+        output.say(f"{path} cannot be read: {advice}")
     if not found:
         raise UsageError(
             "no model was found",

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ from builder.bundle import worker_url
 from builder.config import model_name
 from builder.errors import ShardpressError, UsageError
 from builder.render import render, render_worker
-from builder.sources.detect import detect
+from builder.sources.detect import detect, foreign
+from builder.sources.model_folders import packed_model, teachable_labels, unpack
 from builder.sources.tfjs import read_model
 
 left_out = {"node_modules", "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
-endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec"}
+endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip"}
 pictures = {".png", ".jpg", ".jpeg"}
 kinds = {
     "tfjs": "TensorFlow.js model",
@@ -45,6 +47,7 @@ class Found:
         nbytes: length of its files.
         samples: pattern of pictures that lie by it, or empty.
         labels: text file with a label a line that lies by it, or empty.
+        own_labels: what Teachable Machine wrote beside the model.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Found:
     nbytes: int
     samples: str = ""
     labels: str = ""
+    own_labels: tuple[str, ...] = ()
 
 
 def find_models(folder: Path, places: tuple[Path, ...]) -> tuple[Found, ...]:
@@ -79,9 +83,24 @@ def find_models(folder: Path, places: tuple[Path, ...]) -> tuple[Found, ...]:
                 _length(path, kind),
                 _samples(path, folder),
                 _labels(path, folder),
+                _own_labels(path, kind),
             )
         )
     return tuple(found)
+
+
+def find_unreadable(places: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
+    """Give the files below some places that are models of kinds which are not read, each with what to do instead."""
+    files = {path for place in places for path in _files(place) if path.suffix.lower() in foreign}
+    return tuple((path, foreign[path.suffix.lower()]) for path in sorted(files))
+
+
+def _files(place: Path) -> Iterator[Path]:
+    if place.is_file():
+        yield place
+    for folder, folders, files in os.walk(place):
+        folders[:] = [name for name in folders if name not in left_out and not name.startswith(".")]
+        yield from (Path(folder) / name for name in files)
 
 
 def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:
@@ -115,6 +134,9 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:
             lines.append('# budget = "600 kB"             # most bytes on the wire; over it the build fails')
         if model.labels:
             lines.append(f"labels = {_quoted(model.labels)}")
+        elif model.own_labels:
+            count = f"{len(model.own_labels)} labels" if len(model.own_labels) > 1 else "label"
+            lines.append(f"# its {count} come from Teachable Machine's metadata.json; labels = FILE takes others")
         if model.samples:
             lines += ["", f"[models.{model.name}.verify]", f"inputs = {_quoted(model.samples)}"]
     return "\n".join(lines) + "\n"
@@ -159,8 +181,10 @@ def _kind(path: Path) -> str:
     """Give what kind of model a path is, or nothing: also for what only looks like one."""
     if path.is_dir():
         return "saved-model" if (path / "saved_model.pb").is_file() else ""
-    if path.suffix.lower() not in endings:
+    if path.suffix.lower() not in endings or path.name.endswith(".weights.h5"):
         return ""
+    if path.suffix.lower() == ".zip":
+        return "tfjs" if packed_model(path) else ""
     try:
         kind = detect(path)
         if kind == "tfjs":
@@ -171,7 +195,7 @@ def _kind(path: Path) -> str:
 
 
 def _length(path: Path, kind: str) -> int:
-    if kind == "tfjs":
+    if kind == "tfjs" and path.suffix.lower() != ".zip":
         return path.stat().st_size + sum(weight.data.nbytes for weight in read_model(path).weights)
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
@@ -213,6 +237,19 @@ def _labels(path: Path, folder: Path) -> str:
         if place.is_file():
             return Path(os.path.relpath(place, folder)).as_posix()
     return ""
+
+
+def _own_labels(path: Path, kind: str) -> tuple[str, ...]:
+    if kind != "tfjs":
+        return ()
+    with tempfile.TemporaryDirectory(prefix="shardpress-") as folder:
+        try:
+            if packed_model(path):
+                unpack(path, Path(folder))
+                path = Path(folder) / "model.json"
+            return teachable_labels(path) or ()
+        except ShardpressError:  # the build will say it
+            return ()
 
 
 def _round(nbytes: float) -> int:

@@ -162,6 +162,7 @@ class Model:
         inputs, outputs: what a page feeds and gets, by signature name.
         notes: sentences the user should read.
         glue: what was cut off and the loader does instead, see ``docs/format.md``.
+        vocabulary: the words of inputs that take ids, by input, see ``docs/format.md``.
     """
 
     kind: str
@@ -171,6 +172,7 @@ class Model:
     outputs: tuple[TensorSpec, ...]
     notes: tuple[str, ...] = field(default=())
     glue: dict[str, Any] | None = None
+    vocabulary: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check that names are unique."""

@@ -31,7 +31,7 @@ from builder.calibration import Measured, input_digests, measure_precision, need
 from builder.compress import Compressor
 from builder.config import Config, ModelConfig
 from builder.convert.requests import ConvertRequest, SourceOptions
-from builder.convert.results import read_glue
+from builder.convert.results import read_glue, read_vocabulary
 from builder.custom_ops import CustomOps, read_custom_ops
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
 from builder.graphs.wasm_rewrites import rewrite_for_wasm
@@ -40,6 +40,7 @@ from builder.progress import Progress
 from builder.sandbox.wall import missing
 from builder.sources.detect import detect
 from builder.sources.files import source_files
+from builder.sources.model_folders import locate, teachable_labels, teachable_note, unpack
 from builder.sources.tfjs import read_model
 from builder.stock import measure_stock, stock_files
 from builder.stores.shared import SharedCache, is_shared, open_shared
@@ -238,11 +239,26 @@ def _collecting(failures: dict[str, ShardpressError], name: str) -> Iterator[Non
         failures[name] = error
 
 
+def _unpacked(cache: Cache, path: Path) -> Path:
+    """Give the folder of the cache that holds what is in a zip."""
+    key = key_of(cache.file_digest(path), fingerprint("sources"))
+    tree = cache.tree("unpacked", key)
+    if not cache.find_tree("unpacked", key):
+        with cache.work() as work:
+            (made := work / "tree").mkdir()
+            unpack(path, made)
+            if not tree.exists():
+                made.rename(tree)
+        cache.put_tree("unpacked", key, True)
+    return tree
+
+
 def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     path = session.config.folder / model.source
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
         raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
+    path = locate(path, partial(_unpacked, session.cache))
     if not model.weights and detect(path) != "tfjs":
         raise SourceError(
             "has to be a layers model of TensorFlow.js for `weights = false`",
@@ -276,7 +292,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     conversion_key = key_of(
         digest, options, cut, _versions(session, source.kind), fingerprint("convert", "graphs", "sources")
     )
-    labels = _read_labels(session.config, name, model)
+    labels = _read_labels(session.config, name, model) or teachable_labels(path)
     parts = (
         conversion_key,
         name,
@@ -380,9 +396,12 @@ def _read(plan: _Plan) -> Model:
     notes = plan.artefact()
     model = read_model(plan.place, weights=plan.model.weights)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
-    model = rewrite_for_wasm(model)
-    glue = read_glue(plan.place) if plan.source.kind != "tfjs" else None
-    return replace(model, notes=(*model.notes, *notes), glue=glue)
+    notes, glue, vocabulary = (*model.notes, *notes), None, None
+    if plan.source.kind == "tfjs":
+        notes = (*notes, *filter(None, [teachable_note(plan.place)]))
+    else:
+        glue, vocabulary = read_glue(plan.place), read_vocabulary(plan.place)
+    return replace(rewrite_for_wasm(model), notes=notes, glue=glue, vocabulary=vocabulary)
 
 
 def _compat(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[File, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from builder.cli import main
 from builder.config import load_config
-from builder.init import Found, find_models, write_config
+from builder.init import Found, find_models, find_unreadable, write_config
 from builder.units import parse_size
 from tests import tiny
 
@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Path:
     tiny.graph_model(tmp_path / "assets/models/Face Finder")
     tiny.layers_model(tmp_path / "assets/models/words")
     (tmp_path / "assets/models/words/labels.txt").write_text("cat\n")
-    for place in ("node_modules/x", ".hidden", "dist"):
+    for place in ("node_modules/x", ".hidden", "build"):
         tiny.graph_model(tmp_path / place)
     (tmp_path / "package.json").write_text('{"name": "a page"}')
     (tmp_path / "broken.h5").write_bytes(b"no")
@@ -100,3 +100,15 @@ def test_large_models_wait_to_be_asked_for_and_any_path_is_quoted(tmp_path: Path
     assert (models["large"].load, models["large"].priority) == ("interaction", "low")
     assert models["large"].source == found[1].path
     assert models["large"].verify.inputs == "s/*.png"
+
+
+def test_it_names_what_it_saw_and_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.graph_model(tmp_path / "faces")
+    (tmp_path / "speech.safetensors").write_bytes(b"x")
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/other.pt").write_bytes(b"x")
+    assert [(path.name, advice.split(":")[0]) for path, advice in find_unreadable((tmp_path,))] == [
+        ("speech.safetensors", "it holds weights only")
+    ]
+    assert main(["init", str(tmp_path), "--no-build", "--config", str(tmp_path / "build.toml")]) == 0
+    assert "speech.safetensors cannot be read: it holds weights only" in capsys.readouterr().out

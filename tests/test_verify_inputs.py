@@ -141,9 +141,12 @@ def test_the_same_numbers_everywhere_whatever_the_order() -> None:
     assert case["a"].max() < 1
 
 
-def test_strings_and_giants_are_refused() -> None:
-    with pytest.raises(VerificationError, match="type string cannot be seeded"):
-        seeded_inputs((TensorSpec("text", "string", (None,)),))
+def test_strings_are_words_and_giants_are_refused() -> None:
+    words = seeded_inputs((TensorSpec("text", "string", (2, 50)),))["text"]
+    assert words.shape == (2, 50)
+    assert set(words.ravel().tolist()) > {"", "the", "模型"}
+    with pytest.raises(VerificationError, match="type complex64 cannot be seeded"):
+        seeded_inputs((TensorSpec("x", "complex64", (None,)),))
     with pytest.raises(VerificationError, match="too large"):
         seeded_inputs((TensorSpec("x", "float32", (1, 1 << 20, 1 << 20)),))
 

@@ -1,4 +1,4 @@
-"""What lies beside a converted ``model.json``: the glue, where something was cut off."""
+"""What lies beside a converted ``model.json``: the glue and the words, where something was cut off."""
 
 from __future__ import annotations
 
@@ -7,18 +7,36 @@ from pathlib import Path
 from typing import Any
 
 glue_name = "glue.json"
+vocabulary_name = "vocabulary.json"
 
 
 def write_glue(model_json: Path, glue: dict[str, Any] | None) -> None:
     """Write what was cut off, if anything was."""
-    if glue is not None:
-        model_json.with_name(glue_name).write_text(json.dumps(glue), encoding="utf-8")
+    _write(model_json.with_name(glue_name), glue)
 
 
 def read_glue(model_json: Path) -> dict[str, Any] | None:
     """Read what was cut off; None if nothing was."""
-    path = model_json.with_name(glue_name)
+    return _read(model_json.with_name(glue_name))
+
+
+def write_vocabulary(model_json: Path, vocabulary: dict[str, Any] | None) -> None:
+    """Write the words of inputs that take ids, if there are some."""
+    _write(model_json.with_name(vocabulary_name), vocabulary)
+
+
+def read_vocabulary(model_json: Path) -> dict[str, Any] | None:
+    """Read the words of inputs that take ids; None if there are none."""
+    return _read(model_json.with_name(vocabulary_name))
+
+
+def _write(path: Path, content: dict[str, Any] | None) -> None:
+    if content is not None:
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    glue: dict[str, Any] = json.loads(path.read_bytes())
-    return glue
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    return content

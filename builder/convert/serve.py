@@ -13,12 +13,12 @@ import traceback
 from typing import IO, Any
 
 from builder.convert.exchange import Reply, Task, open_request, receive_request, send_reply
+from builder.convert.reasons import explain
 from builder.errors import ConversionError, ShardpressError
 from builder.sandbox.wall import raise_wall
 
 worker_module = "builder.convert.worker"
 light_modules = {"read_inputs": "builder.verify.inputs"}  # of tasks that do not need TensorFlow
-longest_sentence = 300
 
 
 def main() -> None:
@@ -71,21 +71,15 @@ def answer(task: Task, request: Any) -> Reply:
         return Reply(function(request))
     except ShardpressError as error:
         return Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
-    except MemoryError:
-        return Reply(failure=ConversionError("memory ran out", hint="Build with fewer --jobs, or on a larger machine"))
     except Exception as error:
-        failure = ConversionError(
-            f"TensorFlow cannot convert it: {first_sentence(error)}", hint="Run with -vv for TensorFlow's own words"
-        )
-        return Reply(failure=failure, notes=(traceback.format_exc(),))
+        return Reply(failure=explain(error, _where(request)), notes=(traceback.format_exc(),))
+
+
+def _where(request: Any) -> str:
+    """Name the source that a request is about, if it is about one."""
+    source = getattr(request, "source", None)
+    return str(getattr(source, "path", ""))
 
 
 def _function(name: str) -> Any:
     return getattr(importlib.import_module(light_modules.get(name, worker_module)), name)
-
-
-def first_sentence(error: BaseException) -> str:
-    """Give the first line of an error's text that says something."""
-    lines = (line.strip() for line in str(error).splitlines())
-    text = next((line for line in lines if len(line) > 3), type(error).__name__)
-    return text if len(text) <= longest_sentence else text[: longest_sentence - 1] + "…"

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import gc
 import os
-import re
 import sys
 import tempfile
 import types
@@ -40,6 +39,7 @@ from builder.convert.graphs import (
 )
 from builder.convert.keras_ends import ends_of
 from builder.convert.loading import keras_copy, part_folder
+from builder.convert.reasons import explain_keras
 from builder.convert.requests import (
     ConvertRequest,
     ConvertResult,
@@ -47,15 +47,19 @@ from builder.convert.requests import (
     ReferenceResult,
     SourceOptions,
 )
-from builder.convert.results import write_glue
+from builder.convert.results import write_glue, write_vocabulary
+from builder.convert.tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
 from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from builder.graphs.glue import describe
+from builder.graphs.halves import check_types
+from builder.graphs.lookups import keep_shapes
 from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
 from builder.graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
+from builder.graphs.text import finds
 from builder.model import Model, Weight
 from builder.npz import write_npz
 from builder.precision.network import tensor_names
@@ -64,6 +68,7 @@ from builder.sources.folders import check_folder
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
 from builder.sources.keras_history import modernise
+from builder.sources.keras_limits import check_keras_limits
 from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
@@ -83,8 +88,9 @@ class _Frozen:
         graph_def: TensorFlow's GraphDef.
         inputs, outputs: by signature name, the tensor's name, dtype and shape as a TensorFlow tensor.
         resources: captured tables, by the name of their tensor.
-        initializer: what fills the tables, or None.
+        initializer: what fills tables of TensorFlow 1, or None.
         handles: the tables themselves, by the name of their tensor.
+        export: gives what is in the table of a lookup, or None where tables have handles.
     """
 
     graph_def: Any
@@ -93,6 +99,7 @@ class _Frozen:
     resources: dict[str, Any]
     initializer: Any = None
     handles: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    export: Export | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +110,15 @@ class _Source:
         freeze: makes a ``_Frozen``.
         run: gives the outputs for inputs, both by signature name.
         notes: sentences the user should read.
+        model: what owns the variables and tables, which go with it.
+        may_be_cut: its graph may hold what is cut off, so that ``run`` may answer for more than what is left.
     """
 
     freeze: Callable[[], _Frozen]
     run: Callable[[Arrays], Arrays]
     notes: tuple[str, ...] = ()
+    model: Any = None
+    may_be_cut: bool = True
 
 
 def convert(request: ConvertRequest) -> ConvertResult:
@@ -127,6 +138,7 @@ def convert(request: ConvertRequest) -> ConvertResult:
         result = _optimise(graphs.pop(), where, request.source.custom_ops)
         _write(result, request.out)
         write_glue(request.out / "model.json", prepared.glue)
+        write_vocabulary(request.out / "model.json", prepared.vocabulary)
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
 
 
@@ -138,7 +150,7 @@ def reference(request: ReferenceRequest) -> ReferenceResult:
     """
     with _opened(request.source) as source:
         run = source.run
-        if _may_be_cut(request.source):
+        if source.may_be_cut:
             prepared = _prepare(source.freeze(), request.source)
             run = prepared.run or run
         chosen, empty = _first_that_runs(run, request)
@@ -309,14 +321,14 @@ def _open_saved_model_2(options: SourceOptions, plain: Path, part: Any, whole: A
     kept = _kept(outputs, options)
 
     def freeze() -> _Frozen:
-        return _freeze(function, inputs, outputs, kept, model=model)
+        return _freeze(function, inputs, outputs, kept)
 
     def run(arrays: Arrays) -> Arrays:
         fed = {name: _feed(arrays, name, spec.dtype, spec.shape) for name, spec in specs.items()}
         answers = function(**{name: tf.constant(array) for name, array in fed.items()})
         return {name: answers[name].numpy() for name in kept}
 
-    return _Source(freeze, run)
+    return _Source(freeze, run, model=model)
 
 
 def _open_saved_model_1(
@@ -337,7 +349,13 @@ def _open_saved_model_1(
             {key: graph.get_tensor_by_name(outputs[key]) for key in kept},
             {},
             initializer,
+            export=export,
         )
+
+    def export(handle: str, key_type: Any, value_type: Any) -> tuple[Any, Any]:
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            tf.compat.v1.saved_model.loader.load(session, list(options.tags), str(plain))
+            return export_table(session.graph.get_tensor_by_name(f"{handle}:0"), key_type, value_type, session.run)
 
     def run(arrays: Arrays) -> Arrays:
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -402,6 +420,8 @@ def _open_h5(options: SourceOptions, plain: Path) -> _Source:
     file = read_keras_h5(plain, where)
     config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
     check_keras_config(config, trust=options.trust, where=where)
+    if not file.is_keras2:
+        check_keras_limits(config, where)
     plain = keras_copy(plain, config, is_changed=config is not file.config)
     return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
 
@@ -410,6 +430,8 @@ def _open_zip(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
     archive = read_keras_zip(options.path)
     check_keras_config(archive.config, trust=options.trust, where=where)
+    if not archive.is_keras2:
+        check_keras_limits(archive.config, where)
     has_optimizer = check_keras_weights(options.path, where)
     plain = keras_copy(plain, archive.config)
     return _open_keras(options, plain, is_keras2=archive.is_keras2, has_optimizer=has_optimizer)
@@ -417,8 +439,8 @@ def _open_zip(options: SourceOptions, plain: Path) -> _Source:
 
 def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> _Source:
     """Load a Keras model and trace it for inference, as ``export()`` does, under its layers' names."""
-    tf = _tensorflow()
     where = str(options.path)
+    tf = _tensorflow()
     if is_keras2:
         import tf_keras as keras
     else:
@@ -429,7 +451,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     try:
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:
-        raise _keras_error(error, where) from error
+        raise explain_keras(error, where) from error
     ends = ends_of(model, tf.nest if is_keras2 else keras.tree)
     if ends is None:
         raise SourceError(
@@ -463,27 +485,9 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
         return {name: answer.numpy() for name, answer in zip(outputs, answers, strict=True) if name in kept}
 
     note = "The optimiser's state in the source is left out: pages only need the model"
-    return _Source(freeze, run, (note,) if has_optimizer else ())
-
-
-def _keras_error(error: Exception, where: str) -> SourceError:
-    from builder.convert.serve import first_sentence
-
-    text = str(error)
-    if unknown := re.search(
-        r"[Uu]nknown (?:layer|object|\w+ function):? '?([\w>]+)|[Cc]ould not locate \w+ '([^']+)'", text
-    ):
-        name = next(filter(None, unknown.groups()))
-        return SourceError(
-            f"needs the custom class or function {name!r}, whose code is not in the file",
-            where=where,
-            hint="Where that code is, export a SavedModel with model.export(PATH) and build that",
-        )
-    return SourceError(
-        f"Keras cannot load it: {first_sentence(error)}",
-        where=where,
-        hint="Load it in the version of Keras that made it, and save a SavedModel with model.export(PATH)",
-    )
+    has_text = any(spec.dtype == "string" for spec in specs)
+    asks = bool(options.cut_inputs or options.cut_outputs)
+    return _Source(freeze, run, (note,) if has_optimizer else (), model, may_be_cut=has_text or asks)
 
 
 # --- from a source to a frozen graph ----------------------------------------------------------------------------------
@@ -498,7 +502,7 @@ def _kept(outputs: list[str], options: SourceOptions) -> list[str]:
     return [name for name in outputs if not options.outputs or name in options.outputs]
 
 
-def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str], model: Any = None) -> _Frozen:
+def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str]) -> _Frozen:
     """Turn the variables of a concrete function into constants.
 
     Args:
@@ -506,10 +510,8 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
         inputs: names of its first inputs, in their order.
         outputs: names of its outputs, in their order.
         kept: the outputs that are wanted.
-        model: the loaded SavedModel that holds the tables which the function uses, if any.
     """
     from tensorflow.python.framework import convert_to_constants as freezing
-    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     # TensorFlow's public function also makes a new function of the result: three more copies of all weights.
     data = freezing._FunctionConverterDataInEager(func=function, lower_control_flow=True, aggressive_inlining=True)
@@ -524,17 +526,12 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
         for tensor in function.inputs[len(inputs) :]
         if tensor.dtype == "resource" and tensor.op.name in placeholders
     }
-    initializer = None
-    if resources and model is not None:
-        initializer = stock._get_resource_initializer_concrete_function(model)
-        ids = stock._get_resource_ids_maps(model, function, initializer)
-        initializer = (stock._freeze_saved_model_v2(initializer), ids)
     return _Frozen(
         graph_def,
         dict(zip(inputs, function.inputs, strict=False)),
         {name: tensor for name, tensor in zip(outputs, function.outputs, strict=True) if name in kept},
         resources,
-        initializer,
+        None,
         {tensor.name: handle for handle, tensor in function.graph.captures if tensor.name in resources},
     )
 
@@ -579,17 +576,15 @@ class _Prepared:
         frozen: the graph between the cuts.
         run: runs it as it is in TensorFlow; None if nothing was cut.
         glue: what was cut off, for the loader.
+        vocabulary: the words of inputs that take ids in place of text.
         notes: sentences the user should read.
     """
 
     frozen: Any
     run: Callable[[Arrays], Arrays] | None = None
     glue: dict[str, Any] | None = None
+    vocabulary: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
-
-
-def _may_be_cut(options: SourceOptions) -> bool:
-    return options.kind in {"saved-model", "frozen-graph"}
 
 
 def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
@@ -601,6 +596,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     where = str(options.path)
     if not options.trust:
         check_graph(frozen.graph_def, where, options.custom_ops)
+    check_types(frozen.graph_def, where)
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
     frozen = _inline(frozen)
@@ -622,18 +618,19 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
 
     def info(name: str) -> tuple[int, Any]:
         tensor = tensors.get_tensor_by_name(name)
-        return tensor.dtype.as_datatype_enum, tensor.shape.as_proto()
+        return tensor.dtype.as_datatype_enum, ids_shape(tensor).as_proto()
 
     ends = cut_graph(frozen.graph_def, outline, cut, info, cut_outputs, where)
     trim(frozen.graph_def, set(map(source_of, ends.outputs.values())), set(map(source_of, ends.inputs.values())))
     between = _between(frozen, ends)
     specs = {name: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for name, tensor in between.inputs.items()}
-    glue, notes = describe(outline, cut, ends, specs, taken)
+    vocabulary = vocabulary_of(outline, ends.entries, frozen.export or exporter(frozen.handles))
+    glue, notes = describe(outline, cut, ends, specs, taken, vocabulary or {})
 
     def run(arrays: Arrays) -> Arrays:
         return _run_frozen(between, arrays)
 
-    return _Prepared(between, run, glue, notes)
+    return _Prepared(between, run, glue, vocabulary, notes)
 
 
 def _fed(frozen: _Frozen) -> set[str]:
@@ -692,8 +689,9 @@ def _between(frozen: _Frozen, ends: Ends) -> _Frozen:
         {name: graph.get_tensor_by_name(text) for name, text in ends.inputs.items() if source_of(text) in needed},
         outputs,
         resources,
-        frozen.initializer if resources or not frozen.resources else None,
+        frozen.initializer if any(node.op in finds for node in frozen.graph_def.node) else None,
         frozen.handles,
+        frozen.export,
     )
 
 
@@ -751,7 +749,7 @@ class _Result:
 def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
-    initializer, initializer_signature, ids = _initializer(frozen)
+    initializer, initializer_signature, ids = _initializer(frozen, where)
     graph_def, signature = frozen.graph_def, _signature(frozen)
     wanted = {tensor.op.name for tensor in frozen.outputs.values()}
     fed = _fed(frozen)
@@ -761,6 +759,7 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     merge_constants(graph_def)
     taken = take_large_constants(graph_def)
     supported = supported_ops() | set(custom)
+    keep_shapes(graph_def)
     _rewrite(graph_def, supported, where)
     graph = _import(graph_def)
     gc.collect()
@@ -781,19 +780,16 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     return _Result(graph_def, weights, signature, (initializer, initializer_signature, ids))
 
 
-def _initializer(frozen: _Frozen) -> tuple[Any, Any, Any]:
+def _initializer(frozen: _Frozen, where: str) -> tuple[Any, Any, Any]:
     """Give graph, signature and resource numbers of what fills the tables."""
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
-    if frozen.initializer is None:
-        return None, None, None
-    if not isinstance(frozen.initializer, tuple):
+    if frozen.initializer is not None:
         return frozen.initializer.as_graph_def(), None, None
-    graph, (inputs, outputs) = frozen.initializer
-    # TensorFlow's numbers differ from process to process.
-    ranks = {number: rank for rank, number in enumerate(sorted(set(inputs.values())), 1)}
-    ids = tuple({name: ranks[number] for name, number in side.items()} for side in (inputs, outputs))
-    return graph.as_graph_def(), stock._build_signature_def(graph, [], graph.outputs), ids
+    if not frozen.resources:
+        return None, None, None
+    function, ids = fill_tables(frozen.graph_def, frozen.resources, frozen.handles, where)
+    return function.graph.as_graph_def(), stock._build_signature_def(function.graph, [], function.outputs), ids
 
 
 def _signature(frozen: _Frozen) -> Any:
@@ -884,7 +880,7 @@ def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
         net = keras.models.model_from_json(json.dumps(config))
         named = _assign(net, {weight.name: weight for weight in model.weights})
     except (ValueError, TypeError, KeyError) as error:
-        raise _keras_error(error, where) from error
+        raise explain_keras(error, where) from error
     ends = ends_of(net, tf.nest)
     if ends is None:
         raise SourceError("does not say what its inputs look like", where=where, hint="Save the model again")

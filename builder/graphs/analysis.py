@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,11 +34,14 @@ from builder.graphs.outline import (
     source_of,
 )
 from builder.graphs.rewrites import rewritten_ops
+from builder.graphs.text import text_head
 
 # Tensors between these nodes are no data a page could feed: loop states, lists.
 inner_ops = ("Switch", "Merge", "Enter", "Exit", "RefSwitch", "LoopCond", "NextIteration", "TensorList*",
              "EmptyTensorList", "TensorArray*", "While", "StatelessWhile", "If", "StatelessIf")  # fmt: skip
 shown_path = 9
+longest_way = 160  # two lines of a terminal
+most_outputs = 3  # more than two tensors between two parts is no place to cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +171,10 @@ def _path(outline: Outline, name: str) -> tuple[str, ...]:
 def _find_cut(outline: Outline, lacking: dict[str, str], moving: set[str]) -> Cut:
     """Find the smallest head and tail that hold all that can be cut off."""
     pictures = {name for name, op in lacking.items() if op in decoding or op in encoding}
-    head: set[str] = set()
+    head = text_head(outline, lacking, moving)
     tail: set[str] = set()
     for name, op in lacking.items():
-        if name not in moving:
+        if name not in moving or name in head:
             continue
         before = ancestors(outline, [name]) & moving
         behind = descendants(outline, [name]) & moving
@@ -259,15 +263,30 @@ def refusal(outline: Outline, analysis: Analysis, where: str) -> UnsupportedOpsE
     parts = []
     for finding in analysis.refused:
         more = f" and {len(finding.nodes) - 1} more" if len(finding.nodes) > 1 else ""
-        way = " → ".join(finding.path)
-        parts.append(f"{finding.op} at {finding.nodes[0]!r}{more} (on the way {way}): {finding.advice}")
-    inputs, outputs = candidates(outline, analysis)
+        at, way = _short(finding.nodes[0]), _way(finding)
+        parts.append(f"{finding.op} at {at!r}{more} (on the way {way}): {finding.advice}")
+    inputs, outputs = (tuple(map(_short, side)) for side in candidates(outline, analysis))
+    before = f", or, for what is before, cut = {{ outputs = {_toml(outputs)} }}" if len(outputs) < most_outputs else ""
     return UnsupportedOpsError(
         f"TensorFlow.js lacks ops of this model: {'; '.join(parts)}",
         where=where,
-        hint=f"To keep only what is behind, set cut = {{ inputs = {_toml(inputs)} }}, "
-        f"or, for what is before, cut = {{ outputs = {_toml(outputs)} }}, and do the rest in the page",
+        hint=f"To keep only what is behind, set cut = {{ inputs = {_toml(inputs)} }}"
+        f"{before}, and do the rest in the page",
     )
+
+
+def _short(name: str) -> str:
+    """Leave out the calls around a node: ``cut`` finds it without them."""
+    return re.sub(r"^(?:(?:Stateful)?PartitionedCall/)+", "", name)
+
+
+def _way(finding: Finding) -> str:
+    """Give the way through a node in two lines at most: the nodes beside it go first, then those further off."""
+    path = [_short(name) for name in finding.path if not name.startswith("Func/")]
+    way = " → ".join(path)
+    if len(way) > longest_way:
+        way = " → … → ".join(dict.fromkeys((path[0], _short(finding.nodes[0]).rpartition("/")[2], path[-1])))
+    return way
 
 
 def candidates(outline: Outline, analysis: Analysis) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -22,12 +22,14 @@ class Ends:
     Attributes:
         inputs, outputs: tensor names by name for the page; those of the signature that were not cut included.
         replaced_inputs, replaced_outputs: names of the ends that stand for each cut one of the signature.
+        entries: the tensor of the whole graph for which each new input stands.
     """
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     replaced_inputs: Mapping[str, tuple[str, ...]]
     replaced_outputs: Mapping[str, tuple[str, ...]]
+    entries: Mapping[str, str]
 
 
 def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[str, ...]:
@@ -103,7 +105,7 @@ def cut_graph(
         name: f"{placeholders[_full(text)]}:0" if _full(text) in placeholders else _full(text)
         for name, text in exits.items()
     }
-    return Ends(inputs, outputs, replaced_inputs, replaced_outputs)
+    return Ends(inputs, outputs, replaced_inputs, replaced_outputs, {names[tensor]: tensor for tensor in entries})
 
 
 def _full(text: str) -> str:

@@ -25,7 +25,12 @@ default_quality = 95
 
 
 def describe(
-    outline: Outline, cut: Cut, ends: Ends, specs: Mapping[str, tuple[int, int | None]], taken: Mapping[str, Any]
+    outline: Outline,
+    cut: Cut,
+    ends: Ends,
+    specs: Mapping[str, tuple[int, int | None]],
+    taken: Mapping[str, Any],
+    vocabulary: Mapping[str, Any],
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Give the ``glue`` of the head, or None, and sentences for the user about what a page has to do itself.
 
@@ -35,6 +40,7 @@ def describe(
         ends: of the cut graph.
         specs: number of type and rank (None: unknown) of each new input.
         taken: what ``loops.take_decoders`` gave.
+        vocabulary: the new inputs that take ids of words.
     """
     glue: dict[str, Any] = {}
     notes: list[str] = []
@@ -47,6 +53,8 @@ def describe(
         picture = _input(outline, cut, name, stand_ins, specs)
         if picture:
             glue.setdefault("inputs", []).append(picture)
+        elif len(stand_ins) == 1 and stand_ins[0] in vocabulary:
+            notes.append(_text_note(name, stand_ins[0], _cut_ops(outline, cut.head)))
         else:
             notes.append(_note("input", name, stand_ins, _cut_ops(outline, cut.head)))
     for name, stand_ins in ends.replaced_outputs.items():
@@ -61,6 +69,13 @@ def describe(
 def _note(side: str, name: str, stand_ins: tuple[str, ...], ops: list[str]) -> str:
     what = " and ".join(repr(item) for item in stand_ins) or "nothing"
     return f"{side} {name!r} was cut off ({', '.join(ops)}): {what} stands for it, and the page does the rest itself"
+
+
+def _text_note(name: str, stand_in: str, ops: list[str]) -> str:
+    return (
+        f"the text part of input {name!r} was cut off ({', '.join(ops)}): it takes ids of words, their places in "
+        f"handle.vocabulary[{stand_in!r}].words, and the page splits its text into words as the model did"
+    )
 
 
 def _cut_ops(outline: Outline, names: frozenset[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.sources.folders import check_folder
+from builder.sources.model_folders import teachable
 from builder.sources.tfjs import weight_files
 
 random_file = "fingerprint.pb"  # TensorFlow puts a new random number into it each time it saves the same model
@@ -19,7 +20,12 @@ def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
     """
     if kind == "tfjs":
         folder = path.parent
-        return ((path.name, path), *((file.relative_to(folder).as_posix(), file) for file in weight_files(path)))
+        metadata = (("metadata.json", path.with_name("metadata.json")),) if teachable(path) else ()
+        return (
+            (path.name, path),
+            *metadata,
+            *((file.relative_to(folder).as_posix(), file) for file in weight_files(path)),
+        )
     if path.is_dir():
         check_folder(path)
         found = sorted(file for file in path.rglob("*") if file.is_file() and file.name != random_file)

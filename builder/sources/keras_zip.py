@@ -43,7 +43,7 @@ def read_keras_zip(path: Path) -> KerasArchive:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_entries(archive, str(path))
+            check_entries(archive, str(path))
             names = archive.namelist()
             if "config.json" not in names or "model.weights.h5" not in names:
                 raise SourceError(
@@ -60,7 +60,12 @@ def read_keras_zip(path: Path) -> KerasArchive:
     return KerasArchive(config, str(metadata.get("keras_version", "3")))
 
 
-def _check_entries(archive: zipfile.ZipFile, where: str) -> None:
+def check_entries(archive: zipfile.ZipFile, where: str) -> None:
+    """Check names and sizes of all entries.
+
+    Raises:
+        UnsafeModelError: entries that point outside, come twice, or would unpack to absurd sizes.
+    """
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
     total = sum(entry.file_size for entry in entries)

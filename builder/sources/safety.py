@@ -35,6 +35,12 @@ describing_ops = ("DecodeProtoV2", "EncodeProto")
 restore_ops = ("Restore", "RestoreV2", "RestoreSlice")
 string_type = 7
 _untrusted = "Do not use this model unless you know its author; trust = true builds it all the same"
+# A vocabulary in a file is the usual way of TensorFlow 1 and TFX, and no attack.
+_hints = {
+    "InitializeTableFromTextFile": "Make its table of the words themselves (tf.lookup.KeyValueTensorInitializer, "
+    "StringLookup(vocabulary=[…])) and save it again, or export it from the ids on; trust = true, if you know its "
+    "author, reads the file"
+}
 
 Functions = dict[str, Any]
 
@@ -312,8 +318,9 @@ def _check_nodes(
 ) -> None:
     for node in nodes:
         if danger := _danger(node, functions, custom):
+            hint = _hints.get(node.op.removesuffix("V2"), _untrusted)
             raise UnsafeModelError(
-                f"{_place(node, inside)} has the op {node.op}, which {danger}", where=where, hint=_untrusted
+                f"{_place(node, inside)} has the op {node.op}, which {danger}", where=where, hint=hint
             )
 
 

@@ -14,9 +14,9 @@ passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
 def ids_below(model: Model) -> dict[str, int]:
     """Give for each input that looks up rows the number of rows of the smallest table it is used with.
 
-    Only what reaches its lookup directly, or through casts and reshapes, is known.
+    Only what reaches its lookup directly, or through casts and reshapes, is known, and what has a vocabulary.
     """
-    found: dict[str, int] = {}
+    found = {name: len(entry["words"]) for name, entry in (model.vocabulary or {}).items()}
     pairs = _graph_lookups(model) if model.kind == "graph-model" else _layer_lookups(model.artifacts["modelTopology"])
     known = {spec.name for spec in model.inputs}
     for name, rows in pairs:

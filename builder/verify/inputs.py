@@ -27,6 +27,7 @@ Case = dict[str, Array]
 seed = 20261101
 small_id = 4
 levels = 256
+seeded_words = ("", "a", "the", "Word 7", "émoi", "模型")
 largest_elements = 1 << 28
 most_elements = 1 << 22  # of all inputs, where larger sizes are tried
 picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -58,15 +59,15 @@ def seeded_inputs(
 ) -> Case:
     """Make one case of the declared shapes, the same on every platform and for every order of ``specs``.
 
-    float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, 4), or in [0, 256) for pictures (rank 4, or 3
-    with unknown height and width, and 1, 3 or 4 channels last). Inputs named in ``ids_below`` (see
-    ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the first axis (batch)
-    1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. Pictures of
-    rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes`` has other lengths,
-    another ``salt`` gives other numbers.
+    float32 is uniform in [0, 1), bool a fair coin, strings are a few words, int32 uniform in [0, 4), or in [0, 256)
+    for pictures (rank 4, or 3 with unknown height and width, and 1, 3 or 4 channels last). Inputs named in
+    ``ids_below`` (see ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the
+    first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences)
+    16. Pictures of rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes``
+    has other lengths, another ``salt`` gives other numbers.
 
     Raises:
-        VerificationError: an input cannot be seeded (strings, complex numbers), or would be absurdly large.
+        VerificationError: an input cannot be seeded (complex numbers), or would be absurdly large.
     """
     return {spec.name: _seeded(spec, ids_below.get(spec.name), sizes, salt) for spec in specs}
 
@@ -181,6 +182,8 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
         return ids.astype(spec.dtype)
     if spec.dtype == "float32":
         return generator.random(shape, dtype=np.float32)
+    if spec.dtype == "string":
+        return generator.choice(np.array(seeded_words), shape)
     if spec.dtype == "bool":
         return generator.integers(0, 2, size=shape, dtype=np.uint8).astype(np.bool_)
     raise VerificationError(

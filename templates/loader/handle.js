@@ -48,6 +48,8 @@ class Work {
     this.model = undefined;
     /** @type {string[] | undefined} */
     this.labels = undefined;
+    /** @type {Vocabulary | undefined} */
+    this.vocabulary = undefined;
     /** @type {Glue | undefined} */
     this.glue = undefined;
     /** @type {Sample | undefined} */
@@ -92,6 +94,7 @@ class Work {
     const sum = (/** @type {"bytes" | "wire"} */ key) => head.shards.reduce((total, shard) => total + shard[key], entry.headBytes);
     if (!this.progress.total) this.tell({ total: sum("bytes"), wire: sum("wire") });
     this.labels = head.labels;
+    this.vocabulary = head.vocabulary;
     this.glue = head.glue;
     this.sample = head.sample;
     this.avoid = head.avoid;
@@ -395,6 +398,11 @@ class Handle {
   /** What the outputs' numbers mean, where the bundle says so: there with `ready`. */
   get labels() {
     return this.#work.labels;
+  }
+
+  /** The words of inputs that take their ids, by input: there with `ready`. */
+  get vocabulary() {
+    return this.#work.vocabulary;
   }
 
   /**

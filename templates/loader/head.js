@@ -24,6 +24,8 @@
 
 /** @typedef {FileSpec & { stage: number, segments: Segment[] }} Shard */
 
+/** @typedef {Record<string, { words: string[], unknown?: number }>} Vocabulary by input: the words, whose places are their ids, and the id of all others */
+
 /**
  * A head that has been checked: its segments cover every plane once.
  *
@@ -31,6 +33,7 @@
  * @property {"graph-model" | "layers-model" | "word-vectors"} kind
  * @property {Record<string, any>} artifacts
  * @property {string[] | undefined} labels
+ * @property {Vocabulary | undefined} vocabulary
  * @property {Glue | undefined} glue
  * @property {Sample | undefined} sample
  * @property {string[] | undefined} avoid backends on which the model is wrong or never ends
@@ -75,8 +78,7 @@ function readHead(bytes, spec) {
     if (!words) checkCoverage(weights, shards, refine, need);
     need(!head.ops || /^[0-9a-f]{64}$/.test(head.ops), "ops");
     const ops = head.ops && `assets/${model}-ops.${head.ops.slice(0, 16)}.js`;
-    const { kind, artifacts, labels, glue, sample, avoid, contract } = head;
-    return { model, ops, kind, artifacts, labels, glue, sample, avoid, contract, stages, refine, weights, shards };
+    return { ...head, model, ops, refine, weights, shards };
   } catch (error) {
     throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
   }

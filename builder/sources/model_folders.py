@@ -1,0 +1,120 @@
+"""Folders and archives that tools write around one model: Teachable Machine's, and those of Keras on Hugging Face."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from builder.errors import SourceError
+from builder.sources.keras_zip import check_entries
+
+keras_suffixes = (".keras", ".h5", ".hdf5")
+most_metadata = 4 << 20
+most_unpacked = 1 << 30  # Teachable Machine's own are of 2 to 20 MB
+
+
+def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
+    """Give the model inside a folder or zip of Teachable Machine, or a folder of Hugging Face; other paths as they are.
+
+    Args:
+        path: of the source.
+        unpacked: gives the folder in which ``unpack`` has put what is in a zip.
+
+    Raises:
+        SourceError: the folder holds several models, so that one has to be named; the zip is damaged.
+        UnsafeModelError: see ``unpack``.
+    """
+    if packed_model(path):
+        return unpacked(path) / "model.json"
+    if not path.is_dir() or (path / "saved_model.pb").is_file():
+        return path
+    if (path / "metadata.json").is_file() and (path / "model.json").is_file():
+        return path / "model.json"
+    models = sorted(item for item in path.iterdir() if item.suffix in keras_suffixes and item.is_file())
+    whole = [item for item in models if not item.name.endswith(".weights.h5")]
+    if len(whole) > 1:
+        names = ", ".join(item.name for item in whole[:5])
+        raise SourceError("holds several models", where=str(path), hint=f"Name one of them: {names}")
+    return whole[0] if whole else path
+
+
+def packed_model(path: Path) -> str:
+    """Give the name of the one ``model.json`` in a zip file; ``""`` where there is none, or no zip file."""
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if PurePosixPath(name).name == "model.json"]
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError):
+        return ""
+    return names[0] if len(names) == 1 and len(PurePosixPath(names[0]).parts) <= 2 else ""
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack a zip of Teachable Machine: the files beside its ``model.json``, and nothing else.
+
+    Args:
+        path: the zip; ``packed_model`` found a model in it.
+        folder: an existing, empty folder.
+
+    Raises:
+        UnsafeModelError: entries that point outside, come twice, or would unpack to absurd sizes.
+        SourceError: damaged, or too large.
+    """
+    where, home = str(path), PurePosixPath(packed_model(path)).parent
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_entries(archive, where)
+            entries = [entry for entry in archive.infolist() if PurePosixPath(entry.filename).parent == home]
+            if sum(entry.file_size for entry in entries) > most_unpacked:
+                raise SourceError("unpacks to more than 1 GiB", where=where, hint="Unpack it, and name its model.json")
+            for entry in entries:
+                if not entry.is_dir():
+                    # zipfile reads no more than the length that was checked; links come out as files.
+                    (folder / PurePosixPath(entry.filename).name).write_bytes(archive.read(entry))
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise SourceError(
+            f"is a damaged or truncated archive ({error})", where=where, hint="Download or save the model again"
+        ) from error
+
+
+def teachable_labels(model: Path) -> tuple[str, ...] | None:
+    """Give the labels that Teachable Machine wrote beside its ``model.json``; None where there are none."""
+    content = teachable(model)
+    labels = content.get("labels", content.get("wordLabels"))
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+        return None
+    return tuple(label.replace("\n", " ") for label in labels)
+
+
+def teachable_note(model: Path) -> str:
+    """Say what pictures a Teachable Machine model takes, or ``""``: nothing else holds that."""
+    content = teachable(model)
+    size = content.get("imageSize")
+    package = str(content.get("packageName", ""))
+    if package.startswith("@teachablemachine/image") and type(size) is int:
+        grey = " in grey" if content.get("grayscale") is True else ""
+        square = f"{size} x {size}{grey}, cropped to a square"
+        return f"made by Teachable Machine for pictures of {square}, from -1 to 1 (x / 127.5 - 1)"
+    if package.startswith("@teachablemachine/pose"):
+        return "made by Teachable Machine for poses: its input is what PoseNet's estimatePose gives, not a picture"
+    if "wordLabels" in content:
+        return "made by Teachable Machine for sound: its input is the spectrogram of @tensorflow-models/speech-commands"
+    return ""
+
+
+def teachable(model: Path) -> dict[str, Any]:
+    """Read ``metadata.json`` beside a model if Teachable Machine wrote it; {} if it did not."""
+    path = model.with_name("metadata.json")
+    try:
+        inside = path.resolve().is_relative_to(model.parent.resolve())
+        if model.name != "model.json" or not inside or path.stat().st_size > most_metadata:
+            return {}
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    known = isinstance(content, dict) and ("tfjsVersion" in content or "wordLabels" in content)
+    return content if known else {}
