@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from builder.convert.pool import ConversionPool
 from builder.convert.requests import ReferenceRequest, SourceOptions
-from builder.errors import ConversionError
+from builder.errors import ShardpressError, SourceError
+from builder.precision.nouns import MeasureRequest
+from builder.sources.detect import detect
+from builder.verify.nouns import Gate
 from tests import pool_tasks, wall_tasks
+from tests.hostile_sources import Case, cases
+from tests.test_hostile_sources import Scene, root, scene_in
 
 pytestmark = pytest.mark.slow
 secret = b"[default]\naws_secret_access_key = s3cret\n"
@@ -71,6 +79,49 @@ def test_a_worker_that_ran_a_trusted_model_serves_no_other(tmp_path: Path) -> No
     with ConversionPool(1, reads=pool_tasks.code) as pool:
         before = pool.submit(pool_tasks.process, None).result()
         assert pool.submit(pool_tasks.process, None).result() == before
-        with pytest.raises(ConversionError):
+        with pytest.raises(SourceError):
             pool.submit("reference", missing).result()
         assert pool.submit(pool_tasks.process, None).result() != before
+
+
+def test_the_corpus_of_hostile_sources_leaves_no_trace(tmp_path: Path) -> None:
+    """What ``test_hostile_sources`` shows of the first wall, with the second one alone."""
+    scene = scene_in(tmp_path)
+    target = scene.target
+    arguments = (scene.sources, target.folder, target.port, target.secret, target.library)
+    made = subprocess.run(
+        [sys.executable, "-m", "tests.hostile_sources", *map(str, arguments)],
+        cwd=root,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    scene.paths = {name: Path(path) for name, path in json.loads(made.stdout.splitlines()[-1]).items()}
+    before, traces, said = scene.state(), {}, {}
+    with ConversionPool(1, reads=(*pool_tasks.code, target.library)) as pool:
+        for case in cases():
+            try:
+                said[case.name] = pool.submit(wall_tasks.unguarded, order(case, scene), case.name).result()
+            except ShardpressError as error:  # not even read, or the process did not survive it
+                said[case.name] = str(error)
+            if scene.state() != before:
+                traces[case.name] = scene.state().keys() ^ before.keys()
+    assert traces == {}
+    assert scene.knocked() == 0
+    results = [path.read_bytes() for path in (tmp_path / "work").rglob("*") if path.is_file()]
+    assert not [content for content in results if b"nobody's" in content]
+    assert "nobody's" not in str(said)
+    stopped = [name for name, text in said.items() if re.search("ermission|not permitted", text)]
+    assert len(stopped) > 5, "the second wall was met"
+
+
+def order(case: Case, scene: Scene) -> tuple[str, object]:
+    """Give the task that runs most of a source."""
+    path, work = scene.paths[case.name], scene.folder / "work" / case.name
+    work.mkdir()
+    inputs = work / "case.npz"
+    np.savez(inputs, x=np.ones((1, 4), np.float32))
+    kind = detect(path)
+    if kind == "tfjs":
+        return "measure", MeasureRequest(path, (inputs,), work / "measured.npz", Gate(0.1))
+    return "reference", ReferenceRequest(SourceOptions(path, kind), inputs, work / "answers.npz")

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from builder.convert.requests import ReferenceRequest, SourceOptions
+
+
+@cache
+def take_first_wall_away() -> None:
+    """Have this process look at nothing before TensorFlow and Keras do."""
+    from builder.convert import worker
+
+    for name in dir(worker):
+        if name.startswith("check_"):
+            setattr(worker, name, lambda *_, **__: None)
+    for name in ("prepare_saved_model", "prepare_graph"):
+        setattr(worker, name, partial(_trusting, getattr(worker, name)))
+    worker._may_be_cut = lambda _: False  # what TensorFlow.js lacks runs nevertheless
+
+
+def _trusting(prepare: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    return prepare(*given, **{**named, "trust": True})
+
+
+def unguarded(order: tuple[str, Any]) -> str:
+    """Do a worker's task without the first wall; give its failure."""
+    from builder.convert import worker
+
+    take_first_wall_away()
+    task, request = order
+    if source := getattr(request, "source", None):
+        request = dataclasses.replace(request, source=dataclasses.replace(source, trust=True))
+    return _attempt(lambda: getattr(worker, task)(request))
 
 
 def attack(text: str) -> dict[str, str]:
@@ -17,9 +48,7 @@ def attack(text: str) -> dict[str, str]:
     """
     from builder.convert import worker
 
-    for name in dir(worker):
-        if name.startswith("check_"):
-            setattr(worker, name, lambda *_, **__: None)
+    take_first_wall_away()
     secret, victim, library, port = json.loads(text)
     here = Path.cwd()
     (here / "own").write_bytes(b"mine!")

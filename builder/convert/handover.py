@@ -18,6 +18,7 @@ from typing import Any
 from builder.convert.results import glue_name
 from builder.errors import ConversionError, ShardpressError, SourceError
 from builder.sources.files import source_files
+from builder.sources.folders import check_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,25 +144,14 @@ def files_of(path: Path) -> tuple[tuple[str, Path], ...]:
         SourceError: one is a link that leads out of the folder, or a ``model.json`` names files that it must not.
     """
     if path.is_dir():
-        return tuple(_inner_files(path))
+        check_folder(path)
+        return tuple(all_files(path))
     if path.suffix != ".json":
         return (("", path),)
     named = [(address, file) for address, file in source_files(path, "tfjs") if file != path]
     glue = path.with_name(glue_name)
     beside = [*named, *([(glue_name, glue)] if glue.is_file() else [])]
     return ("", path), *((f"../{address}", file) for address, file in beside)
-
-
-def _inner_files(path: Path) -> Iterator[tuple[str, Path]]:
-    home = path.resolve()
-    for address, file in all_files(path):
-        if not file.resolve().is_relative_to(home):
-            raise SourceError(
-                f"has {address!r}, a link that leads out of its folder",
-                where=str(path),
-                hint="Copy the file itself into the folder",
-            )
-        yield address, file
 
 
 def all_files(path: Path) -> Iterator[tuple[str, Path]]:
