@@ -82,7 +82,7 @@ def test_old_files_give_the_answers_of_old_versions(tmp_path: Path) -> None:
             with np.load(file.with_suffix(".npz")) as arrays:
                 fed, expected = arrays["inputs"], arrays["outputs"]
             np.savez(tmp_path / "fed.npz", **{spec.name: fed})
-            request = ReferenceRequest(source, tmp_path / "fed.npz", tmp_path / "found.npz")
+            request = ReferenceRequest(source, tmp_path / "fed.npz", tmp_path / f"found-{file.stem}.npz")
             pool.submit("reference", request).result()
             with np.load(request.outputs) as arrays:
                 (found,) = arrays.values()
