@@ -42,7 +42,7 @@ dry_option = click.option("--dry-run", is_flag=True, help="Only tell what would 
 @click.option("--breaking", is_flag=True, help="Allow other inputs, outputs or labels than the live models have.")
 @click.option("--repair", is_flag=True, help="Check every object rather than trust the live release.")
 @click.option("--preview", metavar="NAME", help="Publish beside the live release, as loader-NAME.js.")
-@click.option("--ttl", default="7d", show_default=True, help="How long a preview lives.")
+@click.option("--ttl", help="How long a preview lives from now on; a new one 7d.")
 @click.option("--no-verify", is_flag=True, help="Do not check the live site afterwards.")
 @unsafe_option
 def deploy(
@@ -56,7 +56,7 @@ def deploy(
     breaking: bool,
     repair: bool,
     preview: str | None,
-    ttl: str,
+    ttl: str | None,
     no_verify: bool,
     unsafe: bool,
     as_json: bool,
@@ -64,9 +64,8 @@ def deploy(
     verbose: int,
 ) -> None:
     """Publish the built bundle, whole or not at all; without a target to the only one, or to ./public."""
-    from builder.bundle import loader_name
     from builder.config import load_config
-    from builder.deploy.afterwards import follow_up
+    from builder.deploy.afterwards import pay
     from builder.deploy.apply import deploy as run
     from builder.deploy.apply import plan_deploy
     from builder.deploy.local import read_local
@@ -78,7 +77,7 @@ def deploy(
     settings = load_config(config)
     local = read_local(out or settings.folder / settings.build.out)
     chosen, deployer = _open(settings, target, unsafe=unsafe or dry_run)
-    choice = Choice(only, breaking, repair, _preview_name(preview))
+    choice = Choice(only, breaking, repair, _preview_name(preview), None if ttl is None else _duration(ttl))
     if dry_run:
         plan = plan_deploy(deployer, local, choice)
         output.say(_show_plan(plan, chosen, verbose))
@@ -92,13 +91,13 @@ def deploy(
         return yes or as_json or not sys.stdin.isatty() or click.confirm("Go on?", err=True)
 
     with open_progress(quiet=quiet, verbose=verbose) as progress:
-        done = run(deployer, local, choice, progress, ttl=_duration(ttl), confirm=confirm)
-    checked = None if no_verify or not done.swapped else _check_after(chosen, done, choice.preview)
-    if done.swapped:
-        follow_up(chosen, f"loader-{choice.preview}.js" if choice.preview else loader_name, done.release)
+        done = run(deployer, local, choice, progress, confirm=confirm)
+    purged = pay(chosen, deployer) if done.owes else ()
+    checked = _check_after(chosen, deployer, done, choice.preview, output) if done.swapped and not no_verify else None
     seconds = time.monotonic() - begun
-    output.say(_show_done(done, chosen, checked, seconds))
+    output.say(_show_done(done, chosen, checked, seconds, choice.preview))
     facts = {**_plan_data(done.plan, chosen), "release": done.release, "changed": done.swapped, "seconds": seconds}
+    facts |= {"purged": list(purged), **_preview_data(done, chosen, choice.preview)}
     output.give({"ok": not (checked and checked.problems), **facts, **_traffic(chosen), **_checked_data(checked)})
     _summarise(done, chosen, checked)
     _fail_on(checked, chosen)
@@ -182,9 +181,8 @@ def rollback(
     verbose: int,
 ) -> None:
     """Make an earlier release live again, with one write."""
-    from builder.bundle import loader_name
     from builder.config import load_config
-    from builder.deploy.afterwards import follow_up
+    from builder.deploy.afterwards import check_patiently, pay
     from builder.deploy.history import roll_back
     from builder.deploy.live import check_live, site_of
 
@@ -194,9 +192,10 @@ def rollback(
     would = "would go" if dry_run else "went"
     changed = ", ".join(done.models) or "none"
     output.say(f"{chosen.name}: {would} from release {done.before} to {done.after}; changed: {changed}")
-    checked = None if dry_run or no_verify else check_live(site_of(chosen), expected=done.after)
-    if not dry_run:
-        follow_up(chosen, loader_name, done.after)
+    purged = () if dry_run else pay(chosen, deployer)
+    checked = None
+    if not (dry_run or no_verify):
+        checked = check_patiently(lambda: check_live(site_of(chosen), expected=done.after), chosen, output.say)
     output.give(
         {
             "ok": not (checked and checked.problems),
@@ -204,6 +203,7 @@ def rollback(
             "before": done.before,
             "release": done.after,
             "models": list(done.models),
+            "purged": list(purged),
             **_checked_data(checked),
         }
     )
@@ -219,11 +219,12 @@ def verify(*, target: str | None, config: Path, preview: str | None, as_json: bo
     from builder.bundle import loader_name
     from builder.config import load_config
     from builder.deploy.live import check_live, site_of
+    from builder.deploy.previews import preview_key
     from builder.units import show_size
 
     output = Output(as_json, -1 if quiet else verbose)
     chosen, _ = _open(load_config(config), target, unsafe=True)
-    pointer = f"loader-{_preview_name(preview)}.js" if preview else loader_name
+    pointer = preview_key(_preview_name(preview)) if preview else loader_name
     checked = check_live(site_of(chosen), pointer=pointer)
     if not checked.problems:
         where = chosen.public_url or chosen.store.place
@@ -343,7 +344,8 @@ def _open(settings: Any, name: str | None, *, unsafe: bool) -> tuple[Target, Dep
 
     chosen = find_target(settings, name)
     keeping = Keeping(chosen.config.keep_releases, chosen.grace)
-    return chosen, Deployer(chosen.store, chosen.form, keeping, unsafe=unsafe)
+    purges = bool(chosen.config.cloudfront or chosen.config.hook)
+    return chosen, Deployer(chosen.store, chosen.form, keeping, unsafe=unsafe, purges=purges)
 
 
 def _preview_name(preview: str | None) -> str:
@@ -386,12 +388,27 @@ def _show_plan(plan: Plan, target: Target, verbose: int) -> str:
     return "\n".join(lines)
 
 
-def _show_done(done: Deployed, target: Target, checked: Checked | None, seconds: float) -> str:
-    if not done.swapped:
-        return f"{target.name}: nothing to do, release {done.release} is live, {seconds:.1f} s"
+def _show_done(done: Deployed, target: Target, checked: Checked | None, seconds: float, preview: str) -> str:
     state = f"; {checked.files} files checked" if checked else ""
-    where = target.public_url or target.store.place
-    return f"{target.name}: release {done.release} is live at {where}{state}, {seconds:.1f} s"
+    if preview:
+        facts = _preview_data(done, target, preview)["preview"]
+        what = f"preview {preview} of release {done.release} is at {facts['url']} until {facts['until']}"
+    elif done.swapped:
+        what = f"release {done.release} is live at {target.public_url or target.store.place}"
+    else:
+        what = f"release {done.release} is live"
+    nothing = "" if done.swapped else "nothing to do, "
+    return f"{target.name}: {nothing}{what}{state}, {seconds:.1f} s"
+
+
+def _preview_data(done: Deployed, target: Target, preview: str) -> dict[str, Any]:
+    from builder.deploy.previews import preview_key
+
+    if not preview:
+        return {}
+    key = preview_key(preview)
+    url = target.public_url + key if target.public_url else target.store.place.rstrip("/") + "/" + key
+    return {"preview": {"name": preview, "url": url, "until": _time(done.until)}}
 
 
 def _plan_data(plan: Plan, target: Target) -> dict[str, Any]:
@@ -427,14 +444,22 @@ def _checked_data(checked: Checked | None) -> dict[str, Any]:
     }
 
 
-def _check_after(target: Target, done: Deployed, preview: str) -> Checked:
+def _check_after(target: Target, deployer: Deployer, done: Deployed, preview: str, output: Output) -> Checked:
     from builder.bundle import loader_name
+    from builder.deploy.afterwards import check_patiently
     from builder.deploy.live import check_live, site_of
     from builder.deploy.plan import plain
+    from builder.deploy.previews import preview_key
 
     written = {plain(action.key) for action in done.plan.actions if action.do in ("put", "overwrite", "headers")}
-    pointer = f"loader-{preview}.js" if preview else loader_name
-    return check_live(site_of(target), expected=done.release, pointer=pointer, only=written)
+    # After a prune that never gave its lease back, everything is looked at.
+    only = None if deployer.overtook else written
+    pointer = preview_key(preview) if preview else loader_name
+
+    def check() -> Checked:
+        return check_live(site_of(target), expected=done.release, pointer=pointer, only=only)
+
+    return check_patiently(check, target, output.say)
 
 
 def _fail_on(checked: Checked | None, target: Target) -> None:

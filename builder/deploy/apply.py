@@ -6,6 +6,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from builder.deploy.pointer import (
     trimmed,
     with_generation,
 )
+from builder.deploy.previews import preview_key, settle_preview
 from builder.deploy.probe import probe
 from builder.deploy.uploads import Form, Upload
 from builder.deploy.weaker import NumberedStore, SingleWriterStore
@@ -35,6 +37,7 @@ from builder.publish import write_release
 from builder.stores import TargetStore
 
 attempts = 12
+preview_seconds = 7 * 86_400.0
 longest_wait = 90.0  # for a prune under way; longer than a lease lasts
 uploaders = 12
 
@@ -60,17 +63,23 @@ class Deployed:
         plan: what was to do.
         release: names what is live now, or the preview.
         swapped: something was written to a pointer.
+        owes: a CDN has to be told, perhaps of what an earlier run changed.
+        until: when the preview ends, by the store's clock; 0.0 for a release.
     """
 
     plan: Plan
     release: str
     swapped: bool
+    owes: bool = False
+    until: float = 0.0
 
 
 class Deployer:
     """One run of deploys and the like against one target."""
 
-    def __init__(self, store: TargetStore, form: Form, keeping: Keeping, *, unsafe: bool = False) -> None:
+    def __init__(
+        self, store: TargetStore, form: Form, keeping: Keeping, *, unsafe: bool = False, purges: bool = False
+    ) -> None:
         """Work on ``store``.
 
         Args:
@@ -78,12 +87,15 @@ class Deployer:
             form: how it keeps files.
             keeping: how long releases stay.
             unsafe: the user vouches that nobody else writes.
+            purges: a CDN keeps copies of pointers, so each change owes it a purge.
         """
         self.store = store
         self.form = form
         self.keeping = keeping
         self.unsafe = unsafe
+        self.purges = purges
         self.ability = ""
+        self.overtook = False  # a lease that ended because its holder was killed, or sleeps
 
     def read(self) -> Pointer | None:
         """Read the pointer, in the way its store needs.
@@ -121,14 +133,23 @@ class Deployer:
                 )
             self.store = SingleWriterStore(self.store)
 
-    def read_quiet(self) -> Pointer | None:
+    def read_unleased(self) -> Pointer | None:
         """Read the pointer once no prune is under way.
+
+        A lease that has ended is taken away by a write first: only then does its holder, should he wake, delete nothing
+        more, and what is there can be relied on.
 
         Raises:
             StoreConflictError: one goes on for too long.
         """
         end = time.monotonic() + longest_wait
-        while (base := self.read()) is not None and base.lease_left > 0:
+        while (base := self.read()) is not None and base.state.lease is not None:
+            if base.lease_left <= 0:
+                self.prepare()
+                with suppress(StoreConflictError):
+                    self.swap(base.loader, with_generation(base.state, lease=None), base.tag)
+                    self.overtook = True
+                continue
             if time.monotonic() > end:
                 raise StoreConflictError(
                     "a prune is under way", where=self.store.place, hint="Wait for its end, then run the command again"
@@ -136,13 +157,20 @@ class Deployer:
             time.sleep(min(2.0, base.lease_left) + random.random() / 4)  # noqa: S311
         return base
 
-    def swap(self, loader: bytes, state: State, tag: str | None) -> None:
+    def swap(self, loader: bytes, state: State, tag: str | None, *, changes: str = "") -> None:
         """Write the pointer, if it is still the one that was read.
+
+        Args:
+            loader: what is live from then on.
+            state: the other facts.
+            tag: of the pointer that was read.
+            changes: the key that pages will find changed, and of which the CDN may have a copy.
 
         Raises:
             StoreConflictError: it is not.
         """
-        state = msgspec.structs.replace(state, store=self.ability)
+        owed = {**state.owed, changes: state.generation} if changes and self.purges else state.owed
+        state = msgspec.structs.replace(state, store=self.ability, owed=owed)
         self.store.swap(loader_name, join_pointer(loader, state), tag, self.form.pointer_headers())
 
     def state_of(self, base: Pointer | None) -> State:
@@ -169,7 +197,6 @@ def deploy(
     choice: Choice,
     progress: Progress,
     *,
-    ttl: float = 0.0,
     confirm: Callable[[Plan], bool] | None = None,
 ) -> Deployed:
     """Deploy a bundle.
@@ -179,7 +206,6 @@ def deploy(
         local: the bundle.
         choice: what of it, and how.
         progress: told of the uploads.
-        ttl: seconds a preview lives.
         confirm: asked once before anything is written.
 
     Raises:
@@ -188,11 +214,11 @@ def deploy(
     """
     started: Mapping[str, Any] | None = None
     for attempt in range(attempts):
-        base = deployer.read_quiet()
+        base = deployer.read_unleased()
         with tempfile.TemporaryDirectory() as folder:
             plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
             if plan.idle:
-                return Deployed(plan, loader_hash(plan.loader), swapped=False)
+                return _nothing_done(plan, choice)
             entries = _concerned(base, choice)
             if started is not None and entries != started:
                 raise StoreConflictError(
@@ -207,12 +233,18 @@ def deploy(
                 continue  # a record of a first deploy that was killed, now mended
             started = entries
             try:
-                return _apply(deployer, plan, local, choice, progress, ttl)
+                return _apply(deployer, plan, local, choice, progress)
             except StoreConflictError:
                 if attempt == attempts - 1:
                     raise
         time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311
     raise AssertionError("unreachable")
+
+
+def _nothing_done(plan: Plan, choice: Choice) -> Deployed:
+    state = plan.base.state if plan.base else State()
+    until = state.previews[choice.preview].until if choice.preview else 0.0
+    return Deployed(plan, loader_hash(plan.loader), swapped=False, owes=bool(state.owed), until=until)
 
 
 def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
@@ -223,17 +255,19 @@ def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
     return {name: models.get(name) for name in choice.only} if choice.only else dict(models)
 
 
-def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress, ttl: float) -> Deployed:
+def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress) -> Deployed:
     base = plan.base
     release = loader_hash(plan.loader)
     state = deployer.state_of(base)
+    ttl = preview_seconds if choice.ttl is None else choice.ttl
+    end = int(base.now + ttl) if choice.preview and base else 0
 
     def swap() -> None:
         if choice.preview and base:
-            previews = {**state.previews, choice.preview: Preview(release, int(base.now + ttl))}
-            deployer.swap(base.loader, with_generation(state, previews=previews, lease=None), base.tag)
-            key = f"loader-{choice.preview}.js"
-            deployer.store.replace(key, plan.loader, deployer.form.pointer_headers(key))
+            previews = {**state.previews, choice.preview: Preview(release, end, state.generation + 1)}
+            noted = with_generation(state, previews=previews, lease=None)
+            deployer.swap(base.loader, noted, base.tag, changes=preview_key(choice.preview))
+            settle_preview(deployer.store, deployer.form, choice.preview, plan.loader)
             return
         now = base.now if base else time.time()
         live = made_live(state, release, now, plan.stock)
@@ -241,7 +275,7 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
             live = msgspec.structs.replace(live, headers=deployer.form.hash)
         tool = base.state.tool if base and choice.only and newer(base.state.tool, local.tool) else local.tool
         live = msgspec.structs.replace(live, tool=tool, worker=plan.worker)
-        deployer.swap(plan.loader, live, base.tag if base else None)
+        deployer.swap(plan.loader, live, base.tag if base else None, changes=loader_name)
 
     work = [action for action in plan.actions if action.do in ("put", "overwrite", "headers")]
     progress.begin("", "upload", len(work))
@@ -254,7 +288,7 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
         write_release(_steps(work), write, swap, uploaders)
     finally:
         progress.end("")
-    return Deployed(plan, release, swapped=True)
+    return Deployed(plan, release, swapped=True, owes=deployer.purges or bool(state.owed), until=end)
 
 
 def perform(store: TargetStore, action: Action) -> None:

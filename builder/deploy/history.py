@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from builder.bundle import index_of, read_index, replace_index
+from builder.bundle import index_of, loader_name, read_index, replace_index
 from builder.deploy.apply import Deployer, perform
 from builder.deploy.plan import Action
 from builder.deploy.pointer import Pointer, fetch_loader, loader_hash, made_live, with_generation
@@ -99,7 +99,7 @@ def required(deployer: Deployer) -> Pointer:
     Raises:
         StoreError: nothing was ever deployed there.
     """
-    base = deployer.read_quiet()
+    base = deployer.read_unleased()
     if base is None:
         raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
     deployer.prepare()
@@ -127,7 +127,7 @@ def _write(deployer: Deployer, base: Pointer, loader: bytes, stock: Mapping[str,
         for upload in deployer.form.pinned(loader, Path(folder)):
             perform(deployer.store, Action("put", upload.key, "new", upload.nbytes, upload))
     state = made_live(base.state, loader_hash(loader), base.now, stock, again=again)
-    deployer.swap(loader, state, base.tag)
+    deployer.swap(loader, state, base.tag, changes=loader_name)
 
 
 def _previous(base: Pointer, place: str) -> PastRelease:

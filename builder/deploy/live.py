@@ -36,10 +36,11 @@ timeout = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it should be: where, and what."""
+    """Something that is not as it should be: where, and what; ``passing`` if a CDN's old copy may be the reason."""
 
     url: str
     what: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +157,12 @@ def check_live(
         loader, state = split_pointer(content)
         index = read_index(loader)
     except (StoreError, FormatError) as error:
-        return Checked("", 0, 0, (Problem(pointer, str(error)),))
+        return Checked("", 0, 0, (Problem(pointer, str(error), passing=True),))
     if split_pointer(again)[0] != loader:
-        problems.append(Problem(pointer, "another release is answered when no Origin is sent"))
+        problems.append(Problem(pointer, "another release is answered when no Origin is sent", passing=True))
     live = loader_hash(loader)
     if expected and live != expected:
-        problems.append(Problem(pointer, f"release {live} is live, not {expected}"))
+        problems.append(Problem(pointer, f"release {live} is live, not {expected}", passing=True))
     code = {pinned_url(live): live, **module_urls(index)}
     if immutable_name.fullmatch(state.worker):
         code[state.worker] = digits_of(state.worker)
@@ -192,7 +193,7 @@ def _shards(
     try:
         content, headers = site.fetch(url)
     except StoreError as error:
-        return [], [Problem(url, str(error))]
+        return [], [Problem(url, str(error), passing=True)]
     if len(content) != length or hashlib.sha256(content).hexdigest() != digest:
         return [], [Problem(url, "is not what the index says")]
     parsed: dict[str, Any] = json.loads(content)
@@ -208,7 +209,7 @@ def _check(site: Site, url: str, digest: str, length: int) -> tuple[int, list[Pr
     try:
         content, headers = site.fetch(url)
     except StoreError as error:
-        return 0, [Problem(url, str(error))]
+        return 0, [Problem(url, str(error), passing=True)]
     problems = [Problem(url, what) for what in site.complaints(url, headers)]
     if not hashlib.sha256(content).hexdigest().startswith(digest) or length not in (-1, len(content)):
         problems.append(Problem(url, "is not what is said of it"))

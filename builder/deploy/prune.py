@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,20 +17,24 @@ from builder.deploy.pointer import (
     Lease,
     Pointer,
     State,
+    fence_of,
     fetch_json,
     fetch_loader,
     preview_name,
     read_pointer,
     with_generation,
 )
-from builder.deploy.probe import probe_prefix
+from builder.deploy.previews import settle_previews
+from builder.deploy.probe import holds_fence, probe_prefix
 from builder.deploy.weaker import record_prefix
 from builder.errors import StoreConflictError, StoreError
 from builder.progress import Progress
-from builder.stores import Listed, TargetStore
+from builder.stores import Fence, Listed, TargetStore, clock
 
-lease_seconds = 75  # a delete that is under way when the work time ends is over before the lease is
+lease_seconds = 75
+store_seconds = 15.0  # that a store may take over a delete which it has accepted: the fence ends this much earlier
 work_seconds = 15.0
+batch = 160
 fetchers = 16
 
 
@@ -72,11 +75,11 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     plan = _collect(deployer, base, state)
     if not plan.actions and state == base.state:
         return plan
+    enforced = _tried(deployer)
     holder = uuid.uuid4().hex[:8]
-    begun = time.monotonic()
     deployer.swap(base.loader, with_generation(state, lease=Lease(holder, lease_seconds)), base.tag)
     try:
-        plan, held = _remove(deployer, holder, begun, progress)
+        plan, held = _remove(deployer, holder, progress, enforced=enforced)
     except BaseException:
         _let_go(deployer, holder)
         raise
@@ -84,45 +87,74 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     return plan
 
 
-def _remove(deployer: Deployer, holder: str, begun: float, progress: Progress) -> tuple[Pruned, Pointer]:
-    held = _held(deployer, holder)
+def _tried(deployer: Deployer) -> bool:
+    """Try out whether the store refuses a delete that comes after its fence.
+
+    Raises:
+        StoreError: it does not, and the user has not guaranteed that nobody else writes.
+    """
+    if deployer.store.holds_fences or holds_fence(deployer.store):
+        return True
+    if deployer.unsafe:
+        return False
+    raise StoreError(
+        "this store carries out deletes whose signature has expired, so a prune that was stopped could go on"
+        " during a later deploy",
+        where=deployer.store.place,
+        hint="Prune while nobody deploys, and say so: --unsafe-single-writer",
+    )
+
+
+def _remove(deployer: Deployer, holder: str, progress: Progress, *, enforced: bool) -> tuple[Pruned, Pointer]:
+    held, fence = _held(deployer, holder, enforced=enforced)
+    # Under the lease a preview's file can fall behind no more, so what it names is known.
+    settle_previews(deployer.store, deployer.form, held.state)
     # Whatever was planned before the lease may have come into use until then.
     plan = _collect(deployer, held, held.state)
     progress.begin("", "delete", len(plan.actions))
     try:
-        with ThreadPoolExecutor(fetchers) as pool:
-            for start in range(0, len(plan.actions), 10 * fetchers):
-                if time.monotonic() - begun > work_seconds:
-                    begun = time.monotonic()
-                    deployer.swap(held.loader, with_generation(held.state), held.tag)
-                    held = _held(deployer, holder)
-                for action in pool.map(_delete(deployer.store), plan.actions[start : start + 10 * fetchers]):
-                    progress.advance(action.key)
+        for step in _steps(plan.actions):
+            for start in range(0, len(step), batch):
+                left = step[start : start + batch]
+                fresh = False
+                while left:
+                    gone = set(deployer.store.remove(left, fence))
+                    for key in gone:
+                        progress.advance(key)
+                    if fresh and not gone:
+                        raise StoreError(
+                            "no delete ends within a lease", where=deployer.store.place, hint="Run prune again later"
+                        )
+                    left = [key for key in left if key not in gone]
+                    if fresh := bool(left) or lease_seconds - store_seconds - fence.left() > work_seconds:
+                        deployer.swap(held.loader, with_generation(held.state), held.tag)
+                        held, fence = _held(deployer, holder, enforced=enforced)
     finally:
         progress.end("")
     return plan, held
 
 
+def _steps(actions: Sequence[Action]) -> list[list[str]]:
+    """Split what goes: whatever names other files is gone before them."""
+    steps: list[list[str]] = [[], [], []]
+    for action in actions:
+        steps[2 - level(action.key)].append(action.key)
+    return steps
+
+
 def _let_go(deployer: Deployer, holder: str) -> None:
     """Give the lease back after a failure, so that nobody has to wait for its end."""
     with suppress(StoreError):
-        held = _held(deployer, holder)
+        held, _ = _held(deployer, holder)
         deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
 
 
-def _delete(store: TargetStore) -> Any:
-    def delete(action: Action) -> Action:
-        store.delete(action.key)
-        return action
-
-    return delete
-
-
-def _held(deployer: Deployer, holder: str) -> Pointer:
+def _held(deployer: Deployer, holder: str, *, enforced: bool = True) -> tuple[Pointer, Fence]:
+    read_at = clock()
     held = read_pointer(deployer.store)
     if held is None or held.state.lease is None or held.state.lease.holder != holder:
         raise StoreConflictError("the lease was lost", where=deployer.store.place, hint="Run prune again")
-    return held
+    return held, fence_of(held, read_at, store_seconds, enforced=enforced)
 
 
 def _collect(deployer: Deployer, base: Pointer, state: State) -> Pruned:
@@ -142,8 +174,7 @@ def _why(item: Listed, needed: set[str], state: State, grace: float, now: float)
     """Tell why an object goes, or "" when it stays."""
     if preview := preview_name.fullmatch(item.key):
         known = state.previews.get(preview[1])
-        gone = known is None or known.until <= now
-        return "the preview has ended" if gone and item.age > min(grace, 60.0) else ""
+        return "the preview has ended" if known is None or known.until <= now else ""
     if item.age < grace:
         return ""
     if item.key.startswith(probe_prefix):

@@ -6,7 +6,8 @@ decorators around these five methods.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +51,36 @@ class Stat:
     nbytes: int
     headers: Headers
     sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The end of the right to delete. The store itself must hold it: a process may sleep between a look and a delete.
+
+    Attributes:
+        key: of the object that grants the right.
+        tag: what it must still have; whoever takes the right away changes it.
+        since: when it was read, by the store's clock.
+        until: when the right ends, by the store's clock.
+        read_at: when it was read, by ``clock``.
+        enforced: the store refuses what comes later; otherwise ``left`` before each delete is all there is.
+    """
+
+    key: str
+    tag: str
+    since: float
+    until: float
+    read_at: float
+    enforced: bool = True
+
+    def left(self) -> float:
+        """Seconds until the end, as far as this machine knows."""
+        return self.until - self.since - (clock() - self.read_at)
+
+
+def clock() -> float:
+    """Give seconds that go on while this machine sleeps, where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Store(Protocol):
@@ -123,3 +154,16 @@ class TargetStore(Store, Protocol):
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
         """Give all objects whose keys start with ``prefix``."""
+
+    def remove(self, keys: Sequence[str], fence: Fence) -> Sequence[str]:
+        """Remove objects in any order while the fence stands; give the keys that are gone.
+
+        What is not among them was not removed, because the right to it has ended or soon would.
+
+        Raises:
+            StoreError: the store failed, or refuses for another reason.
+        """
+
+    @property
+    def holds_fences(self) -> bool:
+        """Whether ``remove`` is known to be refused after its end; otherwise that is tried out."""

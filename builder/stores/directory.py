@@ -8,14 +8,17 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
-from builder.stores import Found, Headers, Listed, Stat, no_headers
+from builder.stores import Fence, Found, Headers, Listed, Stat, no_headers
+
+lock_seconds = 60.0  # a stopped process may hold it for ever
 
 
 class DirectoryStore:
@@ -67,7 +70,7 @@ class DirectoryStore:
 
     def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:  # noqa: ARG002
         """Replace one object by rename while nobody else can."""
-        with self._lock:
+        with self._locked():
             found = self.get(key)
             if (found and found[1]) != tag:
                 raise StoreConflictError(
@@ -141,7 +144,7 @@ class DirectoryStore:
 
     def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
         """Write a small file unless there is one."""
-        with self._lock:
+        with self._locked():
             if self._path(key).exists():
                 return False
             self.replace(key, content, headers)
@@ -158,10 +161,38 @@ class DirectoryStore:
                 status = self._path(key).stat()
                 yield Listed(key, status.st_size, max(0.0, now - status.st_mtime))
 
+    def remove(self, keys: Sequence[str], fence: Fence) -> Sequence[str]:
+        """Remove files while nobody can change what grants the right to."""
+        with self._locked():
+            found = self.get(fence.key)
+            if found is None or found[1] != fence.tag:
+                return ()
+            for key in keys:
+                self.delete(key)
+            return keys
+
+    @property
+    def holds_fences(self) -> bool:
+        """Yes: the lock is held from the look to the last delete, also by a process that is stopped in between."""
+        return True
+
     def remove_rests(self) -> None:
         """Remove what killed writers left under temporary names; only for who holds the folder alone."""
         for path in [path for path in self.root.rglob("*.tmp") if is_rest(path)]:
             path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            held = self._lock.acquire(timeout=lock_seconds, poll_interval=0.01)
+        except Timeout as error:
+            raise StoreConflictError(
+                f"another process has held the lock for {lock_seconds:.0f} s",
+                where=self._lock.lock_file,
+                hint="See whether a deploy or prune is stopped, end it, then run the command again",
+            ) from error
+        with held:
+            yield
 
     def _path(self, key: str) -> Path:
         return self.root / key

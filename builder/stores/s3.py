@@ -6,15 +6,19 @@ import base64
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any, TypeVar
 
 import boto3
+from botocore import UNSIGNED
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -30,11 +34,12 @@ from botocore.exceptions import (
 )
 
 from builder.errors import ConfigError, StoreConflictError, StoreError
-from builder.stores import Found, Headers, Listed, Stat, multipart, no_headers
+from builder.stores import Fence, Found, Headers, Listed, Stat, multipart, no_headers
 from builder.stores.encoding import decode, encode
 
 connections = 16
 body_attempts = 4
+delete_attempts, delete_connect_seconds, delete_read_seconds = 2, 5, 10
 precondition_codes = frozenset(
     (
         "PreconditionFailed",
@@ -73,7 +78,7 @@ class Location:
         region, profile: or empty for the chain's own.
         no_overwrite_header: a header that makes a store refuse to overwrite, where it knows no ``If-None-Match``.
         attempts: how often a request is tried in all.
-        connect_seconds: how long a connection may take.
+        connect_seconds, read_seconds: how long a connection, and then each part of an answer, may take.
     """
 
     bucket: str
@@ -85,6 +90,7 @@ class Location:
     no_overwrite_header: str = ""
     attempts: int = 6
     connect_seconds: int = 10
+    read_seconds: int = 30
 
     @property
     def url(self) -> str:
@@ -104,7 +110,7 @@ def connect(location: Location, service: str = "s3") -> Any:
         region = location.region or session.region_name or "us-east-1"
         config = Config(
             connect_timeout=location.connect_seconds,
-            read_timeout=30,
+            read_timeout=location.read_seconds,
             max_pool_connections=connections,
             retries={"mode": "standard", "total_max_attempts": location.attempts},
             # The default checksums of newer SDKs come in chunked bodies, which other stores than AWS refuse.
@@ -142,6 +148,7 @@ class S3Store:
         self.location = location
         self.client = client or connect(location)
         self._creator = _guarded(location) if location.no_overwrite_header else self.client
+        self._deleter = _Deleter(lambda: client or connect(_hurried(location)))
         self._lock = Lock()
         self.requests = 0
         self.sent = 0
@@ -274,9 +281,33 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
         try:
-            self._ask(key, "s3:DeleteObject", lambda: self.client.delete_object(**self._at(key)))
+            self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key)))
         except _AbsentError:
             return
+
+    def remove(self, keys: Sequence[str], fence: Fence) -> Sequence[str]:
+        """Remove objects by requests that the store refuses after the fence's end, however late they arrive."""
+
+        def delete(key: str) -> str | None:
+            if fence.left() < longest_delete():
+                return None
+            try:
+                self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key), fence))
+            except _AbsentError:
+                return key
+            except StoreError:
+                if fence.left() <= 0:  # refused, or nobody knows: whoever holds the lease next sees what is there
+                    return None
+                raise
+            return key
+
+        with ThreadPoolExecutor(connections) as pool:
+            return [key for key in pool.map(delete, keys) if key is not None]
+
+    @property
+    def holds_fences(self) -> bool:
+        """No: a store may carry out what has expired."""
+        return False
 
     def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
         """Write small bytes unless there is an object; give False when there is."""
@@ -414,6 +445,68 @@ def _guarded(location: Location) -> Any:
 
     client.meta.events.register("before-call.s3.PutObject", add)
     return client
+
+
+def longest_delete() -> float:
+    """Tell how many seconds a delete may take, its retry and the wait before that among them."""
+    return delete_attempts * (delete_connect_seconds + delete_read_seconds) + 1.0
+
+
+def _hurried(location: Location) -> Location:
+    return replace(
+        location,
+        attempts=delete_attempts,
+        connect_seconds=delete_connect_seconds,
+        read_seconds=delete_read_seconds,
+    )
+
+
+class _Deleter:
+    """Deletes objects in bounded time; under a fence by requests whose signature expires with it."""
+
+    def __init__(self, make_client: Callable[[], Any]) -> None:
+        self._make_client = make_client
+        self._fences = local()
+        self._lock = Lock()
+
+    @cached_property
+    def _client(self) -> Any:
+        client = self._make_client()
+        client.meta.events.register("choose-signer.s3.DeleteObject", self._choose)
+        client.meta.events.register("before-sign.s3.DeleteObject", self._sign)
+        return client
+
+    def delete(self, place: Mapping[str, str], fence: Fence | None = None) -> None:
+        with self._lock:
+            client = self._client
+        self._fences.own = fence if fence and fence.enforced else None
+        try:
+            client.delete_object(**place)
+        finally:
+            self._fences.own = None
+
+    def _choose(self, **_: Any) -> Any:
+        """Have the SDK leave a fenced request unsigned; any other is signed as ever."""
+        return UNSIGNED if getattr(self._fences, "own", None) else None
+
+    def _sign(self, request: Any, signing_name: str, region_name: str, request_signer: Any, **_: Any) -> None:
+        """Sign each attempt as of the fence's beginning, by the store's clock: no clock of ours can make it last."""
+        if (fence := getattr(self._fences, "own", None)) is None:
+            return
+        known = request_signer.get_auth_instance(signing_name, region_name, "s3v4-query")
+        _ExpiringAuth(known.credentials, signing_name, region_name, fence).add_auth(request)
+
+
+class _ExpiringAuth(S3SigV4QueryAuth):  # type: ignore[misc]
+    """Signs a request that the store refuses after a fence's end."""
+
+    def __init__(self, credentials: Any, service: str, region: str, fence: Fence) -> None:
+        super().__init__(credentials, service, region, expires=max(1, int(fence.until - fence.since)))
+        self._since = datetime.fromtimestamp(fence.since, UTC).strftime(SIGV4_TIMESTAMP)
+
+    def _modify_request_before_signing(self, request: Any) -> None:
+        request.context["timestamp"] = self._since
+        super()._modify_request_before_signing(request)
 
 
 class _RefusedError(StoreError):
