@@ -24,7 +24,7 @@ kinds = ("unavailable", "reset", "slow", "truncated", "lost")
 
 @dataclass(slots=True)
 class Proxy:
-    """A running proxy; ``rate`` is the share of requests that go wrong."""
+    """A running proxy; ``rate`` is the share of requests that go wrong, ``slow_deletes`` that of DELETEs that are late."""
 
     url: str
     rate: float
@@ -34,6 +34,16 @@ class Proxy:
     choose: Callable[[str, str], str] | None = None
     released: threading.Event = field(default_factory=threading.Event)
     forbid_header: str = ""
+    slow_deletes: float = 0.0
+    longest_delay: float = 0.0
+
+    def delay(self, verb: str) -> float:
+        """Give the seconds after which a DELETE goes on to the server, also when nobody waits for it any more."""
+        with self.lock:
+            if verb != "DELETE" or self.chance.random() >= self.slow_deletes:
+                return 0.0
+            self.faults["late delete"] = self.faults.get("late delete", 0) + 1
+            return self.chance.uniform(0, self.longest_delay)
 
     def draw(self, verb: str, path: str) -> str:
         """Give what goes wrong with a request, or ""; ``choose`` decides where it is set."""
@@ -72,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         if kind == "slow":
             time.sleep(0.3)
+        time.sleep(self.proxy.delay(self.command))
         if self.proxy.forbid_header and self._dialect(body):
             return
         status, headers, content = self._forward(body)
