@@ -92,6 +92,10 @@ class StoreError(ShardpressError):
     exit_status = 4
 
 
+class DeniedError(StoreError):
+    """Access was refused."""
+
+
 class StoreConflictError(StoreError):
     """Somebody else published in between."""
 

@@ -24,7 +24,7 @@ kinds = ("unavailable", "reset", "slow", "truncated", "lost")
 
 @dataclass(slots=True)
 class Proxy:
-    """A running proxy; ``rate`` is the share of requests that go wrong, ``slow_deletes`` that of DELETEs that are late."""
+    """A running proxy; ``rate`` is the share of requests that go wrong, ``slow_deletes`` that of late DELETEs."""
 
     url: str
     rate: float

@@ -29,7 +29,7 @@ from builder.deploy.probe import holds_fence, probe_prefix
 from builder.deploy.weaker import record_prefix
 from builder.errors import StoreConflictError, StoreError
 from builder.progress import Progress
-from builder.stores import Fence, Listed, TargetStore, clock
+from builder.stores import Listed, TargetStore, clock
 
 lease_seconds = 75
 store_seconds = 15.0  # that a store may take over a delete which it has accepted: the fence ends this much earlier
@@ -78,13 +78,13 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     enforced = _tried(deployer)
     holder = uuid.uuid4().hex[:8]
     deployer.swap(base.loader, with_generation(state, lease=Lease(holder, lease_seconds)), base.tag)
+    held = _Held(deployer, holder, enforced=enforced)
     try:
-        plan, held = _remove(deployer, holder, progress, enforced=enforced)
-    except BaseException:
-        _let_go(deployer, holder)
-        raise
-    deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
-    return plan
+        return _remove(held, progress)
+    finally:
+        # A delete that was sent and not answered may still arrive, and is refused only when the fence has ended.
+        if held.answered or deployer.store.holds_fences:
+            _let_go(held)
 
 
 def _tried(deployer: Deployer) -> bool:
@@ -105,33 +105,74 @@ def _tried(deployer: Deployer) -> bool:
     )
 
 
-def _remove(deployer: Deployer, holder: str, progress: Progress, *, enforced: bool) -> tuple[Pruned, Pointer]:
-    held, fence = _held(deployer, holder, enforced=enforced)
+class _Held:
+    """A lease of ours: the pointer as it was read back, and the fence that comes of it."""
+
+    def __init__(self, deployer: Deployer, holder: str, *, enforced: bool) -> None:
+        self.deployer = deployer
+        self.holder = holder
+        self.enforced = enforced
+        self.answered = True
+        self.read()
+
+    def read(self) -> None:
+        """Read the lease back.
+
+        Raises:
+            StoreConflictError: it is somebody else's by now, or nobody's.
+        """
+        read_at = clock()
+        pointer = read_pointer(self.deployer.store)
+        if pointer is None or pointer.state.lease is None or pointer.state.lease.holder != self.holder:
+            raise StoreConflictError("the lease was lost", where=self.deployer.store.place, hint="Run prune again")
+        self.pointer = pointer
+        self.fence = fence_of(pointer, read_at, store_seconds, enforced=self.enforced)
+
+    def renew(self) -> None:
+        """Begin the lease's time anew."""
+        self.deployer.swap(self.pointer.loader, with_generation(self.pointer.state), self.pointer.tag)
+        self.read()
+
+    def is_used(self) -> bool:
+        """Tell whether it is time to renew."""
+        return lease_seconds - store_seconds - self.fence.left() > work_seconds
+
+    def remove(self, keys: Sequence[str]) -> Sequence[str]:
+        """Remove objects under the fence; give the keys of those that are gone."""
+        before, self.answered = self.answered, False
+        removed = self.deployer.store.remove(keys, self.fence)
+        self.answered = before and removed.answered
+        return removed.keys
+
+
+def _remove(held: _Held, progress: Progress) -> Pruned:
+    deployer, state = held.deployer, held.pointer.state
     # Under the lease a preview's file can fall behind no more, so what it names is known.
-    settle_previews(deployer.store, deployer.form, held.state)
+    settle_previews(deployer.store, deployer.form, state)
     # Whatever was planned before the lease may have come into use until then.
-    plan = _collect(deployer, held, held.state)
+    plan = _collect(deployer, held.pointer, state)
     progress.begin("", "delete", len(plan.actions))
     try:
         for step in _steps(plan.actions):
             for start in range(0, len(step), batch):
-                left = step[start : start + batch]
-                fresh = False
-                while left:
-                    gone = set(deployer.store.remove(left, fence))
-                    for key in gone:
-                        progress.advance(key)
-                    if fresh and not gone:
-                        raise StoreError(
-                            "no delete ends within a lease", where=deployer.store.place, hint="Run prune again later"
-                        )
-                    left = [key for key in left if key not in gone]
-                    if fresh := bool(left) or lease_seconds - store_seconds - fence.left() > work_seconds:
-                        deployer.swap(held.loader, with_generation(held.state), held.tag)
-                        held, fence = _held(deployer, holder, enforced=enforced)
+                _remove_batch(held, step[start : start + batch], progress)
     finally:
         progress.end("")
-    return plan, held
+    return plan
+
+
+def _remove_batch(held: _Held, keys: Sequence[str], progress: Progress) -> None:
+    left, fresh = list(keys), False
+    while left:
+        gone = set(held.remove(left))
+        for key in gone:
+            progress.advance(key)
+        if fresh and not gone:
+            place = held.deployer.store.place
+            raise StoreError("no delete ends within a lease", where=place, hint="Run prune again later")
+        left = [key for key in left if key not in gone]
+        if fresh := bool(left) or held.is_used():
+            held.renew()
 
 
 def _steps(actions: Sequence[Action]) -> list[list[str]]:
@@ -142,19 +183,11 @@ def _steps(actions: Sequence[Action]) -> list[list[str]]:
     return steps
 
 
-def _let_go(deployer: Deployer, holder: str) -> None:
-    """Give the lease back after a failure, so that nobody has to wait for its end."""
+def _let_go(held: _Held) -> None:
+    """Give the lease back, so that nobody has to wait for its end; after a failure it may be lost already."""
     with suppress(StoreError):
-        held, _ = _held(deployer, holder)
-        deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
-
-
-def _held(deployer: Deployer, holder: str, *, enforced: bool = True) -> tuple[Pointer, Fence]:
-    read_at = clock()
-    held = read_pointer(deployer.store)
-    if held is None or held.state.lease is None or held.state.lease.holder != holder:
-        raise StoreConflictError("the lease was lost", where=deployer.store.place, hint="Run prune again")
-    return held, fence_of(held, read_at, store_seconds, enforced=enforced)
+        held.read()
+        held.deployer.swap(held.pointer.loader, with_generation(held.pointer.state, lease=None), held.pointer.tag)
 
 
 def _collect(deployer: Deployer, base: Pointer, state: State) -> Pruned:

@@ -8,7 +8,7 @@ from pathlib import Path
 from builder.bundle import loader_name
 from builder.deploy.pointer import split_pointer
 from builder.errors import StoreConflictError
-from builder.stores import Fence, Found, Headers, Listed, Stat, TargetStore, no_headers
+from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, TargetStore, no_headers
 
 record_prefix = "releases/"
 
@@ -84,7 +84,7 @@ class _Wrapper:
         """As within."""
         self.store.delete(key)
 
-    def remove(self, keys: Sequence[str], fence: Fence) -> Sequence[str]:
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
         """As within."""
         return self.store.remove(keys, fence)
 

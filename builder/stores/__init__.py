@@ -78,6 +78,19 @@ class Fence:
         return self.until - self.since - (clock() - self.read_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What became of deletes.
+
+    Attributes:
+        keys: of the objects that are gone.
+        answered: none that was sent may still arrive.
+    """
+
+    keys: Sequence[str]
+    answered: bool = True
+
+
 def clock() -> float:
     """Give seconds that go on while this machine sleeps, where the system counts them."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
@@ -155,10 +168,10 @@ class TargetStore(Store, Protocol):
     def listing(self, prefix: str = "") -> Iterator[Listed]:
         """Give all objects whose keys start with ``prefix``."""
 
-    def remove(self, keys: Sequence[str], fence: Fence) -> Sequence[str]:
-        """Remove objects in any order while the fence stands; give the keys that are gone.
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
+        """Remove objects in any order while the fence stands.
 
-        What is not among them was not removed, because the right to it has ended or soon would.
+        What is not among the keys that are gone was not removed, because the right to it has ended or soon would.
 
         Raises:
             StoreError: the store failed, or refuses for another reason.

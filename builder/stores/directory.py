@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
-from builder.stores import Fence, Found, Headers, Listed, Stat, no_headers
+from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, no_headers
 
 lock_seconds = 60.0  # a stopped process may hold it for ever
 
@@ -161,15 +161,15 @@ class DirectoryStore:
                 status = self._path(key).stat()
                 yield Listed(key, status.st_size, max(0.0, now - status.st_mtime))
 
-    def remove(self, keys: Sequence[str], fence: Fence) -> Sequence[str]:
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
         """Remove files while nobody can change what grants the right to."""
         with self._locked():
             found = self.get(fence.key)
             if found is None or found[1] != fence.tag:
-                return ()
+                return Removed(())
             for key in keys:
                 self.delete(key)
-            return keys
+            return Removed(keys)
 
     @property
     def holds_fences(self) -> bool:

@@ -33,8 +33,8 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from builder.errors import ConfigError, StoreConflictError, StoreError
-from builder.stores import Fence, Found, Headers, Listed, Stat, multipart, no_headers
+from builder.errors import ConfigError, DeniedError, StoreConflictError, StoreError
+from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, multipart, no_headers
 from builder.stores.encoding import decode, encode
 
 connections = 16
@@ -285,24 +285,27 @@ class S3Store:
         except _AbsentError:
             return
 
-    def remove(self, keys: Sequence[str], fence: Fence) -> Sequence[str]:
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
         """Remove objects by requests that the store refuses after the fence's end, however late they arrive."""
 
-        def delete(key: str) -> str | None:
+        def delete(key: str) -> tuple[bool, bool]:
+            """Tell whether the object is gone, and whether each request for that was answered."""
             if fence.left() < longest_delete():
-                return None
+                return False, True
             try:
-                self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key), fence))
+                retried = self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key), fence))
             except _AbsentError:
-                return key
-            except StoreError:
-                if fence.left() <= 0:  # refused, or nobody knows: whoever holds the lease next sees what is there
-                    return None
-                raise
-            return key
+                return True, False
+            except StoreError as error:
+                if fence.left() > 0:
+                    raise
+                return False, isinstance(error, DeniedError)
+            return True, not retried
 
         with ThreadPoolExecutor(connections) as pool:
-            return [key for key in pool.map(delete, keys) if key is not None]
+            done = list(pool.map(delete, keys))
+        gone = [key for key, (is_gone, _) in zip(keys, done, strict=True) if is_gone]
+        return Removed(gone, all(answered for _, answered in done))
 
     @property
     def holds_fences(self) -> bool:
@@ -425,10 +428,11 @@ class S3Store:
         elif code in credential_codes:
             what, hint = f"the credentials are refused ({code})", "Check them; they come from the standard AWS chain"
         elif code == "RequestTimeTooSkewed":
-            what, hint = "this machine's clock is too far off", "Set the clock"
+            return DeniedError("this machine's clock is too far off", where=self.place + key, hint="Set the clock")
         elif status in {401, 403}:
             what = f"access is denied ({code or status}) for {action}"
             hint = "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed"
+            return DeniedError(what, where=self.place + key, hint=hint)
         elif status == 500:
             hint = "Run the command again; if that does not help, see whether the store's disk is full"
         elif status == 507 or "Storage" in code or "Quota" in code:
@@ -476,14 +480,16 @@ class _Deleter:
         client.meta.events.register("before-sign.s3.DeleteObject", self._sign)
         return client
 
-    def delete(self, place: Mapping[str, str], fence: Fence | None = None) -> None:
+    def delete(self, place: Mapping[str, str], fence: Fence | None = None) -> int:
+        """Delete one object; give how often the request had to be sent again."""
         with self._lock:
             client = self._client
         self._fences.own = fence if fence and fence.enforced else None
         try:
-            client.delete_object(**place)
+            answer = client.delete_object(**place)
         finally:
             self._fences.own = None
+        return int(answer["ResponseMetadata"].get("RetryAttempts", 0))
 
     def _choose(self, **_: Any) -> Any:
         """Have the SDK leave a fenced request unsigned; any other is signed as ever."""
