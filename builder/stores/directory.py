@@ -120,11 +120,16 @@ class DirectoryStore:
 
     def read(self, key: str) -> Found | None:
         """Give a file and its age."""
-        found = self.get(key)
-        if found is None:
+        path = self._path(key)
+        try:
+            with path.open("rb") as file:  # content and age of one file, also when another one takes its place
+                content, written = file.read(), os.fstat(file.fileno()).st_mtime
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _failure(error, path) from error
         now = time.time()
-        return Found(*found, max(0.0, now - self._path(key).stat().st_mtime), now)
+        return Found(content, hashlib.sha256(content).hexdigest(), max(0.0, now - written), now)
 
     def stat(self, key: str) -> Stat | None:
         """Give a file's length and hash."""
@@ -158,7 +163,10 @@ class DirectoryStore:
         now = time.time()
         for key in self.list():
             if key.startswith(prefix):
-                status = self._path(key).stat()
+                try:
+                    status = self._path(key).stat()
+                except FileNotFoundError:
+                    continue  # removed since
                 yield Listed(key, status.st_size, max(0.0, now - status.st_mtime))
 
     def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
