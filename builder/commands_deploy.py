@@ -245,6 +245,7 @@ def prune(
 ) -> None:
     """Remove what no kept release, pin or preview needs, once it is older than the grace period."""
     from builder.config import load_config
+    from builder.deploy.afterwards import pay
     from builder.deploy.prune import plan_prune
     from builder.deploy.prune import prune as run
     from builder.terminal import open_progress
@@ -257,6 +258,7 @@ def prune(
     else:
         with open_progress(quiet=quiet, verbose=verbose) as progress:
             done = run(deployer, progress)
+        pay(chosen, deployer)
     for action in done.actions if dry_run or verbose else ():
         output.say(f"delete  {action.key}  {action.why}")
     word = "would be freed" if dry_run else "freed"

@@ -111,7 +111,7 @@ def pay(target: Target, deployer: Deployer) -> tuple[str, ...]:
     Raises:
         StoreError: a purge failed; the release is live nevertheless, and the next run purges again.
     """
-    base = deployer.read()
+    base = deployer.read() if deployer.purges else None
     if base is None or not base.state.owed:
         return ()
     previews = {preview_key(name): preview.loader for name, preview in base.state.previews.items()}

@@ -218,7 +218,7 @@ def deploy(
         with tempfile.TemporaryDirectory() as folder:
             plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
             if plan.idle:
-                return _nothing_done(plan, choice)
+                return _nothing_done(deployer, plan, choice)
             entries = _concerned(base, choice)
             if started is not None and entries != started:
                 raise StoreConflictError(
@@ -241,10 +241,12 @@ def deploy(
     raise AssertionError("unreachable")
 
 
-def _nothing_done(plan: Plan, choice: Choice) -> Deployed:
+def _nothing_done(deployer: Deployer, plan: Plan, choice: Choice) -> Deployed:
     state = plan.base.state if plan.base else State()
     until = state.previews[choice.preview].until if choice.preview else 0.0
-    return Deployed(plan, loader_hash(plan.loader), swapped=False, owes=bool(state.owed), until=until)
+    return Deployed(
+        plan, loader_hash(plan.loader), swapped=False, owes=deployer.purges and bool(state.owed), until=until
+    )
 
 
 def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
@@ -288,7 +290,7 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
         write_release(_steps(work), write, swap, uploaders)
     finally:
         progress.end("")
-    return Deployed(plan, release, swapped=True, owes=deployer.purges or bool(state.owed), until=end)
+    return Deployed(plan, release, swapped=True, owes=deployer.purges, until=end)
 
 
 def perform(store: TargetStore, action: Action) -> None:
