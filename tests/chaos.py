@@ -29,7 +29,7 @@ from builder.deploy import afterwards, prune, uploads
 from builder.deploy.pointer import Pointer, loader_hash, read_pointer, split_pointer
 from builder.deploy.previews import empty, preview_key
 from builder.deploy.targets import Target
-from builder.stores import TargetStore, s3
+from builder.stores import TargetStore, s3, s3_deletes
 from builder.stores.directory import DirectoryStore
 from builder.stores.encoding import encode
 from tests import s3_server
@@ -333,7 +333,7 @@ class Scene:
             brotli.compress(content, quality=1) if encoding == "br" else encode(content, encoding)
         )
         if settings.bucket:
-            s3.delete_attempts, s3.delete_connect_seconds, s3.delete_read_seconds = 1, 1, 1
+            s3_deletes.attempts, s3_deletes.connect_seconds, s3_deletes.read_seconds = 1, 1, 1
             _keep_clients(target_of(self.folder))
         else:
             _slow_down(settings.slow)
@@ -380,7 +380,7 @@ def _keep_clients(target: Target) -> None:
     """Have the SDK's clients made once, unused, for all forks: each then connects by itself."""
     s3.connect = functools.cache(s3.connect)
     assert isinstance(target.store, s3.S3Store)
-    for location in (target.store.location, s3._hurried(target.store.location)):
+    for location in (target.store.location, s3.hurried(target.store.location)):
         s3.connect(location)
 
 

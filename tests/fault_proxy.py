@@ -1,7 +1,8 @@
 """An HTTP proxy on loopback that now and then answers 503, hangs up, is slow, cuts answers short or loses them.
 
 Where ``choose`` says so, it also answers ``404``, changes bytes (``corrupted``), ends an answer too early as if it were
-whole (``short``), or sends half of it and then nothing until ``released`` is set (``stalled``).
+whole (``short``), sends half of it and then nothing until ``released`` is set (``stalled``), or only then passes a
+request on (``late``). A share of DELETEs is late by a random time.
 """
 
 from __future__ import annotations
@@ -80,9 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "reset":
             self._hang_up()
             return
-        if kind == "slow":
-            time.sleep(0.3)
-        time.sleep(self.proxy.delay(self.command))
+        self._delay(kind)
         if self.proxy.forbid_header and self._dialect(body):
             return
         status, headers, content = self._forward(body)
@@ -102,6 +101,13 @@ class Handler(BaseHTTPRequestHandler):
             self._hang_up()
         else:
             self._answer(status, headers, content)
+
+    def _delay(self, kind: str) -> None:
+        if kind == "slow":
+            time.sleep(0.3)
+        if kind == "late":
+            self.proxy.released.wait(120)
+        time.sleep(self.proxy.delay(self.command))
 
     def _dialect(self, body: bytes) -> bool:
         """Speak as stores do that know no conditions but a header of their own; tell whether that was the answer."""

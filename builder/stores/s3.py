@@ -9,16 +9,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from threading import Lock, local
+from threading import Lock
 from typing import Any, TypeVar
 
 import boto3
-from botocore import UNSIGNED
-from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,12 +31,12 @@ from botocore.exceptions import (
 )
 
 from builder.errors import ConfigError, DeniedError, StoreConflictError, StoreError
-from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, multipart, no_headers
+from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, multipart, no_headers, s3_deletes
 from builder.stores.encoding import decode, encode
+from builder.stores.s3_deletes import Deleter, longest_delete
 
 connections = 16
 body_attempts = 4
-delete_attempts, delete_connect_seconds, delete_read_seconds = 2, 5, 10
 precondition_codes = frozenset(
     (
         "PreconditionFailed",
@@ -130,6 +127,16 @@ def connect(location: Location, service: str = "s3") -> Any:
         ) from error
 
 
+def hurried(location: Location) -> Location:
+    """Give the same place, spoken to as deletes are: in a time that is known."""
+    return replace(
+        location,
+        attempts=s3_deletes.attempts,
+        connect_seconds=s3_deletes.connect_seconds,
+        read_seconds=s3_deletes.read_seconds,
+    )
+
+
 def location_client(region: str, profile: str, service: str) -> Any:
     """Give a client of another service than S3, with the same credentials.
 
@@ -148,7 +155,7 @@ class S3Store:
         self.location = location
         self.client = client or connect(location)
         self._creator = _guarded(location) if location.no_overwrite_header else self.client
-        self._deleter = _Deleter(lambda: client or connect(_hurried(location)))
+        self._deleter = Deleter(lambda: client or connect(hurried(location)))
         self._lock = Lock()
         self.requests = 0
         self.sent = 0
@@ -449,70 +456,6 @@ def _guarded(location: Location) -> Any:
 
     client.meta.events.register("before-call.s3.PutObject", add)
     return client
-
-
-def longest_delete() -> float:
-    """Tell how many seconds a delete may take, its retry and the wait before that among them."""
-    return delete_attempts * (delete_connect_seconds + delete_read_seconds) + 1.0
-
-
-def _hurried(location: Location) -> Location:
-    return replace(
-        location,
-        attempts=delete_attempts,
-        connect_seconds=delete_connect_seconds,
-        read_seconds=delete_read_seconds,
-    )
-
-
-class _Deleter:
-    """Deletes objects in bounded time; under a fence by requests whose signature expires with it."""
-
-    def __init__(self, make_client: Callable[[], Any]) -> None:
-        self._make_client = make_client
-        self._fences = local()
-        self._lock = Lock()
-
-    @cached_property
-    def _client(self) -> Any:
-        client = self._make_client()
-        client.meta.events.register("choose-signer.s3.DeleteObject", self._choose)
-        client.meta.events.register("before-sign.s3.DeleteObject", self._sign)
-        return client
-
-    def delete(self, place: Mapping[str, str], fence: Fence | None = None) -> int:
-        """Delete one object; give how often the request had to be sent again."""
-        with self._lock:
-            client = self._client
-        self._fences.own = fence if fence and fence.enforced else None
-        try:
-            answer = client.delete_object(**place)
-        finally:
-            self._fences.own = None
-        return int(answer["ResponseMetadata"].get("RetryAttempts", 0))
-
-    def _choose(self, **_: Any) -> Any:
-        """Have the SDK leave a fenced request unsigned; any other is signed as ever."""
-        return UNSIGNED if getattr(self._fences, "own", None) else None
-
-    def _sign(self, request: Any, signing_name: str, region_name: str, request_signer: Any, **_: Any) -> None:
-        """Sign each attempt as of the fence's beginning, by the store's clock: no clock of ours can make it last."""
-        if (fence := getattr(self._fences, "own", None)) is None:
-            return
-        known = request_signer.get_auth_instance(signing_name, region_name, "s3v4-query")
-        _ExpiringAuth(known.credentials, signing_name, region_name, fence).add_auth(request)
-
-
-class _ExpiringAuth(S3SigV4QueryAuth):  # type: ignore[misc]
-    """Signs a request that the store refuses after a fence's end."""
-
-    def __init__(self, credentials: Any, service: str, region: str, fence: Fence) -> None:
-        super().__init__(credentials, service, region, expires=max(1, int(fence.until - fence.since)))
-        self._since = datetime.fromtimestamp(fence.since, UTC).strftime(SIGV4_TIMESTAMP)
-
-    def _modify_request_before_signing(self, request: Any) -> None:
-        request.context["timestamp"] = self._since
-        super()._modify_request_before_signing(request)
 
 
 class _RefusedError(StoreError):
