@@ -72,7 +72,7 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     """
     base = required(deployer)
     state = deployer.state_of(base)
-    plan = _collect(deployer, base, state)
+    plan = _collect_now(deployer, base, state)
     if not plan.actions and state == base.state:
         return plan
     enforced = _tried(deployer)
@@ -150,7 +150,7 @@ def _remove(held: _Held, progress: Progress) -> Pruned:
     # Under the lease a preview's file can fall behind no more, so what it names is known.
     settle_previews(deployer.store, deployer.form, state)
     # Whatever was planned before the lease may have come into use until then.
-    plan = _collect(deployer, held.pointer, state)
+    plan = _collect_now(deployer, held.pointer, state)
     progress.begin("", "delete", len(plan.actions))
     try:
         for step in _steps(plan.actions):
@@ -188,6 +188,19 @@ def _let_go(held: _Held) -> None:
     with suppress(StoreError):
         held.read()
         held.deployer.swap(held.pointer.loader, with_generation(held.pointer.state, lease=None), held.pointer.tag)
+
+
+def _collect_now(deployer: Deployer, base: Pointer, state: State) -> Pruned:
+    """Plan from a pointer; what is missing by it may have been removed rightly if it is the pointer no more."""
+    try:
+        return _collect(deployer, base, state)
+    except StoreError as error:
+        now = read_pointer(deployer.store)
+        if now is not None and now.tag == base.tag:
+            raise
+        raise StoreConflictError(
+            "another release was published meanwhile", where=deployer.store.place, hint="Run prune again"
+        ) from error
 
 
 def _collect(deployer: Deployer, base: Pointer, state: State) -> Pruned:
