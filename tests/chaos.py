@@ -86,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True):
     lease: int = 1
     margin: float = 0.2
     grace: int = 1
-    slow: float = 0.01
+    slow: float = 0.02
 
 
 @dataclass(slots=True)
@@ -124,6 +124,7 @@ class Command:
     stop_at: float
     go_on_at: float
     kill_at: float
+    in_lease: str = ""
     asleep: bool = False
 
 
@@ -250,12 +251,15 @@ class Scene:
         words = _words(kind, chance)
         now, usual = time.monotonic(), self.usual[kind]
         stop_at = go_on_at = kill_at = float("inf")
-        if chance.random() < (0.4 if kind == "prune" else 0.15):
+        in_lease = chance.choice(("stop", "stop", "kill", "")) if kind == "prune" else ""
+        if in_lease:
+            pass  # as soon as a lease is seen
+        elif chance.random() < 0.15:
             stop_at = now + chance.uniform(0, 1.2 * usual)
             go_on_at = stop_at + chance.uniform(0.05, 2.5 * self.settings.lease)
         elif chance.random() < 0.75:
             kill_at = now + chance.uniform(0, 1.3 * usual)
-        command = Command(kind, self._fork(words), now, chance, stop_at, go_on_at, kill_at)
+        command = Command(kind, self._fork(words), now, chance, stop_at, go_on_at, kill_at, in_lease)
         self.under_way.append(command)
         self.tally.commands[kind] = self.tally.commands.get(kind, 0) + 1
 
@@ -268,6 +272,8 @@ class Scene:
                 self._count(command, os.waitstatus_to_exitcode(status))
                 continue
             now = time.monotonic()
+            if command.in_lease and self._is_leased():
+                self._aim(command, now)
             if now >= command.kill_at:
                 os.kill(command.pid, signal.SIGKILL)
                 command.kill_at = float("inf")
@@ -281,6 +287,20 @@ class Scene:
                 command.asleep, command.stop_at = True, float("inf")
                 self.tally.stopped[command.kind] = self.tally.stopped.get(command.kind, 0) + 1
                 self.tally.outlasted += command.go_on_at - now > self.settings.lease
+
+    def _is_leased(self) -> bool:
+        base = read_pointer(self.reader.store)
+        return base is not None and base.state.lease is not None and base.lease_left > 0
+
+    def _aim(self, command: Command, now: float) -> None:
+        """Have a prune stopped or killed amid its deletes; one that is stopped wakes when its lease has ended."""
+        lease, chance = self.settings.lease, command.chance
+        at = now + chance.uniform(0, 0.3 * lease)
+        if command.in_lease == "kill":
+            command.kill_at = at
+        else:
+            command.stop_at, command.go_on_at = at, at + chance.uniform(1.1, 2.5) * lease
+        command.in_lease = ""
 
     def _count(self, command: Command, status: int) -> None:
         tally, kind = self.tally, command.kind
