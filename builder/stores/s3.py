@@ -294,6 +294,7 @@ class S3Store:
 
     def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
         """Remove objects by requests that the store refuses after the fence's end, however late they arrive."""
+        errors: list[StoreError] = []
 
         def delete(key: str) -> tuple[bool, bool]:
             """Tell whether the object is gone, and whether each request for that was answered."""
@@ -305,13 +306,15 @@ class S3Store:
                 return True, False
             except StoreError as error:
                 if fence.left() > 0:
-                    raise
+                    errors.append(error)
                 return False, isinstance(error, DeniedError)
             return True, not retried
 
         with ThreadPoolExecutor(connections) as pool:
             done = list(pool.map(delete, keys))
         gone = [key for key, (is_gone, _) in zip(keys, done, strict=True) if is_gone]
+        if errors and not gone:
+            raise errors[0]
         return Removed(gone, all(answered for _, answered in done))
 
     @property
