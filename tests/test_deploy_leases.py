@@ -182,6 +182,18 @@ def test_a_store_that_ignores_the_end_of_signatures_is_pruned_only_on_the_users_
     assert_live(store)
 
 
+def test_a_key_that_may_not_delete_is_told_so(tmp_path: Path) -> None:
+    class Denied(DirectoryStore):
+        def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
+            raise DeniedError("access is denied for s3:DeleteObject")
+
+        def delete(self, key: str) -> None:
+            raise DeniedError("access is denied for s3:DeleteObject", where=key)
+
+    with pytest.raises(DeniedError, match="DeleteObject"):
+        holds_fence(Denied(tmp_path / "store"))
+
+
 def test_the_time_left_counts_from_before_the_lease_was_read() -> None:
     fence = Fence("loader.js", "tag", 1000.0, 1060.0, clock() - 50.0)
     assert 9.0 < fence.left() < 10.1

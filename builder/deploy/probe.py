@@ -33,6 +33,7 @@ def holds_fence(store: TargetStore) -> bool:
     """Tell whether a store refuses a delete whose fence has ended, and carries out one whose has not.
 
     Raises:
+        DeniedError: the credentials do not allow to delete.
         StoreError: the store cannot be written, or does not answer.
     """
     key = f"{probe_prefix}{uuid.uuid4().hex}"
@@ -47,8 +48,9 @@ def holds_fence(store: TargetStore) -> bool:
             return False
         store.remove((key,), Fence(key, found.tag, found.now, found.now + 600.0, clock()))
         return store.get(key) is None
-    except DeniedError:  # it knows no signatures in addresses
-        return False
+    except DeniedError:
+        store.delete(key)  # denied too, where the key may not delete at all
+        return False  # else the store knows no signatures in addresses
     finally:
         with suppress(StoreError):
             store.delete(key)
