@@ -25,7 +25,7 @@ from tests.chaos import Settings, Tally, play, play_on_s3  # noqa: E402
 
 kills_a_scene = 250
 kills_a_scene_on_s3 = 100
-fault_rate, late_rate = 0.02, 0.2
+fault_rate, late_rate = 0.02, 0.5
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def on_s3(server: s3_server.S3, folder: Path, kills: int, seed: int) -> list[Tal
     tallies: list[Tally] = []
     while (left := kills - sum(tally.kills for tally in tallies)) > 0:
         number = seed + len(tallies)
-        settings = Settings(number, min(kills_a_scene_on_s3, left), 1800.0, lease=6, margin=1.5, grace=3)
+        settings = Settings(number, min(kills_a_scene_on_s3, left), 1800.0, lease=6, margin=1.5, grace=1)
         place = made(folder / f"s3-{number}")
         tallies.append(play_on_s3(server, place, settings, rate=fault_rate, slow_deletes=late_rate))
         show(f"S3, seed {number}", tallies[-1:])

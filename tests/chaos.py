@@ -57,7 +57,7 @@ bucket = "{bucket}"
 prefix = "models"
 endpoint_url = "{url}"
 addressing = "path"
-keep_releases = 2
+keep_releases = 1
 grace = "{grace} s"
 hook = ["none"]
 """

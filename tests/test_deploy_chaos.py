@@ -34,8 +34,8 @@ def test_no_reader_ever_sees_half_a_release_in_a_directory(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_no_reader_ever_sees_half_a_release_on_s3(tmp_path: Path) -> None:
-    settings = Settings(seed=8, kills=25, seconds=300.0, lease=6, margin=1.5, grace=3)
+    settings = Settings(seed=8, kills=25, seconds=300.0, lease=6, margin=1.5, grace=1)
     with s3_server.seaweed(tmp_path / "seaweed") as server:
-        tally = play_on_s3(server, tmp_path / "site", settings, rate=0.02, slow_deletes=0.2)
+        tally = play_on_s3(server, tmp_path / "site", settings, rate=0.02, slow_deletes=0.5)
     assert_whole(tally, tmp_path / "site", 25)
     assert tally.faults["late delete"] > 0
