@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.claim import check_claim
 from builder.config import Config
 from builder.errors import VerificationError
 from builder.output import Output, write_output
@@ -31,6 +32,7 @@ class BuildResult:
         output: what was written.
         own: the bundle's own TensorFlow.js, if it has one.
         warnings: sentences the user should read.
+        remarks: those that nothing has to be done about, as where a model cannot run.
     """
 
     models: tuple[Built, ...]
@@ -38,6 +40,7 @@ class BuildResult:
     output: Output
     own: OwnRuntime | None
     warnings: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def build(
@@ -65,6 +68,7 @@ def build(
         ShardpressError: something failed; what was published in ``out`` before is as it was.
     """
     begun = time.monotonic()
+    check_claim(out, config.folder)
     with open_session(config, options, progress, pool) as session:
         models = build_models(session)
         verified = verify_models(session, models) if check else {}
@@ -77,7 +81,7 @@ def build(
         if check:
             evidence = Evidence(models, verified, output, time.monotonic() - begun, own)
             write_report(out, config, evidence, session.cache)
-    return BuildResult(models, verified, output, own, (*warnings, *session.warnings))
+    return BuildResult(models, verified, output, own, (*warnings, *session.warnings), _remarks(verified))
 
 
 def publish_again(config: Config, options: BuildOptions, out: Path, result: BuildResult, progress: Progress) -> Output:
@@ -101,6 +105,17 @@ def _warnings(models: tuple[Built, ...], verified: dict[str, Verification]) -> t
         notes = list(built.notes)
         if verification is not None and verification.runtime is None:
             notes.append(f"not verified: {verification.problem}")
+        notes += verification.doubts if verification is not None else ()
         for note in notes:
             found.setdefault(note, []).append(name)
     return tuple(f"{', '.join(names)}: {note}" for note, names in found.items())
+
+
+def _remarks(verified: dict[str, Verification]) -> tuple[str, ...]:
+    """Say which backends a model cannot run on; pages' ``pickBackend`` passes them over."""
+    return tuple(
+        f"{name}: not for the {backend} backend: {problem}"
+        for name, verification in sorted(verified.items())
+        if verification.passed
+        for backend, problem in verification.wrong
+    )

@@ -29,6 +29,8 @@ immutable_name = re.compile(
     r"|tf-(plain|simd)\.[0-9a-f]{16}\.wasm"
     r"|assets/[a-z][a-z0-9-]*\.[0-9a-f]{16}\.(json|bin|js))(\.br|\.gz)?"
 )
+model_pattern = re.compile(r"[a-z][a-z0-9-]*")
+digest_pattern = re.compile(r"[0-9a-f]{64}")
 no_modules: Mapping[str, str] = MappingProxyType({})
 of_code = ("modules", "wasm")  # what in an index belongs to the loader's code
 
@@ -241,9 +243,9 @@ def make_index(
 def index_of(
     entries: Mapping[str, Any], modules: Mapping[str, str] = no_modules, wasm: Mapping[str, str] = no_modules
 ) -> dict[str, Any]:
-    """Make an index of its entries, modules and binaries."""
+    """Make an index of its entries, modules and binaries; the release's name is of its heads alone."""
     entries = {name: entries[name] for name in sorted(entries)}
-    release = hashlib.sha256(to_json(entries)).hexdigest()[:hash_digits]
+    release = hashlib.sha256(to_json({name: entry[0] for name, entry in entries.items()})).hexdigest()[:hash_digits]
     index = {"format": format_version, "release": release, "models": entries}
     for key, beside in (("modules", modules), ("wasm", wasm)):
         if beside:
@@ -264,8 +266,9 @@ def read_index(loader: bytes) -> dict[str, Any]:
         index, _ = json.JSONDecoder().raw_decode(parts[1].decode().lstrip())
         version = index["format"]
         entries = index["models"]
-        valid = all(isinstance(entry[0], str) and len(entry) >= 7 for entry in entries.values())
-        valid = valid and all(isinstance(digest, str) for key in of_code for digest in index.get(key, {}).values())
+        valid = all(_is_entry(name, entry) for name, entry in entries.items())
+        beside = [item for key in of_code for item in index.get(key, {}).items()]
+        valid = valid and all(model_pattern.fullmatch(name) and _is_digest(digest) for name, digest in beside)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise FormatError("has a damaged index", where=loader_name, hint="Build again") from error
     if type(version) is not int or not 1 <= version <= format_version or not valid:
@@ -275,6 +278,21 @@ def read_index(loader: bytes) -> dict[str, Any]:
             hint="Upgrade shardpress",
         )
     return dict(index)
+
+
+def _is_entry(name: str, entry: Any) -> bool:
+    """Tell whether an index entry names nothing but what the format allows: addresses are made of it."""
+    older = [item["older"][1] for item in entry[7:] if isinstance(item, dict) and "older" in item]
+    return (
+        len(entry) >= 7
+        and bool(model_pattern.fullmatch(name))
+        and all(_is_digest(item) for item in (entry[0], *older))
+        and type(entry[1]) is int
+    )
+
+
+def _is_digest(item: Any) -> bool:
+    return isinstance(item, str) and bool(digest_pattern.fullmatch(item))
 
 
 def replace_index(loader: bytes, index: Mapping[str, Any]) -> bytes:

@@ -83,7 +83,7 @@ def measure_precision(
             "the precision was measured on noise, which says little about real inputs: name some with verify.inputs"
         )
     else:
-        cases = spread(load_inputs(pattern, model.inputs, folder), most_inputs)
+        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit), most_inputs)
     paths = []
     for number, case in enumerate(cases):
         paths.append(work / f"case-{number}.npz")

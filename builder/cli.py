@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
+import re
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,7 @@ from builder.commands_deploy import commands as deploy_commands
 from builder.commands_develop import commands as develop_commands
 from builder.commands_develop import run_watch, watch_options
 from builder.config import json_schema, load_config
-from builder.console import Output, complete_models, error_mark, shared_options
+from builder.console import Output, complete_models, echo, error_mark, give_json, shared_options
 from builder.errors import BuildError, ShardpressError
 from builder.terminal import open_progress
 
@@ -90,7 +92,9 @@ def _build(
         result = build(settings, options, target, progress, strict=strict)
     seconds = time.monotonic() - begun
     for warning in result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
+    for remark in result.remarks:
+        echo(f"note: {remark}", err=True)
     output.say(summary(result.models, result.verified))
     if result.own:
         output.say(describe_runtime(result.own))
@@ -103,6 +107,7 @@ def _build(
             "out": str(target),
             "changed": list(result.output.changed),
             "warnings": list(result.warnings),
+            "remarks": list(result.remarks),
             **report_data(result.models, result.verified, seconds, result.own),
         }
     )
@@ -143,11 +148,11 @@ def doctor(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
 def schema(what: str) -> None:
     """Print the JSON Schema of build.toml or of manifest.json."""
     if what == "config":
-        click.echo(json.dumps(json_schema(), indent=1))
+        give_json(json_schema())
     else:
         from builder.schema import manifest_schema
 
-        click.echo(json.dumps(manifest_schema(), indent=1))
+        give_json(manifest_schema())
 
 
 for command in (*deploy_commands, *develop_commands):
@@ -161,50 +166,72 @@ def main(arguments: list[str] | None = None) -> int:
         cli.main(args=words, prog_name="build.py" if sys.argv[0].endswith("build.py") else None, standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.Abort:
-        return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted(words)
+    except click.ClickException as error:
+        return _misused(error, words)
     except ShardpressError as error:
         _tell(error, words)
         return error.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:  # the boundary: a fault of ours is still one paragraph
-        click.echo(
-            f"error: {type(error).__name__}: {error}. This is a fault of shardpress; run again with -vv and report it.",
-            err=True,
-        )
-        _trace(words, error)
+    except Exception as error:  # the boundary: whatever it is, it is one paragraph
+        _tell(_unforeseen(error), words, error)
         return 1
     return 0
 
 
-def _interrupted() -> int:
-    click.echo("interrupted; what was published before is as it was", err=True)
+def _interrupted(words: list[str]) -> int:
+    text = "interrupted; what was published before is as it was"
+    echo(text, err=True)
+    _give_errors(words, [_entry(None, ShardpressError(text))], {})
     return interrupted
 
 
-def _tell(error: ShardpressError, words: list[str]) -> None:
+def _misused(error: click.ClickException, words: list[str]) -> int:
+    """Tell of a wrong command line in click's own words."""
+    text = io.StringIO()
+    error.show(file=text)
+    echo(text.getvalue().rstrip(), err=True)
+    _give_errors(words, [_entry(None, ShardpressError(error.format_message()))], {})
+    return error.exit_code
+
+
+def _unforeseen(error: Exception) -> ShardpressError:
+    """Say what the system refused, or that the fault is ours."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return ShardpressError(
+            f"cannot be read or written ({error.strerror})",
+            where=str(error.filename),
+            hint="Check its rights and the disk",
+        )
+    if isinstance(error, MemoryError):
+        return ShardpressError("this machine's memory is used up", hint="Free some, or give --jobs 1")
+    return ShardpressError(
+        f"{type(error).__name__}: {error}",
+        hint="This is a fault of shardpress; run again with -vv and report it",
+    )
+
+
+def _tell(error: ShardpressError, words: list[str], cause: BaseException | None = None) -> None:
     errors = error.failures if isinstance(error, BuildError) else {"": error}
     for model, failure in errors.items():
-        click.echo(error_mark() + (f"model {model}: " if model else "") + str(failure), err=True)
+        echo(error_mark() + (f"model {model}: " if model else "") + str(failure), err=True)
+    _give_errors(words, [_entry(model or None, failure) for model, failure in errors.items()], error.facts)
+    if sum(word.count("v") for word in words if re.fullmatch("-[qv]+", word)) + words.count("--verbose") > 1:
+        traced: list[BaseException] = [cause] if cause else list(errors.values())
+        for one in traced:
+            echo("".join(traceback.format_exception(one)), err=True)
+
+
+def _entry(model: str | None, error: ShardpressError) -> dict[str, str | None]:
+    return {"model": model, "what": error.what, "where": error.where, "hint": error.hint}
+
+
+def _give_errors(words: list[str], entries: list[dict[str, str | None]], facts: Mapping[str, Any]) -> None:
+    """Print the one document of a command that failed, if JSON is wanted."""
     if "--json" in words:
-        entries = [
-            {"model": model or None, "what": failure.what, "where": failure.where, "hint": failure.hint}
-            for model, failure in errors.items()
-        ]
-        click.echo(json.dumps({"ok": False, "errors": entries}, indent=1))
-    for failure in errors.values():
-        _trace(words, failure)
-
-
-def _trace(words: list[str], error: BaseException) -> None:
-    if "-vv" in words or words.count("-v") + words.count("--verbose") > 1:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        give_json({**facts, "ok": False, "errors": entries})

@@ -22,10 +22,12 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from builder.convert.pool import Reply, Task
+from builder.convert.exchange import Reply, Task
+from builder.convert.pool import ConversionPool
 from builder.convert.versions import installed_versions
-from builder.errors import ConversionError, UsageError
+from builder.errors import ConversionError, ShardpressError, UsageError
 from builder.parcels import Delivery, pack, unpack, work_off
+from builder.sandbox.wall import missing
 
 patience = 15.0  # seconds for the scheduler to answer
 least, most = 4, 64  # tasks under way, whose files are in this machine's memory
@@ -39,7 +41,7 @@ class Workshop(WorkerPlugin):  # type: ignore[misc]
     Attributes:
         kind: what the workers must be, as ``describe`` gives it.
         fits: this worker is.
-        turn: TensorFlow does one thing at a time.
+        pool: one process for TensorFlow, behind the wall as on this machine.
     """
 
     idempotent = True  # two builds at once share it
@@ -49,12 +51,25 @@ class Workshop(WorkerPlugin):  # type: ignore[misc]
         self.kind = kind
         self.name = workshop_name(kind)
         self.fits = False
-        self.turn: Any = None
+        self.pool: ConversionPool | None = None
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002
         """Begin in a worker."""
-        self.turn = threading.Lock()
+        self.pool = ConversionPool(1)
         self.fits = describe() == self.kind
+
+    def teardown(self, worker: Any) -> None:  # noqa: ARG002
+        """End with the worker."""
+        if self.pool is not None:
+            self.pool.__exit__(None, None, None)
+
+    def run(self, task: Task, request: Any) -> Reply:
+        """Run a task that needs TensorFlow."""
+        assert self.pool is not None  # noqa: S101
+        try:
+            return Reply(self.pool.submit(task, request).result())
+        except ShardpressError as error:
+            return Reply(failure=error, notes=tuple(getattr(error, "__notes__", ())))
 
 
 class ClusterWorkers:
@@ -70,6 +85,7 @@ class ClusterWorkers:
         self._client: Any = None
         self._threads: ThreadPoolExecutor | None = None
         self._kind: Kind = ("", {})
+        self._missing: tuple[str, ...] = ()
         self._closing = threading.Event()
         self._lock = threading.Lock()
 
@@ -97,6 +113,11 @@ class ClusterWorkers:
         self._connect()
         return self._kind[1]
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of the wall the machines of the cluster lack, as far as it was spoken to."""
+        return self._missing
+
     def _connect(self) -> None:
         with self._lock:
             if self._client is not None:
@@ -111,6 +132,8 @@ class ClusterWorkers:
                 ) from error
             try:
                 self._kind = self._examine(client)
+                lacking: dict[str, tuple[str, ...]] = client.run(missing)
+                self._missing = tuple(f"on {worker}, {line}" for worker, lines in lacking.items() for line in lines)
                 client.register_plugin(Workshop(self._kind))
                 threads = sum(client.nthreads().values())
             except BaseException:
@@ -207,8 +230,7 @@ def serve(payload: bytes, name: str) -> bytes:
     parcel = pickle.loads(payload)  # noqa: S301
     if not isinstance(parcel.task, str):
         return pickle.dumps(work_off(parcel))
-    with workshop.turn:
-        return pickle.dumps(work_off(parcel))
+    return pickle.dumps(work_off(parcel, workshop.run))
 
 
 def workshop_name(kind: Kind) -> str:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.console import Output, shared_options
+from builder.console import Output, echo, shared_options
+from builder.redact import redact
 
 if TYPE_CHECKING:
     from builder.deploy.apply import Deployed, Deployer
     from builder.deploy.live import Checked
     from builder.deploy.plan import Plan
     from builder.deploy.targets import Target
+    from builder.errors import StoreError
 
 target_argument = click.argument("target", required=False)
 unsafe_option = click.option(
@@ -93,14 +95,20 @@ def deploy(
     with open_progress(quiet=quiet, verbose=verbose) as progress:
         done = run(deployer, local, choice, progress, confirm=confirm)
     purged = pay(chosen, deployer) if done.owes else ()
-    checked = _check_after(chosen, deployer, done, choice.preview, output) if done.swapped and not no_verify else None
+    checked = None if no_verify else _check_after(chosen, deployer, done, choice.preview, output)
     seconds = time.monotonic() - begun
     output.say(_show_done(done, chosen, checked, seconds, choice.preview))
-    facts = {**_plan_data(done.plan, chosen), "release": done.release, "changed": done.swapped, "seconds": seconds}
-    facts |= {"purged": list(purged), **_preview_data(done, chosen, choice.preview)}
-    output.give({"ok": not (checked and checked.problems), **facts, **_traffic(chosen), **_checked_data(checked)})
+    facts = {
+        **_plan_data(done.plan, chosen),
+        "release": done.release,
+        "loader": done.loader,
+        "changed": done.swapped,
+        "seconds": seconds,
+        "purged": list(purged),
+        **_preview_data(done, chosen, choice.preview),
+    }
     _summarise(done, chosen, checked)
-    _fail_on(checked, chosen)
+    _finish(output, {**facts, **_traffic(chosen)}, checked, chosen)
 
 
 @click.command()
@@ -122,30 +130,28 @@ def releases(
 ) -> None:
     """Show what was deployed, newest first, and what is live."""
     from builder.config import load_config
-    from builder.deploy.history import set_pin
-    from builder.errors import StoreError
+    from builder.deploy.history import required, set_pin
 
     output = Output(as_json, -1 if quiet else verbose)
     chosen, deployer = _open(load_config(config), target, unsafe=unsafe or not (pin or unpin))
     if pin or unpin:
         set_pin(deployer, pin or unpin or "", pinned=bool(pin))
-    base = deployer.read()
-    if base is None:
-        raise StoreError("nothing is deployed here", where=chosen.store.place, hint="Deploy first")
+    base = required(deployer, reading=True)
     for item in base.state.releases:
         marks = [word for word, is_so in (("live", item.loader == base.live), ("pinned", item.pinned)) if is_so]
-        output.say(f"{item.loader}  {_time(item.at)}  {', '.join(marks)}".rstrip())
+        output.say(f"{item.name}  {_time(item.at)}  {', '.join(marks)}".rstrip())
     for name, preview in sorted(base.state.previews.items()):
-        output.say(f"{preview.loader}  preview {name} until {_time(preview.until)}")
+        output.say(f"{preview.name}  preview {name} until {_time(preview.until)}")
     output.give(
         {
             "ok": True,
             "target": chosen.name,
-            "live": base.live,
+            "live": base.release,
             "generation": base.state.generation,
             "releases": [
                 {
-                    "release": item.loader,
+                    "release": item.name,
+                    "loader": item.loader,
                     "deployed": _time(item.at),
                     "live": item.loader == base.live,
                     "pinned": item.pinned,
@@ -153,7 +159,8 @@ def releases(
                 for item in base.state.releases
             ],
             "previews": {
-                name: {"release": item.loader, "until": _time(item.until)} for name, item in base.state.previews.items()
+                name: {"release": item.id or item.loader, "until": _time(item.until)}
+                for name, item in base.state.previews.items()
             },
         }
     )
@@ -187,7 +194,7 @@ def rollback(
     from builder.deploy.live import check_live, site_of
 
     output = Output(as_json, -1 if quiet else verbose)
-    chosen, deployer = _open(load_config(config), target, unsafe=unsafe)
+    chosen, deployer = _open(load_config(config), target, unsafe=unsafe or dry_run)
     done = roll_back(deployer, only, to, dry_run=dry_run)
     would = "would go" if dry_run else "went"
     changed = ", ".join(done.models) or "none"
@@ -195,19 +202,16 @@ def rollback(
     purged = () if dry_run else pay(chosen, deployer)
     checked = None
     if not (dry_run or no_verify):
-        checked = check_patiently(lambda: check_live(site_of(chosen), expected=done.after), chosen, output.say)
-    output.give(
-        {
-            "ok": not (checked and checked.problems),
-            "target": chosen.name,
-            "before": done.before,
-            "release": done.after,
-            "models": list(done.models),
-            "purged": list(purged),
-            **_checked_data(checked),
-        }
-    )
-    _fail_on(checked, chosen)
+        checked = check_patiently(lambda: check_live(site_of(chosen), expected=done.loader), chosen, output.say)
+    facts = {
+        "target": chosen.name,
+        "before": done.before,
+        "release": done.after,
+        "loader": done.loader,
+        "models": list(done.models),
+        "purged": list(purged),
+    }
+    _finish(output, facts, checked, chosen)
 
 
 @click.command()
@@ -229,10 +233,7 @@ def verify(*, target: str | None, config: Path, preview: str | None, as_json: bo
     if not checked.problems:
         where = chosen.public_url or chosen.store.place
         output.say(f"{where}: release {checked.release} is whole, {checked.files} files, {show_size(checked.nbytes)}")
-    output.give(
-        {"ok": not checked.problems, "target": chosen.name, "release": checked.release, **_checked_data(checked)}
-    )
-    _fail_on(checked, chosen)
+    _finish(output, {"target": chosen.name, "release": checked.release}, checked, chosen)
 
 
 @click.command()
@@ -283,9 +284,8 @@ def prune(
 @click.option("--policy", is_flag=True, help="Print the smallest IAM policy for this target.")
 def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, quiet: bool, verbose: int) -> None:
     """Tell whether an s3 target's bucket is set up for pages."""
-    import json
-
     from builder.config import load_config
+    from builder.console import give_json
     from builder.deploy.bucket import examine_bucket, minimal_policy
     from builder.errors import StoreError, UsageError
 
@@ -294,8 +294,7 @@ def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, qui
     if chosen.config.type != "s3":
         raise UsageError(f"{chosen.name} is no s3 target", where=str(config), hint="Name one that is")
     if policy:
-        text = json.dumps(minimal_policy(chosen.config), indent=1)
-        click.echo(text)
+        give_json(minimal_policy(chosen.config))
         return
     findings = examine_bucket(chosen)
     words = {True: "ok", False: "mend", None: "could not be asked"}
@@ -303,9 +302,12 @@ def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, qui
         output.say(f"{finding.what:20} {words[finding.ok]}{'' if finding.ok else '. ' + finding.advice}")
     wrong = [finding for finding in findings if finding.ok is False]
     shown = [{"what": item.what, "ok": item.ok, "advice": item.advice} for item in findings]
-    output.give({"ok": not wrong, "target": chosen.name, "findings": shown})
-    if any(finding.what == "CORS" for finding in wrong):
-        raise StoreError("pages may not read this bucket", where=chosen.store.place, hint=wrong[0].advice)
+    facts = {"target": chosen.name, "findings": shown}
+    if barring := next((finding for finding in wrong if finding.bars), None):
+        error = StoreError("pages may not read this bucket", where=chosen.store.place, hint=barring.advice)
+        error.facts = facts
+        raise error
+    output.give({"ok": not wrong, **facts})
 
 
 @click.command()
@@ -329,12 +331,12 @@ def sizes(*, config: Path, out: Path | None, base: Path | None, as_json: bool, q
         settings = load_config(config)
         folder = settings.folder / settings.build.out
     if base is not None and not base.exists():
-        click.echo(f"warning: {base} does not exist, so nothing is compared", err=True)
+        echo(f"warning: {base} does not exist, so nothing is compared", err=True)
     found = compare_sizes(folder / "manifest.json", base)
     table = markdown(found)
     output.say(table)
-    output.give({"ok": True, **asdict(found)})
     _add_to_summary(table)
+    output.give({"ok": True, **asdict(found)})
 
 
 commands = (deploy, releases, rollback, verify, prune, bucket, sizes)
@@ -391,7 +393,7 @@ def _show_plan(plan: Plan, target: Target, verbose: int) -> str:
 
 
 def _show_done(done: Deployed, target: Target, checked: Checked | None, seconds: float, preview: str) -> str:
-    state = f"; {checked.files} files checked" if checked else ""
+    state = f"; {checked.files} files checked" if checked and not checked.problems else ""
     if preview:
         facts = _preview_data(done, target, preview)["preview"]
         what = f"preview {preview} of release {done.release} is at {facts['url']} until {facts['until']}"
@@ -441,12 +443,15 @@ def _checked_data(checked: Checked | None) -> dict[str, Any]:
     return {
         "checked": {
             "files": checked.files,
-            "problems": [{"url": problem.url, "what": problem.what} for problem in checked.problems],
+            "problems": [
+                {"url": problem.url, "what": problem.what, "hint": problem.hint} for problem in checked.problems
+            ],
         }
     }
 
 
 def _check_after(target: Target, deployer: Deployer, done: Deployed, preview: str, output: Output) -> Checked:
+    """Read back what was written; all of it where nothing was, as nobody else may have looked."""
     from builder.bundle import loader_name
     from builder.deploy.afterwards import check_patiently
     from builder.deploy.live import check_live, site_of
@@ -454,27 +459,37 @@ def _check_after(target: Target, deployer: Deployer, done: Deployed, preview: st
     from builder.deploy.previews import preview_key
 
     written = {plain(action.key) for action in done.plan.actions if action.do in ("put", "overwrite", "headers")}
-    # After a prune that never gave its lease back, everything is looked at.
-    only = None if deployer.overtook else written
     pointer = preview_key(preview) if preview else loader_name
+    # After a prune that never gave its lease back, everything is looked at too.
+    only = written if done.swapped and not deployer.overtook else None
 
     def check() -> Checked:
-        return check_live(site_of(target), expected=done.release, pointer=pointer, only=only)
+        return check_live(site_of(target), expected=done.loader, pointer=pointer, only=only)
 
     return check_patiently(check, target, output.say)
 
 
-def _fail_on(checked: Checked | None, target: Target) -> None:
+def _finish(output: Output, facts: dict[str, Any], checked: Checked | None, target: Target) -> None:
+    """Give a command's JSON document; with the problems of a check it goes out with the error."""
+    document = {**facts, **_checked_data(checked)}
+    if checked is None or not checked.problems:
+        output.give({"ok": True, **document})
+        return
+    error = _not_as_it_should_be(checked, target)
+    error.facts = document
+    raise error
+
+
+def _not_as_it_should_be(checked: Checked, target: Target) -> StoreError:
+    from builder.deploy.live import advice
     from builder.errors import StoreError
 
-    if checked is None or not checked.problems:
-        return
     shown = "; ".join(f"{problem.url}: {problem.what}" for problem in checked.problems[:5])
     more = f" and {len(checked.problems) - 5} more" if len(checked.problems) > 5 else ""
-    raise StoreError(
+    return StoreError(
         f"the live site is not what it should be: {shown}{more}",
         where=target.public_url or target.store.place,
-        hint="Deploy with --repair, mend headers and CORS, or `rollback`",
+        hint=advice(checked, target),
     )
 
 
@@ -499,10 +514,16 @@ def _summarise(done: Deployed, target: Target, checked: Checked | None) -> None:
 
 
 def _add_to_summary(text: str) -> None:
-    """Add to what GitHub shows with a job, if this runs in one."""
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+    """Add to what GitHub shows with a job, if this runs in one; a release does not fail for want of a summary."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(redact(text) + "\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        echo(f"warning: the job's summary {path} cannot be written ({reason})", err=True)
 
 
 def _time(seconds: float) -> str:

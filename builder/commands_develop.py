@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.console import Output, error_mark, shared_options
+from builder.console import Output, echo, error_mark, shared_options
 from builder.errors import BuildError, ShardpressError, UsageError
 from builder.examples import example_names
 
@@ -102,7 +102,9 @@ def run_watch(
 
     def built(result: BuildResult, seconds: float) -> None:
         for warning in result.warnings if first[0] else ():
-            click.echo(f"warning: {warning}", err=True)
+            echo(f"warning: {warning}", err=True)
+        for remark in result.remarks if first[0] else ():
+            echo(f"note: {remark}", err=True)
         if first[0]:
             output.say(summary(result.models, result.verified))
         changed = result.output.changed
@@ -115,8 +117,8 @@ def run_watch(
         each = error.failures if isinstance(error, BuildError) else {"": error}
         for model, one in each.items():
             name = f"model {model}: " if model else ""
-            click.echo(error_mark() + name + str(one), err=True)
-        click.echo("Watching goes on; the last good bundle is served.", err=True)
+            echo(error_mark() + name + str(one), err=True)
+        echo("Watching goes on; the last good bundle is served.", err=True)
 
     develop(development, progress, Voice(serving, live, built, failed))
 

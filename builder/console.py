@@ -12,6 +12,18 @@ from typing import Any
 
 import click
 
+from builder.redact import redact, redacted
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text without the credentials in it; nothing else in this package prints."""
+    click.echo(redact(text), err=err)
+
+
+def give_json(document: Any) -> None:
+    """Print the one JSON document of a command, likewise."""
+    click.echo(json.dumps(redacted(document), indent=1))
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -23,12 +35,12 @@ class Output:
     def say(self, text: str) -> None:
         """Print for people: on stdout, or on stderr when stdout carries JSON; nothing when quiet."""
         if self.verbosity >= 0:
-            click.echo(text, err=self.as_json)
+            echo(text, err=self.as_json)
 
     def give(self, document: Any) -> None:
         """Print the one JSON document, if that is wanted."""
         if self.as_json:
-            click.echo(json.dumps(document, indent=1))
+            give_json(document)
 
 
 def error_mark() -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import __version__
+from builder.sandbox.wall import missing
 from builder.verify.run import find_node_modules
 
 pins = {"tensorflowjs": "4.22", "tensorflow": "2.19", "tf-keras": "2.19"}
@@ -45,7 +46,7 @@ def examine(folder: Path) -> tuple[Finding, ...]:
     Args:
         folder: the project's, where ``node_modules`` is looked for.
     """
-    return (_python(), *map(_package, pins), _ydf(), _node(), *_tfjs(folder))
+    return (_python(), *map(_package, pins), _ydf(), _node(), *_tfjs(folder), _wall())
 
 
 def _python() -> Finding:
@@ -106,6 +107,14 @@ def _tfjs(folder: Path) -> tuple[Finding, ...]:
         hint = "" if ok else f"Run npm install {package}@4.22 in your project"
         findings.append(Finding(package, version or "not found", ok, "verification", hint))
     return tuple(findings)
+
+
+def _wall() -> Finding:
+    """Tell whether untrusted models are confined; a build goes on without, and notes it."""
+    lacking = missing()
+    state = "stands (Landlock and seccomp)" if not lacking else f"does not stand: {'; '.join(lacking)}"
+    hint = "" if not lacking else "Build strangers' models on Linux 5.13 or later, in a container that allows Landlock"
+    return Finding("the wall around untrusted models", state, not lacking, "models that you do not trust", hint)
 
 
 def show(findings: tuple[Finding, ...]) -> str:

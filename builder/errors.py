@@ -7,6 +7,8 @@ into text and an exit status.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class ShardpressError(Exception):
@@ -19,6 +21,7 @@ class ShardpressError(Exception):
     """
 
     exit_status = 1
+    facts: Mapping[str, Any] = MappingProxyType({})  # what a command had found out by then, for its JSON document
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         """Say what, where and what next."""
@@ -93,13 +96,21 @@ class StoreError(ShardpressError):
 
 
 class DeniedError(StoreError):
-    """Access was refused."""
+    """The public may not read what is published."""
+
+
+class StoreDeniedError(StoreError):
+    """The store refuses what these credentials ask, or no longer takes the request."""
 
 
 class StoreConflictError(StoreError):
     """Somebody else published in between."""
 
     exit_status = 3
+
+
+class StoreLockedError(StoreConflictError):
+    """Another process holds the store, and goes on doing so."""
 
 
 class ContractError(ShardpressError):

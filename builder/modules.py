@@ -8,6 +8,7 @@ from types import MappingProxyType
 module_templates: Mapping[str, str] = MappingProxyType(
     {
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
+        "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
         "vectors": "vectors/vectors.js",  # word vectors
     }

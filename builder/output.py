@@ -8,26 +8,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from builder import __version__
-from builder.bundle import File, ModelBundle, format_version, loader_name, make_index, pinned_url, to_json, worker_url
+from builder.bundle import (
+    File,
+    ModelBundle,
+    format_version,
+    hash_digits,
+    loader_name,
+    make_index,
+    pinned_url,
+    to_json,
+    worker_url,
+)
 from builder.cache import Cache, write_atomically
+from builder.claim import beside, claim, note
 from builder.compress import Compressor
-from builder.errors import StoreConflictError, StoreError
+from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
 from builder.modules import module_templates, module_url, runtime_name
 from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
-from builder.render import render, render_loader, render_module, render_package, render_worker
+from builder.render import render, render_loader, render_module, render_package, render_types, render_worker
 from builder.stores.directory import DirectoryStore
+from builder.stores.locking import locked
 from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import Verification
 
 lock_seconds = 60.0
 forever = "public, max-age=31536000, immutable"
 never = "no-cache"
+most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,11 @@ class Output:
     loader: File
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """Change with the loader: with any policy, too, which the release's name does not cover."""
+        return self.loader.blob.sha256[:hash_digits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,7 @@ def write_output(
     Raises:
         StoreConflictError: another build writes to the same folder, and goes on doing so.
         StoreError: the folder cannot be written.
+        UsageError: it holds files of these names that are not ours.
     """
     bundles = tuple(built.bundle for built in models)
     modules = make_modules(cache, compressor) | ({runtime_name: own.code} if own else {})
@@ -99,17 +116,19 @@ def write_output(
         *(file for built in models for file in (*built.compat, *built.bundle.files)),
     ]
     store = DirectoryStore(out / "cdn")
+    names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
+    names |= {f"cdn/{loader_name}", *beside}
     try:
-        with FileLock(out / ".lock", timeout=lock_seconds):
+        with locked(out, lock_seconds):
+            ours = claim(out, names)
             store.remove_rests()
             published = publish(files, loader, store)
-            removed = remove_unnamed(files, loader, store)
+            removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
             for name, content in _beside(package_name, models, bundles, index, code, verified).items():
                 _write(out / name, content)
-    except Timeout as error:
-        raise StoreConflictError(
-            "another build writes to this folder", where=str(out), hint="Wait for it, or use another --out"
-        ) from error
+            for name in ours - names:
+                (out / name).unlink(missing_ok=True)
+            note(out, names)
     except OSError as error:
         raise StoreError(
             f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
@@ -147,8 +166,11 @@ def _beside(
             "inputs": [spec.name for spec in bundle.inputs],
             "outputs": [spec.name for spec in bundle.outputs],
             "load": bundle.load,
+            "stages": bundle.content["stages"],
+            "labels": labels if len(labels) <= most_typed_labels else [],
         }
         for bundle in bundles
+        for labels in (bundle.content.get("labels") or [],)
     ]
     package = render_package(index, types, package_name, f"0.0.0-r{index['release']}")
     preloads = [
@@ -168,6 +190,7 @@ def _beside(
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
+        "cdn/loader.d.ts": render_types(types),
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         "headers.json": _pretty(header_rules()),
@@ -177,7 +200,7 @@ def _beside(
 
 def header_rules() -> list[dict[str, Any]]:
     """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
-    cors = {"Access-Control-Allow-Origin": "*"}
+    cors = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
     rows = (
         ("loader.js", never, "text/javascript; charset=utf-8"),
         ("loader.*.js", forever, "text/javascript; charset=utf-8"),

@@ -34,8 +34,10 @@ from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.convert.results import read_glue
 from builder.custom_ops import CustomOps, read_custom_ops
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
+from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
 from builder.progress import Progress
+from builder.sandbox.wall import missing
 from builder.sources.detect import detect
 from builder.sources.files import source_files
 from builder.sources.tfjs import read_model
@@ -131,14 +133,23 @@ class Session:
         self.options = options
         self.progress = progress
         self.cache = cache
-        self.pool = pool or stack.enter_context(open_workers(options.jobs, options.log, options.scheduler))
+        self.pool = pool or stack.enter_context(
+            open_workers(options.jobs, options.log, options.scheduler, cache.root / "work")
+        )
         self.compressor = Compressor(cache, options.jobs, options.fast, self.pool.submit)
         self._shared = shared
+        self._unwalled: tuple[str, ...] = ()
+
+    def note_wall(self) -> None:
+        """Remember that Node ran a model here, and what of the wall around it this system lacks."""
+        self._unwalled = missing()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of the shared cache did not work, once the session is closed."""
-        return self._shared.warnings if self._shared else ()
+        """What of the shared cache and of the wall did not work, once the session is closed."""
+        lacking = dict.fromkeys((*self.pool.missing, *self._unwalled))
+        wall = [f"models ran without all of the wall around them: {problem}" for problem in lacking]
+        return (*wall, *(self._shared.warnings if self._shared else ()))
 
 
 @contextmanager
@@ -369,6 +380,7 @@ def _read(plan: _Plan) -> Model:
     notes = plan.artefact()
     model = read_model(plan.place, weights=plan.model.weights)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
+    model = rewrite_for_wasm(model)
     glue = read_glue(plan.place) if plan.source.kind != "tfjs" else None
     return replace(model, notes=(*model.notes, *notes), glue=glue)
 
@@ -507,6 +519,6 @@ def fingerprint(*parts: str) -> str:
     places = [root / part for part in parts] or [root]
     digest = hashlib.sha256()
     for place in places:
-        for path in sorted(place.rglob("*.py")):
+        for path in sorted((*place.rglob("*.py"), *place.rglob("*.mjs"))):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -6,7 +6,7 @@ Immutable files first, each shard before the head that names it; then the pinned
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +92,10 @@ def write_release(
     swap()
 
 
-def remove_unnamed(files: Iterable[File], loader: File, store: Store) -> tuple[str, ...]:
-    """Remove the bundle files that ``files`` and ``loader`` do not hold; anything else in the store stays."""
+def remove_unnamed(files: Iterable[File], loader: File, store: Store, owned: Collection[str]) -> tuple[str, ...]:
+    """Remove the bundle files among ``owned`` that ``files`` and ``loader`` do not hold; anything else stays."""
     kept = {key for file in (*files, loader) for key, _ in file.variants()}
-    removed = tuple(key for key in store.list() if immutable_name.fullmatch(key) and key not in kept)
+    removed = tuple(key for key in store.list() if key in owned and immutable_name.fullmatch(key) and key not in kept)
     for key in removed:
         store.delete(key)
     return removed

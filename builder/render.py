@@ -64,17 +64,34 @@ def render_package(
 
     Args:
         index: as ``docs/format.md`` has it.
-        models: for each ``{"name", "kind", "inputs", "outputs", "load"}``, the middle two being lists of names.
+        models: for each ``{"name", "kind", "inputs", "outputs", "load", "stages", "labels"}``; inputs, outputs, stages
+            and labels are lists of strings.
         name: the package's name.
         version: a version as npm takes it.
     """
+    modules = list(module_templates)
+    types = render_types(models).decode()
+    scripts = {name: render(template) for name, template in module_templates.items()}
+
+    def entry(form: str) -> str:
+        return render("package/index.js.j2", config=index, modules=modules, form=form)
+
     texts = {
-        "index.js": render("package/index.js.j2", config=index, modules=list(module_templates)),
-        "index.d.ts": render("package/index.d.ts.j2", models=list(models)),
-        **{f"{module}.js": render(template) for module, template in module_templates.items()},
-        "package.json": render("package/package.json.j2", name=name, version=version, modules=list(module_templates)),
+        "index.js": entry("module"),
+        "inline.js": entry("inline"),
+        "index.cjs": _as_commonjs(entry("commonjs")),
+        "index.d.ts": types,
+        "index.d.cts": types,
+        **{f"{module}.js": script for module, script in scripts.items()},
+        **{f"{module}.cjs": _as_commonjs(script) for module, script in scripts.items()},
+        "package.json": render("package/package.json.j2", name=name, version=version, modules=modules),
     }
     return {path: text.encode() for path, text in texts.items()}
+
+
+def render_types(models: Iterable[Mapping[str, Any]]) -> bytes:
+    """Give the TypeScript declarations of a loader or package, see ``render_package``."""
+    return render("package/index.d.ts.j2", models=list(models)).encode()
 
 
 @functools.cache
@@ -120,6 +137,17 @@ def _minify(script: str) -> str:
 
 def _enclose(module: str) -> str:
     """Put a module's code into a function, as only names of functions are made short."""
-    names = ",".join(re.findall(r"^export (?:async )?(?:class|function|const) (\w+)", module, re.MULTILINE))
-    body = re.sub(r"^export ", "", module, flags=re.MULTILINE)
+    names, body = _without_exports(module)
     return f"export const {{{names}}} = (() => {{\n{body}\nreturn {{{names}}};\n}})();\n"
+
+
+def _as_commonjs(module: str) -> str:
+    """Give a module without imports in the form that ``require`` takes."""
+    names, body = _without_exports(module)
+    return f'"use strict";\n{body}\nmodule.exports = {{ {names.replace(",", ", ")} }};\n'
+
+
+def _without_exports(module: str) -> tuple[str, str]:
+    """Split a module into the names that it exports, with commas between, and its code without the word."""
+    names = ",".join(re.findall(r"^export (?:async )?(?:class|function|const) (\w+)", module, re.MULTILINE))
+    return names, re.sub(r"^export ", "", module, flags=re.MULTILINE)

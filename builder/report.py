@@ -220,6 +220,8 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
                 }
                 for stage in verification.stages
             ],
+            "wrong": dict(verification.wrong),
+            "doubts": verification.doubts,
             "seconds": round(verification.seconds, 3),
         },
     }

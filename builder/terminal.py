@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, TextIO
 
 from builder.progress import Progress, Silent
+from builder.redact import redact
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -38,7 +39,7 @@ class Lines:
         self._write(f"{subject}: {text}")
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
+        self._stream.write(redact(line) + "\n")
         self._stream.flush()
 
 
@@ -70,7 +71,7 @@ class Bars:
 
     def note(self, subject: str, text: str) -> None:
         """Print above the bars."""
-        self._bars.console.print(f"{subject}: {text}", markup=False)
+        self._bars.console.print(redact(f"{subject}: {text}"), markup=False)
 
 
 @contextmanager

@@ -5,24 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from builder.bundle import File, head_url, make_index, to_json
 from builder.cache import key_of
-from builder.convert.requests import ReferenceRequest
 from builder.errors import BuildError, ConversionError, ShardpressError, VerificationError
 from builder.modules import module_url
-from builder.npz import write_npz
 from builder.pipeline import Built, Session, fingerprint
 from builder.render import render_loader, render_module
 from builder.runtime.nouns import Runtime
 from builder.vectors.check import VectorsCheck, gate_of_vectors, verify_vectors
 from builder.vectors.table import kind as vectors_kind
+from builder.verification_cases import Answers, Question
 from builder.verify.gates import gate_of
 from builder.verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 
@@ -117,6 +114,7 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
                 first=settings.rows_first,
                 gate=gate_of_vectors(settings.verify.max_error, settings.verify.min_agreement),
             )
+            session.note_wall()
             answer = results[name] = verify_vectors(check, work)
         if answer.runtime is not None and answer.passed:
             session.cache.put_record("verified", key, msgspec.to_builtins(answer))
@@ -125,18 +123,19 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
 
 
 def with_samples(session: Session, models: tuple[Built, ...]) -> tuple[Built, ...]:
-    """Put the golden samples into the heads of the models that TensorFlow.js has run, now or before."""
+    """Put what TensorFlow.js has told into the heads of models that it ran, now or before: samples, wrong backends."""
     return tuple(_with_sample(session, built) for built in models)
 
 
 def _with_sample(session: Session, built: Built) -> Built:
-    sample = session.cache.record("sample", _sample_key(built))
-    if not sample:
+    found = session.cache.record("sample", _sample_key(built)) or {}
+    found = {key: value for key, value in found.items() if value}
+    if not found:
         return built
     bundle = built.bundle
     content = dict(bundle.content)
     later = {key: content.pop(key) for key in ("stages", "shards", "weights")}
-    content |= {"sample": sample, **later}
+    content |= {**found, **later}
     blob = session.cache.put(to_json(content))
     head = File(head_url(bundle.name, blob.sha256), blob, session.compressor.encode(blob))
     return replace(built, bundle=replace(bundle, head=head, content=content))
@@ -157,16 +156,40 @@ def _run(
         name = "verify in the bundle's TensorFlow.js" if own else "verify in TensorFlow.js"
         session.progress.begin("", name, len(missing))
         jobs = _jobs(session, missing, work, _lay_out(own, work) if own else None)
+        session.note_wall()
         answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)
+        answers = [_grown(job, answer, work, node_modules) for job, answer in zip(jobs, answers, strict=True)]
         results = {}
         for job, answer in zip(jobs, answers, strict=True):
             results[job.built.bundle.name] = answer
             if answer.runtime is not None and answer.passed:
                 session.cache.put_record("verified", job.key, msgspec.to_builtins(answer))
-                session.cache.put_record("sample", _sample_key(job.built), answer.sample)
+                if own is None:  # which has all backends, other than a bundle's own
+                    avoid = [backend for backend, _ in answer.wrong]
+                    found = {"sample": answer.sample, "avoid": avoid}
+                    session.cache.put_record("sample", _sample_key(job.built), found)
             session.progress.advance("")
         session.progress.end("")
         return results
+
+
+def _grown(job: _Job, answer: Verification, work: Path, node_modules: Path | None) -> Verification:
+    """Run a model that failed with larger inputs, where lengths were guessed; TensorFlow has done so by itself."""
+    from builder.verify.inputs import is_open, larger_cases
+    from builder.verify.samples import sample_inputs
+
+    built, specs = job.built, job.built.bundle.inputs
+    if answer.passed or built.needs_tensorflow or built.settings.verify.inputs is not None or not is_open(specs):
+        return answer
+    for number, (sizes, case) in enumerate(list(larger_cases(specs, built.ids_below))[1::3]):
+        folder = work / f"larger-{built.bundle.name}-{number}"
+        folder.mkdir()
+        sample = sample_inputs(specs, built.ids_below, sizes)
+        check = replace(job.check, cases=[case], extra=None, sample=sample)
+        found = verify_all([check], work=folder, node_modules=node_modules)[0]
+        if found.passed:
+            return found
+    return answer
 
 
 def _lay_out(own: Runtime, work: Path) -> Path:
@@ -180,84 +203,56 @@ def _lay_out(own: Runtime, work: Path) -> Path:
 
 def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtime: Path | None) -> list[_Job]:
     """Prepare the checks; the references of all models are computed side by side in the conversion workers."""
-    import numpy as np
-
-    from builder.verify.samples import sample_inputs
-
     failures: dict[str, ShardpressError] = {}
-    prepared: list[tuple[Built, str, list[dict[str, Any]], list[tuple[Path, Future[Any]]]]] = []
+    asked: list[tuple[Built, str, Question]] = []
     for built, key in missing:
-        name = built.bundle.name
         try:
-            cases = _cases(session, built)
-            references = [
-                _reference(session, built, case, work / f"{name}-{number}") for number, case in enumerate(cases)
-            ]
-            prepared.append((built, key, cases, references if built.needs_tensorflow else []))
+            asked.append((built, key, Question(session, built, work / built.bundle.name)))
         except (VerificationError, ConversionError) as error:
-            failures[name] = error
+            failures[built.bundle.name] = error
     jobs = []
-    for built, key, cases, references in prepared:
-        name = built.bundle.name
+    for built, key, question in asked:
         try:
-            expected = None
-            if built.needs_tensorflow:
-                expected = []
-                for path, future in references:
-                    future.result()
-                    with np.load(path) as arrays:
-                        expected.append(dict(arrays))
+            answers = question.answers()
         except ShardpressError as error:
-            failures[name] = error
+            failures[built.bundle.name] = error
             continue
-        settings = built.settings.verify
-        folder = work / f"bundle-{name}"
-        folder.mkdir()
-        (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
-        check = Check(
-            model=name,
-            loader=folder / "loader.js",
-            cases=cases,
-            gate=gate_of(
-                built.settings.precision,
-                settings.max_error,
-                settings.min_agreement,
-                settings.metric,
-                msgspec.to_builtins(settings.boxes),
-            ),
-            files={file.url: file.blob.path for file in built.bundle.files},
-            source=None if built.needs_tensorflow else built.artefact,
-            references=expected,
-            stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
-            ops=built.bundle.ops.blob.path if built.bundle.ops else None,
-            initial=not built.settings.weights,
-            runtime=runtime,
-            sample=sample_inputs(built.bundle.inputs, built.ids_below),
-            tolerance=close_error if settings.max_error is None else settings.max_error,
-        )
-        jobs.append(_Job(built, key, check))
+        jobs.append(_Job(built, key, _check(built, answers, work, runtime)))
     if failures:
         raise BuildError(failures)
     return jobs
 
 
-def _cases(session: Session, built: Built) -> list[dict[str, Any]]:
-    from builder.verify.inputs import load_inputs, seeded_inputs
+def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> Check:
+    from builder.verify.samples import sample_inputs
 
-    pattern = built.settings.verify.inputs
-    if pattern is None:
-        return [seeded_inputs(built.bundle.inputs, ids_below=built.ids_below)]
-    return load_inputs(pattern, built.bundle.inputs, session.config.folder)
-
-
-def _reference(session: Session, built: Built, case: dict[str, Any], stem: Path) -> tuple[Path, Future[Any]]:
-    outputs = stem.with_suffix(".out.npz")
-    if not built.needs_tensorflow:
-        return outputs, Future()
-    inputs = stem.with_suffix(".in.npz")
-    write_npz(inputs, case)
-    request = ReferenceRequest(built.source, inputs, outputs)
-    return outputs, session.pool.submit("reference", request, built.bundle.name)
+    name, settings = built.bundle.name, built.settings.verify
+    folder = work / f"bundle-{name}"
+    folder.mkdir()
+    (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
+    return Check(
+        model=name,
+        loader=folder / "loader.js",
+        cases=answers.cases,
+        gate=gate_of(
+            built.settings.precision,
+            settings.max_error,
+            settings.min_agreement,
+            settings.metric,
+            msgspec.to_builtins(settings.boxes),
+        ),
+        files={file.url: file.blob.path for file in built.bundle.files},
+        source=None if built.needs_tensorflow else built.artefact,
+        references=answers.references,
+        stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
+        ops=built.bundle.ops.blob.path if built.bundle.ops else None,
+        initial=not built.settings.weights,
+        runtime=runtime,
+        sample=sample_inputs(built.bundle.inputs, built.ids_below, answers.sizes),
+        extra=answers.extra,
+        extra_reference=answers.extra_reference,
+        tolerance=close_error if settings.max_error is None else settings.max_error,
+    )
 
 
 def _input_digests(session: Session, built: Built) -> list[list[str]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from builder.convert.pool import ConversionPool, Task
+from builder.convert.exchange import Task
+from builder.convert.pool import ConversionPool
 from builder.convert.versions import installed_versions
 from builder.errors import UsageError
 
@@ -37,6 +38,10 @@ class Workers(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Give the versions of the packages that convert, ``none`` for one that is missing."""
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of the wall around untrusted models could not be raised, as far as something has run."""
+
 
 class LocalWorkers:
     """This machine: processes that keep TensorFlow, threads for the rest, whose libraries let go of Python's lock.
@@ -44,11 +49,12 @@ class LocalWorkers:
     Args:
         jobs: the most of either at a time.
         log: a file that gets what TensorFlow prints, or None.
+        folder: where processes get folders to work in, best on the disk of sources and results; None for any.
     """
 
-    def __init__(self, jobs: int, log: Path | None = None) -> None:
+    def __init__(self, jobs: int, log: Path | None = None, folder: Path | None = None) -> None:
         """Prepare; nothing starts before the first ``submit``."""
-        self._processes = ConversionPool(jobs, log)
+        self._processes = ConversionPool(jobs, log, folder)
         self._threads = ThreadPoolExecutor(max(1, jobs), thread_name_prefix="work")
 
     def __enter__(self) -> Self:
@@ -61,7 +67,7 @@ class LocalWorkers:
             self._processes.__exit__(kind, error, at)
 
     def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
-        """Have ``task(request)`` run, in a process if it needs TensorFlow."""
+        """Have ``task(request)`` run, in a process behind the wall if it meets what strangers made."""
         if isinstance(task, str):
             return self._processes.submit(task, request, name)
         return self._threads.submit(task, request)
@@ -70,9 +76,20 @@ class LocalWorkers:
         """Give the versions that are installed here."""
         return installed_versions()
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of the wall around the processes could not be raised."""
+        return self._processes.missing
 
-def open_workers(jobs: int, log: Path | None = None, scheduler: str = "") -> Workers:
+
+def open_workers(jobs: int, log: Path | None = None, scheduler: str = "", folder: Path | None = None) -> Workers:
     """Give the workers of this machine, or those of the Dask cluster at ``scheduler``.
+
+    Args:
+        jobs: the most at a time on this machine.
+        log: a file that gets what TensorFlow prints, or None.
+        scheduler: address of the cluster, or "".
+        folder: where processes of this machine get folders to work in, see ``LocalWorkers``.
 
     Raises:
         UsageError: Dask is not installed, or there is no cluster that could be used.
@@ -85,4 +102,4 @@ def open_workers(jobs: int, log: Path | None = None, scheduler: str = "") -> Wor
                 "Dask is not installed", where="--scheduler", hint='Run pip install "shardpress[cluster]"'
             ) from error
         return ClusterWorkers(scheduler)
-    return LocalWorkers(jobs, log)
+    return LocalWorkers(jobs, log, folder)

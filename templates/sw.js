@@ -6,13 +6,13 @@
  *     importScripts("https://cdn.example.com/models/sw.<hash>.js");
  *
  * `base` is where `loader.js` lies, `shell` lists pages and what they need (the newest is tried first), `runtime` what never
- * changes in place, such as TensorFlow.js and its wasm files. Heads and shards are kept by the loader itself. Only GET
- * requests are touched, and nothing is ever sent.
+ * changes in place, such as TensorFlow.js and its wasm files, `fallback` the page of the shell that answers for all routes of a
+ * single-page app. Heads and shards are kept by the loader itself. Only GET requests are touched, and nothing is ever sent.
  */
 (() => {
   const worker = /** @type {any} */ (self);
-  /** @type {{ base?: string, shell?: string[], runtime?: string[], patience?: number }} */
-  const { base = "./", shell = [], runtime = [], patience = 3000 } = worker.shardpress ?? {};
+  /** @type {{ base?: string, shell?: string[], runtime?: string[], fallback?: string, patience?: number }} */
+  const { base = "./", shell = [], runtime = [], fallback, patience = 3000 } = worker.shardpress ?? {};
   const name = "shardpress-offline";
   const files = "shardpress";
   /** @param {string} address */
@@ -22,17 +22,31 @@
   const pages = new Set(shell.map(absolute));
   const fixed = new Set(runtime.map(absolute));
 
+  /** @param {string} url */
+  const kept = async (url) => (await caches.open(name)).match(url, { ignoreVary: true });
+
+  /**
+   * Keeps an answer as one that was not redirected, which no page may be, and without `Vary`, which may forbid to keep it.
+   *
+   * @param {string} url
+   * @param {Response} response
+   */
+  const keep = async (url, response) => {
+    const headers = new Headers(response.headers);
+    headers.delete("vary");
+    await (await caches.open(name)).put(url, new Response(await response.blob(), { headers }));
+  };
+
   /** Fetches all that has to be there without a network; one that is missing makes the browser try again later. */
   const fill = async () => {
-    const box = await caches.open(name);
     const wanted = [loader, ...pages, ...fixed];
     await Promise.all(
       wanted.map(async (url) => {
-        if (fixed.has(url) && (await box.match(url))) return;
+        if (fixed.has(url) && (await kept(url))) return;
         const response = await fetch(url, { cache: fixed.has(url) ? "default" : "no-cache" });
         if (!response.ok) throw new Error(`${url} answers ${response.status}: it is listed in self.shardpress`);
         if (url === loader) await keepModules(await response.clone().text());
-        await box.put(url, response);
+        await keep(url, response);
       }),
     );
   };
@@ -43,13 +57,12 @@
    * @param {string} text of the loader
    */
   const keepModules = async (text) => {
-    const box = await caches.open(name);
     for (const [module, hash] of Object.entries(JSON.parse(/"modules":({.*?})/.exec(text)?.[1] ?? "{}"))) {
       const url = `${root}${module}.${hash.slice(0, 16)}.js`;
-      if (await box.match(url)) continue;
+      if (await kept(url)) continue;
       const response = await fetch(url);
       if (!response.ok) throw new Error(`${url} answers ${response.status}: publish the bundle again`);
-      await box.put(url, response);
+      await keep(url, response);
     }
   };
 
@@ -72,33 +85,37 @@
    * @param {Response} response
    */
   const renew = async (url, response) => {
-    const box = await caches.open(name);
-    if (url !== loader) return box.put(url, response);
-    const before = releaseOf((await (await box.match(url))?.text()) ?? "");
+    if (url !== loader) return keep(url, response);
+    const before = releaseOf((await (await kept(url))?.text()) ?? "");
     const text = await response.clone().text();
     const now = releaseOf(text);
     await keepModules(text);
-    await box.put(url, response);
+    await keep(url, response);
     if (!before || !now || now === before) return;
     for (const client of await worker.clients.matchAll()) client.postMessage({ type: "shardpress-release", release: now });
   };
 
+  /** @param {Request} request */
+  const addressOf = ({ url }) => url.replace(/#.*/, "");
+
   /**
-   * Asks the network, and after a while, or when it fails, takes the kept copy.
+   * Asks the network, and after a while, or when it fails, takes the kept copy. What comes for another address than the
+   * copy's is not kept: it may be of this visitor only.
    *
    * @param {any} event
-   * @param {string} url
+   * @param {string} url of the copy
    */
   const freshFirst = async (event, url) => {
+    const own = addressOf(event.request) === url;
     const fresh = fetch(event.request).then((response) => {
-      if (response.ok) event.waitUntil(renew(url, response.clone()));
+      if (own && response.ok) event.waitUntil(renew(url, response.clone()));
       return response;
     });
     event.waitUntil(fresh.catch(() => {}));
     const late = new Promise((resolve) => setTimeout(resolve, patience));
     const first = await Promise.race([fresh, late]).catch(() => undefined);
     if (first instanceof Response && first.status < 500) return first;
-    return (await (await caches.open(name)).match(url)) ?? fresh;
+    return (await kept(url)) ?? fresh;
   };
 
   /**
@@ -108,11 +125,10 @@
    * @param {string} url
    */
   const keptFirst = async (event, url) => {
-    const box = await caches.open(name);
-    const kept = await box.match(url);
-    if (kept) return kept;
+    const copy = await kept(url);
+    if (copy) return copy;
     const response = await fetch(event.request);
-    if (response.ok) event.waitUntil(box.put(url, response.clone()));
+    if (response.ok) event.waitUntil(keep(url, response.clone()));
     return response;
   };
 
@@ -133,12 +149,15 @@
     const { request } = event;
     // The loader asks past every cache when a file was wrong.
     if (request.method !== "GET" || request.cache === "reload" || request.cache === "no-store") return;
-    const url = request.url.replace(/#.*/, "");
+    const url = addressOf(request);
     const page = url.replace(/\?.*/, "");
     const hashed = url.startsWith(root) ? /\.([0-9a-f]{16})\.(json|bin|js|wasm)$/.exec(url) : null;
     if (fixed.has(url) || /^(js|wasm)$/.test(hashed?.[2] ?? "")) event.respondWith(keptFirst(event, url));
     else if (hashed) event.respondWith(fromLoader(event, hashed[1]));
     else if (url === loader || pages.has(url)) event.respondWith(freshFirst(event, url));
     else if (request.mode === "navigate" && pages.has(page)) event.respondWith(freshFirst(event, page));
+    else if (request.mode === "navigate" && fallback && new URL(url).origin === worker.location.origin) {
+      event.respondWith(freshFirst(event, absolute(fallback)));
+    }
   });
 })();

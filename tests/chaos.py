@@ -41,6 +41,7 @@ variants = 4
 previews = ("one", "two")
 lanes = 3
 most_asleep = 3
+longest_command = 120.0
 kinds = {"deploy": 25, "only": 25, "rollback": 12, "prune": 20, "preview": 18}
 at_directory = """
 [targets.test]
@@ -216,8 +217,12 @@ class Scene:
                 self.reader.look(self.tally, whole=False)
             time.sleep(0.001)
         for command in self.under_way:
+            command.kill_at = command.stop_at = command.go_on_at = float("inf")
+            command.in_lease = ""
             os.kill(command.pid, signal.SIGCONT)
-            self._count(command, self._wait_for(command.pid))
+        while self.under_way:
+            self._act()
+            time.sleep(0.01)
         self._finish()
         self.tally.seconds = time.monotonic() - begun
         return self.tally
@@ -270,6 +275,9 @@ class Scene:
                 self._count(command, os.waitstatus_to_exitcode(status))
                 continue
             now = time.monotonic()
+            if now - command.begun > longest_command:
+                self.tally.violations.append(f"{command.kind} did not end within {longest_command:.0f} s")
+                command.begun, command.kill_at = float("inf"), now
             if command.in_lease and self._is_leased():
                 self._aim(command, now)
             if now >= command.kill_at:

@@ -104,7 +104,7 @@ def assert_live(store: TargetStore, pointer: str = "loader.js") -> tuple[str, di
                 assert len(whole(store, url, shard["sha256"])) == shard["bytes"]
             if ops := content.get("ops"):
                 whole(store, ops_url(name, ops), ops)
-    return loader_hash(loader), index
+    return index["release"], index
 
 
 def whole(store: TargetStore, key: str, digest: str) -> bytes:

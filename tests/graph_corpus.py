@@ -1,6 +1,6 @@
 """A corpus of graphs with ops that TensorFlow.js lacks, converted and run in TensorFlow; run as a program.
 
-Usage: python graph_corpus.py FOLDER
+Usage: python graph_corpus.py FOLDER [NAME …]
 
 Writes for each graph of ``graphs`` a frozen file, converts it in this process, and writes ``outcomes.json``: for each
 the outcome or the error, and beside it inputs and TensorFlow's answers of what is left between the cuts.
@@ -23,7 +23,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noqa: C901
     """Give for each graph what must become of it, and a function that makes it and gives its output."""
-    raw, v1 = tf.raw_ops, tf.compat.v1
+    raw, v1, quantised = tf.raw_ops, tf.compat.v1, tf.quantization
     kernel = np.linspace(-0.5, 0.5, 3 * 3 * 3 * 4, dtype=np.float32).reshape(3, 3, 3, 4)
     matrix = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 
@@ -62,6 +62,29 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
             return tf.nn.relu(y) + 1.0
 
         return dense(inner(x))
+
+    def looped(x: Any, step: Any) -> Any:
+        v1.disable_control_flow_v2()  # as the conversion lowers the loops of others
+        try:
+            return tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, step(y)), (0, x))[1]
+        finally:
+            v1.enable_control_flow_v2()
+
+    def with_diagonal(x: Any) -> Any:
+        return tf.linalg.set_diag(x, tf.reduce_sum(x, 1))
+
+    def normed(x: Any) -> Any:
+        statistics = {"mean": matrix[0], "variance": matrix[0] ** 2}
+        return raw.FusedBatchNorm(x=x, scale=matrix[2], offset=matrix[1], **statistics, is_training=False)[0]
+
+    def fixed3() -> Any:
+        return v1.placeholder(tf.float32, [3, 3, 4], name="x")
+
+    def volume() -> Any:
+        return v1.placeholder(tf.float32, [2, 4, 2, 3, 3], name="x")
+
+    def whole_numbers() -> Any:
+        return v1.placeholder(tf.int32, [None, 4], name="x") - 120
 
     def dropped(x: Any) -> Any:
         keep = v1.placeholder_with_default(tf.constant(1.0), [], name="keep")
@@ -123,6 +146,70 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         "rint": ("rewritten", lambda: dense(tf.math.rint(rows() * 3.0))),
         "inverse": ("rewritten", lambda: dense(raw.Inv(x=rows() + 5.0))),
         "batched": ("rewritten", lambda: raw.BatchMatMulV3(x=rows()[None], y=matrix[None], Tout=tf.float32)),
+        "erfc": ("rewritten", lambda: dense(tf.math.erfc(rows()))),
+        "erfc-in-loop": ("rewritten", lambda: dense(looped(rows(), tf.math.erfc))),
+        "fake-args": ("rewritten", lambda: dense(quantised.fake_quant_with_min_max_args(rows(), -1.0, 1.2, 4))),
+        "fake-args-default": ("rewritten", lambda: dense(quantised.fake_quant_with_min_max_args(rows()))),
+        "fake-vars": ("rewritten", lambda: dense(quantised.fake_quant_with_min_max_vars(rows(), -0.3, 1.5, 8, narrow_range=True))),
+        "fake-vars-above": ("rewritten", lambda: dense(quantised.fake_quant_with_min_max_vars(rows(), 0.4, 1.5, 3))),
+        "fake-vars-nothing": ("rewritten", lambda: dense(quantised.fake_quant_with_min_max_vars(rows(), 0.0, 0.0))),
+        "fake-channels": ("rewritten", lambda: dense(quantised.fake_quant_with_min_max_vars_per_channel(rows(), np.float32([-1, -2, 0, 0]), np.float32([1, 0.5, 3, 0]), 5))),
+        "fake-moving": ("FakeQuantWithMinMaxVars", lambda: dense(quantised.fake_quant_with_min_max_vars(rows(), tf.reduce_min(rows()), 2.0))),
+        "reverse": ("rewritten", lambda: tf.reverse_sequence(fixed3() * kernel[0], np.int32([2, 0, 3]), 1, 0)),
+        "reverse-time-major": ("rewritten", lambda: tf.reverse_sequence(fixed3() * kernel[0], np.int64([1, 3, 2]), 0, 1)),
+        "reverse-last": ("rewritten", lambda: tf.reverse_sequence(fixed3() * kernel[0], np.int32([1, 4, 2]), 2, 0)),
+        "gather-batches": ("rewritten", lambda: tf.gather(picture(), tf.argsort(picture()[:, :2, :, 0], axis=-1), axis=1, batch_dims=1)),
+        "gather-vectors": ("rewritten", lambda: tf.gather(dense(rows()), tf.argmax(dense(rows()), -1)[:, None], axis=1, batch_dims=1)),
+        "gather-deep": ("rewritten", lambda: tf.gather(picture(), tf.argsort(picture()[..., 0])[..., :1], axis=2, batch_dims=2)),
+        "cumulated": ("rewritten", lambda: dense(tf.cumsum(tf.math.cumprod(rows(), -1), -2, exclusive=True))),
+        "pool-volume": ("rewritten", lambda: tf.nn.max_pool3d(volume() - 9.0, [2, 2, 3], [2, 1, 2], "SAME")),
+        "mul-no-nan": ("rewritten", lambda: dense(tf.math.multiply_no_nan(rows() / 0.0, tf.nn.relu(rows_of(tf, -0.5))))),
+        "diag": ("rewritten", lambda: tf.linalg.diag(dense(rows()))),
+        "diag-padded": ("rewritten", lambda: tf.linalg.diag(dense(rows()), padding_value=-2.0)),
+        "diag-above": ("MatrixDiagV3", lambda: tf.linalg.diag(dense(rows()), k=1)),
+        "diag-1": ("rewritten", lambda: raw.MatrixDiag(diagonal=dense(rows()))),
+        "diag-part": ("rewritten", lambda: tf.linalg.diag_part(picture()[:, :, :, 0])),
+        "diag-part-high": ("rewritten", lambda: tf.linalg.diag_part(picture()[:, :, 0])),
+        "diag-part-wide": ("rewritten", lambda: raw.MatrixDiagPart(input=fixed())),
+        "set-diag": ("rewritten", lambda: with_diagonal(picture()[:, :, 0])),
+        "set-diag-wide": ("rewritten", lambda: tf.linalg.set_diag(fixed(), fixed()[:, 0] * 2.0)),
+        "mean-segments": ("rewritten", lambda: dense(tf.math.segment_mean(fixed(), segments))),
+        "max-segments": ("rewritten", lambda: dense(tf.math.segment_max(fixed(), segments))),
+        "min-segments": ("rewritten", lambda: dense(tf.math.segment_min(fixed() - 9.0, segments))),
+        "product-segments": ("rewritten", lambda: dense(tf.math.segment_prod(fixed(), segments))),
+        "unsorted-max": ("rewritten", lambda: dense(1e-30 * tf.math.unsorted_segment_max(fixed(), tf.constant([3, -1, 0]), 4))),
+        "unsorted-min": ("rewritten", lambda: tf.math.unsorted_segment_min(tf.cast(fixed() * 9, tf.int32), tf.constant([1, 0, 1]), 2)),
+        "unsorted-product": ("rewritten", lambda: dense(tf.math.unsorted_segment_prod(fixed(), tf.constant([1, 1, 0]), 2))),
+        "unsorted-mean": ("rewritten", lambda: dense(tf.math.unsorted_segment_mean(fixed(), tf.constant([1, 1, 0]), 3))),
+        "segment-vector": ("rewritten", lambda: tf.math.unsorted_segment_sum(fixed()[:, 0], tf.constant([1, 1, 0]), 3)),
+        "graph-network": ("rewritten", lambda: tf.math.unsorted_segment_max(dense(rows()), v1.placeholder(tf.int64, [None], name="ids") % 4, tf.shape(rows(3))[0])),
+        "patches": ("rewritten", lambda: tf.image.extract_patches(picture(), [1, 3, 2, 1], [1, 3, 2, 1], [1, 1, 1, 1], "VALID")),
+        "patches-cropped": ("rewritten", lambda: tf.image.extract_patches(picture(), [1, 4, 4, 1], [1, 4, 4, 1], [1, 1, 1, 1], "VALID")),
+        "patches-same": ("rewritten", lambda: tf.image.extract_patches(picture(), [1, 4, 4, 1], [1, 4, 4, 1], [1, 1, 1, 1], "SAME")),
+        "patches-overlapping": ("rewritten", lambda: tf.image.extract_patches(picture(), [1, 3, 2, 1], [1, 2, 1, 1], [1, 1, 2, 1], "SAME")),
+        "bicubic-legacy": ("rewritten", lambda: raw.ResizeBicubic(images=picture(), size=[9, 4])),
+        "bicubic-aligned": ("rewritten", lambda: raw.ResizeBicubic(images=picture(), size=[9, 4], align_corners=True)),
+        "bicubic-smooth": ("rewritten", lambda: tf.image.resize(picture(), [4, 9], "bicubic", antialias=True)),
+        "area-inside": ("rewritten", lambda: tf.image.resize(tf.nn.relu(picture()), [4, 9], "area")),
+        "lanczos": ("rewritten", lambda: tf.image.resize(picture(), [11, 3], "lanczos3")),
+        "lanczos-smooth": ("rewritten", lambda: tf.image.resize(picture(), [11, 3], "lanczos5", antialias=True)),
+        "gaussian": ("rewritten", lambda: tf.image.resize(picture(), [3, 13], "gaussian", antialias=True)),
+        "mitchell": ("rewritten", lambda: tf.image.resize(picture(), [3, 13], "mitchellcubic")),
+        "translated": ("rewritten", lambda: raw.ScaleAndTranslate(images=picture(), size=[5, 7], scale=[0.7, 1.5], translation=[0.4, -1.5], kernel_type="triangle", antialias=False)),
+        "permutation": ("rewritten", lambda: tf.gather(dense(rows()), tf.math.invert_permutation(tf.argsort(rows()[0])), axis=0)),
+        "unravelled": ("rewritten", lambda: tf.unravel_index(tf.argmax(tf.reshape(picture(), [-1, 108]), 1), tf.constant([6, 6, 3], tf.int64))),
+        "scattered": ("rewritten", lambda: tf.tensor_scatter_nd_add(dense(rows()), [[0], [2], [0]], matrix[:3])),
+        "scattered-away": ("rewritten", lambda: tf.tensor_scatter_nd_sub(dense(rows()), [[0, 1], [2, 0]], [3.0, 4.0])),
+        "truncated": ("rewritten", lambda: tf.truncatediv(whole_numbers(), [[3, -2, 7, 1]]) + 10 * tf.truncatemod(whole_numbers(), [[3, -2, 7, 5]])),
+        "old-norm": ("rewritten", lambda: normed(picture())),
+        "old-norm-plain": ("rewritten", lambda: normed(picture())),
+        "old-bias": ("rewritten", lambda: raw.BiasAddV1(value=dense(rows()), bias=matrix[0])),
+        "old-sum": ("rewritten", lambda: raw.AccumulateNV2(inputs=[fixed(), matrix.T], shape=[3, 4])),
+        "old-guarantee": ("rewritten", lambda: dense(raw.GuaranteeConst(input=rows()))),
+        "old-blocks": ("rewritten", lambda: raw.BatchToSpace(input=tf.nn.relu(raw.SpaceToBatch(input=picture(), paddings=[[0, 0], [2, 0]], block_size=2)), crops=[[0, 0], [2, 0]], block_size=2)),
+        "old-boxes": ("rewritten", lambda: raw.NonMaxSuppression(boxes=tf.nn.relu(rows()), scores=rows()[:, 0], max_output_size=3, iou_threshold=0.3)),
+        "volume": ("rewritten", lambda: tf.nn.conv3d_transpose(volume(), np.linspace(-1, 1, 3 * 2 * 4 * 2 * 3, dtype=np.float32).reshape(3, 2, 4, 2, 3), [2, 8, 4, 9, 2], [2, 2, 3], "SAME")),
+        "volume-valid": ("rewritten", lambda: tf.nn.conv3d_transpose(volume(), np.linspace(-1, 1, 3 * 2 * 4 * 2 * 3, dtype=np.float32).reshape(3, 2, 4, 2, 3), [2, 9, 4, 10, 2], [2, 2, 3], "VALID")),
         "roll-to-jpeg": ("cut rewritten", lambda: encoded(tf.roll(picture(), 2, 1) * 255.0)),
         # leftovers that disappear
         "assert": ("plain", lambda: asserting(rows())),
@@ -140,15 +227,16 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
             "EncodeJpeg",
             lambda: network(tf.io.decode_jpeg(encoded(network(tf.io.decode_jpeg(text(), channels=3)) * 255.0), channels=3)),
         ),
-        "resized-numbers": ("ResizeBicubic", lambda: network(tf.image.resize(picture(), [9, 9], "bicubic")[0])),
+        "resized-anything": ("ResizeBicubic", lambda: tf.image.resize(network(v1.placeholder(tf.float32, [None, None, 3], name="x")), [9, 9], "bicubic")),
+        "resized-numbers": ("rewritten", lambda: network(tf.image.resize(picture(), [9, 9], "bicubic")[0])),
         "hsv": ("rewritten", lambda: tf.image.rgb_to_hsv(tf.nn.sigmoid(tf.nn.conv2d(picture(), kernel[..., :3], 1, "SAME")))),
         "rgb": ("rewritten", lambda: tf.nn.conv2d(raw.HSVToRGB(images=tf.nn.sigmoid(picture())), kernel, 1, "SAME")),
         "saturation": ("rewritten", lambda: tf.image.adjust_saturation(tf.nn.sigmoid(tf.nn.conv2d(picture(), kernel[..., :3], 1, "SAME")), 1.7)),
         "saturation-to-jpeg": ("cut", lambda: encoded(255.0 * tf.image.adjust_saturation(tf.nn.relu(network(tf.io.decode_png(text(), 3))[..., :3]), 0.4), tf.io.encode_png)),
         "crossed": ("Cross", lambda: tf.linalg.cross(dense(rows()), tf.ones([3]) + 0.0 * dense(rows()))),
         "segments-of-input": (
-            "SegmentSum",
-            lambda: tf.math.segment_sum(rows(), v1.placeholder(tf.int32, [None], name="ids")),
+            "rewritten",
+            lambda: tf.math.segment_sum(rows(), tf.cumsum(v1.placeholder(tf.int32, [None], name="ids") % 2)),
         ),
         "behind-betainc": ("cut", lambda: dense(tf.math.betainc(tf.nn.sigmoid(rows()), 1.0, 0.5))),
         "before-digamma": ("cut", lambda: tf.math.digamma(dense(rows()))),
@@ -170,7 +258,21 @@ def rows_of(tf: Any, value: float) -> Any:
     return tf.constant([[value, 1.0, 2.0, 3.0]])
 
 
-def main(folder: Path) -> None:
+def make_old(definition: Any, *, is_scaled: bool) -> None:
+    """Turn batch normalisation into that of graphs from before 2016, which TensorFlow reads but no longer makes."""
+    definition.versions.producer = 8
+    for node in definition.node:
+        if node.op == "FusedBatchNorm":
+            x, scale, offset, mean, variance = node.input
+            node.op = "BatchNormWithGlobalNormalization"
+            node.input[:] = [x, mean, variance, offset, scale]
+            for key in [key for key in node.attr if key != "T"]:
+                del node.attr[key]
+            node.attr["variance_epsilon"].f = 0.01
+            node.attr["scale_after_normalization"].b = is_scaled
+
+
+def main(folder: Path, wanted: list[str]) -> None:
     import numpy as np
     import tensorflow as tf
 
@@ -183,9 +285,14 @@ def main(folder: Path) -> None:
     random = np.random.Generator(np.random.PCG64(5))
     outcomes: dict[str, Any] = {}
     for name, (expected, build) in graphs(tf, np).items():
+        if wanted and name not in wanted:
+            continue
         with tf.Graph().as_default() as graph:
             tf.identity(build(), name="y")
-            (folder / f"{name}.pb").write_bytes(graph.as_graph_def().SerializeToString())
+            definition = graph.as_graph_def()
+        if name.startswith("old-norm"):
+            make_old(definition, is_scaled=name == "old-norm")
+        (folder / f"{name}.pb").write_bytes(definition.SerializeToString())
         source = SourceOptions(folder / f"{name}.pb", "frozen-graph", outputs=("y",), **asked.get(name, {}))
         entry: dict[str, Any] = {"expected": expected}
         outcomes[name] = entry
@@ -217,4 +324,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

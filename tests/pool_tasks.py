@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import SourceError
 from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.verify.nouns import BoxRules, Gate
+
+code = (Path(__file__).parent,)  # what workers read that run these
 
 
 def slimmed(folder: Path) -> tuple[int, int]:
@@ -41,7 +44,7 @@ def _count_functions(folder: Path) -> int:
     return len(content.meta_graphs[0].graph_def.library.function)
 
 
-def covariances(folder: Path) -> Any:
+def covariances(folder: Path) -> list[list[float]]:
     """Give the covariances of the input of a graph model over the cases of ``rows.npy`` beside it."""
     import numpy as np
 
@@ -50,7 +53,8 @@ def covariances(folder: Path) -> Any:
 
     model, rows = read_model(folder / "model.json"), np.load(folder / "rows.npy")
     runner = GraphRunner(model, model.artifacts["modelTopology"]["node"], [{"x": case} for case in rows])
-    return runner.covariances(range(len(rows)), ["x"])[0]
+    found: list[list[float]] = runner.covariances(range(len(rows)), ["x"])[0].tolist()
+    return found
 
 
 def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
@@ -127,6 +131,10 @@ def square(number: int) -> int:
     return number * number
 
 
+def read_text(path: Path) -> str:
+    return path.read_text()
+
+
 def process(_: object) -> int:
     return os.getpid()
 
@@ -158,15 +166,25 @@ def speak(text: str) -> str:
     return text
 
 
-def wait_forever(started: Path) -> None:
-    started.write_text(str(os.getpid()))
+def make_pipe(pool: ConversionPool) -> str:
+    """Make a pipe in the folder of the one worker, by which ``wait_forever`` tells that it has begun."""
+    pool.submit(square, 1).result()
+    pipe = pool._all[0].folder / "out" / "started"
+    os.mkfifo(pipe)
+    return str(pipe)
+
+
+def wait_forever(pipe: str) -> None:
+    Path(pipe).write_text(str(os.getpid()))
     threading.Event().wait()
 
 
 if __name__ == "__main__":
-    with ConversionPool(1) as pool:
-        sys.stdout.write(f"{pool.submit(process, None).result()}\n")
+    pool_tasks = importlib.import_module("tests.pool_tasks")  # by the name that workers know it by
+    with ConversionPool(1, reads=code) as pool:
+        pipe = pool_tasks.make_pipe(pool)
+        sys.stdout.write(f"{pool._all[0].process.pid}\n{pipe}\n")
         sys.stdout.flush()
         if sys.argv[1] == "busy":
-            pool.submit(wait_forever, Path(sys.argv[2]))
+            pool.submit(pool_tasks.wait_forever, pipe)
         signal.pause()

@@ -44,12 +44,14 @@ class Site:
         url: where it listens, with a closing slash.
         requests: what was asked for so far, in the order of the answers' first bytes.
         fail: called with each decoded path; an HTTP status to answer instead of the file, or None.
+        special: called with each path and query; status, headers and body to answer instead of the file, or None.
     """
 
     root: Path
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     fail: Callable[[str], int | None] | None = None
+    special: Callable[[str], tuple[int, dict[str, str], bytes] | None] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def paths(self, prefix: str = "/") -> list[str]:
@@ -77,6 +79,14 @@ class _Handler(SimpleHTTPRequestHandler):
         self._answer(super().do_HEAD)
 
     def _answer(self, usual: Callable[[], None]) -> None:
+        if special := self.site.special and self.site.special(self.path):
+            status, headers, body = special
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            return
         status = self.site.fail(unquote(urlsplit(self.path).path)) if self.site.fail else None
         if status is None:
             usual()

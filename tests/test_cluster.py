@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from builder.cli import main
-from builder.convert.pool import Reply
+from builder.convert.exchange import Reply
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import ConversionError, SourceError, UsageError
 from builder.parcels import Parcel, pack, unpack, work_off

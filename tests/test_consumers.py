@@ -106,6 +106,8 @@ def install_package(bundle: tiny.Bundle, folder: Path) -> None:
             "inputs": [spec.name for spec in model.inputs],
             "outputs": [spec.name for spec in model.outputs],
             "load": model.load,
+            "stages": model.content["stages"],
+            "labels": [],
         }
         for model in bundle.models
     ]

@@ -84,8 +84,9 @@ def test_the_policy_is_minimal() -> None:
     policy = minimal_policy(s3_table(cloudfront="E123"))
     actions = [statement["Action"] for statement in policy["Statement"]]
     assert actions == [
-        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
         "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
         "cloudfront:CreateInvalidation",
     ]
     assert policy["Statement"][0]["Resource"] == "arn:aws:s3:::models/m/*"
@@ -105,11 +106,13 @@ def test_a_bucket_is_examined(tmp_path: Path) -> None:
         stub.add_response("get_bucket_cors", {"CORSRules": [rule]})
         stub.add_response("get_bucket_versioning", {"Status": "Enabled"})
         stub.add_client_error("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration")
-        assert [finding.ok for finding in examine_bucket(target)] == [False, False, False]
+        stub.add_client_error("head_object", "404", http_status_code=404)
+        assert [finding.ok for finding in examine_bucket(target)] == [None, False, False, False]
         stub.add_response("get_bucket_cors", {"CORSRules": [{**rule, "AllowedOrigins": ["*"]}]})
         stub.add_response("get_bucket_versioning", {})
         stub.add_client_error("get_bucket_lifecycle_configuration", "AccessDenied")
-        assert [finding.ok for finding in examine_bucket(target)] == [True, True, None]
+        stub.add_client_error("head_object", "404", http_status_code=404)
+        assert [finding.ok for finding in examine_bucket(target)] == [None, True, True, None]
 
 
 def test_variables_are_filled_in_where_a_target_is_used(tmp_path: Path) -> None:
@@ -165,7 +168,7 @@ def test_a_build_imports_nothing_of_a_deploy() -> None:
 
 def test_a_configuration_without_targets_has_one(tmp_path: Path) -> None:
     config = Config(path=tmp_path / "build.toml", build=load_config_of(tmp_path).build, models={}, targets={})
-    assert find_target(config, None, {}).store.place == str(tmp_path / "public")
+    assert find_target(config, None, {}).store.place == f"{tmp_path}/public/"
 
 
 def load_config_of(folder: Path) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.bundle import index_of, read_index, replace_index
+from builder.bundle import head_url, index_of, read_index, replace_index, to_json
 from builder.cli import main
 from builder.deploy.apply import deploy
 from builder.deploy.local import read_local
@@ -22,6 +23,7 @@ from builder.deploy.prune import prune
 from builder.deploy.uploads import Form
 from builder.errors import ContractError, StoreConflictError
 from builder.progress import Silent
+from builder.schema import FileEntry
 from builder.stores.directory import DirectoryStore
 from tests.deploying import assert_live, build, change, deployer_of, project, relabel, state_of, target_of
 
@@ -145,6 +147,47 @@ def test_rollback_goes_back_step_by_step_and_generations_only_grow(
     assert run(folder, "rollback", "--to", "nothing") == 2
 
 
+def test_a_bundle_has_one_name_from_the_build_to_the_live_site(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also when the live index knows more than the build did."""
+
+    def check() -> str:
+        name: str = json.loads((folder / "dist" / "manifest.json").read_bytes())["release"]
+        assert json.loads((folder / "dist" / "report.json").read_bytes())["release"] == name
+        assert answer(capsys, folder, "deploy", "--breaking")["release"] == name
+        assert answer(capsys, folder, "deploy")["release"] == name, "nothing to do"
+        shown = answer(capsys, folder, "releases")
+        assert (shown["live"], shown["releases"][0]["release"]) == (name, name)
+        assert answer(capsys, folder, "verify")["release"] == name
+        return name
+
+    first = check()
+    relabel(folder, "a", ["cat", "dog"])
+    second = check()
+    assert "older" in assert_live(store_of(folder))[1]["models"]["a"][-1], "what the build does not know"
+    change(folder, "b", 5)
+    assert answer(capsys, folder, "deploy", "--preview", "pr-1")["release"] not in (first, second)
+    assert answer(capsys, folder, "rollback")["release"] == first
+    assert answer(capsys, folder, "rollback", "--to", second[:8])["before"] == first
+
+
+def test_releases_of_the_same_models_are_told_apart_by_their_loaders(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = answer(capsys, folder, "deploy")
+    path = folder / "build.toml"
+    path.write_text(path.read_text().replace("[models.a]", '[models.a]\nload = "idle"'))
+    build(folder)
+    second = answer(capsys, folder, "deploy")
+    assert first["release"] == second["release"]
+    assert first["loader"] != second["loader"]
+    capsys.readouterr()
+    assert run(folder, "rollback", "--to", first["release"]) == 2
+    assert first["loader"] in capsys.readouterr().err
+    assert answer(capsys, folder, "rollback", "--to", first["loader"][:10])["loader"] == first["loader"]
+
+
 def test_rollback_of_one_model_leaves_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = answer(capsys, folder, "deploy")["release"]
     _, before = assert_live(store_of(folder))
@@ -196,10 +239,12 @@ def test_a_pipeline_gets_a_table(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_prune_keeps_releases_pins_and_everything_young(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = []
+    names, loaders = [], []
     for seed in (1, 5, 6, 7):
         change(folder, "a", seed)
-        names.append(answer(capsys, folder, "deploy")["release"])
+        done = answer(capsys, folder, "deploy")
+        names.append(done["release"])
+        loaders.append(done["loader"])
     assert run(folder, "releases", "--pin", names[0]) == 0
     target = target_of(folder)
     assert not prune(deployer_of(target, keep=1), Silent()).actions, "all was live within the grace period"
@@ -210,7 +255,7 @@ def test_prune_keeps_releases_pins_and_everything_young(folder: Path, capsys: py
     done = prune(deployer_of(target, grace=0.0, keep=2), Silent())
     assert set(done.kept) == {names[0], names[2], names[3]}
     gone = {action.key for action in done.actions}
-    assert f"loader.{names[1]}.js" in gone
+    assert f"loader.{loaders[1]}.js" in gone
     assert all(action.why for action in done.actions)
     assert (folder / "public" / "robots.txt").exists()
     assert_live(store_of(folder))
@@ -230,7 +275,9 @@ def test_verify_finds_what_is_missing_or_damaged_and_repair_mends_it(
     problems = answer_of_failure(capsys, folder, "verify")
     assert shards[0].name in problems
     assert shards[1].name in problems
-    assert answer(capsys, folder, "deploy")["idle"], "the pointer is trusted"
+    problems = answer_of_failure(capsys, folder, "deploy")
+    assert shards[0].name in problems, "the pointer is trusted, and yet what it names is verified"
+    assert answer(capsys, folder, "deploy", "--no-verify")["idle"]
     assert run(folder, "deploy", "--repair") == 0
     assert run(folder, "verify") == 0
 
@@ -363,9 +410,9 @@ class CountingStore(DirectoryStore):
 
     asked = 0
 
-    def read(self, key: str) -> Any:
+    def read(self, key: str, *more: int) -> Any:
         self.asked += 1
-        return super().read(key)
+        return super().read(key, *more)
 
     def get(self, key: str) -> Any:
         self.asked += 1
@@ -382,18 +429,25 @@ def test_a_change_in_a_large_catalogue_asks_for_little(folder: Path, tmp_path: P
     small = read_local(folder / "dist")
     model = small.models["a"]
     shards = tuple(
-        msgspec.structs.replace(model.shards[0], url=f"assets/m-base-{n}.{n:016x}.bin", encodings={}) for n in range(20)
+        msgspec.structs.replace(
+            model.shards[0], url=f"assets/m7-base-{n}.{n:016x}.bin", sha256=f"{n:016x}{0:048x}", encodings={}
+        )
+        for n in range(20)
     )
     models = {f"m{n}": replace(model, shards=shards) for n in range(1000)}
     index = index_of(dict.fromkeys(models, small.index["models"]["a"]))
     large = replace(small, loader=replace_index(small.loader, index), index=index, models=models)
     store = CountingStore(tmp_path / "large")
     live = Pointer(large.loader, index, State(headers=""), "tag", 0.0, 0.0)
-    (store.root / "assets").mkdir()
+    (store.root / "assets").mkdir(parents=True)
     head = f"assets/m7.{model.head.sha256[:16]}.json"
     (store.root / head).write_bytes((folder / "dist" / "cdn" / model.head.url).read_bytes())
-    changed = msgspec.structs.replace(model.head, sha256="f" * 64, url="assets/m7.ffffffffffffffff.json", encodings={})
-    entry = ["f" * 64, *index["models"]["m7"][1:]]
+    content = {"name": "m7", "contract": model.contract, "stages": ["base"]}
+    content |= {"shards": [{"stage": 0, "sha256": shard.sha256} for shard in shards]}
+    digest = hashlib.sha256(to_json(content)).hexdigest()
+    changed = FileEntry(head_url("m7", digest), len(to_json(content)), digest, {})
+    (folder / "dist" / "cdn" / changed.url).write_bytes(to_json(content))
+    entry = [digest, *index["models"]["m7"][1:]]
     wanted = replace(
         large,
         models={**models, "m7": replace(models["m7"], head=changed)},

@@ -24,10 +24,11 @@ from builder.deploy.previews import empty, settle_preview
 from builder.deploy.probe import holds_fence
 from builder.deploy.prune import prune
 from builder.deploy.targets import Target
-from builder.errors import DeniedError, StoreConflictError, StoreError
+from builder.errors import StoreConflictError, StoreDeniedError, StoreError
 from builder.progress import Silent
 from builder.stores import Fence, Removed, clock
 from builder.stores.directory import DirectoryStore
+from builder.stores.locking import locked
 from tests.deploying import assert_live, change, deployer_of, project, state_of, target_of
 
 
@@ -135,7 +136,7 @@ def test_a_delete_without_an_answer_leaves_the_lease_to_end_by_itself(folder: Pa
         def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
             if fence.key != "loader.js":  # the probe
                 if fence.until < time.time():
-                    raise DeniedError("expired")
+                    raise StoreDeniedError("expired")
                 return super().remove(keys, fence)
             if self.failing:
                 raise StoreError("does not answer")
@@ -185,13 +186,33 @@ def test_a_store_that_ignores_the_end_of_signatures_is_pruned_only_on_the_users_
 def test_a_key_that_may_not_delete_is_told_so(tmp_path: Path) -> None:
     class Denied(DirectoryStore):
         def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
-            raise DeniedError("access is denied for s3:DeleteObject")
+            raise StoreDeniedError("access is denied for s3:DeleteObject")
 
         def delete(self, key: str) -> None:
-            raise DeniedError("access is denied for s3:DeleteObject", where=key)
+            raise StoreDeniedError("access is denied for s3:DeleteObject", where=key)
 
-    with pytest.raises(DeniedError, match="DeleteObject"):
+    with pytest.raises(StoreDeniedError, match="DeleteObject"):
         holds_fence(Denied(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("leased", [False, True])
+def test_a_stopped_process_that_holds_the_folder_is_told_of(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, leased: bool
+) -> None:
+    with_unneeded(folder)
+    base = read_pointer(store_of(folder))
+    assert base is not None
+    if leased:
+        state = msgspec.structs.replace(base.state, lease=("dead", 75))
+        (folder / "public" / "loader.js").write_bytes(join_pointer(base.loader, state))
+        make_old(folder)
+    monkeypatch.setattr("builder.stores.directory.lock_seconds", 0.05)
+    change(folder, "a", 1)
+    capsys.readouterr()
+    with locked(folder / "public", 0.0):
+        assert run(folder, "deploy") == 3
+        assert run(folder, "rollback") == 3
+    assert capsys.readouterr().err.count("is stopped, end it") == 2
 
 
 def test_the_time_left_counts_from_before_the_lease_was_read() -> None:
@@ -274,7 +295,7 @@ def test_a_prune_finishes_a_preview_before_it_deletes(folder: Path) -> None:
     assert_live(store_of(folder), "loader-one.js")
     make_old(folder)
     assert prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent()).actions
-    assert assert_live(store_of(folder), "loader-one.js")[0] == preview_of(folder).loader
+    assert assert_live(store_of(folder), "loader-one.js")[0] == preview_of(folder).name
 
 
 def test_a_writer_that_slept_does_not_bring_an_old_preview_back(folder: Path) -> None:
@@ -282,7 +303,7 @@ def test_a_writer_that_slept_does_not_bring_an_old_preview_back(folder: Path) ->
     run(folder, "deploy")
     change(folder, "a", 7)
     assert run(folder, "deploy", "--preview", "one") == 0
-    seventh = preview_of(folder).loader
+    seventh = preview_of(folder).name
     change(folder, "a", 8)
     leave_half_a_preview(folder)
 
@@ -376,7 +397,7 @@ class Cdn:
 
     begun = 0.0
 
-    def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, dict[str, str]]:
+    def fetch(self, key: str, limits: Any, *, origin: bool = True) -> tuple[bytes, dict[str, str]]:
         self.log.append("read")
         found = self.store.get(key)
         if found is None:

@@ -19,8 +19,9 @@ from builder.cli import main
 from builder.config import TargetConfig
 from builder.deploy.local import read_local
 from builder.deploy.probe import holds_fence, probe
+from builder.deploy.records import record_uploads
 from builder.deploy.targets import open_target
-from builder.errors import DeniedError, StoreError
+from builder.errors import StoreDeniedError, StoreError
 from builder.stores import Fence, Found, Removed, clock, multipart
 from builder.stores.s3 import Location, S3Store
 from tests import s3_server
@@ -215,7 +216,7 @@ def test_a_store_that_is_not_there_is_told(folder: Path, capfd: pytest.CaptureFi
     path = folder / "build.toml"
     path.write_text(path.read_text().replace('endpoint_url = "http', 'endpoint_url = "http://127.0.0.1:9" #'))
     assert run(folder, "deploy", "--dry-run") == 4
-    assert "does not answer" in capfd.readouterr().err
+    assert "refuses the connection" in capfd.readouterr().err
 
 
 def test_verify_finds_missing_files_and_wrong_headers(
@@ -236,6 +237,80 @@ def test_verify_finds_missing_files_and_wrong_headers(
     allow(server, store.location.bucket, "https://other.example")
     assert run(folder, "verify") == 4
     assert "may not read it" in capfd.readouterr().err
+
+
+def forge(store: Any, key: str, *, noted: bool) -> None:
+    """Put other bytes of the same length in an object's place, with or without the note that a deploy left."""
+    place = store._at(key)
+    found = store.client.get_object(**place)
+    body = found["Body"].read()
+    kept = {name: found[name] for name in ("ContentType", "CacheControl", "ContentEncoding") if name in found}
+    metadata = found["Metadata"] if noted else {}
+    store.client.put_object(**place, Body=body[:-1] + bytes([body[-1] ^ 1]), Metadata=metadata, **kept)
+
+
+def test_an_object_of_the_right_length_is_not_believed(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, "deploy") == 0
+    store = filled(folder).store
+    first, second, *_ = sorted(key for key in store.list() if key.endswith(".bin"))
+    forge(store, first, noted=False)
+    forge(store, second, noted=True)
+    assert answer(capfd, folder, "deploy", "--no-verify")["idle"], "the live release is trusted"
+    done = answer(capfd, folder, "deploy", "--repair")
+    assert {action["key"] for action in done["actions"] if action["do"] == "overwrite"} == {first, second}
+    assert_live(store)
+    again = answer(capfd, folder, "deploy", "--repair")
+    assert {action["do"] for action in again["actions"]} == {"skip", "swap"}
+
+
+def test_a_first_deploy_does_not_believe_what_it_finds(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    target = filled(folder)
+    local = read_local(folder / "dist")
+    upload = next(iter(target.form.uploads(local.root, local.models["a"].shards)))
+    assert target.store.put(upload.key, upload.path, upload.headers)
+    forge(target.store, upload.key, noted=False)
+    capfd.readouterr()
+    assert run(folder, "deploy") == 2
+    assert upload.key in capfd.readouterr().err, "it may be anybody's"
+    record_uploads(target.store, [upload.key])
+    assert run(folder, "deploy") == 0
+    assert_live(target.store)
+
+
+def test_a_release_that_lacks_an_object_is_not_gone_back_to(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    first = answer(capfd, folder, "deploy")["release"]
+    store = filled(folder).store
+    shard = min(key for key in store.list() if key.startswith("assets/a-"))
+    place = store._at(shard)
+    found = store.client.get_object(**place)
+    body = found["Body"].read()
+    headers = {name: found[name] for name in ("ContentType", "CacheControl", "ContentEncoding") if name in found}
+    change(folder, "a", 7)
+    live = answer(capfd, folder, "deploy")["release"]
+    store.delete(shard)
+    assert run(folder, "rollback") == 4
+    assert f"{shard} is missing" in capfd.readouterr().err
+    store.client.put_object(**place, Body=body + b"more", **headers)
+    assert run(folder, "rollback") == 4
+    assert f"{shard} is damaged" in capfd.readouterr().err
+    assert assert_live(store)[0] == live
+    store.client.put_object(**place, Body=body, **headers)
+    assert answer(capfd, folder, "rollback")["release"] == first
+
+
+def test_objects_of_others_in_the_bucket_stay(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + '\nkeep_releases = 1\ngrace = "0 s"\n')
+    assert run(folder, "deploy") == 0
+    store = filled(folder).store
+    others = {"assets/main.0123456789abcdef.js", "loader-old.js", "loader.0123456789abcdef.js"}
+    for key in others:
+        store.replace(key, b"another program's", {})
+    change(folder, "a", 7)
+    assert run(folder, "deploy") == 0
+    gone = {item["key"] for item in answer(capfd, folder, "prune")["deleted"]}
+    assert gone
+    assert others <= set(store.list())
 
 
 def test_a_swap_whose_answer_is_lost_is_recognised(folder: Path, server: s3_server.S3) -> None:
@@ -290,6 +365,46 @@ def test_a_large_upload_that_broke_off_goes_on(folder: Path, server: s3_server.S
     store.delete("large.bin")
 
 
+def test_the_policy_allows_what_is_called_and_no_more(
+    folder: Path, server: s3_server.S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deploys, a large upload that broke off, its repetition and refusal, a prune: each call has its action."""
+    from builder.deploy.bucket import actions_of_calls, minimal_policy
+    from builder.stores import s3
+
+    called: set[str] = set()
+    made = s3.connect
+
+    def watched(location: Location, service: str = "s3") -> Any:
+        client = made(location, service)
+        client.meta.events.register("provide-client-params.s3", lambda model, **_: called.add(model.name))
+        return client
+
+    monkeypatch.setattr(s3, "connect", watched)
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + '\nkeep_releases = 1\ngrace = "0 s"\n')
+    assert run(folder, "deploy") == 0
+    path.write_text(path.read_text() + '[targets.test.headers]\n"*.bin" = { "Cache-Control" = "max-age=9" }\n')
+    change(folder, "a", 7)
+    for words in (["deploy"], ["deploy", "--preview", "p"], ["prune"], ["releases"], ["verify"]):
+        assert run(folder, *words) == 0
+    monkeypatch.setattr(multipart, "threshold", 0)
+    large = tmp_path / "large"
+    large.write_bytes(bytes(1000))
+    store = filled(folder).store
+    assert store.put("large.bin", large)
+    assert not store.put("large.bin", large), "refused, and given up"
+    store.delete("large.bin")
+    policy = minimal_policy(filled(folder).config)
+    allowed = {
+        action
+        for statement in policy["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert called == set(actions_of_calls)
+    assert {action for call in called for action in actions_of_calls[call]} == allowed
+
+
 def test_a_full_store_and_a_wrong_clock_are_told(folder: Path) -> None:
     store = filled(folder).store
     for code, status, what in (
@@ -327,7 +442,7 @@ def test_a_delete_that_comes_after_its_fence_is_refused_by_the_store(folder: Pat
     shard = next(key for key in store.list() if key.endswith(".bin"))
     found = store.read(shard)
     assert found is not None
-    with pytest.raises(DeniedError):
+    with pytest.raises(StoreDeniedError):
         store.remove((shard,), fence_of(found, -5.0))
     ended = Fence("loader.js", found.tag, found.now - 60.0, found.now + 600.0, clock() - 700.0)
     assert store.remove((shard,), ended) == Removed([]), "not even sent"
@@ -363,7 +478,7 @@ def test_a_delete_that_is_late_in_the_network_spares_the_next_release(folder: Pa
             pass
         proxy.released.set()
         thread.join(60)
-    assert isinstance(errors[0], DeniedError)
+    assert isinstance(errors[0], StoreDeniedError)
     assert_live(filled(folder).store)
 
 

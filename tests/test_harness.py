@@ -60,7 +60,8 @@ def test_a_bundle_answers_as_its_source(
     result = verified(tmp_path, check(bundle, name, sources[name]))
     assert result.problem == ""
     assert result.passed
-    assert result.runtime == "tfjs 4.22.0 wasm"
+    assert result.runtime == "tfjs 4.22.0 wasm, cpu"
+    assert result.wrong == ()
     assert result.notes == ()
     base, full = result.stages
     assert (base.stage, full.stage) == ("base", "full")
@@ -97,6 +98,40 @@ def test_every_case_is_compared_with_the_references(
     assert not result.passed
     assert "output 'probs' differs from the source model's by 0.25, allowed is 1e-05" in result.problem
     assert result.stages[1].max_error == pytest.approx(0.25, abs=1e-5)
+
+
+def test_another_batch_that_goes_wrong_is_told_and_fails_nothing(
+    tmp_path: Path, bundle: tiny.Bundle, sources: dict[str, Path]
+) -> None:
+    one, two = ({"x": np.linspace(0, 1, rows * tiny.features, dtype=np.float32).reshape(rows, -1)} for rows in (1, 2))
+    right = {"probs": tiny.softmax(two["x"])}
+    wrong = {"probs": right["probs"][::-1].copy()}
+    settings = {"cases": [one], "source": None, "references": [{"probs": tiny.softmax(one["x"])}], "extra": two}
+    items = [check(bundle, "graph", sources["graph"], **settings, extra_reference=each) for each in (right, wrong)]
+    good, bad = verify_all(items, work=tmp_path, node_modules=modules)
+    assert (good.passed, good.doubts) == (True, ())
+    assert bad.passed
+    (doubt,) = bad.doubts
+    assert f"with x [2, {tiny.features}] output 'probs' differs" in doubt
+
+
+def test_a_backend_that_never_ends_is_ended_and_the_other_one_runs(
+    tmp_path: Path, bundle: tiny.Bundle, sources: dict[str, Path]
+) -> None:
+    hangs = tmp_path / "hangs" / "loader.js"
+    hangs.parent.mkdir()
+    real = shutil.copy(bundle.loader, hangs.with_name("real.mjs")).as_uri()
+    trap = "if (options.tf.getBackend() === 'wasm') for (;;); real.configure(options);"
+    hangs.write_text(
+        f"import * as real from '{real}';\nexport const models = real.models;\n"
+        f"export const configure = (options) => {{ {trap} }};\n"
+    )
+    files = {file.url: file.blob.path for model in bundle.models for file in model.files}
+    item = Check("graph", hangs, [seeded_inputs(read_model(sources["graph"]).inputs)], gate, files, sources["graph"])
+    result = verify(item, work=tmp_path, node_modules=modules, timeout=10)
+    assert result.passed, result.problem
+    assert result.runtime == "tfjs 4.22.0 cpu"
+    assert result.wrong == (("wasm", "Node gave no answer within 10 seconds"),)
 
 
 def test_a_layers_model_may_be_fed_by_another_name(
@@ -148,9 +183,9 @@ def test_what_wasm_lacks_runs_on_cpu_and_is_said(tmp_path: Path) -> None:
     result = verified(tmp_path, check(built, "odd", source))
     assert result.passed, result.problem
     assert result.runtime == "tfjs 4.22.0 cpu"
-    assert len(result.notes) == 1
-    assert "not run on wasm" in result.notes[0]
-    assert "Einsum" in result.notes[0]
+    ((backend, reason),) = result.wrong
+    assert backend == "wasm"
+    assert "Einsum" in reason
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path, sources: dict[str, Path]) -> None:

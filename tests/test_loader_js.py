@@ -33,9 +33,9 @@ def run_node(name: str, folder: Path) -> None:
     assert "\n# skipped 0\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["codecs.test.mjs", "files.test.mjs", "heads.test.mjs", "schedule.test.mjs"])
+@pytest.mark.parametrize("name", ["codecs", "device", "files", "ground", "heads", "schedule"])
 def test_without_tensorflow(name: str, tmp_path: Path) -> None:
-    run_node(name, tmp_path)
+    run_node(f"{name}.test.mjs", tmp_path)
 
 
 @pytest.mark.slow
@@ -46,7 +46,9 @@ def test_with_tensorflow(tmp_path: Path) -> None:
 def test_every_file_of_tests_is_run() -> None:
     assert {path.name for path in tests.glob("*.test.mjs")} == {
         "codecs.test.mjs",
+        "device.test.mjs",
         "files.test.mjs",
+        "ground.test.mjs",
         "heads.test.mjs",
         "models.test.mjs",
         "schedule.test.mjs",

@@ -307,6 +307,88 @@ def test_going_offline_in_the_middle_of_a_load_ends_in_a_right_answer(context: B
     check(page.evaluate("running"), place)
 
 
+def test_a_load_survives_an_hour_without_a_network(context: BrowserContext, place: Place) -> None:
+    page = visit(context, place, concurrency=1)
+    page.evaluate("() => { window.phases = []; }")
+    context.set_offline(True)
+    page.clock.install()
+    page.evaluate("""() => {
+      window.running = answer();
+      window.handle = loader.models.big.load({ onProgress: ({ phase }) => phases.push(phase) });
+    }""")
+    page.wait_for_function("handle.progress.phase === 'offline'")
+    page.clock.fast_forward("59:00")
+    page.clock.fast_forward("01:00")
+    assert page.evaluate("handle.progress.phase") == "offline"
+    assert page.evaluate("events.map(({ type }) => type)") == ["offline"]
+    page.clock.resume()
+    context.set_offline(False)
+    page.evaluate("handle.full.then(() => handle.dispose())")
+    assert np.abs(np.array(page.evaluate("running")["y"]) - place.expected).max() < 1e-2
+    assert "offline" in page.evaluate("phases")
+    said = page.evaluate("events.map(({ type, stage }) => stage ?? type)")
+    assert said == ["offline", "online", "head", "base", "full"]
+
+
+def test_an_app_with_routes_and_a_base_finds_its_bundle(context: BrowserContext, place: Place) -> None:
+    text = page_text.replace("POLICY", '<base href="/">')
+    (place.site.root / "app" / "deep").mkdir(parents=True, exist_ok=True)
+    (place.site.root / "app" / "deep" / "index.html").write_text(text)
+    page = visit(context, place, page="app/deep/index.html", baseUrl="cdn", fallbackUrls=["cdn/"])
+    page.evaluate("history.pushState(null, '', '/elsewhere/at/all')")
+    page.evaluate("document.querySelector('base').href = '/nowhere/'")
+    check(page.evaluate("answer()"), place)
+    assert asked(page) == sorted(place.files)
+
+
+def test_a_policy_whose_name_is_taken_leaves_a_worker(context: BrowserContext, place: Place) -> None:
+    policy = "require-trusted-types-for 'script'; trusted-types shardpress shardpress-2; worker-src blob:"
+    tag = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    (place.site.root / "taken.html").write_text(page_text.replace("POLICY", tag))
+    workers: list[str] = []
+    context.on("page", lambda opened: opened.on("worker", lambda worker: workers.append(worker.url)))
+    page = visit(context, place, page="taken.html")
+    page.evaluate("trustedTypes.createPolicy('shardpress', {})")
+    check(page.evaluate("answer()"), place)
+    assert workers
+
+
+def test_a_sandboxed_frame_that_may_keep_nothing_and_lock_nothing_still_loads(
+    context: BrowserContext, place: Place
+) -> None:
+    page = visit(context, place)
+    page.evaluate("""() => {
+      const frame = document.createElement("iframe");
+      frame.sandbox = "allow-scripts";
+      frame.src = "index.html";
+      document.body.append(frame);
+    }""")
+    (frame,) = [frame for frame in page.frames if frame != page.main_frame]
+    frame.wait_for_selector("html[data-ready]", state="attached")
+    assert frame.evaluate("location.origin + ' ' + origin").endswith("null")
+    store = "{ get: async () => undefined, put: async () => {}, keys: async () => [], delete: async () => true }"
+    frame.evaluate(f"loader.configure({{ store: {store} }})")
+    check(frame.evaluate("answer()"), place)
+
+
+def test_a_lock_that_another_tab_never_gives_back_does_not_stop_a_load(context: BrowserContext, place: Place) -> None:
+    frozen, page = visit(context, place), visit(context, place)
+    frozen.evaluate(
+        """async (hashes) => {
+      for (const hash of hashes) await new Promise((held) => navigator.locks.request(`shardpress ${hash}`, () => {
+        held();
+        return new Promise(() => {});
+      }));
+    }""",
+        [place.bundle.models[0].head.blob.sha256],
+    )
+    page.clock.install()
+    page.evaluate("() => { window.running = answer(); }")
+    page.clock.run_for(6000)
+    page.clock.resume()
+    check(page.evaluate("running"), place)
+
+
 def test_after_one_visit_the_page_runs_without_a_network_and_nothing_was_ever_sent(
     context: BrowserContext, place: Place
 ) -> None:
@@ -337,6 +419,43 @@ def test_after_one_visit_the_page_runs_without_a_network_and_nothing_was_ever_se
     assert status == 200
     assert set(sent) == {("GET", None)}
     assert {request.method for request in place.site.requests} <= {"GET"}
+
+
+def test_the_offline_worker_meets_other_peoples_sites(context: BrowserContext, place: Place) -> None:
+    site = place.site.root
+    (site / "cdn" / "sw.0123456789abcdef.js").write_bytes(render_worker())
+    (site / "sw.js").write_text(
+        'self.shardpress = { base: "/cdn/", shell: ["/", "/shell", "/page.js"], runtime: ["/tf.min.js"],'
+        ' fallback: "/" };'
+        'importScripts("/cdn/sw.0123456789abcdef.js");'
+    )
+    html = {"Content-Type": "text/html"}
+    index = (site / "index.html").read_bytes()
+
+    def special(path: str) -> tuple[int, dict[str, str], bytes] | None:
+        if path == "/":
+            return 200, {**html, "Vary": "*"}, index
+        if path == "/shell":
+            return 302, {"Location": "/moved/shell"}, b""
+        if path == "/moved/shell":
+            return 200, html, b"<title>shell</title>"
+        if path.startswith("/?user="):
+            return 200, html, b"<title>of one visitor only</title>"
+        return None
+
+    place.site.special = special
+    page = context.new_page()
+    page.goto(f"{place.site.url}shell")
+    page.evaluate("navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready)")
+    page.wait_for_function("navigator.serviceWorker.controller")
+    page.goto(f"{place.site.url}?user=1")
+    assert page.title() == "of one visitor only"
+    context.set_offline(True)
+    page.goto(f"{place.site.url}shell")
+    assert page.title() == "shell"
+    for address in ("", "?user=2", "a/route/of/the/app?user=1"):
+        page.goto(place.site.url + address)
+        assert page.title() == "page", address
 
 
 def test_the_page_is_told_of_a_new_release_and_goes_on(context: BrowserContext, place: Place) -> None:

@@ -21,14 +21,14 @@ pytestmark = pytest.mark.slow
 
 
 def test_nothing_starts_before_the_first_request() -> None:
-    with ConversionPool(2) as pool:
+    with ConversionPool(2, reads=pool_tasks.code) as pool:
         assert pool._all == []
         assert pool.submit(pool_tasks.square, 7).result() == 49
         assert len(pool._all) == 1
 
 
 def test_workers_stay_and_are_no_more_than_jobs(tmp_path: Path) -> None:
-    with ConversionPool(2) as pool:
+    with ConversionPool(2, reads=pool_tasks.code) as pool:
         first = [pool.submit(pool_tasks.process, None).result() for _ in range(3)]
         assert len(set(first)) == 1
         many = [pool.submit(pool_tasks.process, None) for _ in range(20)]
@@ -37,7 +37,7 @@ def test_workers_stay_and_are_no_more_than_jobs(tmp_path: Path) -> None:
 
 
 def test_neither_side_imports_tensorflow_by_itself() -> None:
-    with ConversionPool(1) as pool:
+    with ConversionPool(1, reads=pool_tasks.code) as pool:
         loaded = pool.submit(pool_tasks.modules, None).result()
     heavy = {"tensorflow", "tensorflowjs", "keras", "tf_keras", "h5py"}
     assert not heavy & set(loaded)
@@ -45,7 +45,7 @@ def test_neither_side_imports_tensorflow_by_itself() -> None:
 
 
 def test_a_crash_names_the_model_and_harms_no_other() -> None:
-    with ConversionPool(1) as pool:
+    with ConversionPool(1, reads=pool_tasks.code) as pool:
         future = pool.submit(pool_tasks.crash, int(signal.SIGSEGV), "faces")
         after = pool.submit(pool_tasks.square, 3)
         with pytest.raises(ConversionError, match=r"'faces' crashed \(SIGSEGV\)") as caught:
@@ -55,23 +55,26 @@ def test_a_crash_names_the_model_and_harms_no_other() -> None:
 
 
 def test_a_kill_tells_of_memory() -> None:
-    with ConversionPool(1) as pool, pytest.raises(ConversionError, match=r"killed.*memory.*--jobs"):
+    with (
+        ConversionPool(1, reads=pool_tasks.code) as pool,
+        pytest.raises(ConversionError, match=r"killed.*memory.*--jobs"),
+    ):
         pool.submit(pool_tasks.crash, int(signal.SIGKILL), "faces").result()
 
 
 def test_a_worker_that_leaves_is_told() -> None:
-    with ConversionPool(1) as pool, pytest.raises(ConversionError, match="ended with status 7"):
+    with ConversionPool(1, reads=pool_tasks.code) as pool, pytest.raises(ConversionError, match="ended with status 7"):
         pool.submit(pool_tasks.leave, 7, "faces").result()
 
 
 def test_expected_failures_come_back_as_they_are() -> None:
-    with ConversionPool(1) as pool, pytest.raises(SourceError) as caught:
+    with ConversionPool(1, reads=pool_tasks.code) as pool, pytest.raises(SourceError) as caught:
         pool.submit(pool_tasks.refuse, "model.h5").result()
     assert (caught.value.what, caught.value.where, caught.value.hint) == ("is damaged", "model.h5", "Save it again")
 
 
 def test_other_failures_become_one_sentence_with_the_rest_for_debugging() -> None:
-    with ConversionPool(1) as pool, pytest.raises(ConversionError) as caught:
+    with ConversionPool(1, reads=pool_tasks.code) as pool, pytest.raises(ConversionError) as caught:
         pool.submit(pool_tasks.fail, "\n \nThe shapes do not match\nand much more").result()
     assert "The shapes do not match" in str(caught.value)
     assert "much more" not in str(caught.value)
@@ -80,7 +83,7 @@ def test_other_failures_become_one_sentence_with_the_rest_for_debugging() -> Non
 
 def test_what_workers_print_goes_to_the_log_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "worker.log"
-    with ConversionPool(1, log) as pool:
+    with ConversionPool(1, log, reads=pool_tasks.code) as pool:
         assert pool.submit(pool_tasks.speak, "from Python").result() == "from Python"
     assert sorted(log.read_text().splitlines()) == ["and from C++", "from Python"]
     assert capfd.readouterr() == ("", "")
@@ -92,22 +95,21 @@ def test_without_tensorflow_the_hint_says_what_to_install(monkeypatch: pytest.Mo
         pool_module.importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name)
     )
     with (
-        ConversionPool(1) as pool,
+        ConversionPool(1, reads=pool_tasks.code) as pool,
         pytest.raises(ConversionError, match=r"tensorflow .*pip install"),
     ):
         pool.submit("versions", None).result()
     assert pool._all == []
 
 
-def test_an_exception_ends_the_work_under_way(tmp_path: Path) -> None:
-    started = tmp_path / "started"
-    os.mkfifo(started)
+def test_an_exception_ends_the_work_under_way() -> None:
     descriptors = []
 
     def interrupt() -> None:
-        with ConversionPool(1) as pool:
-            pool.submit(pool_tasks.wait_forever, started)
-            descriptors.append(os.pidfd_open(int(started.read_text())))
+        with ConversionPool(1, reads=pool_tasks.code) as pool:
+            pipe = pool_tasks.make_pipe(pool)
+            pool.submit(pool_tasks.wait_forever, pipe)
+            descriptors.append(os.pidfd_open(int(Path(pipe).read_text())))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -117,16 +119,15 @@ def test_an_exception_ends_the_work_under_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
-def test_a_worker_does_not_outlive_a_killed_main_process(state: str, tmp_path: Path) -> None:
+def test_a_worker_does_not_outlive_a_killed_main_process(state: str) -> None:
     root = Path(__file__).resolve().parents[1]
-    started = tmp_path / "started"
-    os.mkfifo(started)
-    command = [sys.executable, "-m", "tests.pool_tasks", state, str(started)]
+    command = [sys.executable, "-m", "tests.pool_tasks", state]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as main:
         assert main.stdout is not None
         descriptor = os.pidfd_open(int(main.stdout.readline()))
+        pipe = main.stdout.readline().strip()
         if state == "busy":
-            assert int(started.read_text())
+            assert int(Path(pipe).read_text())
         main.kill()
     ended = select.select([descriptor], [], [], 30)[0]
     os.close(descriptor)

@@ -384,7 +384,7 @@ def test_a_constant_that_a_loop_holds_comes_from_outside() -> None:
 
 @pytest.mark.slow
 def test_a_recurrent_model_is_measured(tmp_path: Path) -> None:
-    with ConversionPool(1) as pool:
+    with ConversionPool(1, reads=pool_tasks.code) as pool:
         off, result = pool.submit(pool_tasks.measure_recurrent, tmp_path, "lstm").result()
     assert off < 1e-5
     assert [layer.size for layer in result.layers] == [16 * 80]

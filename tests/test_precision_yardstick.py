@@ -146,7 +146,7 @@ def test_the_distance_is_the_mean_of_boxes_and_other_outputs() -> None:
 
 @pytest.mark.slow
 def test_a_detector_that_picks_its_boxes_is_measured_by_what_it_picks_from(tmp_path: Path) -> None:
-    with ConversionPool(1) as pool:
+    with ConversionPool(1, reads=pool_tasks.code) as pool:
         result = pool.submit(pool_tasks.measure_detector, tmp_path, "detector").result()
     base, last = result.stages
     assert 0 < base.distance < 0.0059

@@ -20,9 +20,33 @@ root = Path(__file__).parent.parent
 empty: dict[str, Any] = {"format": 1, "release": "0" * 16, "models": {}}
 entry = ["a" * 64, 1234, "manual", "normal", "graph-model", 5678, 4321]
 models = [
-    {"name": "faces", "kind": "graph-model", "inputs": ["image"], "outputs": ["boxes", 'a"b</script>'], "load": "now"},
-    {"name": "words-2", "kind": "layers-model", "inputs": [], "outputs": ["y"], "load": "manual"},
-    {"name": "words-3", "kind": "word-vectors", "inputs": ["word"], "outputs": ["vector"], "load": "idle"},
+    {
+        "name": "faces",
+        "kind": "graph-model",
+        "inputs": ["image"],
+        "outputs": ["boxes", 'a"b</script>'],
+        "load": "now",
+        "stages": ["detect", "refine"],
+        "labels": ["face", "no face"],
+    },
+    {
+        "name": "words-2",
+        "kind": "layers-model",
+        "inputs": [],
+        "outputs": ["y"],
+        "load": "manual",
+        "stages": ["base"],
+        "labels": [],
+    },
+    {
+        "name": "words-3",
+        "kind": "word-vectors",
+        "inputs": ["word"],
+        "outputs": ["vector"],
+        "load": "idle",
+        "stages": ["base"],
+        "labels": [],
+    },
 ]
 package = render_package(
     {**empty, "models": {"faces": entry, "words-2": entry, "words-3": entry}}, models, "my-models", "1.2.3"
@@ -142,8 +166,16 @@ def test_the_package_describes_itself() -> None:
     described = json.loads(package["package.json"])
     assert (described["name"], described["version"], described["type"]) == ("my-models", "1.2.3", "module")
     assert described["sideEffects"] is False
-    targets = [described["main"], described["types"], *described["exports"]["."].values()]
-    assert {target.removeprefix("./") for target in targets} == {"index.js", "index.d.ts"}
+    exports = described["exports"]
+    targets = [described["main"], described["module"], described["types"], *exports["./inline"].values()]
+    targets += [target for way in exports["."].values() for target in way.values()]
+    assert {target.removeprefix("./") for target in targets} == {
+        "index.js",
+        "index.cjs",
+        "inline.js",
+        "index.d.ts",
+        "index.d.cts",
+    }
     assert {*described["files"], "package.json"} == set(package)
 
 
@@ -216,6 +248,14 @@ const output: Signatures["faces"]["outputs"] = 'a"b</script>';
 const policy: "now" = models.faces.policy;
 await tf.loadGraphModel(models.faces.ioHandler());
 const fit: boolean = models.faces.canRun() && (await faces.pickBackend()).passed;
+const stage: "detect" | "refine" = ({} as Signatures["faces"]["stages"]);
+await faces.until("detect");
+const first: "face" | undefined = faces.labels?.[0];
+console.log(stage, first);
+// @ts-expect-error
+await faces.until("nothing");
+// @ts-expect-error
+const wrongLabel: "cat" | undefined = faces.labels?.[0];
 const weak = models.faces.load({ contract: "0", fallback: async () => 0 });
 const error: number | undefined = (await weak.selfTest()).error;
 console.log(fit, error, await runtime(), models.faces.older?.status());
@@ -226,6 +266,76 @@ models.nobody;
 const unknown: Signatures["faces"]["outputs"] = "nothing";
 // @ts-expect-error
 const thenable: PromiseLike<unknown> = faces;
+"""
+
+
+def test_the_package_is_required_as_commonjs_and_runs_with_its_modules_inlined(tmp_path: Path) -> None:
+    folder = tmp_path / "node_modules" / "my-models"
+    folder.mkdir(parents=True)
+    for path, content in package.items():
+        (folder / path).write_bytes(content)
+    (tmp_path / "use.cjs").write_text("""
+const { models, configure, ModelError } = require("my-models");
+configure({ baseUrl: "https://cdn.test/" });
+console.log(JSON.stringify([Object.keys(models), typeof ModelError]));
+""")
+    assert json.loads(run("node", "use.cjs", cwd=tmp_path)) == [["faces", "words-2", "words-3"], "function"]
+    (tmp_path / "use.mjs").write_text('export * from "my-models/inline"; console.log("imported");')
+    assert run("node", "use.mjs", cwd=tmp_path) == "imported\n"
+    # In a service worker and in Jest nothing can be imported later.
+    assert b'=> import("./' in package["index.js"]
+    assert b'=> import("./' not in package["inline.js"]
+    for path, content in package.items():
+        if path.endswith(".cjs"):
+            run("node", "-e", f"require('./{path}')", cwd=folder)
+            assert b"export " not in content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("compiler", "with_tensorflow"), [("typescript", False), ("typescript-5.0", False), ("typescript-5.6", True)]
+)
+def test_the_types_are_strict_for_old_and_new_compilers(compiler: str, with_tensorflow: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "node_modules" / "my-models"
+    folder.mkdir(parents=True)
+    for path, content in package.items():
+        (folder / path).write_bytes(content)
+    if with_tensorflow:
+        (tmp_path / "node_modules" / "@tensorflow").symlink_to(root / "node_modules" / "@tensorflow")
+    (tmp_path / "use.ts").write_text(uses_any_types)
+    (tmp_path / "use.cts").write_text(
+        'import my = require("my-models");\nconst stage: "detect" | "refine" = {} as my.Signatures["faces"]["stages"];'
+    )
+    flags = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom"]
+    # The declarations of TensorFlow.js do not pass the check themselves.
+    flags += ["--skipLibCheck", "true" if with_tensorflow else "false"]
+    tsc = str(root / "node_modules" / compiler / "bin" / "tsc")
+    for more in (
+        ["--module", "esnext", "--moduleResolution", "bundler", "use.ts"],
+        ["--module", "nodenext", "--moduleResolution", "nodenext", "use.cts"],
+    ):
+        run("node", tsc, *flags, *more, cwd=tmp_path)
+
+
+uses_any_types = """
+import { models, configure, type FileStore, type Tensor } from "my-models";
+
+const store: FileStore = {
+  get: async () => undefined,
+  put: async (key, bytes) => new Response(bytes).arrayBuffer(),
+  keys: async () => [],
+  delete: async () => true,
+};
+configure({ baseUrl: "/models/", store, onEvent: (event) => event.type === "offline" && event.ms });
+const model = await models.faces.load().until("detect");
+const x = {} as Tensor;
+const boxes: Tensor = model.execute({ image: x }, "boxes");
+const shape: number[] = boxes.shape;
+const label: "face" | undefined = models.faces.load().labels?.[0];
+console.log(shape, label);
+// @ts-expect-error
+models.faces.load().until("nothing");
+export {};
 """
 
 

@@ -297,7 +297,7 @@ def test_a_build_does_without_its_shared_cache(
     found = [warning for warning in result["warnings"] if "shared cache s3://" in warning]
     assert len(found) == 1, result["warnings"]
     what = {
-        "offline": "does not answer",
+        "offline": "refuses the connection",
         "denied": "credentials are refused",
         "no bucket": "the bucket 'nowhere' does not exist",
         "reader": "gets nothing new: access is denied",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 import zlib
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.convert.pool import ConversionPool
+from builder.convert.requests import InputsRequest
 from builder.errors import ConfigError, VerificationError
 from builder.model import BytesData, Model, TensorSpec, Weight
 from builder.verify.ids import ids_below
-from builder.verify.inputs import load_inputs, seeded_inputs
+from builder.verify.inputs import load_inputs, read_inputs, seeded_inputs
 
 picture = TensorSpec("image", "float32", (None, 4, 6, 3))
 
@@ -143,31 +148,58 @@ def test_strings_and_giants_are_refused() -> None:
         seeded_inputs((TensorSpec("x", "float32", (1, 1 << 20, 1 << 20)),))
 
 
+def run_here(task: str, request: InputsRequest, name: str) -> Future[None]:
+    """Stand in for a worker."""
+    assert (task, name) == ("read_inputs", "")
+    future: Future[None] = Future()
+    try:
+        future.set_result(read_inputs(request))
+    except ConfigError as error:
+        future.set_exception(error)
+    return future
+
+
+def load(pattern: str, specs: tuple[TensorSpec, ...], folder: Path) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as work:
+        return load_inputs(pattern, specs, folder, Path(work), run_here)
+
+
+def test_inputs_are_decoded_in_a_worker_behind_the_wall(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.full((4, 6, 3), 51, np.uint8))
+    np.savez(tmp_path / "b.npz", np.ones((1, 4, 6, 3)))
+    (tmp_path / "work").mkdir()
+    with ConversionPool(1) as pool:
+        cases = load_inputs("*.*", (picture,), tmp_path, tmp_path / "work", pool.submit)
+        with pytest.raises(ConfigError, match=str(tmp_path / "b.npz")):
+            load_inputs("b.npz", (TensorSpec("x", "float32", (3,)),), tmp_path, tmp_path / "work", pool.submit)
+    assert [float(case["image"].mean()) for case in cases] == [pytest.approx(0.2), 1]
+
+
 def test_each_npz_is_a_case_in_order_of_name(tmp_path: Path) -> None:
     folder = tmp_path / "odd [1] folder"
     folder.mkdir()
     specs = (TensorSpec("x", "float32", (None, 2)), TensorSpec("ids", "int32", (None,)))
     for name in "ba":
         np.savez(folder / f"{name}.npz", ids=np.array([ord(name)]), x=np.full((1, 2), ord(name), np.float64))
-    cases = load_inputs("*.npz", specs, folder)
+    cases = load("*.npz", specs, folder)
     assert [case["ids"].tolist() for case in cases] == [[97], [98]]
     assert [list(case) for case in cases] == [["x", "ids"]] * 2
     assert cases[0]["x"].dtype == np.float32
     assert cases[0]["ids"].dtype == np.int32
-    assert len(load_inputs(str(tmp_path / "odd*" / "a.npz"), specs, Path("elsewhere"))) == 1
+    assert len(load(str(tmp_path / "odd*" / "a.npz"), specs, Path("elsewhere"))) == 1
     with pytest.raises(ConfigError, match="is no pattern"):
-        load_inputs("", specs, folder)
+        load("", specs, folder)
 
 
 def test_a_single_input_may_have_any_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", np.zeros((1, 4, 6, 3), np.uint8))
-    (case,) = load_inputs("a.npz", (picture,), tmp_path)
+    (case,) = load("a.npz", (picture,), tmp_path)
     assert case["image"].shape == (1, 4, 6, 3)
 
 
 def test_words_are_kept_as_bytes(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", text=np.array(["招聘", "b"]))
-    (case,) = load_inputs("a.npz", (TensorSpec("text", "string", (None,)),), tmp_path)
+    (case,) = load("a.npz", (TensorSpec("text", "string", (None,)),), tmp_path)
     assert case["text"].tolist() == ["招聘".encode(), b"b"]
 
 
@@ -184,29 +216,29 @@ def test_words_are_kept_as_bytes(tmp_path: Path) -> None:
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], complaint: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ConfigError, match=complaint):
-        load_inputs("a.npz", (picture,), tmp_path)
+        load("a.npz", (picture,), tmp_path)
 
 
 def test_files_that_are_no_inputs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no file matches"):
-        load_inputs("*.npz", (picture,), tmp_path)
+        load("*.npz", (picture,), tmp_path)
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(ConfigError, match="cannot be read as"):
-        load_inputs("a.npz", (picture,), tmp_path)
+        load("a.npz", (picture,), tmp_path)
     np.savez(tmp_path / "a.npz", x=np.array([{}], dtype=object))
     with pytest.raises(ConfigError, match="cannot be read as"):
-        load_inputs("a.npz", (picture,), tmp_path)
+        load("a.npz", (picture,), tmp_path)
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(ConfigError, match="neither"):
-        load_inputs("notes.txt", (picture,), tmp_path)
+        load("notes.txt", (picture,), tmp_path)
 
 
 def test_pictures_ask_for_one_picture_input(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(ConfigError, match="a picture feeds only"):
-        load_inputs("a.png", (picture, TensorSpec("size", "int32", ())), tmp_path)
+        load("a.png", (picture, TensorSpec("size", "int32", ())), tmp_path)
     with pytest.raises(ConfigError, match="a picture feeds only"):
-        load_inputs("a.png", (TensorSpec("x", "float32", (None, 4, 6, 7)),), tmp_path)
+        load("a.png", (TensorSpec("x", "float32", (None, 4, 6, 7)),), tmp_path)
 
 
 def test_pictures_are_resized_and_scaled_or_say_what_is_missing(tmp_path: Path) -> None:
@@ -217,18 +249,18 @@ def test_pictures_are_resized_and_scaled_or_say_what_is_missing(tmp_path: Path) 
         import PIL  # noqa: F401
     except ImportError:
         with pytest.raises(ConfigError, match="pictures as inputs need Pillow"):
-            load_inputs("a.png", (picture,), tmp_path)
+            load("a.png", (picture,), tmp_path)
         return
-    (case,) = load_inputs("a.png", (picture,), tmp_path)
+    (case,) = load("a.png", (picture,), tmp_path)
     assert case["image"].shape == (1, 4, 6, 3)
     assert np.allclose(case["image"][0, 1, -1], [1, 0.2, 0], atol=1e-6)
     assert np.allclose(case["image"][0, 1, 0], 0)
-    (grey,) = load_inputs("a.png", (TensorSpec("x", "int32", (None, None, None, 1)),), tmp_path)
+    (grey,) = load("a.png", (TensorSpec("x", "int32", (None, None, None, 1)),), tmp_path)
     assert grey["x"].shape == (1, 8, 12, 1)
     assert grey["x"].max() == 106
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(ConfigError, match="cannot be decoded"):
-        load_inputs("a.png", (picture,), tmp_path)
+        load("a.png", (picture,), tmp_path)
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:

@@ -35,7 +35,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ConversionPool]:
-    with ConversionPool(1) as pool:
+    with ConversionPool(1, reads=pool_tasks.code) as pool:
         yield pool
 
 
@@ -199,7 +199,7 @@ def test_a_long_lived_worker_gives_the_same_bytes_as_a_fresh_one(
         weights = [(weight.name, weight.data.read(0, weight.data.nbytes)) for weight in model.weights]
         return model.artifacts, weights
 
-    with ConversionPool(1) as fresh:
+    with ConversionPool(1, reads=pool_tasks.code) as fresh:
         for file in ("loop", "lstm2.keras", "lstm3.keras", "words", "two", "keras2.h5"):
             assert content(pool, file, tmp_path / "a" / file) == content(fresh, file, tmp_path / "b" / file), file
 

@@ -13,6 +13,8 @@ idle_ops = {"Const", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert", 
 counted_argument = re.compile(r"_\d+___(redundant_placeholder\d+)$")
 least_merged = 128
 least_taken = 4 << 20
+assigning = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
+whole_numbers = {3, 9, 22, 23}  # int32, int64, uint32, uint64, as numbers of DataType
 opaque_ops = {"MatMul", "BatchMatMul", "BatchMatMulV2", "Gather", "GatherV2"}
 
 
@@ -255,6 +257,27 @@ def _keep_nodes(graph_def: Any, wanted: Callable[[Any], bool]) -> None:
 
 def _source(reference: str) -> str:
     return reference.lstrip("^").partition(":")[0]
+
+
+def drop_counters(graph_def: Any) -> None:
+    """Remove what counts in variables of whole numbers: Keras' random layers count at inference, but draw nothing.
+
+    A variable that is assigned to cannot become a constant; floats that are assigned to are state, and stay.
+    """
+    gone = {node.name for node in graph_def.node if node.op in assigning and node.attr["dtype"].type in whole_numbers}
+    for node in graph_def.node:
+        kept = [text for text in node.input if _source(text) not in gone]
+        if len(kept) < len(node.input):
+            node.input[:] = kept
+    _keep_nodes(graph_def, lambda node: node.name not in gone)
+
+
+def let_inline(graph_def: Any) -> None:
+    """Take from functions and calls that XLA must compile them, as Keras asks for convolutions in groups."""
+    definitions = graph_def.library.function
+    for node in [*graph_def.node, *definitions, *(node for item in definitions for node in item.node_def)]:
+        if node.attr.pop("_XlaMustCompile", None) is not None:
+            node.attr.pop("_noinline", None)
 
 
 def replace_defaults(graph_def: Any, fed: set[str]) -> None:

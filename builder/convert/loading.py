@@ -35,18 +35,19 @@ def part_folder(part: Any, plain: Path, name: str) -> Path:
     return folder
 
 
-def keras_copy(plain: Path, config: Any) -> Path:
+def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
     """Give a Keras file without what only training needs.
 
     Args:
         plain: an HDF5 file or a ``.keras`` file.
         config: its configuration.
+        is_changed: the file has another one.
 
     Returns:
         A copy beside it, or the file itself if there is nothing to leave out.
     """
     slim = without_training(config)
-    if slim is config:
+    if slim is config and not is_changed:
         return plain
     copy = plain.with_name(f"slim{plain.suffix}")
     if plain.suffix == ".keras":

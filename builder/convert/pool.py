@@ -1,52 +1,50 @@
 """Keeps the processes that run TensorFlow, and gives them work.
 
 The main process never imports TensorFlow. A worker starts at the first request that finds none idle, stays until the
-pool closes, and ends by itself when the main process is gone.
+pool closes, and ends by itself when the main process is gone. It is on the far side of a wall (``builder.sandbox``):
+it has a folder of its own, into which what a request reads is laid and from which what it writes is taken.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.util
-import multiprocessing
+import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
-import traceback
-from collections.abc import Callable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from builder.errors import ConversionError, ShardpressError
+from builder.convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
+from builder.convert.handover import Handover, collect, lay, paths_of, told_as_sent
+from builder.convert.serve import light_modules
+from builder.errors import ConversionError
+from builder.sandbox.wall import Wall, clean_environment, python_files
 
-worker_module = "builder.convert.worker"
 needed_packages = ("tensorflow", "tensorflowjs", "tf_keras")
 install_hint = 'Run pip install "shardpress[convert]"'
-quoted_lines = 40
-longest_sentence = 300
-Task = str | Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a worker answers: a result, or a failure with what to add to it for people who debug."""
-
-    result: Any = None
-    failure: ShardpressError | None = None
-    notes: tuple[str, ...] = ()
+quoted_lines, quoted_bytes = 40, 1 << 16
+patience = 5.0  # seconds for a worker to end by itself
+beginning = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from builder.convert.serve import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
-    process: Any
-    connection: Connection
+    """A process and its folder: ``in`` holds what it reads, ``out`` what it writes, ``tmp`` what it does for itself."""
+
+    process: subprocess.Popen[bytes]
+    requests: IO[bytes]
+    replies: IO[bytes]
+    folder: Path
     log: Path
 
 
@@ -58,16 +56,22 @@ class ConversionPool:
     Args:
         jobs: the most processes at a time.
         log: a file that gets what TensorFlow prints, or None.
+        folder: where the workers' folders are made, best on the disk of the sources and results; None for any.
+        reads: what workers may read beside the files of their requests.
     """
 
-    def __init__(self, jobs: int, log: Path | None = None) -> None:
+    def __init__(
+        self, jobs: int, log: Path | None = None, folder: Path | None = None, reads: Iterable[Path] = ()
+    ) -> None:
         """Prepare; nothing starts before the first ``submit``."""
         self._log = log
         self._threads = ThreadPoolExecutor(max(1, jobs), thread_name_prefix="conversion")
-        self._context = multiprocessing.get_context("spawn")
+        self._place = folder
+        self._reads = tuple(reads)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._idle: list[_Worker] = []
         self._all: list[_Worker] = []
+        self._missing: tuple[str, ...] = ()
         self._closing = False
         self._lock = threading.Lock()
 
@@ -86,12 +90,18 @@ class ConversionPool:
         if self._folder is not None:
             self._folder.cleanup()
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of the wall around the workers this system cannot enforce, as far as a worker has started."""
+        return self._missing
+
     def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
         """Have ``task(request)`` run in a worker.
 
         Args:
-            task: name of a function of ``convert.worker``, or any function that can be imported.
-            request: a small picklable noun.
+            task: name of a function of ``convert.worker``, or any function that can be imported and declares what it
+                gives.
+            request: a small picklable noun; its paths that exist are read, the others are written.
             name: the model's, for messages.
 
         Returns:
@@ -101,14 +111,18 @@ class ConversionPool:
         return self._threads.submit(self._run, task, request, name)
 
     def _run(self, task: Task, request: Any, name: str) -> Any:
-        if isinstance(task, str):
+        if isinstance(task, str) and task not in light_modules:
             _check_installed()
         worker = self._take()
         before = _size(worker.log)
         try:
-            worker.connection.send((task, request))
-            wait([worker.connection, worker.process.sentinel])
-            reply: Reply = worker.connection.recv()
+            handover = lay(request, worker.folder / "in", worker.folder / "out")
+        except BaseException:
+            self._put_back(worker, request)
+            raise
+        try:
+            reply = self._ask(worker, task, handover)
+            collect(handover)
         except (EOFError, OSError) as error:
             raise self._bury(worker, name, before) from error
         except BaseException:
@@ -116,16 +130,34 @@ class ConversionPool:
             raise
         self._keep_log(worker, before)
         quoted = _quote(worker.log, before) if reply.failure is not None else ()
-        if runs_trusted_code(request):  # it may have left anything behind
-            self._end(worker)
-        else:
-            with self._lock:
-                self._idle.append(worker)
+        self._put_back(worker, request)
         if reply.failure is not None:
             for note in (*reply.notes, *quoted):
                 reply.failure.add_note(note)
             raise reply.failure
         return reply.result
+
+    def _ask(self, worker: _Worker, task: Task, handover: Handover) -> Reply:
+        send_request(worker.requests, (task, handover.request))
+        reply = receive_reply(worker.replies, type_of_result(task))
+        for path in paths_of(reply.result):
+            if ".." in path.parts or not any(path.is_relative_to(place) for place in handover.places.values()):
+                raise ConversionError("the process that ran it named a file of others", hint="Do not trust this model")
+        return Reply(*told_as_sent(reply.result, reply.failure, reply.notes, handover.places))
+
+    def _put_back(self, worker: _Worker, request: Any) -> None:
+        """Clear a worker's folder for the next request; one that ran code of a trusted model serves nobody else."""
+        if runs_trusted_code(request):
+            self._end(worker)
+            return
+        folders = [worker.folder / name for name in ("in", "out")]
+        for item in (item for folder in folders for item in folder.iterdir()):
+            shutil.rmtree(item, ignore_errors=True)
+        if any(item for folder in folders for item in folder.iterdir()):  # it put something else there
+            self._end(worker)
+            return
+        with self._lock:
+            self._idle.append(worker)
 
     def _take(self) -> _Worker:
         with self._lock:
@@ -133,28 +165,47 @@ class ConversionPool:
                 raise ConversionError("the build was interrupted", hint="Build again")
             while self._idle:
                 worker = self._idle.pop()
-                if worker.process.is_alive():
+                if worker.process.poll() is None and worker.folder.is_dir():
                     return worker
-            return self._start()
+            worker = self._start()
+        with contextlib.suppress(EOFError, OSError):  # of a dead one the request will tell
+            self._missing = receive_reply(worker.replies, tuple[str, ...]).result
+        return worker
 
     def _start(self) -> _Worker:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="shardpress-")
-        descriptor, log = tempfile.mkstemp(dir=self._folder.name, suffix=".log")
-        os.close(descriptor)
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, Path(log)), daemon=True, name="shardpress-convert")
-        process.start()
-        theirs.close()
-        worker = _Worker(process, ours, Path(log))
+            if self._place is not None:
+                self._place.mkdir(parents=True, exist_ok=True)
+            self._folder = tempfile.TemporaryDirectory(prefix="workers-", dir=self._place)
+        folder = Path(tempfile.mkdtemp(dir=self._folder.name)).resolve()
+        inputs, outputs, scratch = (folder / name for name in ("in", "out", "tmp"))
+        for path in (inputs, outputs, scratch):
+            path.mkdir()
+        log = folder / "log"
+        paths = json.dumps([str(Path(path).resolve()) for path in sys.path])
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-B", "-c", beginning, paths],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                cwd=scratch,
+                env=clean_environment(os.environ, scratch),
+                start_new_session=True,  # without a terminal, into which it could type
+            )
+        assert process.stdin is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101
+        worker = _Worker(process, process.stdin, process.stdout, folder, log)
         self._all.append(worker)
+        wall = Wall(reads=(*python_files(), *self._reads, inputs), writes=(outputs,), scratch=scratch)
+        with contextlib.suppress(OSError):
+            send_request(worker.requests, wall)
         return worker
 
     def _bury(self, worker: _Worker, name: str, before: int) -> ConversionError:
         """Say how a worker died."""
-        worker.process.join()
-        code = worker.process.exitcode or 0
-        worker.connection.close()
+        _close(worker)
+        code = _wait(worker)
         model = f"model {name!r}" if name else "a model"
         hint = "Run with -vv to see what TensorFlow printed last, and try the model alone with --only"
         if code == -signal.SIGKILL:
@@ -179,20 +230,30 @@ class ConversionPool:
             return
         with worker.log.open("rb") as source:
             source.seek(before)
-            content = source.read()
-        if content:
             with self._lock, self._log.open("ab") as target:
-                target.write(content)
+                shutil.copyfileobj(source, target)
 
     def _end(self, worker: _Worker) -> None:
-        worker.connection.close()
-        worker.process.join(timeout=5)
-        if worker.process.is_alive():
-            worker.process.kill()
-            worker.process.join()
-        worker.process.close()
+        _close(worker)
+        _wait(worker)
+        shutil.rmtree(worker.folder, ignore_errors=True)
         with self._lock:
             self._all.remove(worker)
+
+
+def _close(worker: _Worker) -> None:
+    for stream in (worker.requests, worker.replies):
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+def _wait(worker: _Worker) -> int:
+    """Give how a worker ended whose streams are closed."""
+    try:
+        return worker.process.wait(timeout=patience)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        return worker.process.wait()
 
 
 def runs_trusted_code(request: Any) -> bool:
@@ -213,61 +274,6 @@ def _size(path: Path) -> int:
 def _quote(log: Path, before: int) -> tuple[str, ...]:
     """Give the last lines that TensorFlow printed since byte ``before``."""
     with log.open("rb") as file:
-        file.seek(before)
+        file.seek(max(before, _size(log) - quoted_bytes))
         lines = file.read().decode(errors="replace").splitlines()
     return ("TensorFlow printed:\n" + "\n".join(lines[-quoted_lines:]),) if lines else ()
-
-
-def _serve(connection: Connection, log: Path) -> None:
-    """Answer requests until the other end is closed; the body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    _redirect(log)
-    while True:
-        try:
-            task, request = connection.recv()
-        except (EOFError, OSError):
-            break
-        reply = answer(task, request)
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            connection.send(reply)
-    os._exit(0)
-
-
-def _follow_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-    os._exit(1)
-
-
-def _redirect(log: Path) -> None:
-    """Send what C++ and Python print to a file: it would break progress bars and ``--json``."""
-    with log.open("ab", buffering=0) as file:
-        for descriptor in (1, 2):
-            os.dup2(file.fileno(), descriptor)
-
-
-def answer(task: Task, request: Any) -> Reply:
-    """Run a task in this process, and put its failure into words."""
-    try:
-        function = getattr(importlib.import_module(worker_module), task) if isinstance(task, str) else task
-        return Reply(function(request))
-    except ShardpressError as error:
-        return Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
-    except MemoryError:
-        return Reply(failure=ConversionError("memory ran out", hint="Build with fewer --jobs, or on a larger machine"))
-    except Exception as error:
-        failure = ConversionError(
-            f"TensorFlow cannot convert it: {first_sentence(error)}", hint="Run with -vv for TensorFlow's own words"
-        )
-        return Reply(failure=failure, notes=(traceback.format_exc(),))
-
-
-def first_sentence(error: BaseException) -> str:
-    """Give the first line of an error's text that says something."""
-    lines = (line.strip() for line in str(error).splitlines())
-    text = next((line for line in lines if len(line) > 3), type(error).__name__)
-    return text if len(text) <= longest_sentence else text[: longest_sentence - 1] + "…"

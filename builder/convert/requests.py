@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.model import TensorSpec
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -60,8 +62,44 @@ class ReferenceRequest:
     Attributes:
         inputs: an ``.npz`` file with one array for each input, by signature name, batch included.
         outputs: the ``.npz`` file to write, one array for each output, by signature name.
+        instead: further pairs of such files, to be tried in turn where the model cannot run the first one, or answers
+            with empty tensors; then the first that works, or else that ran, counts.
+        besides: pairs of which the first that works is wanted too; none has to.
     """
 
     source: SourceOptions
     inputs: Path
     outputs: Path
+    instead: tuple[tuple[Path, Path], ...] = ()
+    besides: tuple[tuple[Path, Path], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceResult:
+    """Which files were written.
+
+    Attributes:
+        inputs, outputs: the pair that counts.
+        empty: the model answers it with empty tensors.
+        besides: the pair that worked besides, or None.
+    """
+
+    inputs: Path
+    outputs: Path
+    empty: bool = False
+    besides: tuple[Path, Path] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputsRequest:
+    """Read pictures and arrays that a user has, whose decoders meet what strangers made.
+
+    Attributes:
+        files: one case each.
+        specs: the inputs of the model.
+        out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input.
+    """
+
+    files: tuple[Path, ...]
+    specs: tuple[TensorSpec, ...]
+    out: Path

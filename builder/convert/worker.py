@@ -25,8 +25,10 @@ from builder.convert.folding import fold_batch_norms
 from builder.convert.graphs import (
     check_supported,
     drop_control_edges,
+    drop_counters,
     forget_process,
     frozen_outputs,
+    let_inline,
     merge_constants,
     node_name,
     prepare_function,
@@ -35,10 +37,16 @@ from builder.convert.graphs import (
     replace_defaults,
     take_large_constants,
     trim,
-    unique,
 )
+from builder.convert.keras_ends import ends_of
 from builder.convert.loading import keras_copy, part_folder
-from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
+from builder.convert.requests import (
+    ConvertRequest,
+    ConvertResult,
+    ReferenceRequest,
+    ReferenceResult,
+    SourceOptions,
+)
 from builder.convert.results import write_glue
 from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
@@ -47,7 +55,7 @@ from builder.graphs.glue import describe
 from builder.graphs.loops import take_decoders
 from builder.graphs.ops import calls, supported_ops
 from builder.graphs.outline import ancestors, outline_of, source_of
-from builder.graphs.rewrites import drop_identities, drop_watchers, rewrite_ops, rewritten_ops
+from builder.graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
 from builder.model import Model, Weight
 from builder.npz import write_npz
 from builder.precision.network import tensor_names
@@ -55,6 +63,7 @@ from builder.precision.nouns import MeasureRequest, MeasureResult
 from builder.sources.folders import check_folder
 from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
 from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
+from builder.sources.keras_history import modernise
 from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
@@ -121,23 +130,55 @@ def convert(request: ConvertRequest) -> ConvertResult:
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
 
 
-def reference(request: ReferenceRequest) -> None:
+def reference(request: ReferenceRequest) -> ReferenceResult:
     """Run the source as it is and write its outputs, see ``ReferenceRequest``.
 
     Raises:
         SourceError, ConversionError: as ``convert``.
     """
-    import numpy as np
-
-    with np.load(request.inputs, allow_pickle=False) as arrays:
-        inputs = dict(arrays)
     with _opened(request.source) as source:
         run = source.run
         if _may_be_cut(request.source):
             prepared = _prepare(source.freeze(), request.source)
             run = prepared.run or run
-        outputs = run(inputs)
-    write_npz(request.outputs, {name: _plain(array) for name, array in outputs.items()})
+        chosen, empty = _first_that_runs(run, request)
+        besides = next((pair for pair in request.besides if _runs(run, *pair)), None)
+    return ReferenceResult(*chosen, empty, besides)
+
+
+def _first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> tuple[tuple[Path, Path], bool]:
+    """Give the first pair of files that the model answers with something, else that it answers at all."""
+    failure: Exception | None = None
+    ran: tuple[Path, Path] | None = None
+    for pair in ((request.inputs, request.outputs), *request.instead):
+        try:
+            full = _answer(run, *pair)
+        except Exception as error:  # whatever TensorFlow and Keras raise where sizes do not fit
+            failure = failure or error
+            continue
+        if full:
+            return pair, False
+        ran = ran or pair
+    if ran is not None:
+        return ran, True
+    raise failure or ConversionError("no inputs to run")
+
+
+def _runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    try:
+        return _answer(run, inputs, outputs)
+    except Exception:  # the sizes are not the model's: that is no failure
+        return False
+
+
+def _answer(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    """Run a model and write what it answers; tells whether that is more than empty tensors."""
+    import numpy as np
+
+    with np.load(inputs, allow_pickle=False) as arrays:
+        found = {name: _plain(array) for name, array in run(dict(arrays)).items()}
+    write_npz(outputs, found)
+    return any(array.size for array in found.values())
 
 
 def versions(_: object = None) -> dict[str, str]:
@@ -359,8 +400,9 @@ def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: 
 def _open_h5(options: SourceOptions, plain: Path) -> _Source:
     where = str(options.path)
     file = read_keras_h5(plain, where)
-    check_keras_config(file.config, trust=options.trust, where=where)
-    plain = keras_copy(plain, file.config)
+    config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
+    check_keras_config(config, trust=options.trust, where=where)
+    plain = keras_copy(plain, config, is_changed=config is not file.config)
     return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
 
 
@@ -388,30 +430,25 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:
         raise _keras_error(error, where) from error
-    if not getattr(model, "inputs", None):
+    ends = ends_of(model, tf.nest if is_keras2 else keras.tree)
+    if ends is None:
         raise SourceError(
             "does not say what its inputs look like",
             where=where,
             hint="Call the model once before saving it, or give its first layer an input shape",
         )
-    inputs = unique([tensor.name for tensor in model.inputs])
-    outputs = unique(_output_names(model))
-    for name, tensor in zip(inputs, model.inputs, strict=True):
+    inputs, outputs = list(ends.inputs), ends.outputs
+    for name, tensor in ends.inputs.items():
         if getattr(tensor, "sparse", False) or "Ragged" in str(getattr(tensor, "type_spec", "")):
             raise SourceError(
                 f"input {name!r} is sparse or ragged, which TensorFlow.js lacks", where=where, hint="Make it dense"
             )
     kept = _kept(outputs, options)
-    tree = tf.nest if is_keras2 else keras.tree
-    specs = [
-        tf.TensorSpec(tensor.shape, tensor.dtype, name=node_name(name))
-        for name, tensor in zip(inputs, model.inputs, strict=True)
-    ]
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=node_name(name)) for name, tensor in ends.inputs.items()]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
     def infer(*tensors: Any) -> list[Any]:
-        structure = tree.pack_sequence_as(getattr(model, "_inputs_struct", model.input), list(tensors))
-        return list(tree.flatten(model(structure, training=False)))
+        return list(ends.tree.flatten(model(ends.packed(tensors), training=False)))
 
     function = infer.get_concrete_function()
     if not options.trust:
@@ -429,15 +466,8 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     return _Source(freeze, run, (note,) if has_optimizer else ())
 
 
-def _output_names(model: Any) -> list[str]:
-    names = getattr(model, "output_names", None)
-    if names and len(names) == len(model.outputs):
-        return list(names)
-    return [tensor._keras_history.operation.name for tensor in model.outputs]
-
-
 def _keras_error(error: Exception, where: str) -> SourceError:
-    from builder.convert.pool import first_sentence
+    from builder.convert.serve import first_sentence
 
     text = str(error)
     if unknown := re.search(
@@ -483,7 +513,10 @@ def _freeze(function: Any, inputs: list[str], outputs: list[str], kept: list[str
 
     # TensorFlow's public function also makes a new function of the result: three more copies of all weights.
     data = freezing._FunctionConverterDataInEager(func=function, lower_control_flow=True, aggressive_inlining=True)
+    drop_counters(data.graph_def)
+    data._build_node_defs_list()
     graph_def, _ = freezing._replace_variables_by_constants(converter_data=data)
+    let_inline(graph_def)
     del data
     placeholders = {node.name for node in graph_def.node if node.op == "Placeholder"}
     resources = {
@@ -686,7 +719,7 @@ def _run_frozen(frozen: _Frozen, arrays: Arrays) -> Arrays:
 def _rewrite(graph_def: Any, supported: frozenset[str], where: str) -> None:
     """Rewrite what TensorFlow.js lacks; the shapes are those that TensorFlow infers."""
     drop_identities(graph_def, supported)
-    if not any(node.op in rewritten_ops and node.op not in supported for node in graph_def.node):
+    if not any(may_need_rewrite(node, supported) for node in graph_def.node):
         return
     graph = _import(graph_def)
 
@@ -734,6 +767,7 @@ def _optimise(frozen: _Frozen, where: str, custom: tuple[str, ...]) -> _Result:
     graph_def = stock.optimize_graph(graph, signature, skip_op_check=True, strip_debug_ops=True)
     put_back_constants(graph_def, taken)
     drop_control_edges(graph_def)
+    trim(graph_def, wanted, fed)  # what only such edges held, weights among it, would be shipped
     merge_constants(graph_def)
     prune_functions(graph_def)
     graphs = [graph_def, initializer] if initializer else [graph_def]
@@ -851,12 +885,14 @@ def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
         named = _assign(net, {weight.name: weight for weight in model.weights})
     except (ValueError, TypeError, KeyError) as error:
         raise _keras_error(error, where) from error
+    ends = ends_of(net, tf.nest)
+    if ends is None:
+        raise SourceError("does not say what its inputs look like", where=where, hint="Save the model again")
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in net.inputs]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
     def infer(*tensors: Any) -> list[Any]:
-        structure = tf.nest.pack_sequence_as(getattr(net, "_inputs_struct", net.input), list(tensors))
-        return list(tf.nest.flatten(net(structure, training=False)))
+        return list(tf.nest.flatten(net(ends.packed(tensors), training=False)))
 
     function = infer.get_concrete_function()
     inputs, outputs = ([spec.name for spec in side] for side in (model.inputs, model.outputs))

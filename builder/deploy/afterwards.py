@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from builder.bundle import loader_name
@@ -23,6 +24,7 @@ hook_seconds = 600
 patience_of_cdn = 60.0  # most purges are over sooner
 patience_without = 10.0
 sleep = time.sleep  # tests put their own clock here
+longest_words = 2000  # of a failed hook's output
 
 
 def mutable_path(target: Target, pointer: str) -> str:
@@ -42,7 +44,7 @@ def invalidate(target: Target, pointer: str, client: Any = None) -> str:
     Raises:
         StoreError: CloudFront refused; the release is live nevertheless.
     """
-    from builder.stores.s3 import location_client, refusals
+    from builder.stores.s3 import cloudfront_failure, location_client, refusals
 
     path = mutable_path(target, pointer)
     try:
@@ -53,11 +55,11 @@ def invalidate(target: Target, pointer: str, client: Any = None) -> str:
             InvalidationBatch={"Paths": {"Quantity": 1, "Items": [path]}, "CallerReference": uuid.uuid4().hex},
         )
     except refusals as error:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+        reason = cloudfront_failure(error, target.config.profile)
         raise StoreError(
-            f"the release is live, but CloudFront did not take the invalidation of {path} ({code})",
+            f"the release is live, but CloudFront did not take the invalidation of {path}: {reason.what}",
             where=f"targets.{target.name}.cloudfront",
-            hint="Check the distribution's name and cloudfront:CreateInvalidation, then run the command again",
+            hint=f"{reason.hint}; then run the command again",
         ) from error
     return str(answer["Invalidation"]["Id"])
 
@@ -76,19 +78,33 @@ def run_hook(target: Target, pointer: str, release: str) -> None:
     }
     command = [*target.config.hook, mutable_path(target, pointer)]
     where = f"targets.{target.name}.hook"
-    hint = "Fix the command, then deploy again: what is not purged yet is purged then"
-    try:
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=hook_seconds, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise StoreError(
-            f"the release is live, but {command[0]} could not be run ({type(error).__name__})", where=where, hint=hint
-        ) from error
-    if done.returncode:
-        raise StoreError(
-            f"the release is live, but {command[0]} ended with status {done.returncode}", where=where, hint=hint
-        )
+    hint = "Correct the command, then run it by hand or deploy with --repair"
+    # Files rather than pipes: a child that the hook leaves behind would keep a pipe open, and us waiting.
+    with tempfile.TemporaryFile() as said:
+        try:
+            done = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=hook_seconds,
+                check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            what = f"{command[0]} did not end within {hook_seconds} s"
+            raise StoreError(f"the release is live, but {what}{_last_words(said)}", where=where, hint=hint) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise StoreError(
+                f"the release is live, but {command[0]} could not be run ({reason})", where=where, hint=hint
+            ) from error
+        if done.returncode:
+            what = f"{command[0]} ended with status {done.returncode}"
+            raise StoreError(f"the release is live, but {what}{_last_words(said)}", where=where, hint=hint)
+
+
+def _last_words(said: IO[bytes]) -> str:
+    """Give the end of what a command wrote; the one place that prints takes credentials out of it."""
+    length = said.seek(0, os.SEEK_END)
+    said.seek(max(0, length - longest_words))
+    words = said.read().decode(errors="replace").strip()
+    return f": {'…' if length > longest_words else ''}{words}" if words else ""
 
 
 def follow_up(target: Target, pointer: str, release: str) -> None:

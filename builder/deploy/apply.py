@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import msgspec
 
 from builder.bundle import loader_name
 from builder.deploy.local import Local
-from builder.deploy.plan import Action, Choice, Plan, differs, level, make_plan, newer
+from builder.deploy.plan import Action, Choice, Plan, level, make_plan, newer
 from builder.deploy.pointer import (
     Pointer,
     Preview,
@@ -24,14 +23,17 @@ from builder.deploy.pointer import (
     loader_hash,
     made_live,
     read_pointer,
+    release_id,
     trimmed,
     with_generation,
 )
 from builder.deploy.previews import preview_key, settle_preview
 from builder.deploy.probe import probe
+from builder.deploy.proof import difference, proven
+from builder.deploy.records import check_foreign, record_uploads
 from builder.deploy.uploads import Form, Upload
 from builder.deploy.weaker import NumberedStore, SingleWriterStore
-from builder.errors import StoreConflictError, StoreError, UsageError
+from builder.errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 from builder.progress import Progress
 from builder.publish import write_release
 from builder.stores import TargetStore
@@ -61,17 +63,25 @@ class Deployed:
 
     Attributes:
         plan: what was to do.
-        release: names what is live now, or the preview.
         swapped: something was written to a pointer.
         owes: a CDN has to be told, perhaps of what an earlier run changed.
         until: when the preview ends, by the store's clock; 0.0 for a release.
     """
 
     plan: Plan
-    release: str
     swapped: bool
     owes: bool = False
     until: float = 0.0
+
+    @property
+    def release(self) -> str:
+        """Name what is live now, or the preview, as its build did."""
+        return release_id(self.plan.loader)
+
+    @property
+    def loader(self) -> str:
+        """Tell it from releases of the same models with other code or policies."""
+        return loader_hash(self.plan.loader)
 
 
 class Deployer:
@@ -96,9 +106,11 @@ class Deployer:
         self.purges = purges
         self.ability = ""
         self.overtook = False  # a lease that ended because its holder was killed, or sleeps
+        self.mends = True  # off for what only looks
+        self._announced: set[str] = set()
 
     def read(self) -> Pointer | None:
-        """Read the pointer, in the way its store needs.
+        """Read the pointer, in the way its store needs; unless ``mends`` is off, a pointer left behind follows.
 
         Raises:
             StoreError: the store fails.
@@ -123,7 +135,7 @@ class Deployer:
 
     def _adapt(self) -> None:
         if self.ability.startswith("create:"):
-            self.store = NumberedStore(self.store)
+            self.store = NumberedStore(self.store, mends=self.mends)
         elif self.ability.startswith("none:"):
             if not self.unsafe:
                 raise StoreError(
@@ -145,10 +157,7 @@ class Deployer:
         end = time.monotonic() + longest_wait
         while (base := self.read()) is not None and base.state.lease is not None:
             if base.lease_left <= 0:
-                self.prepare()
-                with suppress(StoreConflictError):
-                    self.swap(base.loader, with_generation(base.state, lease=None), base.tag)
-                    self.overtook = True
+                self._take_away(base)
                 continue
             if time.monotonic() > end:
                 raise StoreConflictError(
@@ -156,6 +165,17 @@ class Deployer:
                 )
             time.sleep(min(2.0, base.lease_left) + random.random() / 4)  # noqa: S311
         return base
+
+    def _take_away(self, base: Pointer) -> None:
+        """End a lease that has ended for its holder too; unless somebody else was faster."""
+        self.prepare()
+        try:
+            self.swap(base.loader, with_generation(base.state, lease=None), base.tag)
+        except StoreLockedError:
+            raise
+        except StoreConflictError:
+            return
+        self.overtook = True
 
     def swap(self, loader: bytes, state: State, tag: str | None, *, changes: str = "") -> None:
         """Write the pointer, if it is still the one that was read.
@@ -173,6 +193,16 @@ class Deployer:
         state = msgspec.structs.replace(state, store=self.ability, owed=owed)
         self.store.swap(loader_name, join_pointer(loader, state), tag, self.form.pointer_headers())
 
+    def announce(self, keys: Collection[str]) -> None:
+        """Write down what is going to be written, so that it is known as ours whatever happens.
+
+        Raises:
+            StoreError: that failed.
+        """
+        if not self._announced.issuperset(keys):
+            record_uploads(self.store, keys)
+            self._announced.update(keys)
+
     def state_of(self, base: Pointer | None) -> State:
         """Give the state to go on from, without what is too old."""
         if base is None:
@@ -186,9 +216,12 @@ def plan_deploy(deployer: Deployer, local: Local, choice: Choice) -> Plan:
     Raises:
         ShardpressError: it would fail.
     """
+    deployer.mends = False
     with tempfile.TemporaryDirectory() as folder:
         base = deployer.read()
-        return make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
+        plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
+        check_foreign(deployer.store, plan, choice.preview)
+        return plan
 
 
 def deploy(
@@ -219,6 +252,7 @@ def deploy(
             plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
             if plan.idle:
                 return _nothing_done(deployer, plan, choice)
+            check_foreign(deployer.store, plan, choice.preview)
             entries = _concerned(base, choice)
             if started is not None and entries != started:
                 raise StoreConflictError(
@@ -234,8 +268,8 @@ def deploy(
             started = entries
             try:
                 return _apply(deployer, plan, local, choice, progress)
-            except StoreConflictError:
-                if attempt == attempts - 1:
+            except StoreConflictError as error:
+                if attempt == attempts - 1 or isinstance(error, StoreLockedError):
                     raise
         time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311
     raise AssertionError("unreachable")
@@ -244,9 +278,7 @@ def deploy(
 def _nothing_done(deployer: Deployer, plan: Plan, choice: Choice) -> Deployed:
     state = plan.base.state if plan.base else State()
     until = state.previews[choice.preview].until if choice.preview else 0.0
-    return Deployed(
-        plan, loader_hash(plan.loader), swapped=False, owes=deployer.purges and bool(state.owed), until=until
-    )
+    return Deployed(plan, swapped=False, owes=deployer.purges and bool(state.owed), until=until)
 
 
 def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
@@ -259,20 +291,23 @@ def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
 
 def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress) -> Deployed:
     base = plan.base
-    release = loader_hash(plan.loader)
     state = deployer.state_of(base)
     ttl = preview_seconds if choice.ttl is None else choice.ttl
     end = int(base.now + ttl) if choice.preview and base else 0
 
     def swap() -> None:
         if choice.preview and base:
-            previews = {**state.previews, choice.preview: Preview(release, end, state.generation + 1)}
+            loader, generation = loader_hash(plan.loader), state.generation + 1
+            previews = {
+                **state.previews,
+                choice.preview: Preview(loader, end, release_id(plan.loader), generation),
+            }
             noted = with_generation(state, previews=previews, lease=None)
             deployer.swap(base.loader, noted, base.tag, changes=preview_key(choice.preview))
             settle_preview(deployer.store, deployer.form, choice.preview, plan.loader)
             return
         now = base.now if base else time.time()
-        live = made_live(state, release, now, plan.stock)
+        live = made_live(state, plan.loader, now, plan.stock)
         if not (base and choice.only):
             live = msgspec.structs.replace(live, headers=deployer.form.hash)
         tool = base.state.tool if base and choice.only and newer(base.state.tool, local.tool) else local.tool
@@ -286,17 +321,22 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
         perform(deployer.store, action)
         progress.advance("")
 
+    keys = {action.key for action in work if action.do != "headers"}
+    if choice.preview:
+        keys.add(preview_key(choice.preview))
+    deployer.announce(keys)
     try:
         write_release(_steps(work), write, swap, uploaders)
     finally:
         progress.end("")
-    return Deployed(plan, release, swapped=True, owes=deployer.purges, until=end)
+    return Deployed(plan, swapped=True, owes=deployer.purges, until=end)
 
 
 def perform(store: TargetStore, action: Action) -> None:
     """Do to one object what was planned.
 
     Raises:
+        FormatError: the file that is to go up is not what the manifest says.
         StoreError: it failed.
     """
     upload = action.upload
@@ -304,17 +344,19 @@ def perform(store: TargetStore, action: Action) -> None:
         return
     if action.do == "headers":
         store.set_headers(upload.key, upload.headers)
-    elif action.do == "overwrite":
-        store.overwrite(upload.key, upload.path, upload.headers)
-    elif not store.put(upload.key, upload.path, upload.headers):
-        _settle(store, upload)
+        return
+    with proven(upload) as checked:
+        if action.do == "overwrite":
+            store.overwrite(checked.key, checked.path, checked.headers)
+        elif not store.put(checked.key, checked.path, checked.headers):
+            _settle(store, upload, checked)
 
 
-def _settle(store: TargetStore, upload: Upload) -> None:
+def _settle(store: TargetStore, upload: Upload, checked: Upload) -> None:
     """Look at an object that was there before ours."""
     stat = store.stat(upload.key)
-    if stat is None or differs(upload, stat):
-        store.overwrite(upload.key, upload.path, upload.headers)
+    if stat is None or difference(upload, stat, store, thorough=False):
+        store.overwrite(checked.key, checked.path, checked.headers)
     elif dict(stat.headers) != dict(upload.headers):
         store.set_headers(upload.key, upload.headers)
 

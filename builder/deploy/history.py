@@ -13,35 +13,44 @@ import msgspec
 from builder.bundle import index_of, loader_name, read_index, replace_index
 from builder.deploy.apply import Deployer, perform
 from builder.deploy.plan import Action
-from builder.deploy.pointer import Pointer, fetch_loader, loader_hash, made_live, with_generation
+from builder.deploy.pointer import Pointer, fetch_loader, loader_hash, made_live, release_id, with_generation
 from builder.deploy.pointer import Release as PastRelease
-from builder.errors import StoreConflictError, StoreError, UsageError
+from builder.deploy.wholeness import check_whole
+from builder.errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 
 attempts = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """What a rollback did: the releases before and after, and the models whose entries changed."""
+    """What a rollback did.
+
+    Attributes:
+        before, after: the releases, as their builds named them.
+        models: whose entries changed.
+        loader: names what is live now more closely: releases of the same models may have other code.
+    """
 
     before: str
     after: str
     models: tuple[str, ...]
+    loader: str
 
 
 def find_release(base: Pointer, wanted: str, place: str) -> PastRelease:
-    """Give the release whose name starts with ``wanted``.
+    """Give the release whose name, or whose loader's hash, starts with ``wanted``.
 
     Raises:
         UsageError: none does, or several do.
     """
-    found = [item for item in base.state.releases if item.loader.startswith(wanted)] if wanted else []
+    known = base.state.releases
+    found = [item for item in known if wanted and any(name.startswith(wanted) for name in (item.id, item.loader))]
     if len(found) != 1:
-        names = ", ".join(item.loader for item in base.state.releases)
+        names = ", ".join(f"{item.name} (loader.{item.loader}.js)" for item in found or known)
         raise UsageError(
             f"{'no release is' if not found else 'several releases are'} called {wanted!r}",
             where=place,
-            hint=f"Known: {names or 'none'}",
+            hint=f"Known: {names or 'none'}; give the hash of one's loader" if found else f"Known: {names or 'none'}",
         )
     return found[0]
 
@@ -62,7 +71,7 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
     """
     first: str | None = None
     for attempt in range(attempts):
-        base = required(deployer)
+        base = required(deployer, reading=dry_run)
         if first is not None and base.live != first:
             raise StoreConflictError(
                 "another release was published meanwhile", where=deployer.store.place, hint="Look at `releases`"
@@ -72,7 +81,7 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         loader = fetch_loader(deployer.store, target.loader)
         if loader is None:
             raise StoreError(
-                f"the pinned loader of release {target.loader} is missing",
+                f"the pinned loader of release {target.name} is missing",
                 where=deployer.store.place,
                 hint="Roll back to another release, or deploy the older bundle again",
             )
@@ -80,29 +89,37 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         if only:
             loader, stock = _merged(base, loader, target, only)
         live, old = read_index(loader)["models"], base.index["models"]
-        result = Rollback(base.live, loader_hash(loader), tuple(sorted(_changed(live, old))))
+        check_whole(deployer.store, target.name, read_index(loader), stock, base)
+        result = Rollback(base.release, release_id(loader), tuple(sorted(_changed(live, old))), loader_hash(loader))
         if dry_run or loader == base.loader:
             return result
         try:
             _write(deployer, base, loader, stock, again=not only)
-        except StoreConflictError:
-            if attempt == attempts - 1:
+        except StoreConflictError as error:
+            if attempt == attempts - 1 or isinstance(error, StoreLockedError):
                 raise
         else:
             return result
     raise AssertionError("unreachable")
 
 
-def required(deployer: Deployer) -> Pointer:
+def required(deployer: Deployer, *, reading: bool = False) -> Pointer:
     """Give the pointer of a target that has one.
+
+    Args:
+        deployer: the target.
+        reading: only look, and write nothing.
 
     Raises:
         StoreError: nothing was ever deployed there.
     """
-    base = deployer.read_unleased()
+    if reading:
+        deployer.mends = False
+    base = deployer.read() if reading else deployer.read_unleased()
     if base is None:
         raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
-    deployer.prepare()
+    if not reading:
+        deployer.prepare()
     return base
 
 
@@ -124,9 +141,12 @@ def set_pin(deployer: Deployer, wanted: str, *, pinned: bool) -> PastRelease:
 def _write(deployer: Deployer, base: Pointer, loader: bytes, stock: Mapping[str, str], *, again: bool) -> None:
     """Write the pinned loader, which a merge has made anew, then the pointer."""
     with tempfile.TemporaryDirectory() as folder:
-        for upload in deployer.form.pinned(loader, Path(folder)):
+        uploads = deployer.form.pinned(loader, Path(folder))
+        if not again:
+            deployer.announce({upload.key for upload in uploads})
+        for upload in uploads:
             perform(deployer.store, Action("put", upload.key, "new", upload.nbytes, upload))
-    state = made_live(base.state, loader_hash(loader), base.now, stock, again=again)
+    state = made_live(base.state, loader, base.now, stock, again=again)
     deployer.swap(loader, state, base.tag, changes=loader_name)
 
 
@@ -145,7 +165,7 @@ def _merged(base: Pointer, loader: bytes, target: PastRelease, only: tuple[str, 
     for name in only:
         if name not in past:
             raise UsageError(
-                f"release {target.loader} has no model {name!r}", where="--only", hint=f"It has: {', '.join(past)}"
+                f"release {target.name} has no model {name!r}", where="--only", hint=f"It has: {', '.join(past)}"
             )
         entries[name] = past[name]
         stock.pop(name, None)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,25 +20,44 @@ from builder.bundle import (
     read_index,
     shard_urls,
 )
+from builder.deploy.copies import wrong_copies
+from builder.deploy.fetch import Limits, fetch
 from builder.deploy.headers import headers_for
 from builder.deploy.plan import is_older
 from builder.deploy.pointer import digits_of, loader_hash, split_pointer
 from builder.deploy.targets import Target
-from builder.errors import FormatError, StoreError
+from builder.errors import DeniedError, FormatError, StoreError
 from builder.stores import TargetStore
-from builder.stores.encoding import decode
+from builder.stores.encoding import largest
 
 fetchers = 12
-timeout = 20.0
+check_seconds = 1800.0  # for all files together
+unknown_length = -1
+malformed = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it should be: where, and what; ``passing`` if a CDN's old copy may be the reason."""
+    """Something that is not as it should be.
+
+    Attributes:
+        url: where.
+        what: is wrong.
+        hint: what to do, where that is known.
+        denied: the public may not read it.
+        passing: a CDN's old copy may be the reason.
+    """
 
     url: str
     what: str
+    hint: str = ""
+    denied: bool = False
     passing: bool = False
+
+    @classmethod
+    def of(cls, url: str, error: StoreError | FormatError) -> Problem:
+        """Note a failure to read a file."""
+        return cls(url, error.what, error.hint, isinstance(error, DeniedError), passing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +78,11 @@ class Checked:
 
 
 class Site(Protocol):
-    """Where files are read from."""
+    """Where files are read from; ``store`` is what lies behind it."""
 
-    def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
+    store: TargetStore
+
+    def fetch(self, key: str, limits: Limits, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
         """Give a file's decoded bytes and headers (lower-case names).
 
         Raises:
@@ -80,22 +99,13 @@ class WebSite:
     def __init__(self, target: Target) -> None:
         """Read ``target.public_url``."""
         self.target = target
+        self.store = target.store
         self.origin = target.config.origin
 
-    def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
+    def fetch(self, key: str, limits: Limits, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
         """Ask as a page of another origin does."""
-        url = self.target.public_url + key
         headers = {"Accept-Encoding": "br, gzip", **({"Origin": self.origin} if origin else {})}
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as answer:  # noqa: S310
-                body = answer.read()
-                found = {name.lower(): value for name, value in answer.headers.items()}
-        except urllib.error.HTTPError as error:
-            with error:
-                raise StoreError(f"answers {error.code}", where=url) from error
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise StoreError(f"cannot be fetched ({error})", where=url, hint="Check public_url") from error
-        return decode(body, found.get("content-encoding", ""), url), found
+        return fetch(self.target.public_url + key, headers, limits)
 
     def complaints(self, key: str, headers: Mapping[str, str]) -> list[str]:
         """Compare with what the target's rules ask for."""
@@ -121,9 +131,11 @@ class StoredSite:
         """Read ``store``."""
         self.store = store
 
-    def fetch(self, key: str, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:  # noqa: ARG002
+    def fetch(self, key: str, limits: Limits, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:  # noqa: ARG002
         """Read an object."""
-        found = self.store.read(key)
+        if limits.deadline is not None and time.monotonic() > limits.deadline:
+            raise StoreError("was not asked for: the check as a whole took too long", where=self.store.place + key)
+        found = self.store.read(key, largest if limits.nbytes is None else limits.nbytes)
         if found is None:
             raise StoreError("is missing", where=self.store.place + key)
         return found.content, {}
@@ -139,79 +151,111 @@ def site_of(target: Target) -> Site:
 
 
 def check_live(
-    site: Site, *, expected: str = "", pointer: str = loader_name, only: Collection[str] | None = None
+    site: Site,
+    *,
+    expected: str = "",
+    pointer: str = loader_name,
+    only: Collection[str] | None = None,
+    seconds: float = check_seconds,
 ) -> Checked:
     """Check what is live.
 
     Args:
         site: where.
-        expected: the release that should be live, or "" for any.
+        expected: hash of the loader that should be live, or "" for any.
         pointer: which one is followed.
         only: addresses of the files that are read; None for all.
+        seconds: for all of it; what is not read by then counts as a problem.
     """
     problems: list[Problem] = []
+    end = time.monotonic() + seconds
+    some_code = Limits(None, end)
     try:
-        content, headers = site.fetch(pointer)
+        content, headers = site.fetch(pointer, some_code)
         problems += [Problem(pointer, what) for what in site.complaints(pointer, headers)]
-        again, _ = site.fetch(pointer, origin=False)
+        again, _ = site.fetch(pointer, some_code, origin=False)
         loader, state = split_pointer(content)
         index = read_index(loader)
+        same = split_pointer(again)[0] == loader
+        code, heads = _named(index)
     except (StoreError, FormatError) as error:
-        return Checked("", 0, 0, (Problem(pointer, str(error), passing=True),))
-    if split_pointer(again)[0] != loader:
+        return Checked("", 0, 0, (Problem.of(pointer, error),))
+    if not same:
         problems.append(Problem(pointer, "another release is answered when no Origin is sent", passing=True))
     live = loader_hash(loader)
     if expected and live != expected:
-        problems.append(Problem(pointer, f"release {live} is live, not {expected}", passing=True))
-    code = {pinned_url(live): live, **module_urls(index)}
+        problems.append(Problem(pointer, f"loader.{live}.js is live, not loader.{expected}.js", passing=True))
+    code[pinned_url(live)] = live
     if immutable_name.fullmatch(state.worker):
         code[state.worker] = digits_of(state.worker)
-    files = [(url, digest, -1) for url, digest in code.items()]
+    files = [(url, digest, unknown_length) for url, digest in code.items()]
     with ThreadPoolExecutor(fetchers) as pool:
-        heads = [
-            head
-            for name, entry in index["models"].items()
-            for head in ((name, entry[0], entry[1]), *((name, *item["older"][1:3]) for item in entry if is_older(item)))
-        ]
-        for shards, found in pool.map(lambda head: _shards(site, head, only), heads):
+        for shards, found in pool.map(lambda head: _shards(site, head, only, end), heads):
             files += shards
             problems += found
         wanted = [file for file in files if only is None or file[0] in only]
-        results = list(pool.map(lambda file: _check(site, *file), wanted))
+        results = list(pool.map(lambda file: _check(site, file, end), wanted))
     for _, found in results:
         problems += found
-    return Checked(live, len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems))
+    named = [*wanted, *((head_url(name, digest), digest, length) for name, digest, length in heads)]
+    copies = (file for file in named if only is None or file[0] in only)
+    problems += [Problem(*wrong) for wrong in wrong_copies(site.store, copies)]
+    return Checked(
+        index["release"], len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems)
+    )
 
 
-def _shards(
-    site: Site, head: tuple[str, str, int], only: Collection[str] | None
-) -> tuple[list[tuple[str, str, int]], list[Problem]]:
+Named = tuple[str, str, int]  # a file's address, or a head's model; its hash; its length
+
+
+def _named(index: Mapping[str, Any]) -> tuple[dict[str, str], list[Named]]:
+    """Give the modules of an index with their hashes, and its heads.
+
+    Raises:
+        FormatError: the index is damaged.
+    """
+    try:
+        heads = [
+            (name, str(digest), int(length))
+            for name, entry in index["models"].items()
+            for digest, length in (entry[:2], *(item["older"][1:3] for item in entry if is_older(item)))
+        ]
+        return module_urls(index), heads
+    except malformed as error:
+        raise FormatError("has a damaged index", hint="Deploy with --repair") from error
+
+
+def _shards(site: Site, head: Named, only: Collection[str] | None, end: float) -> tuple[list[Named], list[Problem]]:
     name, digest, length = head
     url = head_url(name, digest)
     if only is not None and url not in only:
         return [], []
     try:
-        content, headers = site.fetch(url)
+        content, headers = site.fetch(url, Limits(length, end))
     except StoreError as error:
-        return [], [Problem(url, str(error), passing=True)]
+        return [], [Problem.of(url, error)]
     if len(content) != length or hashlib.sha256(content).hexdigest() != digest:
         return [], [Problem(url, "is not what the index says")]
-    parsed: dict[str, Any] = json.loads(content)
-    urls = zip(shard_urls(name, parsed), parsed["shards"], strict=True)
     problems = [Problem(url, what) for what in site.complaints(url, headers)]
-    files = [(shard_url, shard["sha256"], shard["bytes"]) for shard_url, shard in urls]
-    if ops := parsed.get("ops"):
-        files.append((ops_url(name, ops), ops, -1))
+    try:
+        parsed: dict[str, Any] = json.loads(content)
+        urls = zip(shard_urls(name, parsed), parsed["shards"], strict=True)
+        files = [(shard_url, str(shard["sha256"]), int(shard["bytes"])) for shard_url, shard in urls]
+        if ops := parsed.get("ops"):
+            files.append((ops_url(name, ops), ops, unknown_length))
+    except malformed:
+        return [], [*problems, Problem(url, "is not a head that this version reads")]
     return files, problems
 
 
-def _check(site: Site, url: str, digest: str, length: int) -> tuple[int, list[Problem]]:
+def _check(site: Site, file: Named, end: float) -> tuple[int, list[Problem]]:
+    url, digest, length = file
     try:
-        content, headers = site.fetch(url)
+        content, headers = site.fetch(url, Limits(None if length == unknown_length else length, end))
     except StoreError as error:
-        return 0, [Problem(url, str(error), passing=True)]
+        return 0, [Problem.of(url, error)]
     problems = [Problem(url, what) for what in site.complaints(url, headers)]
-    if not hashlib.sha256(content).hexdigest().startswith(digest) or length not in (-1, len(content)):
+    if not hashlib.sha256(content).hexdigest().startswith(digest) or length not in (unknown_length, len(content)):
         problems.append(Problem(url, "is not what is said of it"))
     return len(content), problems
 
@@ -219,3 +263,26 @@ def _check(site: Site, url: str, digest: str, length: int) -> tuple[int, list[Pr
 def _alike(one: str, other: str) -> bool:
     """Compare header values as their readers do."""
     return one.replace(" ", "").lower() == other.replace(" ", "").lower()
+
+
+def advice(checked: Checked, target: Target) -> str:
+    """Tell what to do about the problems of a check."""
+    if any(problem.denied for problem in checked.problems):
+        if not checked.release:
+            return reading_advice(target)
+        # The pointer can be read, so 403 may be a bucket's way not to say that something is missing.
+        return f"{reading_advice(target)}. Where listing is denied, 403 also stands for a missing file: try --repair"
+    hints = {problem.hint for problem in checked.problems}
+    if len(hints) == 1 and "" not in hints:
+        return hints.pop()
+    return "Deploy with --repair, correct headers and CORS, or `rollback`"
+
+
+def reading_advice(target: Target) -> str:
+    """Tell how to let visitors read a target."""
+    if target.config.type == "directory":
+        return "Let the web server serve this folder to everybody"
+    return (
+        "Let the public read it: by a bucket policy that allows everybody s3:GetObject, with Block Public Access off, "
+        "or by the CDN's own right to read the bucket (origin access control)"
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 import msgspec
 
 from builder.bundle import hash_digits, read_index
-from builder.errors import UsageError
+from builder.deploy.confined import read_confined
+from builder.deploy.names import check_head, check_index, check_manifest
+from builder.errors import FormatError, UsageError
 from builder.schema import FileEntry, Manifest, ModelEntry
+
+most_manifest = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +68,60 @@ class Local:
 
 
 def read_local(out: Path) -> Local:
-    """Read a build's folder.
+    """Read a build's folder, which may come from a job that is not trusted: nothing that it names leads out of it.
 
     Raises:
-        UsageError: there is none, or it is not whole.
+        UsageError: there is none.
+        FormatError: it is not what a build writes.
     """
-    path = out / "manifest.json"
-    hint = "Run the build first"
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(read_confined(out, "manifest.json", most_manifest), type=Manifest)
+        where = str(out / "manifest.json")
+        check_manifest(manifest, where)
         pinned = manifest.loader.pinned
-        loader = (out / "cdn" / pinned.url).read_bytes()
+        loader = read_confined(out, f"cdn/{pinned.url}", pinned.bytes)
     except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(error.filename or path), hint=hint) from error
+        raise UsageError(
+            f"cannot be read ({error.strerror})", where=str(error.filename or out), hint="Run the build first"
+        ) from error
     except msgspec.DecodeError as error:
-        raise UsageError("is not a manifest this version reads", where=str(path), hint="Build again") from error
+        raise UsageError(
+            "is not a manifest this version reads", where=str(out / "manifest.json"), hint="Build again"
+        ) from error
     if hashlib.sha256(loader).hexdigest() != pinned.sha256:
-        raise UsageError("is not what manifest.json says", where=str(out / "cdn" / pinned.url), hint="Build again")
+        raise FormatError("is not what manifest.json says", where=str(out / "cdn" / pinned.url), hint="Build again")
+    index = read_index(loader)
+    check_index(index, manifest, where)
     models = {name: _model(entry) for name, entry in manifest.models.items()}
     modules = (*manifest.modules.values(), *(manifest.runtime.wasm if manifest.runtime else ()))
-    return Local(out / "cdn", loader, read_index(loader), manifest.generator, models, manifest.worker, modules)
+    return Local(out / "cdn", loader, index, manifest.generator, models, manifest.worker, modules)
+
+
+def check_heads(local: Local, names: Iterable[str]) -> None:
+    """Read the heads of some models, which a deploy is to make live.
+
+    Raises:
+        FormatError: one is not what the manifest says, or names other files.
+    """
+    for name in names:
+        model = local.models[name]
+        where = str(local.root / model.head.url)
+        try:
+            content = read_confined(local.root, model.head.url, model.head.bytes)
+        except OSError as error:
+            raise unreadable(error, local.root / model.head.url) from error
+        if hashlib.sha256(content).hexdigest() != model.head.sha256:
+            raise FormatError("is not what manifest.json says", where=where, hint="Build again")
+        try:
+            head = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise FormatError("is not a head", where=where, hint="Build again") from error
+        check_head(name, head, model.contract, model.shards, where)
+
+
+def unreadable(error: OSError, path: Path) -> UsageError:
+    """Give the error of a file that a build should have left."""
+    return UsageError(f"cannot be read ({error.strerror})", where=str(path), hint="Build again, then deploy")
 
 
 def _model(entry: ModelEntry) -> LocalModel:

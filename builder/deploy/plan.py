@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,13 +17,14 @@ from builder.bundle import (
     named_urls,
     replace_index,
 )
-from builder.deploy.local import Local
+from builder.deploy.local import Local, check_heads
 from builder.deploy.pointer import Pointer, fetch_json, loader_hash
 from builder.deploy.previews import is_settled, preview_key
+from builder.deploy.proof import difference
 from builder.deploy.runtime import check_runtime
 from builder.deploy.uploads import Form, Upload
 from builder.errors import ContractError, UsageError
-from builder.stores import Stat, TargetStore
+from builder.stores import TargetStore
 
 few = 32  # objects that are asked for one by one rather than listed
 askers = 16
@@ -68,6 +68,21 @@ class Choice:
     repair: bool = False
     preview: str = ""
     ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How it is found out what a target has.
+
+    Attributes:
+        store: the target.
+        listing: many objects are listed rather than asked for one by one.
+        thorough: what the store itself has not hashed is read.
+    """
+
+    store: TargetStore
+    listing: bool
+    thorough: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +153,10 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     there = [file for file in files if file.url in known and not distrust]
     actions = [Action("skip", key, "the live release has it") for file in there for key in form.keys(file)]
     asked = (file for file in files if distrust or file.url not in known)
-    actions += _decide(form.uploads(local.root, asked), store, base, distrust=distrust)
-    actions += _decide(form.pinned(loader, folder), store, base, distrust=True)
+    check_heads(local, (name for name in touched if distrust or local.models[name].head.url not in known))
+    search = Search(store, listing=not (distrust and base), thorough=choice.repair)
+    actions += _decide(form.uploads(local.root, asked), search)
+    actions += _decide(form.pinned(loader, folder), replace(search, listing=False))
     if choice.preview:
         actions.append(Action("swap", preview_key(choice.preview), "makes the preview live", len(loader)))
         actions.append(Action("swap", loader_name, "notes the preview", len(base.loader if base else b"")))
@@ -256,16 +273,15 @@ def _known(
     return known
 
 
-def _decide(uploads: Iterable[Upload], store: TargetStore, base: Pointer | None, *, distrust: bool) -> list[Action]:
+def _decide(uploads: Iterable[Upload], search: Search) -> list[Action]:
     actions = []
     asked = list(uploads)
-    if len(asked) > few and not (distrust and base is not None):
-        there = {item.key for item in store.listing()}
+    if len(asked) > few and search.listing:
+        there = {item.key for item in search.store.listing()}
         actions += [_put(upload) for upload in asked if upload.key not in there]
         asked = [upload for upload in asked if upload.key in there]
     with ThreadPoolExecutor(askers) as pool:
-        stats = pool.map(lambda upload: store.stat(upload.key), asked)
-        actions += [_compare(upload, stat) for upload, stat in zip(asked, stats, strict=True)]
+        actions += pool.map(lambda upload: _compare(upload, search), asked)
     return actions
 
 
@@ -273,11 +289,12 @@ def _put(upload: Upload) -> Action:
     return Action("put", upload.key, "new", upload.nbytes, upload)
 
 
-def _compare(upload: Upload, stat: Stat | None) -> Action:
+def _compare(upload: Upload, search: Search) -> Action:
+    stat = search.store.stat(upload.key)
     if stat is None:
         return _put(upload)
-    if difference := differs(upload, stat):
-        return Action("overwrite", upload.key, difference, upload.nbytes, upload)
+    if why := difference(upload, stat, search.store, thorough=search.thorough):
+        return Action("overwrite", upload.key, why, upload.nbytes, upload)
     changed = sorted(
         name for name in {*upload.headers, *stat.headers} if upload.headers.get(name) != stat.headers.get(name)
     )
@@ -286,22 +303,14 @@ def _compare(upload: Upload, stat: Stat | None) -> Action:
     return Action("skip", upload.key, "is there already")
 
 
-def differs(upload: Upload, stat: Stat) -> str:
-    """Tell why stored bytes are not those of an upload; "" when they are."""
-    if upload.headers.get("Content-Encoding") != stat.headers.get("Content-Encoding"):
-        return "stored in another encoding"
-    if stat.nbytes != upload.nbytes:
-        return "is there with another length"
-    if stat.sha256 is None:
-        return ""
-    with upload.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return "" if digest == stat.sha256 else "is there with other bytes"
-
-
 def is_older(item: Any) -> bool:
     """Tell whether an item of an index entry is the last head of an older contract."""
     return isinstance(item, dict) and "older" in item
+
+
+def heads_of(name: str, entry: list[Any]) -> list[tuple[str, str]]:
+    """Give name and hash of the heads an index entry names: the model's, and that of an older contract."""
+    return [(name, entry[0]), *((name, item["older"][1]) for item in entry if is_older(item))]
 
 
 def plain(key: str) -> str:

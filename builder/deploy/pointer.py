@@ -24,11 +24,12 @@ class Release(msgspec.Struct, frozen=True, array_like=True):
     """A release that was live.
 
     Attributes:
-        loader: first 16 digits of its pinned loader's hash, and its name for people.
+        loader: first 16 digits of its pinned loader's hash.
         at: when it was deployed, by the store's clock.
         until: when it was last seen live; 0 while it is.
         pinned: never pruned.
         stock: the stock copies that go with it, by model: 16 digits of the hash of their ``model.json``.
+        id: its name for people, as its index has it; "" where an earlier version deployed it.
     """
 
     loader: str
@@ -36,6 +37,12 @@ class Release(msgspec.Struct, frozen=True, array_like=True):
     until: int = 0
     pinned: bool = False
     stock: dict[str, str] = {}
+    id: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name it for people."""
+        return self.id or self.loader
 
 
 class Lease(msgspec.Struct, frozen=True, array_like=True):
@@ -46,11 +53,24 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Preview(msgspec.Struct, frozen=True, array_like=True):
-    """A release under a name of its own, until a time of the store's clock; ``generation`` announced it."""
+    """A release under a name of its own, until a time of the store's clock.
+
+    Attributes:
+        loader: as in a release.
+        until: the time.
+        id: its name for people.
+        generation: the write of the pointer that announced it.
+    """
 
     loader: str
     until: int
+    id: str = ""
     generation: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name it for people."""
+        return self.id or self.loader
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -102,8 +122,13 @@ class Pointer:
 
     @property
     def live(self) -> str:
-        """Name the live release."""
+        """Name the live release by its loader."""
         return loader_hash(self.loader)
+
+    @property
+    def release(self) -> str:
+        """Name the live release for people."""
+        return str(self.index["release"])
 
     @property
     def lease_left(self) -> float:
@@ -125,8 +150,13 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
     found = store.read(key)
     if found is None:
         return None
-    loader, state = split_pointer(found.content, store.place + key)
-    return Pointer(loader, read_index(loader), state, found.tag, found.age, found.now, found.headers)
+    try:
+        loader, state = split_pointer(found.content, store.place + key)
+        index = read_index(loader)
+    except FormatError as error:  # what lies on a target is the store's matter, not the build's
+        hint = "Move it away or choose another place if it is not ours, else upgrade shardpress"
+        raise StoreError(error.what, where=store.place + key, hint=hint) from error
+    return Pointer(loader, index, state, found.tag, found.age, found.now, found.headers)
 
 
 def fence_of(held: Pointer, read_at: float, margin: float, *, enforced: bool) -> Fence:
@@ -167,6 +197,15 @@ def loader_hash(loader: bytes) -> str:
     return hashlib.sha256(loader).hexdigest()[:hash_digits]
 
 
+def release_id(loader: bytes) -> str:
+    """Name a release for people, as its build did: by its heads alone.
+
+    Raises:
+        FormatError: it is not a loader.
+    """
+    return str(read_index(loader)["release"])
+
+
 def digits_of(url: str) -> str:
     """Give the digits of its hash that an immutable file's address holds."""
     return url.rsplit(".", 2)[1]
@@ -198,26 +237,30 @@ def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | No
         return None
     if not hashlib.sha256(found[0]).hexdigest().startswith(digest):
         raise StoreError("is damaged", where=store.place + key, hint="Deploy with --repair")
-    return dict(json.loads(found[0]))
+    try:
+        return dict(json.loads(found[0]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StoreError("is not JSON", where=store.place + key, hint="Deploy with --repair") from error
 
 
-def made_live(state: State, loader: str, now: float, stock: Mapping[str, str], *, again: bool = False) -> State:
+def made_live(state: State, content: bytes, now: float, stock: Mapping[str, str], *, again: bool = False) -> State:
     """Note that a release is live from now on.
 
     Args:
         state: before.
-        loader: names the release.
+        content: the release's loader.
         now: the store's time.
         stock: the stock copies that go with it.
         again: a rollback: the release keeps its place in the order of deployment.
     """
     time = int(now)
+    loader = loader_hash(content)
     closed = [msgspec.structs.replace(item, until=item.until or time) for item in state.releases]
     before = next((item for item in closed if item.loader == loader), None)
     if again and before:
         releases = [msgspec.structs.replace(item, until=0) if item is before else item for item in closed]
     else:
-        fresh = Release(loader, time, 0, before is not None and before.pinned, dict(stock))
+        fresh = Release(loader, time, 0, before is not None and before.pinned, dict(stock), release_id(content))
         releases = [fresh, *(item for item in closed if item is not before)]
     return msgspec.structs.replace(state, generation=state.generation + 1, releases=tuple(releases), lease=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builder.deploy.pointer import Preview, State, fetch_loader, join_pointer, loader_hash, read_pointer, split_pointer
 from builder.deploy.uploads import Form
-from builder.errors import StoreConflictError
+from builder.errors import StoreConflictError, StoreLockedError
 from builder.stores import TargetStore
 
 attempts = 8
@@ -54,6 +54,8 @@ def settle_preview(store: TargetStore, form: Form, name: str, loader: bytes = b"
             return  # its release is broken, as `verify --preview` tells
         try:
             store.swap(key, join_pointer(content, State(generation=preview.generation)), found.tag, headers)
+        except StoreLockedError:
+            raise
         except StoreConflictError:
             continue
         return

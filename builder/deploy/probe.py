@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from builder.errors import DeniedError, StoreConflictError, StoreError
+from builder.errors import StoreConflictError, StoreDeniedError, StoreError
 from builder.stores import Fence, TargetStore, clock
 
 Ability = Literal["full", "create", "none"]
@@ -33,7 +33,7 @@ def holds_fence(store: TargetStore) -> bool:
     """Tell whether a store refuses a delete whose fence has ended, and carries out one whose has not.
 
     Raises:
-        DeniedError: the credentials do not allow to delete.
+        StoreDeniedError: the credentials do not allow to delete.
         StoreError: the store cannot be written, or does not answer.
     """
     key = f"{probe_prefix}{uuid.uuid4().hex}"
@@ -43,12 +43,12 @@ def holds_fence(store: TargetStore) -> bool:
         if found is None:
             return False
         late = Fence(key, found.tag, found.now - 60.0, found.now - 30.0, clock() + 3600.0)
-        with suppress(DeniedError):
+        with suppress(StoreDeniedError):
             store.remove((key,), late)
             return False
         store.remove((key,), Fence(key, found.tag, found.now, found.now + 600.0, clock()))
         return store.get(key) is None
-    except DeniedError:
+    except StoreDeniedError:
         store.delete(key)  # denied too, where the key may not delete at all
         return False  # else the store knows no signatures in addresses
     finally:

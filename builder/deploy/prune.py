@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from builder.bundle import head_url, immutable_name, loader_name, module_urls, named_urls, pinned_url, read_index
 from builder.deploy.apply import Deployer
 from builder.deploy.history import required
-from builder.deploy.plan import Action, is_older, level, plain
+from builder.deploy.plan import Action, heads_of, level, plain
 from builder.deploy.pointer import (
     Lease,
     Pointer,
@@ -26,7 +25,8 @@ from builder.deploy.pointer import (
 )
 from builder.deploy.previews import settle_previews
 from builder.deploy.probe import holds_fence, probe_prefix
-from builder.deploy.weaker import record_prefix
+from builder.deploy.records import Owned, find_owned, record_name
+from builder.deploy.weaker import is_record, record_prefix
 from builder.errors import StoreConflictError, StoreError
 from builder.progress import Progress
 from builder.stores import Listed, TargetStore, clock
@@ -40,10 +40,17 @@ fetchers = 16
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a prune removed, or would: the actions, and the releases that stay."""
+    """What a prune removed, or would.
+
+    Attributes:
+        actions: in order.
+        kept: the releases that stay.
+        unrecorded: keys to be deleted that are known as ours only by what is deleted before them.
+    """
 
     actions: tuple[Action, ...]
     kept: tuple[str, ...]
+    unrecorded: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -57,6 +64,7 @@ def plan_prune(deployer: Deployer) -> Pruned:
     Raises:
         StoreError: the store failed, or a kept release is not whole.
     """
+    deployer.mends = False
     base = deployer.read()
     if base is None:
         raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
@@ -151,6 +159,7 @@ def _remove(held: _Held, progress: Progress) -> Pruned:
     settle_previews(deployer.store, deployer.form, state)
     # Whatever was planned before the lease may have come into use until then.
     plan = _collect_now(deployer, held.pointer, state)
+    deployer.announce(plan.unrecorded)
     progress.begin("", "delete", len(plan.actions))
     try:
         for step in _steps(plan.actions):
@@ -176,10 +185,10 @@ def _remove_batch(held: _Held, keys: Sequence[str], progress: Progress) -> None:
 
 
 def _steps(actions: Sequence[Action]) -> list[list[str]]:
-    """Split what goes: whatever names other files is gone before them."""
-    steps: list[list[str]] = [[], [], []]
+    """Split what goes: whatever names other files is gone before them, but for the records of what is ours."""
+    steps: list[list[str]] = [[], [], [], []]
     for action in actions:
-        steps[2 - level(action.key)].append(action.key)
+        steps[3 if record_name.fullmatch(action.key) else 2 - level(action.key)].append(action.key)
     return steps
 
 
@@ -208,12 +217,18 @@ def _collect(deployer: Deployer, base: Pointer, state: State) -> Pruned:
     listed = list(store.listing())
     kept = {item.loader for item in state.releases} | {preview.loader for preview in state.previews.values()}
     needed = named(store, base, kept)
+    owned = find_owned(store, listed, needed)
+    grace = deployer.keeping.grace
     actions = [
         Action("delete", item.key, why, item.nbytes)
         for item in listed
-        if (why := _why(item, needed, state, deployer.keeping.grace, base.now))
+        if (why := _why(item, needed, state, grace, base.now)) and _is_ours(item.key, owned, base, store)
     ]
-    return Pruned(tuple(sorted(actions, key=_order)), tuple(sorted(kept)))
+    spent = owned.spent(listed, {action.key for action in actions}, grace)
+    actions += [Action("delete", item.key, "a record of uploads that are gone", item.nbytes) for item in spent]
+    names = sorted([*(item.name for item in state.releases), *(item.name for item in state.previews.values())])
+    unrecorded = tuple(action.key for action in actions if owned.only_named(action.key))
+    return Pruned(tuple(sorted(actions, key=_order)), tuple(names), unrecorded)
 
 
 def _why(item: Listed, needed: set[str], state: State, grace: float, now: float) -> str:
@@ -231,6 +246,15 @@ def _why(item: Listed, needed: set[str], state: State, grace: float, now: float)
     if immutable_name.fullmatch(item.key) and not item.key.startswith("sw.") and plain(item.key) not in needed:
         return "no kept release names it"
     return ""
+
+
+def _is_ours(key: str, owned: Owned, base: Pointer, store: TargetStore) -> bool:
+    """Tell whether an object that nothing needs is known to be ours, whatever its name looks like."""
+    if preview := preview_name.fullmatch(key):
+        return key in owned.files or preview[1] in base.state.previews
+    if key.startswith(record_prefix):
+        return is_record(store, key)
+    return key.startswith(probe_prefix) or plain(key) in owned.files
 
 
 def _generation(key: str) -> int:
@@ -282,11 +306,6 @@ def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str
     return urls
 
 
-def heads_of(name: str, entry: list[Any]) -> list[tuple[str, str]]:
-    """Give name and hash of the heads an index entry names: the model's, and that of an older contract."""
-    return [(name, entry[0]), *((name, item["older"][1]) for item in entry if is_older(item))]
-
-
-def _order(action: Action) -> tuple[int, str]:
+def _order(action: Action) -> tuple[bool, int, str]:
     """Pointers first, then what names other files, so that a prune that is cut off leaves no dangling names."""
-    return -level(action.key), action.key
+    return record_name.fullmatch(action.key) is not None, -level(action.key), action.key

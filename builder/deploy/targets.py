@@ -20,6 +20,7 @@ from builder.stores.directory import DirectoryStore
 from builder.units import parse_duration
 
 default_name = "public"
+attempts = 6  # of each request to S3
 loopback = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
@@ -83,6 +84,8 @@ def open_target(name: str, table: TargetConfig, folder: Path) -> Target:
         raise ConfigError(str(error), where=f"{where}.grace", hint="Mend the value") from error
     public = table.public_url or ""
     public += "/" if public and not public.endswith("/") else ""
+    _check_address(public, f"{where}.public_url")
+    _check_address(table.endpoint_url, f"{where}.endpoint_url")
     if table.type == "directory":
         store: TargetStore = DirectoryStore(folder / (table.path or default_name))
         return Target(name, table, store, Form(keeps_headers=False, encoding="", rules={}), grace, public)
@@ -117,8 +120,33 @@ def _s3(table: TargetConfig, where: str) -> TargetStore:
             region=table.region,
             profile=table.profile,
             no_overwrite_header=table.no_overwrite_header,
+            attempts=attempts,
         )
     )
+
+
+def _check_address(address: str, where: str) -> None:
+    """Refuse what is no address of the web.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not address:
+        return
+    try:
+        parts = urlsplit(address)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        right = right and address.isascii() and address.isprintable() and " " not in address
+    except ValueError:
+        right = False
+    if not right:
+        raise ConfigError(f"{address!r} is not a web address", where=where, hint="Write it as 'https://host/path/'")
+    if parts.query or parts.fragment:
+        raise ConfigError(
+            f"{address!r} ends with a query or fragment, so no file's name can follow",
+            where=where,
+            hint="Leave them out; signed addresses belong into the page's resolveUrl",
+        )
 
 
 def _check_headers(table: TargetConfig, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,19 @@ class Upload:
         path: the file with its stored bytes.
         nbytes: of that file.
         headers: to be served with.
+        sha256, length: of what it decodes to.
+        encoding: of the file: "", ``br`` or ``gzip``.
+        root: the untrusted folder that it lies in; None where this run has made the file itself.
     """
 
     key: str
     path: Path
     nbytes: int
     headers: Headers
+    sha256: str
+    length: int
+    encoding: str = ""
+    root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +74,12 @@ class Form:
         """Give the objects for files below ``root``."""
         for file in files:
             if not self.keeps_headers:
-                yield Upload(file.url, root / file.url, file.bytes, {})
-                for name, nbytes in file.encodings.items():
-                    key = file.url + suffixes[name]
-                    yield Upload(key, root / key, nbytes, {})
-            elif self.encoding in file.encodings:
-                nbytes = file.encodings["br" if self.encoding == "br" else "gzip"]
-                headers = headers_for(file.url, self.encoding, self.rules)
-                yield Upload(file.url, root / (file.url + suffixes[self.encoding]), nbytes, headers)
+                yield _upload(root, file, "", file.url, {})
+                for name in file.encodings:
+                    yield _upload(root, file, name, file.url + suffixes[name], {})
             else:
-                yield Upload(file.url, root / file.url, file.bytes, headers_for(file.url, None, self.rules))
+                encoding = self.encoding if self.encoding in file.encodings else ""
+                yield _upload(root, file, encoding, file.url, headers_for(file.url, encoding or None, self.rules))
 
     def pinned(self, loader: bytes, folder: Path) -> list[Upload]:
         """Give the objects of a pinned loader; their files are written to ``folder``."""
@@ -89,5 +93,12 @@ class Form:
             path = folder / name
             path.write_bytes(encode(loader, encoding))
             headers = headers_for(key, encoding or None, self.rules) if self.keeps_headers else {}
-            uploads.append(Upload(name, path, path.stat().st_size, headers))
+            digest = hashlib.sha256(loader).hexdigest()
+            uploads.append(Upload(name, path, path.stat().st_size, headers, digest, len(loader), encoding))
         return uploads
+
+
+def _upload(root: Path, file: FileEntry, encoding: str, key: str, headers: Headers) -> Upload:
+    path = root / (file.url + (suffixes[encoding] if encoding else ""))
+    nbytes = next((count for name, count in file.encodings.items() if name == encoding), file.bytes)
+    return Upload(key, path, nbytes, headers, file.sha256, file.bytes, encoding, root)

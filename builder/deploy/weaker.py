@@ -7,8 +7,9 @@ from pathlib import Path
 
 from builder.bundle import loader_name
 from builder.deploy.pointer import split_pointer
-from builder.errors import StoreConflictError
+from builder.errors import FormatError, StoreConflictError
 from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, TargetStore, no_headers
+from builder.stores.encoding import largest
 
 record_prefix = "releases/"
 
@@ -44,9 +45,9 @@ class _Wrapper:
         """As within."""
         return self.store.get(key)
 
-    def read(self, key: str) -> Found | None:
+    def read(self, key: str, most: int = largest) -> Found | None:
         """As within."""
-        return self.store.read(key)
+        return self.store.read(key, most)
 
     def stat(self, key: str) -> Stat | None:
         """As within."""
@@ -97,9 +98,14 @@ class _Wrapper:
 class NumberedStore(_Wrapper):
     """Decides by numbered records that can be created once; ``loader.js`` follows, and any later run mends it."""
 
-    def read(self, key: str) -> Found | None:
+    def __init__(self, store: TargetStore, *, mends: bool = True) -> None:
+        """Wrap ``store``; with ``mends`` off nothing is written by reading."""
+        super().__init__(store)
+        self.mends = mends
+
+    def read(self, key: str, most: int = largest) -> Found | None:
         """Read the newest record where it is newer than ``loader.js``, and mend that."""
-        found = self.store.read(key)
+        found = self.store.read(key, most)
         if key != loader_name:
             return found
         newest = found
@@ -107,8 +113,8 @@ class NumberedStore(_Wrapper):
         while (record := self.store.read(record_key(generation + 1))) is not None:
             newest = record
             generation += 1
-        if newest is None or newest is found:
-            return found
+        if newest is None or newest is found or not self.mends:
+            return newest
         self.store.replace(key, newest.content, newest.headers)
         return self.store.read(key)
 
@@ -151,6 +157,19 @@ class SingleWriterStore(_Wrapper):
 def record_key(generation: int) -> str:
     """Name the record of a generation."""
     return f"{record_prefix}{generation:08d}.js"
+
+
+def is_record(store: TargetStore, key: str) -> bool:
+    """Tell whether an object with the name of a numbered record is one.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    found = store.get(key)
+    try:
+        return found is not None and record_key(_generation(found[0])) == key
+    except FormatError:
+        return False
 
 
 def _generation(content: bytes) -> int:

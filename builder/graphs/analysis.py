@@ -98,7 +98,7 @@ def analyse(outline: Outline, present: Iterable[str] = (), fixed: Cut | None = N
     lacking = {
         name: op
         for name in outline.nodes
-        if name in needed and (op := _lacking(outline, name, known)) and not (op in rewritten_ops or op in identities)
+        if name in needed and (op := _lacking(outline, name, known)) and not _is_rewritten(op) and op not in identities
     }
     moving = descendants(outline, map(source_of, outline.inputs.values()))
     cut = fixed if fixed is not None else _find_cut(outline, lacking, moving & needed)
@@ -132,9 +132,16 @@ def _lacking(outline: Outline, name: str, known: set[str] | frozenset[str]) -> s
     return node.op if node.op in calls else ""
 
 
+def _is_rewritten(op: str) -> bool:
+    """Tell whether an op is rewritten wherever it is: beside a decoder or an encoder the page does better."""
+    return op in rewritten_ops and not matches(op, picture_edges)
+
+
 def _outcome(name: str, op: str, cut: Cut, moving: set[str]) -> str:
     if name in cut.head or name in cut.tail:
         return "cut"
+    if op in rewritten_ops:
+        return "rewritten"
     if name not in moving and not matches(op, random_ops):
         return "folded"
     return "refused"

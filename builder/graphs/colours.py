@@ -6,6 +6,7 @@ AdjustHue and AdjustSaturation have kernels of their own, with the same results 
 
 from __future__ import annotations
 
+from builder.graphs.formulas import number, select, two
 from builder.graphs.nodes import NodeBuilder, float32, int32
 
 Planes = tuple[str, str, str]
@@ -25,8 +26,8 @@ def adjust_hue(build: NodeBuilder) -> str:
     """Turn the hue: (h + delta) mod 1."""
     picture, delta = build.node.input[:2]
     hue, saturation, value = _to_hsv(build, _split(build, picture))
-    turned = _two(build, "AddV2", hue, delta)
-    turned = _two(build, "Sub", turned, build.add("Floor", [turned], T=float32))
+    turned = two(build, "AddV2", hue, delta)
+    turned = two(build, "Sub", turned, build.add("Floor", [turned], T=float32))
     return _join(build, _to_rgb(build, (turned, saturation, value)))
 
 
@@ -34,36 +35,36 @@ def adjust_saturation(build: NodeBuilder) -> str:
     """Scale the saturation and keep it between 0 and 1."""
     picture, factor = build.node.input[:2]
     hue, saturation, value = _to_hsv(build, _split(build, picture))
-    return _join(build, _to_rgb(build, (hue, _clip(build, _two(build, "Mul", saturation, factor)), value)))
+    return _join(build, _to_rgb(build, (hue, _clip(build, two(build, "Mul", saturation, factor)), value)))
 
 
 def _to_hsv(build: NodeBuilder, planes: Planes) -> Planes:
     red, green, blue = planes
-    value = _two(build, "Maximum", red, _two(build, "Maximum", green, blue))
-    least = _two(build, "Minimum", red, _two(build, "Minimum", green, blue))
-    span = _two(build, "Sub", value, least)
+    value = two(build, "Maximum", red, two(build, "Maximum", green, blue))
+    least = two(build, "Minimum", red, two(build, "Minimum", green, blue))
+    span = two(build, "Sub", value, least)
     # Where all channels are equal this is 0, and so is the hue.
-    step = _two(build, "DivNoNan", _number(build, 1 / 6), span)
+    step = two(build, "DivNoNan", number(build, 1 / 6), span)
 
     def part(first: str, second: str, offset: float) -> str:
-        return _two(build, "AddV2", _two(build, "Mul", step, _two(build, "Sub", first, second)), _number(build, offset))
+        return two(build, "AddV2", two(build, "Mul", step, two(build, "Sub", first, second)), number(build, offset))
 
-    rest = _select(build, _two(build, "Equal", green, value), part(blue, red, 2 / 6), part(red, green, 4 / 6))
-    hue = _select(build, _two(build, "Equal", red, value), part(green, blue, 0), rest)
-    below = _two(build, "Less", hue, _number(build, 0))
-    hue = _select(build, below, _two(build, "AddV2", hue, _number(build, 1)), hue)
-    return hue, _two(build, "DivNoNan", span, value), value
+    rest = select(build, two(build, "Equal", green, value), part(blue, red, 2 / 6), part(red, green, 4 / 6))
+    hue = select(build, two(build, "Equal", red, value), part(green, blue, 0), rest)
+    below = two(build, "Less", hue, number(build, 0))
+    hue = select(build, below, two(build, "AddV2", hue, number(build, 1)), hue)
+    return hue, two(build, "DivNoNan", span, value), value
 
 
 def _to_rgb(build: NodeBuilder, planes: Planes) -> Planes:
     hue, saturation, value = planes
-    angle = _two(build, "Mul", hue, _number(build, 6))
-    rest = _two(build, "Sub", _number(build, 1), saturation)
+    angle = two(build, "Mul", hue, number(build, 6))
+    rest = two(build, "Sub", number(build, 1), saturation)
 
     def channel(centre: float, base: float, sign: str) -> str:
-        apart = build.add("Abs", [_two(build, "Sub", angle, _number(build, centre))], T=float32)
-        ramp = _clip(build, _two(build, sign, _number(build, base), apart))
-        return _two(build, "Mul", _two(build, "AddV2", rest, _two(build, "Mul", saturation, ramp)), value)
+        apart = build.add("Abs", [two(build, "Sub", angle, number(build, centre))], T=float32)
+        ramp = _clip(build, two(build, sign, number(build, base), apart))
+        return two(build, "Mul", two(build, "AddV2", rest, two(build, "Mul", saturation, ramp)), value)
 
     return channel(3, -1, "AddV2"), channel(2, 2, "Sub"), channel(4, 2, "Sub")
 
@@ -78,16 +79,4 @@ def _join(build: NodeBuilder, planes: Planes) -> str:
 
 
 def _clip(build: NodeBuilder, tensor: str) -> str:
-    return _two(build, "Minimum", _two(build, "Maximum", tensor, _number(build, 0)), _number(build, 1))
-
-
-def _number(build: NodeBuilder, value: float) -> str:
-    return build.const(value, float32)
-
-
-def _two(build: NodeBuilder, op: str, left: str, right: str) -> str:
-    return build.add(op, [left, right], T=float32)
-
-
-def _select(build: NodeBuilder, condition: str, yes: str, no: str) -> str:
-    return build.add("SelectV2", [condition, yes, no], T=float32)
+    return two(build, "Minimum", two(build, "Maximum", tensor, number(build, 0)), number(build, 1))

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 # Numbers of DataType in tensorflow/core/framework/types.proto.
-float32, int32, uint8, string, boolean = 1, 3, 4, 7, 10
+float32, int32, uint8, string, int64, boolean = 1, 3, 4, 7, 9, 10
 numpy_names = {float32: "<f4", int32: "<i4"}
+type_attributes = frozenset(("SrcT", "DstT", "Index", "dtype", "index_type", "out_type"))
 Shape = list[int | None] | None
 ShapeOf = Callable[[str], Shape]
 
@@ -37,8 +38,7 @@ class NodeBuilder:
         for key, value in attributes.items():
             if isinstance(value, bool):
                 node.attr[key].b = value
-            elif key in {"T", "Tidx", "Tindices", "Tparams", "Taxis", "SrcT", "DstT", "TI", "Index", "Tshape", "Tdim",
-                         "out_type", "dtype", "N_type"}:  # fmt: skip
+            elif key.startswith("T") or key in type_attributes:
                 node.attr[key].type = value
             else:
                 node.attr[key].i = value

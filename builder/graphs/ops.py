@@ -100,6 +100,8 @@ identities = frozenset(
 ) - {"InvertPermutationIdentity"}
 watchers = frozenset(("Assert", "PrintV2", "NoOp"))
 calls = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
+# On the converter's list, but TensorFlow.js gives their input as it is.
+passed_through = frozenset(("FakeQuantWithMinMaxVars",))
 random_ops = ("StatelessRandom*", "StatelessTruncated*", "StatelessMultinomial", "RandomGamma*", "RandomPoisson*",
               "RandomShuffle", "ParameterizedTruncatedNormal", "Stateful*Random*", "StatefulUniform*",
               "StatefulStandardNormal*", "StatefulTruncatedNormal", "RngReadAndSkip", "RngSkip", "StatelessSample*",
@@ -134,7 +136,7 @@ def supported_ops() -> frozenset[str]:
             "tensorflowjs is not installed, so its list of ops cannot be read",
             hint='Run pip install "shardpress[convert]"',
         )
-    return frozenset(entry["tfOpName"] for file in files for entry in json.loads(file.read_bytes()))
+    return frozenset(entry["tfOpName"] for file in files for entry in json.loads(file.read_bytes())) - passed_through
 
 
 def matches(op: str, patterns: tuple[str, ...]) -> bool:

@@ -11,35 +11,28 @@ from types import MappingProxyType
 from typing import Any
 
 from builder.graphs.colours import adjust_hue, adjust_saturation, hsv_to_rgb, rgb_to_hsv
+from builder.graphs.diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
+from builder.graphs.fake_quant import fake_quant
+from builder.graphs.formulas import number, one, reshape, select, shape_vector, spread_mask, two
+from builder.graphs.groups import grouped_convolution, is_grouped
 from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, float32, int32
 from builder.graphs.ops import identities, watchers
 from builder.graphs.outline import source_of
-
-
-def _roll(build: NodeBuilder) -> str:
-    """x[i] comes from x[(i - shift) mod n], along each axis."""
-    node = build.node
-    tensor, shift, axis = node.input[:3]
-    kind, axes, shape = node.attr["T"].type, build.value_of(axis), build.shape_of(node.input[0])
-    if axes is None or shape is None:
-        raise build.refuse("its axis or the rank of its input is not constant")
-    shift = build.cast(shift, node.attr["Tshift"].type, int32)
-    shift = build.add("Reshape", [shift, build.const([-1])], T=int32, Tshape=int32)
-    for number, place in enumerate(int(value) % len(shape) for value in axes.ravel()):
-        length = _pick(build, build.add("Shape", [tensor], T=kind, out_type=int32), place)
-        index = build.add("Range", [build.const(0), length, build.const(1)], Tidx=int32)
-        index = build.add("Sub", [index, _pick(build, shift, number)], T=int32)
-        index = build.add("FloorMod", [index, length], T=int32)
-        gather = {"Tparams": kind, "Tindices": int32, "Taxis": int32, "batch_dims": 0}
-        tensor = build.add("GatherV2", [tensor, index, build.const(place)], **gather)
-    return str(tensor)
-
-
-def _pick(build: NodeBuilder, vector: str, number: int) -> str:
-    """Give one element of a vector, as a scalar."""
-    bounds = [build.const([number]), build.const([number + 1]), build.const([1])]
-    return build.add("StridedSlice", [vector, *bounds], T=int32, Index=int32, shrink_axis_mask=1, begin_mask=0,
-                     end_mask=0, ellipsis_mask=0, new_axis_mask=0)  # fmt: skip
+from builder.graphs.patches import image_patches
+from builder.graphs.resizing import resize_area, resize_bicubic, scale_and_translate
+from builder.graphs.segments import segment_extreme, segment_mean, segment_sum
+from builder.graphs.sequences import (
+    batched_gather,
+    cumulate,
+    has_batches,
+    has_rank,
+    invert_permutation,
+    reverse_sequence,
+    roll,
+    scatter_add,
+    unravel_index,
+)
+from builder.graphs.volumes import max_pool_volumes, pools_volumes, transposed_conv3d
 
 
 def _adjust_contrast(build: NodeBuilder) -> str:
@@ -51,52 +44,6 @@ def _adjust_contrast(build: NodeBuilder) -> str:
     apart = build.add("Sub", [image, mean], T=float32)
     scaled = build.add("Mul", [apart, factor], T=float32)
     return build.cast(build.add("AddV2", [scaled, mean], T=float32), float32, kind)
-
-
-def _segment_sum(build: NodeBuilder) -> str:
-    """A matrix product with the segments' one-hot rows."""
-    node = build.node
-    data, ids = node.input[:2]
-    kind, ids_kind = node.attr["T"].type, node.attr["Tindices"].type
-    shape, ids_shape = build.shape_of(data), build.shape_of(ids)
-    if kind not in {float32, int32} or shape is None or ids_shape is None or len(ids_shape) != 1:
-        raise build.refuse("only float32 and int32 of known rank with a vector of segments can be")
-    count = _segment_count(build)
-    rows = build.add("Shape", [data], T=kind, out_type=int32)
-    flat = build.add("Reshape", [build.cast(data, kind, float32), _flat_shape(build, rows, len(shape))], T=float32,
-                     Tshape=int32)  # fmt: skip
-    on, off = build.const(1, float32), build.const(0, float32)
-    marks = build.add("OneHot", [build.cast(ids, ids_kind, int32), build.const(count), on, off], T=float32, TI=int32,
-                      axis=-1)  # fmt: skip
-    sums = build.add("MatMul", [marks, flat], T=float32, transpose_a=True, transpose_b=False)
-    if len(shape) == 1:
-        target = build.const([count])
-    else:
-        rest = build.add("Slice", [rows, build.const([1]), build.const([len(shape) - 1])], T=int32, Index=int32)
-        target = build.add("ConcatV2", [build.const([count]), rest, build.const(0)], T=int32, Tidx=int32, N=2)
-    return build.cast(build.add("Reshape", [sums, target], T=float32, Tshape=int32), float32, kind)
-
-
-def _segment_count(build: NodeBuilder) -> int:
-    node = build.node
-    if node.op == "UnsortedSegmentSum":
-        known = build.value_of(node.input[2])
-    else:
-        ids = build.value_of(node.input[1])
-        known = None if ids is None else ids.max() + 1
-    if known is not None:
-        return int(known)
-    shape = build.shape_of(node.name)
-    if not shape or shape[0] is None:
-        raise build.refuse("the number of segments is not constant")
-    return shape[0]
-
-
-def _flat_shape(build: NodeBuilder, rows: str, rank: int) -> str:
-    """Give [n, the rest] of a shape; -1 alone would not do for no rows."""
-    first = build.add("Slice", [rows, build.const([0]), build.const([1])], T=int32, Index=int32)
-    rest = build.const([1]) if rank == 1 else build.const([-1])
-    return build.add("ConcatV2", [first, rest, build.const(0)], T=int32, Tidx=int32, N=2)
 
 
 def _space_to_depth(build: NodeBuilder) -> str:
@@ -126,34 +73,93 @@ def _bucketize(build: NodeBuilder) -> str:
 def _softsign(build: NodeBuilder) -> str:
     """One operation a letter: x / (1 + |x|)."""
     x = build.node.input[0]
-    bottom = build.add("AddV2", [build.add("Abs", [x], T=float32), build.const(1, float32)], T=float32)
-    return build.add("RealDiv", [x, bottom], T=float32)
+    return two(build, "RealDiv", x, two(build, "AddV2", one(build, "Abs", x), number(build, 1)))
 
 
 def _l2_loss(build: NodeBuilder) -> str:
     """Half the sum of squares."""
-    x = build.node.input[0]
-    flat = build.add("Reshape", [x, build.const([-1])], T=float32, Tshape=int32)
-    total = build.add("Sum", [build.add("Square", [flat], T=float32), build.const(0)], T=float32, Tidx=int32,
-                      keep_dims=False)  # fmt: skip
-    return build.add("Mul", [total, build.const(0.5, float32)], T=float32)
+    squares = one(build, "Square", reshape(build, build.node.input[0], [-1]))
+    total = build.add("Sum", [squares, build.const(0)], T=float32, Tidx=int32, keep_dims=False)
+    return two(build, "Mul", total, number(build, 0.5))
 
 
-def _x_times(op: str) -> Callable[[NodeBuilder], str]:
+def _zero_at(op: str, place: int) -> Callable[[NodeBuilder], str]:
+    """Give the rewrite by ``op`` that is zero where the argument at ``place`` is, whatever the other is."""
+
     def rewrite(build: NodeBuilder) -> str:
         x, y = build.node.input[:2]
-        if op == "Xdivy":
-            value = build.add("RealDiv", [x, y], T=float32)
-        else:
-            value = build.add("Mul", [x, build.add("Log" if op == "Xlogy" else "Log1p", [y], T=float32)], T=float32)
-        is_zero = build.add("Equal", [x, build.const(0, float32)], T=float32)
-        zeros = build.add("ZerosLike", [value], T=float32)
-        # The mask has x's shape, the value that of both.
-        shape = build.add("Shape", [value], T=float32, out_type=int32)
-        number = build.add("BroadcastTo", [build.cast(is_zero, boolean, int32), shape], T=int32, Tidx=int32)
-        return build.add("SelectV2", [build.cast(number, int32, boolean), zeros, value], T=float32)
+        value = two(build, "Mul", x, one(build, op, y)) if op in {"Log", "Log1p"} else two(build, op, x, y)
+        is_zero = two(build, "Equal", build.node.input[place], number(build, 0))
+        mask = spread_mask(build, is_zero, shape_vector(build, value))
+        return select(build, mask, one(build, "ZerosLike", value), value)
 
     return rewrite
+
+
+def _erfc(build: NodeBuilder) -> str:
+    """1 - erf(x)."""
+    return two(build, "Sub", number(build, 1), one(build, "Erf", build.node.input[0]))
+
+
+def _truncated(op: str) -> Callable[[NodeBuilder], str]:
+    """Give the rewrite of division, or of what it leaves, that rounds towards zero, of whole numbers."""
+
+    def rewrite(build: NodeBuilder) -> str:
+        x, y = build.node.input[:2]
+        if build.node.attr["T"].type != int32:
+            raise build.refuse("only int32 can be")
+        above, below = (one(build, "Abs", tensor, int32) for tensor in (x, y))
+        found = two(build, op, above, below, int32)
+        sign = one(build, "Sign", x, int32)
+        if op == "FloorDiv":
+            sign = two(build, "Mul", sign, one(build, "Sign", y, int32), int32)
+        return two(build, "Mul", sign, found, int32)
+
+    return rewrite
+
+
+def _batch_norm(build: NodeBuilder) -> str:
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, gamma only if it is wanted."""
+    node = build.node
+    x, mean, variance, beta, gamma = node.input[:5]
+    factor = one(build, "Rsqrt", two(build, "AddV2", variance, number(build, node.attr["variance_epsilon"].f)))
+    if node.attr["scale_after_normalization"].b:
+        factor = two(build, "Mul", factor, gamma)
+    return two(build, "AddV2", two(build, "Mul", two(build, "Sub", x, mean), factor), beta)
+
+
+def _non_max_suppression(build: NodeBuilder) -> str:
+    """The second version takes its threshold as an input."""
+    threshold = number(build, build.node.attr["iou_threshold"].f if "iou_threshold" in build.node.attr else 0.5)
+    return build.add("NonMaxSuppressionV2", [*build.node.input[:3], threshold], T=float32, T_threshold=float32)
+
+
+def _blocks(op: str) -> Callable[[NodeBuilder], str]:
+    """Give the rewrite of what has one size of blocks for both sides of a picture."""
+
+    def rewrite(build: NodeBuilder) -> str:
+        node = build.node
+        borders = build.cast(node.input[1], node.attr["Tpaddings" if op == "SpaceToBatchND" else "Tidx"].type or int32,
+                             int32)  # fmt: skip
+        size = build.const([node.attr["block_size"].i] * 2)
+        extra = {"Tpaddings": int32} if op == "SpaceToBatchND" else {"Tcrops": int32}
+        return build.add(op, [node.input[0], size, borders], T=node.attr["T"].type, Tblock_shape=int32, **extra)
+
+    return rewrite
+
+
+def _projected(build: NodeBuilder) -> str:
+    """The third version takes what lies outside as an input."""
+    node = build.node
+    found = build.add("ImageProjectiveTransformV3", [*node.input[:3], number(build, 0)], dtype=node.attr["dtype"].type)
+    for key in ("interpolation", "fill_mode"):
+        build.graph.node[-1].attr[key].s = node.attr[key].s
+    return found
+
+
+def _summed(build: NodeBuilder) -> str:
+    node = build.node
+    return build.add("AddN", list(node.input), T=node.attr["T"].type, N=len(node.input))
 
 
 def _renamed(op: str, source: str = "T", **defaults: bool) -> Callable[[NodeBuilder], str]:
@@ -167,30 +173,101 @@ def _renamed(op: str, source: str = "T", **defaults: bool) -> Callable[[NodeBuil
 
 rewrites = MappingProxyType(
     {
+        "AccumulateNV2": _summed,
         "AdjustContrastv2": _adjust_contrast,
         "AdjustHue": adjust_hue,
         "AdjustSaturation": adjust_saturation,
         "BatchMatMulV3": _renamed("BatchMatMulV2", "Tout", adj_x=False, adj_y=False),
+        "BatchNormWithGlobalNormalization": _batch_norm,
+        "BatchToSpace": _blocks("BatchToSpaceND"),
+        "BiasAddV1": _renamed("BiasAdd"),
         "Bucketize": _bucketize,
+        "Conv2D": grouped_convolution,
+        "Conv3D": grouped_convolution,
+        "Conv3DBackpropInputV2": transposed_conv3d,
+        "Cumprod": cumulate,
+        "Cumsum": cumulate,
+        "Erfc": _erfc,
+        "ExtractImagePatches": image_patches,
+        "FakeQuantWithMinMaxArgs": fake_quant,
+        "FakeQuantWithMinMaxVars": fake_quant,
+        "FakeQuantWithMinMaxVarsPerChannel": fake_quant,
+        "GatherV2": batched_gather,
+        "GuaranteeConst": _renamed("Identity"),
         "HSVToRGB": hsv_to_rgb,
+        "ImageProjectiveTransformV2": _projected,
         "Inv": _renamed("Reciprocal"),
+        "InvertPermutation": invert_permutation,
         "L2Loss": _l2_loss,
+        "MatrixDiag": matrix_diag,
+        "MatrixDiagPart": matrix_diag_part,
+        "MatrixDiagPartV2": matrix_diag_part,
+        "MatrixDiagPartV3": matrix_diag_part,
+        "MatrixDiagV2": matrix_diag,
+        "MatrixDiagV3": matrix_diag,
+        "MatrixSetDiag": matrix_set_diag,
+        "MatrixSetDiagV2": matrix_set_diag,
+        "MatrixSetDiagV3": matrix_set_diag,
+        "MaxPool3D": max_pool_volumes,
+        "MulNoNan": _zero_at("Mul", 1),
+        "NonMaxSuppression": _non_max_suppression,
         "RGBToHSV": rgb_to_hsv,
+        "ResizeArea": resize_area,
+        "ResizeBicubic": resize_bicubic,
+        "ReverseSequence": reverse_sequence,
         "Rint": _renamed("Round"),
-        "Roll": _roll,
-        "SegmentSum": _segment_sum,
+        "Roll": roll,
+        "ScaleAndTranslate": scale_and_translate,
+        "SegmentMax": segment_extreme("Max"),
+        "SegmentMean": segment_mean,
+        "SegmentMin": segment_extreme("Min"),
+        "SegmentProd": segment_extreme("Prod"),
+        "SegmentSum": segment_sum,
         "Softsign": _softsign,
+        "SpaceToBatch": _blocks("SpaceToBatchND"),
         "SpaceToDepth": _space_to_depth,
-        "UnsortedSegmentSum": _segment_sum,
-        "Xdivy": _x_times("Xdivy"),
-        "Xlog1py": _x_times("Xlog1py"),
-        "Xlogy": _x_times("Xlogy"),
+        "TensorScatterAdd": scatter_add("AddV2"),
+        "TensorScatterSub": scatter_add("Sub"),
+        "TruncateDiv": _truncated("FloorDiv"),
+        "TruncateMod": _truncated("FloorMod"),
+        "UnravelIndex": unravel_index,
+        "UnsortedSegmentMax": segment_extreme("Max"),
+        "UnsortedSegmentMin": segment_extreme("Min"),
+        "UnsortedSegmentProd": segment_extreme("Prod"),
+        "UnsortedSegmentSum": segment_sum,
+        "Xdivy": _zero_at("RealDiv", 0),
+        "Xlog1py": _zero_at("Log1p", 0),
+        "Xlogy": _zero_at("Log", 0),
     }
 )
 rewritten_ops = frozenset(rewrites)
-float_only = frozenset(
-    ("AdjustHue", "AdjustSaturation", "HSVToRGB", "L2Loss", "RGBToHSV", "Softsign", "Xdivy", "Xlog1py", "Xlogy")
+# Ops that TensorFlow.js has, with nodes that it, or one of its backends, gets wrong.
+wrong_nodes = MappingProxyType(
+    {
+        "Cumprod": has_rank,
+        "Cumsum": has_rank,
+        "Conv2D": is_grouped,
+        "Conv3D": is_grouped,
+        "GatherV2": has_batches,
+        "MaxPool3D": pools_volumes,
+    }
 )
+float_only = frozenset(
+    ("AdjustHue", "AdjustSaturation", "BatchNormWithGlobalNormalization", "Conv3DBackpropInputV2", "Erfc", "HSVToRGB",
+     "L2Loss", "MulNoNan", "RGBToHSV", "Softsign", "Xdivy", "Xlog1py", "Xlogy")
+)  # fmt: skip
+# The type of what a node gives, where its attribute T does not say: a number of DataType, or another attribute.
+result_types: dict[str, int | str] = {
+    "BatchMatMulV3": "Tout",
+    "Bucketize": int32,
+    "GatherV2": "Tparams",
+    "ImageProjectiveTransformV2": "dtype",
+    "NonMaxSuppression": int32,
+    "ResizeArea": float32,
+    "ResizeBicubic": float32,
+    "ScaleAndTranslate": float32,
+    "UnravelIndex": "Tidx",
+}
 
 
 def drop_watchers(graph: Any) -> None:
@@ -200,9 +277,9 @@ def drop_watchers(graph: Any) -> None:
         kept = [text for text in node.input if not (text.startswith("^") and source_of(text) in gone)]
         if len(kept) < len(node.input):
             node.input[:] = kept
-    for number in reversed(range(len(graph.node))):
-        if graph.node[number].name in gone:
-            del graph.node[number]
+    for place in reversed(range(len(graph.node))):
+        if graph.node[place].name in gone:
+            del graph.node[place]
 
 
 def drop_identities(graph: Any, supported: frozenset[str]) -> None:
@@ -215,6 +292,11 @@ def drop_identities(graph: Any, supported: frozenset[str]) -> None:
             for key in list(node.attr):
                 del node.attr[key]
             node.attr["T"].type = kind
+
+
+def may_need_rewrite(node: Any, supported: frozenset[str]) -> bool:
+    """Tell whether a node's op is one that is rewritten, always or in some cases."""
+    return node.op in rewrites and (node.op not in supported or node.op in wrong_nodes)
 
 
 def rewrite_ops(graph: Any, supported: frozenset[str], shape_of: ShapeOf, where: str) -> None:
@@ -230,15 +312,17 @@ def rewrite_ops(graph: Any, supported: frozenset[str], shape_of: ShapeOf, where:
         UnsupportedOpsError: a node is not of the kind that its rewrite can do.
     """
     for node in list(graph.node):
-        rewrite = rewrites.get(node.op)
-        if rewrite is None or node.op in supported:
+        if not may_need_rewrite(node, supported):
+            continue
+        if node.op in supported and not wrong_nodes[node.op](node, shape_of):
             continue
         build = NodeBuilder(graph, node, shape_of, where)
         kind = node.attr["T"].type
         if node.op in float_only and kind != float32:
             raise build.refuse("it is not of float32")
-        result = rewrite(build)
-        output = {"Bucketize": int32, "BatchMatMulV3": node.attr["Tout"].type}.get(node.op, kind or float32)
+        result = rewrites[node.op](build)
+        told = result_types.get(node.op, "T")
+        output = (node.attr[told].type or (float32 if told == "T" else int32)) if isinstance(told, str) else told
         node.op = "Identity"
         node.input[:] = [result]
         for key in list(node.attr):

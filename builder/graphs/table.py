@@ -41,8 +41,11 @@ outcomes = {
     "rewritten": (
         "Rewritten",
         (
-            "Replaced by supported ops that give the same numbers. SegmentSum needs a constant number of "
-            "segments, Roll a constant axis; AdjustHue and AdjustSaturation are for colours that are not negative."
+            "Replaced by supported ops that give the same numbers. Roll needs a constant axis, FakeQuant… a constant "
+            "range, ResizeBicubic, ResizeArea and ScaleAndTranslate a constant size before and after, Matrix…Diag… the "
+            "main diagonal; AdjustHue and AdjustSaturation are for colours that are not negative. Rewritten too are "
+            "nodes of supported ops that TensorFlow.js or a backend gets wrong: convolutions in groups, GatherV2 with "
+            "batches, MaxPool3D, Cumsum and Cumprod along an axis counted from the last."
         ),
     ),
     "removed": ("Removed", "They only watch, print, check or call: nothing of them is left in a page."),

@@ -45,13 +45,12 @@ def read_keras_h5(path: Path, where: str = "") -> KerasFile:
     try:
         with h5py.File(path, "r") as file:
             _check_links(file, where)
-            text, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "1")
+            text, version = file.attrs.get("model_config"), _version(file)
             has_optimizer = "optimizer_weights" in file
     except OSError as error:
         raise SourceError(
             f"is a damaged or truncated HDF5 file ({error})", where=where, hint="Download or save the model again"
         ) from error
-    version = version.decode() if isinstance(version, bytes) else str(version)
     return KerasFile(parse_config(text, where), version, has_optimizer)
 
 
@@ -78,6 +77,13 @@ def copy_with_config(source: Path, target: Path, config: Any) -> None:
     shutil.copyfile(source, target)
     with _h5py().File(target, "r+") as file:
         file.attrs["model_config"] = json.dumps(config)
+        if "model_weights" in file and _version(file).startswith("1"):
+            file["model_weights"].attrs["keras_version"] = "1"  # so Keras 2 knows all versions of Keras 1
+
+
+def _version(file: Any) -> str:
+    version = file.attrs.get("keras_version", "1")
+    return version.decode() if isinstance(version, bytes) else str(version)
 
 
 def _check_links(file: Any, where: str) -> None:

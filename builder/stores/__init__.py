@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from builder.stores.encoding import largest
+
 Headers = Mapping[str, str]
 no_headers: Headers = {}
 
@@ -46,11 +48,19 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """An object without its bytes: stored length, headers, and the SHA-256 of the stored bytes where it is known."""
+    """An object without its bytes.
+
+    Attributes:
+        nbytes: stored length.
+        headers: it is served with.
+        sha256: of the stored bytes, where it is known.
+        proven: the store has computed ``sha256`` of what it holds; otherwise whoever wrote the object noted it.
+    """
 
     nbytes: int
     headers: Headers
     sha256: str | None
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +157,12 @@ class TargetStore(Store, Protocol):
     def identity(self) -> str:
         """Names the store, so that what was found out about it is not believed of another."""
 
-    def read(self, key: str) -> Found | None:
-        """Give an object and all that is known of it; None where there is none."""
+    def read(self, key: str, most: int = largest) -> Found | None:
+        """Give an object and all that is known of it; None where there is none.
+
+        Raises:
+            StoreError: the store does not answer as it should, or with more than ``most`` bytes.
+        """
 
     def stat(self, key: str) -> Stat | None:
         """Describe an object without fetching it; None where there is none."""

@@ -12,30 +12,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
 from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, no_headers
+from builder.stores.encoding import largest
+from builder.stores.locking import locked
 
 lock_seconds = 60.0  # a stopped process may hold it for ever
 
 
 class DirectoryStore:
-    """Keys are paths below ``root``. Every write is a rename; the swap holds a lock file beside ``root``."""
+    """Keys are paths below ``root``. Every write is a rename; the swap locks ``root`` itself."""
 
     def __init__(self, root: Path) -> None:
-        """Use, and make when missing, the folder ``root``.
+        """Use the folder ``root``; the first write makes it.
 
         Raises:
-            StoreError: it cannot be made, or is no folder.
+            StoreError: it is no folder.
         """
         self.root = root
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _failure(error, root) from error
-        self._lock = FileLock(root.parent / f".{root.name}.lock")
+        if root.exists() and not root.is_dir():
+            raise StoreError("is no folder", where=str(root), hint="Move it away, or choose another place")
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Give an object's bytes and its SHA-256 as tag."""
@@ -100,8 +97,8 @@ class DirectoryStore:
 
     @property
     def place(self) -> str:
-        """The folder."""
-        return str(self.root)
+        """The folder, with a closing slash, so that a key can follow."""
+        return f"{self.root}/"
 
     @property
     def keeps_headers(self) -> bool:
@@ -118,7 +115,7 @@ class DirectoryStore:
         """Any folder is as good as another."""
         return "directory"
 
-    def read(self, key: str) -> Found | None:
+    def read(self, key: str, most: int = largest) -> Found | None:  # noqa: ARG002
         """Give a file and its age."""
         path = self._path(key)
         try:
@@ -134,7 +131,7 @@ class DirectoryStore:
     def stat(self, key: str) -> Stat | None:
         """Give a file's length and hash."""
         found = self.get(key)
-        return None if found is None else Stat(len(found[0]), {}, found[1])
+        return None if found is None else Stat(len(found[0]), {}, found[1], proven=True)
 
     def overwrite(self, key: str, content: Path, headers: Headers) -> None:
         """Copy a file to ``key``."""
@@ -192,17 +189,19 @@ class DirectoryStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            held = self._lock.acquire(timeout=lock_seconds, poll_interval=0.01)
-        except Timeout as error:
-            raise StoreConflictError(
-                f"another process has held the lock for {lock_seconds:.0f} s",
-                where=self._lock.lock_file,
-                hint="See whether a deploy or prune is stopped, end it, then run the command again",
-            ) from error
-        with held:
-            yield
+            with locked(self.root, lock_seconds):
+                yield
+        except OSError as error:
+            raise _failure(error, self.root) from error
 
     def _path(self, key: str) -> Path:
+        """Give a key's path.
+
+        Raises:
+            StoreError: it would lead out of the folder.
+        """
+        if key.startswith("/") or "\\" in key or "\0" in key or ".." in key.split("/"):
+            raise StoreError(f"{key!r} is no key", where=str(self.root), hint="Deploy with --repair")
         return self.root / key
 
 

@@ -1,12 +1,20 @@
-"""The bytes behind ``Content-Encoding``."""
+"""The bytes behind ``Content-Encoding``, never more of them than was agreed on."""
 
 from __future__ import annotations
 
 import gzip
+import zlib
+from collections.abc import Iterable, Iterator
 
 import brotli
 
 from builder.errors import StoreError
+from builder.units import show_size
+
+largest = 1 << 30  # what is read at once where no length is known; nothing that we publish comes near it
+gzip_window = 31  # zlib: 32 KiB, in gzip's wrapping
+step = 1 << 16
+unpacked_freely = 1 << 20  # below, no ratio is asked for
 
 
 def encode(content: bytes, encoding: str) -> bytes:
@@ -16,17 +24,105 @@ def encode(content: bytes, encoding: str) -> bytes:
     return gzip.compress(content, 9, mtime=0) if encoding == "gzip" else content
 
 
-def decode(body: bytes, encoding: str, key: str = "") -> bytes:
+def decode(body: bytes, encoding: str, key: str = "", most: int = largest) -> bytes:
     """Undo ``encode``.
 
+    Args:
+        body: the encoded bytes.
+        encoding: as ``Content-Encoding`` says it.
+        key: where they come from, for messages.
+        most: decoded bytes that are taken.
+
     Raises:
-        StoreError: the bytes are damaged.
+        StoreError: the bytes are damaged or too many, or the encoding is not known.
     """
-    try:
-        if encoding == "br":
-            return bytes(brotli.decompress(body))
-        return gzip.decompress(body) if encoding == "gzip" else body
-    except (brotli.error, OSError, EOFError) as error:
+    return decode_stream((body,), encoding, key, most)
+
+
+def decode_stream(
+    chunks: Iterable[bytes], encoding: str, key: str = "", most: int = largest, ratio: int | None = None
+) -> bytes:
+    """Undo ``encode`` while bytes arrive; memory holds the result and one step beside it.
+
+    Args:
+        chunks: the encoded bytes.
+        encoding: as ``Content-Encoding`` says it.
+        key: where they come from, for messages.
+        most: decoded bytes that are taken.
+        ratio: how many times larger than the encoded bytes they may be, where ``most`` says little.
+
+    Raises:
+        StoreError: the bytes are damaged or too many, or the encoding is not known.
+    """
+    name = encoding.strip().lower()
+    decoder = {"": _plain, "identity": _plain, "br": _brotli, "gzip": _gzip}.get(name)
+    if decoder is None:
         raise StoreError(
-            f"is not what its Content-Encoding ({encoding}) says", where=key, hint="Deploy with --repair"
+            f"comes in the Content-Encoding {encoding!r}, which browsers may not read",
+            where=key,
+            hint="Have it stored and served as br, gzip or without an encoding",
+        )
+    read = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal read
+        for chunk in chunks:
+            read += len(chunk)
+            yield chunk
+
+    found, total = [], 0
+    try:
+        for part in decoder(counted()):
+            total += len(part)
+            if total > most:
+                raise StoreError(
+                    f"is larger than the {show_size(most)} it may be", where=key, hint="Deploy with --repair"
+                )
+            if ratio and total > max(unpacked_freely, ratio * read):
+                raise StoreError(
+                    f"unpacks to more than {ratio} times its {show_size(read)}", where=key, hint="Deploy with --repair"
+                )
+            found.append(part)
+    except (brotli.error, zlib.error, EOFError) as error:
+        raise StoreError(
+            f"is not what its Content-Encoding ({name}) says", where=key, hint="Deploy with --repair"
         ) from error
+    return b"".join(found)
+
+
+def _plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    yield from chunks
+
+
+def _brotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    decoder = brotli.Decompressor()
+    for chunk in chunks:
+        yield decoder.process(chunk, output_buffer_limit=step)
+        while not decoder.can_accept_more_data():
+            yield decoder.process(b"", output_buffer_limit=step)
+    while not decoder.is_finished():  # what the limit of the last step left inside
+        part = decoder.process(b"", output_buffer_limit=step)
+        if not part:
+            raise EOFError
+        yield part
+
+
+def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack one or more members, as the format allows."""
+    decoder = zlib.decompressobj(gzip_window)
+    begun = False
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if decoder.eof:
+                decoder, begun = zlib.decompressobj(gzip_window), False
+            begun = True
+            yield decoder.decompress(data, step)
+            data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    while not decoder.eof:
+        part = decoder.decompress(b"", step)
+        if not part:
+            raise EOFError
+        yield part
+    if not begun:
+        raise EOFError

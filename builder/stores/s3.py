@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
@@ -16,41 +17,28 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import boto3
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionClosedError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 
-from builder.errors import ConfigError, DeniedError, StoreConflictError, StoreError
+from builder.errors import ShardpressError, StoreConflictError, StoreDeniedError, StoreError
 from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, multipart, no_headers, s3_deletes
-from builder.stores.encoding import decode, encode
+from builder.stores.answers import TimedResponse
+from builder.stores.encoding import decode, encode, largest
 from builder.stores.s3_deletes import Deleter, longest_delete
+from builder.stores.s3_failures import (
+    AbsentError,
+    Asked,
+    RefusedError,
+    credential_codes,
+    explain,
+    failures,
+)
+from builder.units import show_size
 
 connections = 16
 body_attempts = 4
-precondition_codes = frozenset(
-    (
-        "PreconditionFailed",
-        "ConditionalRequestConflict",
-        "FileAlreadyExists",
-        "FileImmutable",
-        "ObjectAlreadyExists",
-        "NoSuchUpload",
-    )
-)
-credential_codes = frozenset(
-    ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired")
-)
-absent_codes = {"NoSuchKey", "404", "NotFound"}
+more_when_encoded = 64 << 10  # what an encoding may add to bytes that it cannot shorten
 body_hash = "shardpress-sha256"
 nonce_mark = "shardpress-nonce"
 header_arguments = {
@@ -60,7 +48,7 @@ header_arguments = {
     "Content-Disposition": "ContentDisposition",
     "Content-Language": "ContentLanguage",
 }
-refusals = (ClientError, BotoCoreError)
+refusals = failures
 Answer = TypeVar("Answer")
 
 
@@ -99,9 +87,12 @@ def connect(location: Location, service: str = "s3") -> Any:
     """Give a client of an AWS service.
 
     Raises:
-        ConfigError: the profile does not exist.
+        ConfigError: the profile does not exist, or a setting cannot be used.
         StoreError: the client cannot be made.
     """
+    for kind in (AWSHTTPConnection, AWSHTTPSConnection):
+        kind.response_class = TimedResponse  # botocore has timeouts for silence only
+    endpoint = location.endpoint_url if service == "s3" else ""
     try:
         session = boto3.Session(profile_name=location.profile or None)
         region = location.region or session.region_name or "us-east-1"
@@ -115,16 +106,11 @@ def connect(location: Location, service: str = "s3") -> Any:
             response_checksum_validation="when_required",
             s3={"addressing_style": location.addressing},
         )
-        endpoint = location.endpoint_url if service == "s3" else ""
         return session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
-    except ProfileNotFound as error:
-        raise ConfigError(
-            f"the AWS profile {location.profile!r} does not exist", hint="Mend profile, or configure it"
-        ) from error
-    except (BotoCoreError, ValueError) as error:
-        raise StoreError(
-            f"cannot be opened ({type(error).__name__})", where=location.url, hint="Check endpoint_url and the region"
-        ) from error
+    except failures as error:
+        place = location.url if service == "s3" else service
+        asked = Asked(location.bucket, place, endpoint_url=endpoint, profile=location.profile)
+        raise explain(error, asked) from error
 
 
 def hurried(location: Location) -> Location:
@@ -145,6 +131,11 @@ def location_client(region: str, profile: str, service: str) -> Any:
         StoreError: the client cannot be made.
     """
     return connect(Location("", region=region, profile=profile), service)
+
+
+def cloudfront_failure(error: Exception, profile: str) -> ShardpressError:
+    """Say why CloudFront did not take a request; ``error`` is one of ``refusals``."""
+    return explain(error, Asked("", "cloudfront", action="cloudfront:CreateInvalidation", profile=profile))
 
 
 class S3Store:
@@ -186,12 +177,17 @@ class S3Store:
         found = self.read(key)
         return None if found is None else (found.content, found.tag)
 
-    def read(self, key: str) -> Found | None:
+    def read(self, key: str, most: int = largest) -> Found | None:
         """Give an object; the store's own clock tells its age."""
+        where = self.place + key
 
         def fetch() -> tuple[Any, bytes]:
             for attempt in range(body_attempts):
                 answer = self.client.get_object(**self._at(key))
+                if answer.get("ContentLength", 0) > most + more_when_encoded:
+                    raise StoreError(
+                        f"is larger than the {show_size(most)} it may be", where=where, hint="Deploy with --repair"
+                    )
                 try:
                     return answer, answer["Body"].read()
                 except (ResponseStreamingError, ReadTimeoutError):  # the SDK retries only up to the first byte
@@ -201,26 +197,31 @@ class S3Store:
 
         try:
             answer, body = self._ask(key, "s3:GetObject", fetch)
-        except _AbsentError:
+        except AbsentError:
             return None
         headers = _headers_of(answer)
         now = _server_time(answer)
-        age = max(0.0, now - answer["LastModified"].timestamp())
-        return Found(decode(body, headers.get("Content-Encoding", ""), key), answer["ETag"], age, now, headers)
+        content = decode(body, headers.get("Content-Encoding", ""), where, most)
+        return Found(content, _tag(answer, where), _age(answer, now), now, headers)
 
     def stat(self, key: str) -> Stat | None:
-        """Give an object's length, headers and hash by HEAD."""
+        """Give an object's length, headers and hash by HEAD: the store's own one, else what was noted with it."""
         try:
-            answer = self._ask(key, "s3:GetObject", lambda: self.client.head_object(**self._at(key)))
-        except _AbsentError:
+            answer = self._ask(
+                key, "s3:GetObject", lambda: self.client.head_object(**self._at(key), ChecksumMode="ENABLED")
+            )
+        except AbsentError:
             return None
-        return Stat(answer["ContentLength"], _headers_of(answer), answer.get("Metadata", {}).get(body_hash))
+        own = _checksum(answer)
+        noted = answer.get("Metadata", {}).get(body_hash)
+        # Without a length nothing is known of it, so it differs from whatever is compared with it.
+        return Stat(answer.get("ContentLength", -1), _headers_of(answer), own or noted, proven=own is not None)
 
     def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:
         """Write an object unless there is one; the store checks its SHA-256."""
         try:
             self._send(key, content, headers, self._creation())
-        except _RefusedError:
+        except RefusedError:
             return False
         return True
 
@@ -235,7 +236,7 @@ class S3Store:
         condition = self._creation() if tag is None else {"IfMatch": tag}
         try:
             answer = self._write(key, body, headers, {nonce_mark: nonce}, condition)
-        except (_RefusedError, _AbsentError) as error:
+        except (RefusedError, AbsentError) as error:
             # The SDK may have sent it twice, and the first one won.
             if (tag_now := self._own(key, nonce)) is not None:
                 return tag_now
@@ -246,7 +247,7 @@ class S3Store:
             if (tag_now := self._own(key, nonce)) is not None:
                 return tag_now
             raise
-        return str(answer["ETag"])
+        return _tag(answer, self.place + key)
 
     def replace(self, key: str, content: bytes, headers: Headers) -> None:
         """Replace one object without any condition."""
@@ -277,19 +278,26 @@ class S3Store:
         while True:
             arguments = {"Bucket": self.location.bucket, "Prefix": start, **token}
             page = self._ask("", "s3:ListBucket", partial(self.client.list_objects_v2, **arguments))
+            if "IsTruncated" not in page:
+                raise StoreError(
+                    "a listing is asked for, and what comes is none", where=self.place, hint="Check endpoint_url"
+                )
             now = _server_time(page)
             for item in page.get("Contents", ()):
-                age = max(0.0, now - item["LastModified"].timestamp())
-                yield Listed(item["Key"][len(self.location.prefix) :], item["Size"], age)
+                yield Listed(item["Key"][len(self.location.prefix) :], item.get("Size", 0), _age(item, now))
             if not page.get("IsTruncated"):
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            if not (more := page.get("NextContinuationToken")):
+                raise StoreError(
+                    "gives half of a listing and no way to the rest", where=self.place, hint="Ask the store's owner"
+                )
+            token = {"ContinuationToken": more}
 
     def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
         try:
             self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key)))
-        except _AbsentError:
+        except AbsentError:
             return
 
     def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
@@ -302,12 +310,12 @@ class S3Store:
                 return False, True
             try:
                 retried = self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key), fence))
-            except _AbsentError:
+            except AbsentError:
                 return True, False
             except StoreError as error:
                 if fence.left() > 0:
                     errors.append(error)
-                return False, isinstance(error, DeniedError)
+                return False, isinstance(error, StoreDeniedError)
             return True, not retried
 
         with ThreadPoolExecutor(connections) as pool:
@@ -328,7 +336,7 @@ class S3Store:
         body = encode(content, headers.get("Content-Encoding", ""))
         try:
             self._write(key, body, headers, {nonce_mark: nonce}, self._creation())
-        except _RefusedError:
+        except RefusedError:
             return self._own(key, nonce) is not None
         return True
 
@@ -344,14 +352,10 @@ class S3Store:
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code == "NoSuchBucket" or code in credential_codes:
-                raise self._failure(error, "", operation) from error
+                raise explain(error, self._asked("", operation)) from error
             return {} if code.startswith("NoSuch") else None
-        except BotoCoreError as error:
-            raise StoreError(
-                f"the store does not answer ({type(error).__name__})",
-                where=self.place,
-                hint="Check endpoint_url, credentials and the network",
-            ) from error
+        except failures as error:
+            raise explain(error, self._asked("", operation)) from error
         return answer
 
     def _at(self, key: str) -> dict[str, str]:
@@ -401,53 +405,24 @@ class S3Store:
         """Give the tag of an object that carries our nonce."""
         try:
             answer = self._ask(key, "s3:GetObject", lambda: self.client.head_object(**self._at(key)))
-        except _AbsentError:
+        except AbsentError:
             return None
-        return str(answer["ETag"]) if answer.get("Metadata", {}).get(nonce_mark) == nonce else None
+        return _tag(answer, self.place + key) if answer.get("Metadata", {}).get(nonce_mark) == nonce else None
 
     def _ask(self, key: str, action: str, call: Callable[[], Answer]) -> Answer:
         with self._lock:
             self.requests += 1
         try:
             return call()
-        except ClientError as error:
-            raise self._failure(error, key, action) from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise StoreError(
-                "no credentials were found",
-                where=self.place,
-                hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a web identity",
-            ) from error
-        except (EndpointConnectionError, ConnectionClosedError, HTTPClientError, BotoCoreError, OSError) as error:
-            raise StoreError(
-                f"the store does not answer ({type(error).__name__})",
-                where=self.place + key,
-                hint="Check endpoint_url and the network, then run the command again",
-            ) from error
+        except StoreError:
+            raise
+        except failures as error:
+            raise explain(error, self._asked(key, action)) from error
 
-    def _failure(self, error: ClientError, key: str, action: str) -> Exception:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in precondition_codes or status == 412:
-            return _RefusedError(code)
-        if code in absent_codes:
-            return _AbsentError(code)
-        what, hint = f"answered {status} {code}", "Run the command again; if that does not help, ask the store's owner"
-        if code == "NoSuchBucket":
-            what, hint = f"the bucket {self.location.bucket!r} does not exist", "Make it, or mend bucket"
-        elif code in credential_codes:
-            what, hint = f"the credentials are refused ({code})", "Check them; they come from the standard AWS chain"
-        elif code == "RequestTimeTooSkewed":
-            return DeniedError("this machine's clock is too far off", where=self.place + key, hint="Set the clock")
-        elif status in {401, 403}:
-            what = f"access is denied ({code or status}) for {action}"
-            hint = "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed"
-            return DeniedError(what, where=self.place + key, hint=hint)
-        elif status == 500:
-            hint = "Run the command again; if that does not help, see whether the store's disk is full"
-        elif status == 507 or "Storage" in code or "Quota" in code:
-            what, hint = f"the store is full ({code or status})", "Free some space, e.g. with `prune`"
-        return StoreError(what, where=self.place + key, hint=hint)
+    def _asked(self, key: str, action: str) -> Asked:
+        place = self.location
+        endpoint = place.endpoint_url or self.client.meta.endpoint_url
+        return Asked(place.bucket, self.place, key, action, endpoint, place.profile)
 
 
 def _guarded(location: Location) -> Any:
@@ -461,14 +436,6 @@ def _guarded(location: Location) -> Any:
     return client
 
 
-class _RefusedError(StoreError):
-    """A condition was not met."""
-
-
-class _AbsentError(StoreError):
-    """There is no such object."""
-
-
 def _arguments(headers: Headers) -> dict[str, Any]:
     return {header_arguments[name]: value for name, value in headers.items() if name in header_arguments}
 
@@ -478,6 +445,43 @@ def _headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value and value != "identity"}
 
 
+def _checksum(answer: Mapping[str, Any]) -> str | None:
+    """Give the SHA-256 that the store has computed; one of an object in parts is of something else."""
+    text = answer.get("ChecksumSHA256", "")
+    if answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return digest.hex() if len(digest) == hashlib.sha256().digest_size else None
+
+
 def _server_time(answer: Mapping[str, Any]) -> float:
+    """Give the store's clock, or ours where it shows none."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    return parsedate_to_datetime(date).timestamp() if date else time.time()
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return time.time()
+
+
+def _age(answer: Mapping[str, Any], now: float) -> float:
+    """Give the seconds since something was written; what has no date counts as new, so nobody deletes it."""
+    written = answer.get("LastModified")
+    return max(0.0, now - written.timestamp()) if isinstance(written, datetime) else 0.0
+
+
+def _tag(answer: Mapping[str, Any], where: str) -> str:
+    """Give an object's ETag.
+
+    Raises:
+        StoreError: there is none, so nothing could be swapped on condition.
+    """
+    if not (tag := answer.get("ETag")):
+        raise StoreError(
+            "comes without an ETag",
+            where=where,
+            hint="Speak to the store itself, or have the proxy before it pass ETag on",
+        )
+    return str(tag)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from builder.sandbox.launch import run_behind_wall
 from builder.sources.vectors import read_vectors
 from builder.vectors.answers import unit_rows
 from builder.verify.nouns import Comparison, Gate, Verification
@@ -99,9 +100,10 @@ def verify_vectors(check: VectorsCheck, work: Path, timeout: float = 600.0) -> V
         "out": str(out.resolve()),
     }
     job.write_text(json.dumps(content), encoding="utf-8")
-    command = [node, str(harness), str(job)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
+        done = run_behind_wall(
+            node, [str(harness), str(job)], [harness, check.loader.parent, *check.files.values()], [work], timeout
+        )
     except subprocess.TimeoutExpired:
         return Verification("node", passed=False, problem=f"Node gave no answer within {timeout:g} seconds")
     if not out.is_file():

@@ -4,7 +4,7 @@
 //
 // A job, as builder/verify/run.py writes it:
 //   { nodeModules: "dir",               where @tensorflow/tfjs (and the wasm backend) are installed
-//     backends: ["wasm", "cpu"],        tried in order
+//     backends: ["wasm", "cpu"],        the first of these that is there runs the model
 //     loader: "dir/loader.js" | null,   the bundle; its assets lie beside it…
 //     files: { "assets/x.bin": "path" } | null,   …or here
 //     model: "name",
@@ -14,21 +14,28 @@
 //     initial: false,                   the bundle has no weights: the source model takes those it started with
 //     data: "file",                     the tensors of the cases: {name, dtype, shape, offset, bytes}
 //     cases: [[tensor, …], …],
+//     extra: [tensor, …] | null,        one more case, of another batch and other sizes: it may fail
 //     sample: [tensor, …] | null,       inputs of one more run, whose answers are kept only where the model runs at once
+//     short: false,                     only the first case at full precision, and no sample
 //     stages: [{ name: "detect", outputs: ["scores"] }, …],   those to run by themselves, in order
 //     out: "dir" }                      gets result.json and result.bin
 //
 // result.json:
-//   { runtime: "tfjs 4.22.0 wasm", backend: "wasm", seconds: 0.4, notes: ["…"], requests: ["assets/…", …],
+//   { runtime: "tfjs 4.22.0 wasm", backend: "wasm", present: ["wasm", "cpu"], requests: ["assets/…", …],
+//     seconds: 0.4,                     in TensorFlow.js, loading included
+//     caseSeconds: 0.1,                 of the last run of the first case
 //     stages: [{ name: "detect" | "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
+//     extra, sourceExtra: [tensor, …] | { message: "…" } | null,
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
 //     sample: { base: [tensor, …] | undefined, full: [tensor, …], numbered: false } | null,
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //
 // Numbers lie in the files as little-endian arrays; strings each as a uint32 length and that many bytes. A model that
-// cannot be loaded or run is a result; only a fault of this file makes the process fail.
+// cannot be loaded or run is a result; only a fault of this file makes the process fail. A line on stdout says that
+// something goes on, at each step: who started this process ends it when it has been silent for too long.
 
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { writeSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -93,16 +100,60 @@ async function ownRuntime(file) {
   return import(pathToFileURL(file).href);
 }
 
+/** Says that something goes on. */
+const alive = (step) => writeSync(1, `${step}\n`);
+
+/** What runs now; the kernel alone outlives a failure. */
+const running = { kernel: "" };
+
 /** Notes the kernels that run from now on. */
 function watchKernels(tf) {
   const engine = tf.engine();
   const seen = new Set();
   const usual = Object.getPrototypeOf(engine).runKernelFunc;
   engine.runKernelFunc = function (call) {
-    if (call.kernelName) seen.add(call.kernelName);
+    if (call.kernelName) {
+      seen.add(call.kernelName);
+      running.kernel = call.kernelName;
+    }
     return usual.call(this, call);
   };
   return seen;
+}
+
+const mark = 0xa5;
+
+/**
+ * Puts marked bytes behind each piece of the wasm backend's memory; gives a function that throws where a kernel has
+ * written over them. Such a kernel answers rightly or wrongly or never ends, as chance has it.
+ */
+function guardMemory(tf) {
+  const { wasm } = tf.backend();
+  if (!wasm?._malloc) return () => {};
+  const { _malloc: take, _free: give } = guardMemory.usual ?? wasm;
+  guardMemory.usual ??= { _malloc: take, _free: give };
+  const pieces = new Map();
+  let broken;
+  const look = (at, { size, guard, kernel }) => {
+    for (let i = at + size; i < at + size + guard; i++) if (wasm.HEAPU8[i] !== mark) broken ??= kernel;
+  };
+  wasm._malloc = (size) => {
+    // What takes truth values for floats writes four times as much.
+    const guard = size > 0x8000 ? 64 : 3 * size + 64;
+    const at = take(size + guard) >>> 0;
+    wasm.HEAPU8.fill(mark, at + size, at + size + guard);
+    pieces.set(at, { size, guard, kernel: running.kernel });
+    return at;
+  };
+  wasm._free = (at) => {
+    if (pieces.has(at)) look(at, pieces.get(at));
+    pieces.delete(at);
+    give(at);
+  };
+  return () => {
+    for (const [at, piece] of pieces) look(at, piece);
+    if (broken) throw new Error(`the kernel ${broken} writes outside of its memory`);
+  };
 }
 
 /** A `fetch` that reads the bundle's files and keeps those of all stages but the first back until they are asked for. */
@@ -114,6 +165,7 @@ class Files {
     this.stages = [];
     this.held = new Map();
     this.gates = [];
+    this.open = false; // whether no stage is kept back
     this.fetch = (input) => this.answer(String(input?.url ?? input));
   }
 
@@ -160,7 +212,7 @@ class Files {
       gate.opened = new Promise((resolve) => (gate.open = resolve));
       return gate;
     });
-    this.release(head.stages[0]);
+    this.release(this.open ? undefined : head.stages[0]);
     const counts = {};
     for (const shard of head.shards) {
       const count = (counts[shard?.stage] ??= 0);
@@ -285,20 +337,41 @@ function runLayers(model, feeds, order) {
 async function runCases(tf, model, job, data, output, wanted) {
   const isGraph = typeof model.executeAsync === "function";
   const answers = [];
-  for (const tensors of job.cases) {
-    const feeds = Object.fromEntries(tensors.map((item) => [item.name, readTensor(tf, data, item)]));
-    const order = tensors.map((item) => item.name);
-    const pairs = isGraph ? await runGraph(model, { ...feeds }, wanted) : runLayers(model, feeds, order);
-    const answer = [];
-    for (const [name, tensor] of pairs) answer.push(await output.add(name, tensor));
-    answers.push(answer);
-    tf.dispose([Object.values(feeds), pairs.map(([, tensor]) => tensor)]);
+  for (const tensors of job.short ? job.cases.slice(0, 1) : job.cases) {
+    const began = performance.now();
+    answers.push(await runCase(tf, model, isGraph, tensors, data, output, wanted));
+    if (answers.length === 1 && watch.result) watch.result.caseSeconds = (performance.now() - began) / 1000;
   }
   return answers;
 }
 
+async function runCase(tf, model, isGraph, tensors, data, output, wanted) {
+  alive("case");
+  const feeds = Object.fromEntries(tensors.map((item) => [item.name, readTensor(tf, data, item)]));
+  const order = tensors.map((item) => item.name);
+  const pairs = isGraph ? await runGraph(model, { ...feeds }, wanted) : runLayers(model, feeds, order);
+  const answer = [];
+  for (const [name, tensor] of pairs) answer.push(await output.add(name, tensor));
+  watch.checkMemory();
+  tf.dispose([Object.values(feeds), pairs.map(([, tensor]) => tensor)]);
+  return answer;
+}
+
+/** Runs the case of other sizes, unless one alone takes long; a failure is an answer. */
+async function runExtra(tf, model, job, data, output) {
+  if (!job.extra || job.short || watch.result.caseSeconds > longCase) return null;
+  try {
+    return await runCase(tf, model, typeof model.executeAsync === "function", job.extra, data, output);
+  } catch (error) {
+    return { message: wholeMessage(error).split("\n")[0] };
+  }
+}
+
+const longCase = 5; // seconds
+
 /** Runs the golden sample; gives nothing where the model needs another way than a page's test has. */
 async function runSample(tf, model, job, data, output) {
+  alive("sample");
   const feeds = Object.fromEntries(job.sample.map((item) => [item.name, readTensor(tf, data, item)]));
   let pairs = [];
   try {
@@ -323,7 +396,7 @@ async function runBundle(tf, job, data, output, result) {
   result.requests = files.requests;
   // Imported under another name: beside it there is no package.json that would make Node read .js as a module.
   const copy = path.join(job.out, "loader.mjs");
-  await copyFile(job.loader, copy);
+  await writeFile(copy, await readFile(job.loader));
   watch.stage = "load";
   const loader = await during("load", () => import(`${pathToFileURL(copy).href}?backend=${result.backend}`));
   const handle = await during("load", () => {
@@ -337,14 +410,17 @@ async function runBundle(tf, job, data, output, result) {
   handle.load.full.catch(() => {}); // asked for below; until then no unhandled rejection
   try {
     for (const { name, outputs } of job.stages ?? []) {
+      if (job.short) break;
       watch.stage = name;
       const staged = await during(name, () => handle.load.until(name));
       const cases = await during(name, () => runCases(tf, staged, job, data, output, outputs));
       result.stages.push({ name, cases });
       files.release(files.stages[files.stages.indexOf(name) + 1]);
     }
+    files.open ||= job.short;
     const model = await during("load", () => handle.load.ready);
-    if (files.stages.at(-1) === "refine") {
+    alive("ready");
+    if (files.stages.at(-1) === "refine" && !job.short) {
       watch.stage = "base";
       const cases = await during("base", () => runCases(tf, model, job, data, output));
       collect();
@@ -359,7 +435,8 @@ async function runBundle(tf, job, data, output, result) {
     const cases = await during("full", () => runCases(tf, refined, job, data, output));
     result.stages.push({ name: "full", cases });
     if (job.initial) job.weights = refined.getWeights().map((tensor) => tensor.clone());
-    if (job.sample && !early.lost) {
+    result.extra = await runExtra(tf, refined, job, data, output);
+    if (job.sample && !early.lost && !job.short) {
       const full = await runSample(tf, refined, job, data, output);
       if (full) result.sample = { base: early.base, full, numbered: typeof refined.executeAsync !== "function" };
     }
@@ -376,30 +453,34 @@ async function runSource(tf, job, data, output, result) {
     const model = await loadStock(tf, job.source);
     if (job.weights) model.setWeights(job.weights);
     result.source = await runCases(tf, model, job, data, output);
+    result.sourceExtra = await runExtra(tf, model, job, data, output);
     model.dispose();
   });
 }
 
-/** What goes wrong with the files goes wrong on every backend. */
-const filesAtFault = new Set(["network", "integrity", "manifest", "contract", "quota", "abort"]);
-
-async function attempt(tf, backend, job, notes) {
+async function attempt(tf, present, job) {
   const began = performance.now();
   const output = new Output();
+  const backend = job.backends.find((name) => present.includes(name)) ?? null;
   const result = {
     runtime: `tfjs ${tf.version_core ?? tf.version?.tfjs} ${backend}`,
     backend,
+    present,
     seconds: 0,
-    notes,
+    caseSeconds: 0,
     requests: [],
     stages: [],
     kernels: [],
     source: null,
+    extra: null,
+    sourceExtra: null,
     sample: null,
     error: null,
   };
   watch.result = result;
   watch.out = job.out;
+  watch.checkMemory = () => {};
+  running.kernel = "";
   let kernels = new Set();
   try {
     watch.stage = "runtime";
@@ -409,41 +490,50 @@ async function attempt(tf, backend, job, notes) {
       await tf.ready();
     });
     kernels = watchKernels(tf);
+    watch.checkMemory = guardMemory(tf);
     const data = await readFile(job.data);
-    if (job.ops) await copyFile(job.ops, path.join(job.out, "ops.mjs"));
+    if (job.ops) await writeFile(path.join(job.out, "ops.mjs"), await readFile(job.ops));
     if (job.loader) await runBundle(tf, job, data, output, result);
     collect();
     if (job.source) await runSource(tf, job, data, output, result);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    result.error = { stage: error.stage, message: error.message, code: error.code };
-    result.failure = error;
+    // What has left its memory has spoilt what later models would use, and says more than what came of it.
+    const trapped = /memory access|unreachable|divide by zero/.test(error.message);
+    const guilty = complaintOf(watch.checkMemory) ?? (trapped ? `${error.message.split("\n")[0]}, in the kernel ${running.kernel}` : undefined);
+    result.spoilt = guilty !== undefined;
+    result.error = { stage: error.stage, message: guilty ?? error.message, code: error.code };
   }
   result.kernels = [...kernels].sort();
   result.seconds = (performance.now() - began) / 1000;
   return { result, output };
 }
 
-async function finish(out, { failure, ...result }, output) {
+/** What a check of the memory throws, if it does. */
+function complaintOf(check) {
+  try {
+    check();
+  } catch (error) {
+    return error.message;
+  }
+}
+
+async function finish(out, result, output) {
   await writeFile(path.join(out, "result.bin"), output.parts);
   await writeFile(path.join(out, "result.json"), JSON.stringify(result));
 }
 
 async function run(job) {
+  alive("start");
   const { tf, present } = await runtime(job);
-  const notes = [];
-  let done;
-  for (const backend of present) {
-    done = await attempt(tf, backend, job, [...notes]);
-    const { failure } = done.result;
-    if (!failure || filesAtFault.has(failure.code) || backend === present.at(-1)) break;
-    notes.push(`not run on ${backend}: ${failure.message.split("\n")[0]}`);
-  }
-  await finish(job.out, done.result, done.output);
+  const { result, output } = await attempt(tf, present, job);
+  await finish(job.out, result, output);
+  // The others get a process of their own.
+  if (result.spoilt) process.exit(0);
 }
 
 // What is under way: when nothing can go on any more, the stage that waits forever is named.
-const watch = { out: null, result: null, stage: "" };
+const watch = { out: null, result: null, stage: "", checkMemory: () => {} };
 process.on("beforeExit", () => {
   if (!watch.out) return;
   const { out, result, stage } = watch;

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import math
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,47 +16,133 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.convert.requests import InputsRequest
 from builder.errors import ConfigError, VerificationError
 from builder.model import TensorSpec
+from builder.npz import write_npz
 
 Array = NDArray[np.generic]
 Case = dict[str, Array]
 
 seed = 20261101
-batch, spatial, sequence = 1, 64, 16
 small_id = 4
 levels = 256
 largest_elements = 1 << 28
+most_elements = 1 << 22  # of all inputs, where larger sizes are tried
 picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 no_ids: Mapping[str, int] = MappingProxyType({})
 
 
-def seeded_inputs(specs: tuple[TensorSpec, ...], *, ids_below: Mapping[str, int] = no_ids) -> Case:
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What unknown lengths are taken for: the first axis, those of space, all others.
+
+    Without ``pictures``, what could be a picture without a batch is taken for a batch of sequences.
+    """
+
+    batch: int = 1
+    spatial: int = 64
+    sequence: int = 16
+    pictures: bool = True
+
+
+usual = Sizes()
+# Where a model cannot run the usual ones, or answers with nothing.
+larger = tuple(Sizes(1, 64 << min(step, 4), 16 << step, pictures) for step in range(1, 9) for pictures in (False, True))
+# To see whether a model is right with other sizes too; a source that does not take the first ones may take the others.
+others = (Sizes(2, 48, 10), Sizes(2, 64, 16), Sizes(1, 48, 10))
+
+
+def seeded_inputs(
+    specs: tuple[TensorSpec, ...], *, ids_below: Mapping[str, int] = no_ids, sizes: Sizes = usual, salt: int = 0
+) -> Case:
     """Make one case of the declared shapes, the same on every platform and for every order of ``specs``.
 
     float32 is uniform in [0, 1), bool a fair coin, int32 uniform in [0, 4), or in [0, 256) for pictures (rank 4, or 3
     with unknown height and width, and 1, 3 or 4 channels last). Inputs named in ``ids_below`` (see
     ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the first axis (batch)
     1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences) 16. Pictures of
-    rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch.
+    rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes`` has other lengths,
+    another ``salt`` gives other numbers.
 
     Raises:
         VerificationError: an input cannot be seeded (strings, complex numbers), or would be absurdly large.
     """
-    return {spec.name: _seeded(spec, ids_below.get(spec.name)) for spec in specs}
+    return {spec.name: _seeded(spec, ids_below.get(spec.name), sizes, salt) for spec in specs}
 
 
-def load_inputs(pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path) -> list[Case]:
+def is_open(specs: tuple[TensorSpec, ...]) -> bool:
+    """Tell whether lengths other than the batch are unknown."""
+    return any(declared_shape(spec) != declared_shape(spec, larger[1]) for spec in specs)
+
+
+def larger_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> Iterator[tuple[Sizes, Case]]:
+    """Make cases of larger and larger sizes, up to a bound."""
+    known: dict[tuple[tuple[int, ...], ...], Sizes] = {tuple(map(declared_shape, specs)): usual}
+    for sizes in larger:
+        known.setdefault(tuple(declared_shape(spec, sizes) for spec in specs), sizes)
+    for shapes, sizes in sorted(list(known.items())[1:], key=lambda item: sum(map(math.prod, item[0]))):
+        if sum(map(math.prod, shapes)) <= most_elements:
+            yield sizes, seeded_inputs(specs, ids_below=ids_below, sizes=sizes)
+
+
+def other_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> list[Case]:
+    """Make cases of another batch and of other sizes; which of them the model takes is for it to say."""
+    found: dict[tuple[tuple[int, ...], ...], Sizes] = {tuple(map(declared_shape, specs)): usual}
+    for sizes in others:
+        found.setdefault(tuple(declared_shape(spec, sizes) for spec in specs), sizes)
+    return [seeded_inputs(specs, ids_below=ids_below, sizes=sizes, salt=1) for sizes in list(found.values())[1:]]
+
+
+def twice(case: Case, specs: tuple[TensorSpec, ...]) -> list[Case]:
+    """Give a case as a batch of two, if all inputs have an open batch that is one in it."""
+    shapes = {spec.name: spec.shape for spec in specs}
+    for name, array in case.items():
+        shape = shapes.get(name)
+        if not shape or shape[0] is not None or not array.ndim or array.shape[0] != 1:
+            return []
+    return [{name: np.concatenate([array, array]) for name, array in case.items()}]
+
+
+def load_inputs(
+    pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path, work: Path, submit: Callable[[str, Any, str], Any]
+) -> list[Case]:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
+
+    The files are decoded in a worker, see ``read_inputs``.
+
+    Args:
+        pattern: of the files' names.
+        specs: of the model's inputs.
+        base_dir: where the pattern starts.
+        work: a folder in which one is made for what the worker read; the caller removes it.
+        submit: has a task run in a worker.
+
+    Raises:
+        ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
+    """
+    files = tuple(matching_files(pattern, base_dir))
+    out = Path(tempfile.mkdtemp(prefix="inputs-", dir=work))
+    submit("read_inputs", InputsRequest(files, specs, out), "").result()
+    cases = []
+    for number in range(len(files)):
+        with np.load(out / f"{number}.npz", allow_pickle=False) as arrays:
+            cases.append(dict(arrays))
+    return cases
+
+
+def read_inputs(request: InputsRequest) -> None:
+    """Decode the user's cases, in a worker.
 
     An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
     A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
     width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input.
 
     Raises:
-        ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
+        ConfigError: a file is unreadable, arrays are missing or do not fit.
     """
-    return [_case(path, specs) for path in matching_files(pattern, base_dir)]
+    for number, path in enumerate(request.files):
+        write_npz(request.out / f"{number}.npz", _case(path, request.specs))
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:
@@ -78,15 +166,15 @@ def matching_files(pattern: str, base_dir: Path) -> list[Path]:
     return files
 
 
-def _seeded(spec: TensorSpec, below: int | None) -> Array:
-    shape = declared_shape(spec)
+def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Array:
+    shape = declared_shape(spec, sizes)
     if math.prod(shape) > largest_elements:
         raise VerificationError(
             f"a seeded input of shape {list(shape)} would be too large",
             where=f"input {spec.name!r}",
             hint="Give smaller examples with verify.inputs",
         )
-    generator = np.random.Generator(np.random.PCG64([seed, *spec.name.encode()]))
+    generator = np.random.Generator(np.random.PCG64([seed + salt, *spec.name.encode()]))
     if spec.dtype == "int32" or (spec.dtype == "float32" and below is not None):
         small = levels if _is_picture(spec) else small_id
         ids = generator.integers(0, small if below is None else max(below, 1), size=shape, dtype=np.int32)
@@ -102,13 +190,13 @@ def _seeded(spec: TensorSpec, below: int | None) -> Array:
     )
 
 
-def declared_shape(spec: TensorSpec) -> tuple[int, ...]:
+def declared_shape(spec: TensorSpec, sizes: Sizes = usual) -> tuple[int, ...]:
     """Give an input's shape, unknown lengths as ``seeded_inputs`` takes them."""
     if spec.shape is None:
-        return (batch,)
-    whole = len(spec.shape) == 3 and _is_picture(spec)
+        return (sizes.batch,)
+    whole = sizes.pictures and len(spec.shape) == 3 and _is_picture(spec)
     return tuple(
-        length if length is not None else spatial if whole else _guess(axis, len(spec.shape))
+        length if length is not None else sizes.spatial if whole else _guess(axis, len(spec.shape), sizes)
         for axis, length in enumerate(spec.shape)
     )
 
@@ -118,12 +206,12 @@ def _is_picture(spec: TensorSpec) -> bool:
     return shape[-1:] in {(1,), (3,), (4,)} and (len(shape) == 4 or (len(shape) == 3 and shape[:2] == (None, None)))
 
 
-def _guess(axis: int, rank: int) -> int:
+def _guess(axis: int, rank: int, sizes: Sizes) -> int:
     if axis == 0:
-        return batch
+        return sizes.batch
     if rank in {4, 5} and axis < rank - 1:
-        return spatial
-    return 3 if rank in {4, 5} else sequence
+        return sizes.spatial
+    return 3 if rank in {4, 5} else sizes.sequence
 
 
 def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:

@@ -139,6 +139,8 @@ class Check:
         runtime: a bundle's own TensorFlow.js to run it with, its binaries beside it; None: the installed one.
         stages: name and outputs of the stages that answer before all outputs are there, in order.
         sample: inputs of the golden sample to be run besides; () for none.
+        extra: a case of another batch and other sizes, which may go wrong without failing the model; or None.
+        extra_reference: what the source model answers to it; needed where ``references`` are.
         tolerance: max error that the sample allows other devices.
     """
 
@@ -154,6 +156,8 @@ class Check:
     initial: bool = False
     runtime: Path | None = None
     sample: tuple[SampleInput, ...] = ()
+    extra: Tensors | None = None
+    extra_reference: Tensors | None = None
     tolerance: float = 0.01
 
 
@@ -162,11 +166,13 @@ class Verification:
     """What became of one check.
 
     Attributes:
-        runtime: what ran it, as ``tfjs 4.22.0 wasm``; None: nothing could, the model is unverified.
+        runtime: what ran it and met the gate, as ``tfjs 4.22.0 wasm, cpu``; None: nothing could, it is unverified.
         passed: TensorFlow.js ran every stage, and the last one meets the gate.
         stages: the comparisons made, in order.
         problem: why it is unverified or has not passed; empty when it passed.
-        notes: what else to know, as a backend that could not run the model.
+        notes: what else to know, as a backend that was too slow to be run.
+        wrong: backends that cannot run the model or answer wrongly, and why.
+        doubts: why having passed proves less than it seems.
         seconds: time in TensorFlow.js, loading included.
         kernels: those of TensorFlow.js that ran, sorted.
         sample: the golden sample for the head, if there is one.
@@ -177,6 +183,8 @@ class Verification:
     stages: tuple[Comparison, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = ()
+    wrong: tuple[tuple[str, str], ...] = ()
+    doubts: tuple[str, ...] = ()
     seconds: float = 0.0
     kernels: tuple[str, ...] = ()
     sample: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.model import TensorSpec
-from builder.verify.inputs import declared_shape, small_id
+from builder.verify.inputs import Sizes, declared_shape, small_id, usual
 from builder.verify.nouns import SampleInput
 
 Array = NDArray[Any]
@@ -23,11 +23,13 @@ kept_values = 96  # of all outputs together: about 1.5 kB of JSON
 digits = 6
 
 
-def sample_inputs(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> tuple[SampleInput, ...]:
+def sample_inputs(
+    specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int], sizes: Sizes = usual
+) -> tuple[SampleInput, ...]:
     """Describe the inputs of a sample; () for a model that cannot have one."""
     found = []
     for spec in specs:
-        shape = declared_shape(spec)
+        shape = declared_shape(spec, sizes)
         below = ids_below.get(spec.name, {"int32": small_id, "bool": 2}.get(spec.dtype, 0))
         if spec.dtype not in {"float32", "int32", "bool"} or math.prod(shape) > largest_elements:
             return ()

@@ -18,7 +18,7 @@ from builder.bundle import ModelBundle, to_json
 from builder.config import Config, load_config
 from builder.errors import BuildError, ShardpressError
 from builder.networks import Network
-from builder.pipeline import BuildOptions
+from builder.pipeline import BuildOptions, local_cache
 from builder.progress import Progress
 from builder.render import template_folder
 from builder.serve.app import Site, make_app
@@ -174,7 +174,7 @@ class Developer:
                 pool=self._pool,
             )
         self._out = out
-        is_new = self._hub.state.release != result.output.index["release"]
+        is_new = self._hub.state.release != result.output.version
         self._tell(result)
         seconds = time.monotonic() - begun
         if check:
@@ -192,7 +192,7 @@ class Developer:
     def _tell(self, result: BuildResult) -> None:
         bundles = [built.bundle for built in result.models]
         self._hub.update(
-            release=result.output.index["release"],
+            release=result.output.version,
             models={
                 bundle.name: {"head": bundle.head.blob.sha256, "policy": bundle.load, "priority": bundle.priority}
                 for bundle in bundles
@@ -222,7 +222,12 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
     pace = Pace()
     with (
         _interruptible() as noted,
-        open_workers(development.build.jobs, development.build.log, development.build.scheduler) as pool,
+        open_workers(
+            development.build.jobs,
+            development.build.log,
+            development.build.scheduler,
+            development.config.parent / local_cache / "work",
+        ) as pool,
         Hints(native=not development.poll) as hints,
     ):
         developer = Developer(development, progress, voice, hub, pool)

@@ -148,7 +148,9 @@ async function startWorker() {
   try {
     url = URL.createObjectURL(new Blob([`(${begin})(${makeDecoder})`]));
     const { trustedTypes } = /** @type {any} */ (globalThis);
-    const policy = (workerPolicy ??= trustedTypes?.createPolicy("shardpress", { createScriptURL: String }));
+    // Another copy of this loader may have taken the name.
+    const create = (/** @type {string} */ name) => trustedTypes?.createPolicy(name, { createScriptURL: String });
+    const policy = (workerPolicy ??= attempted(() => create("shardpress")) ?? create("shardpress-2"));
     const started = (worker = new Worker(policy ? policy.createScriptURL(url) : url));
     await new Promise((resolve, reject) => {
       started.onmessage = resolve;

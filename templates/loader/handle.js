@@ -5,7 +5,7 @@
  * @property {number} loaded decoded bytes that are there
  * @property {number} total decoded bytes of the whole model
  * @property {number} wire bytes of the whole model as sent
- * @property {string} phase `waiting`, `head`, the name of a stage, `full`, `failed` or `aborted`
+ * @property {string} phase `waiting`, `head`, the name of a stage, `full`, `failed` or `aborted`; `offline` while there is no network
  * @property {string} source of the last file: `network`, `cache` or `memory`
  */
 
@@ -35,6 +35,7 @@ class Work {
     /** @type {any} */
     this.tf = undefined;
     this.told = 0;
+    this.phase = "waiting";
     /** @type {Set<() => void>} */
     this.listeners = new Set();
     /** @type {Progress} */
@@ -51,6 +52,8 @@ class Work {
     this.glue = undefined;
     /** @type {Sample | undefined} */
     this.sample = undefined;
+    /** @type {string[] | undefined} */
+    this.avoid = undefined;
     /** @type {Promise<unknown> | undefined} */
     this.recovery = undefined;
     this.job = new Job(entry, true, (bytes, wire, source) => {
@@ -91,6 +94,7 @@ class Work {
     this.labels = head.labels;
     this.glue = head.glue;
     this.sample = head.sample;
+    this.avoid = head.avoid;
     for (const [name, stage] of this.stages) if (!stages.includes(name)) stage.reject(this.unknown(name, stages));
     for (const name of stages) this.stage(name);
     this.named = true;
@@ -199,16 +203,25 @@ class Work {
     const { loaded: bytes, source } = this.progress;
     const { name: model } = this.entry;
     const backend = this.tf?.getBackend?.();
-    performance.measure(`shardpress ${model} ${stage}`, { start: this.started, end: performance.now() });
+    attempted(() => performance.measure(`shardpress ${model} ${stage}`, { start: this.started, end: performance.now() }));
     emit(model, { type: "stage", stage, ms: this.elapsed(), bytes, wire: this.wire, source, backend });
   }
 
   /** @param {Partial<Progress>} news */
   tell(news) {
+    if (news.phase) this.phase = news.phase;
     Object.assign(this.progress, news);
     const now = performance.now();
     if (!news.phase && now - this.told < 50) return;
     this.told = now;
+    for (const listener of this.listeners) listener();
+  }
+
+  /** @param {boolean} offline */
+  tellOffline(offline) {
+    if (!this.started || this.ended || this.phase === "full") return;
+    emit(this.entry.name, { type: offline ? "offline" : "online", ms: this.elapsed() });
+    this.progress.phase = offline ? "offline" : this.phase;
     for (const listener of this.listeners) listener();
   }
 
@@ -333,7 +346,7 @@ class Handle {
       this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page anew`, { model }));
       this.cancel();
     });
-    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.tf, work.model, idle)));
+    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.tf, work.model, idle, work.avoid)));
     if (signal?.aborted) abort();
     else if (fallback && !work.entry.canRun()) this.#stop.reject(tooWeak(work.entry.name));
     else {
@@ -401,8 +414,8 @@ class Handle {
   /** Runs the model's sample and tells how far its answer is from the right one, on the backend as it is. @returns {Promise<SelfTest>} */
   async selfTest() {
     const { selfTest } = await this.#device();
-    const { tf, model, sample, progress } = this.#work;
-    return selfTest(tf, model, sample, progress.phase === "full");
+    const { tf, model, sample, avoid, progress } = this.#work;
+    return selfTest(tf, model, sample, progress.phase === "full", avoid);
   }
 
   /** Takes the first of webgpu, webgl, wasm and cpu that the page has and on which the model answers as it should. @returns {Promise<SelfTest>} */
@@ -414,7 +427,7 @@ class Handle {
   async #pick(stay) {
     const { pickBackend } = await this.#device();
     const work = this.#work;
-    const result = await pickBackend(work.tf, () => this.selfTest(), () => work.reload(), stay);
+    const result = await pickBackend(work.tf, () => this.selfTest(), () => work.reload(), stay, work.avoid);
     if (!result) throw tooWeak(work.entry.name);
     work.watch();
     return result;

@@ -33,6 +33,7 @@
  * @property {string[] | undefined} labels
  * @property {Glue | undefined} glue
  * @property {Sample | undefined} sample
+ * @property {string[] | undefined} avoid backends on which the model is wrong or never ends
  * @property {string} contract
  * @property {string} [ops] path of the module that registers its own ops
  * @property {string} model
@@ -54,28 +55,28 @@ function readHead(bytes, spec) {
   const [url] = resolve(spec.path, model);
   /** @param {unknown} fine @param {string} what */
   const need = (fine, what) => {
-    if (!fine) throw new ModelError("manifest", `${url} is not a head this loader can read, ${what}: build and publish again`, { model, url });
+    if (!fine) throw new ModelError("manifest", `${url} is not a head this loader can read (${what}): build and publish again`, { model, url });
   };
   try {
     const head = JSON.parse(new TextDecoder().decode(bytes));
-    need(head.format === 1, `it has format ${head.format} and the loader knows 1`);
-    need(head.name === model, "it is of another model");
+    need(head.format === 1, `format ${head.format}, not 1`);
+    need(head.name === model, "another model's");
     const words = head.kind === "word-vectors";
-    need(words || head.kind === "graph-model" || head.kind === "layers-model", `its kind is ${head.kind}`);
-    need(words || head.artifacts.modelTopology, "it has no topology");
+    need(words || head.kind === "graph-model" || head.kind === "layers-model", `kind ${head.kind}`);
+    need(words || head.artifacts.modelTopology, "no topology");
     const { stages } = head;
-    need(stages.length && stages.every((/** @type {unknown} */ stage) => typeof stage === "string"), "its stages have no names");
+    need(stages.length && stages.every((/** @type {unknown} */ stage) => typeof stage === "string"), "stages");
     const last = stages.indexOf("refine");
     const refine = words ? 1 : last < 0 ? stages.length : last;
-    need(refine, "it has nothing before its refinement");
+    need(refine, "stages");
     // Those of word vectors are for their own module to read.
     const weights = words ? head.weights : readWeights(head.weights, need);
     const shards = readShards(head.shards, stages, refine, spec, need);
     if (!words) checkCoverage(weights, shards, refine, need);
-    need(!head.ops || /^[0-9a-f]{64}$/.test(head.ops), "its ops have no hash");
+    need(!head.ops || /^[0-9a-f]{64}$/.test(head.ops), "ops");
     const ops = head.ops && `assets/${model}-ops.${head.ops.slice(0, 16)}.js`;
-    const { kind, artifacts, labels, glue, sample, contract } = head;
-    return { model, ops, kind, artifacts, labels, glue, sample, contract, stages, refine, weights, shards };
+    const { kind, artifacts, labels, glue, sample, avoid, contract } = head;
+    return { model, ops, kind, artifacts, labels, glue, sample, avoid, contract, stages, refine, weights, shards };
   } catch (error) {
     throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
   }
@@ -101,34 +102,34 @@ function readWeights(list, need) {
   const weights = [];
   list.forEach(({ name, shape, dtype, quantization, codec = "raw", steps, bytes, same }, i) => {
     const what = `weight ${i} (${name})`;
-    need(typeof name === "string" && !names.has(name), `${what} has no name of its own`);
+    need(typeof name === "string" && !names.has(name), `${what}: name`);
     names.add(name);
     const size = shape.reduce((/** @type {number} */ product, /** @type {unknown} */ n) => (isCount(n) ? product * n : NaN), 1);
     const unit = quantization ? codeSizes[quantization.dtype] : typeSizes[dtype];
     const text = dtype === "string";
-    need(typeSizes[dtype] && unit && !(text && quantization), `${what} has an unknown dtype`);
+    need(typeSizes[dtype] && unit && !(text && quantization), `${what}: dtype`);
     const exact = codec === "exact";
     const total = size * unit;
     steps = codec === "steps" ? steps : undefined;
-    need(!steps || (steps.length === 3 && steps.every((/** @type {unknown} */ n) => isCount(n) && n)), `${what} has wrong steps`);
+    need(!steps || (steps.length === 3 && steps.every((/** @type {unknown} */ n) => isCount(n) && n)), `${what}: steps`);
     /** @type {Record<string, number[]>} */
     const layouts = { raw: [total], exact: [size, size, size, size], staged: [total, 0, total], steps: [size, steps?.[1] * 4, size] };
     const planes = Object.hasOwn(layouts, codec) ? layouts[codec] : [];
-    need(planes.length === 1 || (planes.length && dtype === "float32" && !quantization), `${what} has the codec ${codec}`);
+    need(planes.length === 1 || (planes.length && dtype === "float32" && !quantization), `${what}: codec ${codec}`);
     /** @type {Weight} */
     const weight = { name, shape, dtype, quantization, exact, steps, planes, bytes: total, owner: i, stage: 0 };
     // Each string takes at least the four bytes of its length.
-    if (text && same === undefined) need(isCount(bytes) && bytes >= weight.bytes, `${what} is too short`);
+    if (text && same === undefined) need(isCount(bytes) && bytes >= weight.bytes, `${what}: bytes`);
     if (text) planes[0] = weight.bytes = bytes;
     if (same !== undefined) {
       const other = weights[same];
-      need(other, `${what} is the same as none`);
+      need(other, `${what}: same`);
       if (text) weight.bytes = other.bytes;
-      need(other.bytes === weight.bytes, `${what} is as long as another`);
+      need(other.bytes === weight.bytes, `${what}: same`);
       weight.owner = other.owner;
       weight.planes = other.planes;
     }
-    need(isCount(weight.bytes), `${what} has a wrong shape`);
+    need(isCount(weight.bytes), `${what}: shape`);
     weights.push(weight);
   });
   return weights;
@@ -146,8 +147,8 @@ function readShards(list, stages, refine, spec, need) {
   let n = 0;
   let before = 0;
   return list.map(({ stage, bytes, wire, sha256, segments }, i) => {
-    need(isCount(stage) && stage >= before && stage < stages.length, `shard ${i} is out of order`);
-    need(/^[0-9a-f]{64}$/.test(sha256) && isCount(bytes), `shard ${i} has no hash or length`);
+    need(isCount(stage) && stage >= before && stage < stages.length, `shard ${i}: stage`);
+    need(/^[0-9a-f]{64}$/.test(sha256) && isCount(bytes), `shard ${i}: sha256`);
     if (stage > before) n = 0;
     before = stage;
     return {
@@ -179,19 +180,19 @@ function checkCoverage(weights, shards, refine, need) {
     for (const segment of segments) {
       const { weight, plane } = segment;
       const end = weights[weight]?.owner === weight ? ends[weight][plane] : undefined;
-      need(end !== undefined && stage < refine === plane < 2, `shard ${i} has a plane that does not belong there`);
+      need(end !== undefined && stage < refine === plane < 2, `shard ${i}: plane`);
       segment.from ??= 0;
       segment.to ??= weights[weight].planes[plane];
-      need(segment.from === end && isCount(segment.to) && segment.to >= end, `shard ${i} has a gap`);
+      need(segment.from === end && isCount(segment.to) && segment.to >= end, `shard ${i}: gap`);
       ends[weight][plane] = segment.to;
       if (stage < refine) weights[weight].stage = stage;
       length += segment.to - segment.from;
     }
-    need(length === bytes, `shard ${i} is not as long as its segments`);
+    need(length === bytes, `shard ${i}: bytes`);
   });
   weights.forEach((weight, i) => {
     const { name, owner, planes } = weight;
     weight.stage = weights[owner].stage;
-    need(owner !== i || ends[i].every((end, plane) => end === planes[plane]), `weight ${name} is not complete`);
+    need(owner !== i || ends[i].every((end, plane) => end === planes[plane]), `weight ${name}: gap`);
   });
 }

@@ -21,6 +21,7 @@ async function lazy(name) {
  * @param {string} [model]
  */
 async function importFile(path, model = "") {
+  let asked = 0;
   for (let tries = 1; ; tries++) {
     /** @type {unknown} */
     let failure;
@@ -28,12 +29,17 @@ async function importFile(path, model = "") {
       try {
         const url = (await settings.resolveUrl?.(address)) ?? address;
         // Some browsers keep failures: the next try needs another address.
-        return await import(/* webpackIgnore: true */ /* @vite-ignore */ tries > 1 ? `${url}#${tries}` : url);
+        return await import(/* webpackIgnore: true */ /* @vite-ignore */ asked++ ? `${url}#${asked}` : url);
       } catch (error) {
         failure = error;
       }
     }
+    if ("ServiceWorkerGlobalScope" in globalThis) {
+      throw asModelError(failure, "runtime", "A service worker cannot import modules at need: use the package's inline.js", { model });
+    }
+    const { signal } = new AbortController();
+    if (await whileOffline(signal)) tries = 0;
     if (tries > 2) throw asModelError(failure, "network", `${path} cannot be imported`, { model, url: resolve(path, model)[0] });
-    await sleep(Math.random() * 400 * 2 ** tries, new AbortController().signal);
+    await sleep(Math.random() * 400 * 2 ** tries, signal);
   }
 }

@@ -25,7 +25,7 @@ async function occasion(model, { when = "now", target }, signal) {
   if (when === "idle") await idle();
   const { connection } = device;
   const frugal = () => settings.respectSaveData !== false && (connection?.saveData || /2g/.test(connection?.effectiveType));
-  while (when !== "interaction" && frugal()) await happens(connection, ["change"], signal);
+  while (when !== "interaction" && connection?.addEventListener && frugal()) await happens(connection, ["change"], signal);
 }
 
 /**
@@ -36,6 +36,7 @@ async function occasion(model, { when = "now", target }, signal) {
  */
 function seen(element, signal) {
   return new Promise((resolve) => {
+    if (!globalThis.IntersectionObserver) return resolve(undefined);
     const observer = new IntersectionObserver(
       (entries) => {
         if (!entries.some(({ isIntersecting }) => isIntersecting)) return;

@@ -15,7 +15,11 @@ export function runtime() {
 async function findRuntime() {
   try {
     const { tf } = settings;
-    let found = await (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf ?? (CONFIG.modules?.tf && lazy("tf"))));
+    const give = async () => (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf ?? (CONFIG.modules?.tf && lazy("tf"))));
+    let found = await give().catch(async (error) => {
+      if (await whileOffline(new AbortController().signal)) return give();
+      throw error;
+    });
     found = found?.default?.tensor ? found.default : found;
     if (!found) {
       throw new ModelError("runtime", 'No TensorFlow.js: call configure({ tf: () => import("@tensorflow/tfjs") }) or load it with a script element');

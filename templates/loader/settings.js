@@ -22,12 +22,13 @@
 
 /**
  * A stage that is usable (`head`, the output stages, `full`; a model without refinement has no `base`), weights that are back
- * after a lost graphics context, or a failure.
+ * after a lost graphics context, a network that went away or came back in mid-load, or a failure.
  * `bytes` and `wire` count what came until then: decoded from anywhere, and as sent over the network.
  *
  * @typedef {{ type: "stage", model: string, release: string, stage: string, ms: number, bytes: number, wire: number,
  *     source: string, backend: string | undefined }
  *   | { type: "recovery", model: string, release: string, backend: string, ms: number }
+ *   | { type: "offline" | "online", model: string, release: string, ms: number }
  *   | { type: "failure", model: string, release: string, code: ErrorCode, message: string, url: string | undefined, ms: number }
  * } LoadEvent
  */
@@ -40,11 +41,24 @@ const settings = {};
  *
  * @param {Settings} options
  */
-export function configure(options) {
+export function configure({ ...options }) {
+  // Resolved now: the page may change its address later. In a page with <base> that is what relative addresses start at.
+  const { baseUrl, fallbackUrls } = options;
+  if (baseUrl) options.baseUrl = absolute(baseUrl);
+  if (fallbackUrls) options.fallbackUrls = fallbackUrls.map(absolute);
   Object.assign(settings, options);
   if ("tf" in options) runtimePromise = undefined;
   cacheStorage = undefined;
   bestBase = 0;
+}
+
+/**
+ * Gives a folder's full address, or what was given where that is none: it is told when a file of it is asked for.
+ *
+ * @param {string | URL} base
+ */
+function absolute(base) {
+  return attempted(() => new URL(String(base).replace(/\/?$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href, base);
 }
 
 /**
@@ -59,11 +73,27 @@ function resolve(path, model) {
       throw new ModelError("manifest", "No base URL: call configure({ baseUrl }) with the folder that holds assets/", { model });
     }
     try {
-      return new URL(path, new URL(String(base).replace(/\/?$/, "/"), globalThis.location?.href)).href;
+      return new URL(path, base).href;
     } catch (cause) {
       throw new ModelError("manifest", `The base URL ${base} is not valid: give configure({ baseUrl }) a full one`, { model, cause });
     }
   });
+}
+
+/**
+ * Does what a load can do without: gives `otherwise` where the browser lacks it, or forbids it.
+ *
+ * @template T
+ * @param {() => T} action
+ * @param {T} [otherwise]
+ * @returns {T}
+ */
+function attempted(action, otherwise) {
+  try {
+    return action();
+  } catch {
+    return /** @type {T} */ (otherwise);
+  }
 }
 
 /**

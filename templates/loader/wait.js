@@ -40,6 +40,25 @@ function sleep(ms, signal) {
   }).then(() => over.abort());
 }
 
+/** Loads that wait for the network to come back. */
+let stranded = 0;
+
+/**
+ * Waits while the browser says that there is no network, or until the signal is aborted; tells all loads under way of it.
+ *
+ * @param {AbortSignal} signal
+ * @returns whether it had to
+ */
+async function whileOffline(signal) {
+  const away = () => globalThis.navigator?.onLine === false && !signal.aborted;
+  if (!away()) return false;
+  if (!stranded++) for (const work of works.values()) work.tellOffline(true);
+  // The event may be missed while the page sleeps.
+  while (away()) await sleep(30_000, signal);
+  if (!--stranded) for (const work of works.values()) work.tellOffline(false);
+  return true;
+}
+
 /**
  * Waits for the first of some events.
  *

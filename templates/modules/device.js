@@ -91,11 +91,13 @@ const zeros = (tf, model) =>
  * @param {any} model
  * @param {Sample | undefined} sample
  * @param {boolean} refined whether the model has its final precision
+ * @param {string[]} [avoid] backends on which the model is known to be wrong: it may never end there, so it is not run
  * @returns {Promise<SelfTest>}
  */
-export async function selfTest(tf, model, sample, refined) {
+export async function selfTest(tf, model, sample, refined, avoid) {
   const start = performance.now();
   const backend = tf.getBackend();
+  if (avoid?.includes(backend)) return { passed: false, backend, error: Infinity, tolerance: sample?.tolerance, ms: 0 };
   /** @type {any[]} */
   let made = [];
   /** @type {any[]} */
@@ -143,12 +145,13 @@ export async function selfTest(tf, model, sample, refined) {
  * @param {() => Promise<SelfTest>} test
  * @param {() => Promise<unknown>} reload brings the weights onto another backend
  * @param {boolean} [stay] whether the backend as it is comes first
+ * @param {string[]} [avoid] backends that are not to be tried
  * @returns {Promise<SelfTest | undefined>}
  */
-export async function pickBackend(tf, test, reload, stay) {
+export async function pickBackend(tf, test, reload, stay, avoid) {
   const names = new Set([...(stay ? [tf.getBackend()] : []), "webgpu", "webgl", "wasm", "cpu"]);
   for (const name of names) {
-    if (!tf.findBackendFactory(name)) continue;
+    if (avoid?.includes(name) || !tf.findBackendFactory(name)) continue;
     try {
       if (name !== tf.getBackend()) {
         if (!(await tf.setBackend(name))) continue;
@@ -170,9 +173,11 @@ export async function pickBackend(tf, test, reload, stay) {
  * @param {any} tf
  * @param {any} model
  * @param {() => Promise<unknown>} idle
+ * @param {string[]} [avoid] backends on which the model is not to be run
  */
-export async function warmUp(tf, model, idle) {
+export async function warmUp(tf, model, idle, avoid) {
   await idle();
+  if (avoid?.includes(tf.getBackend())) return;
   /** @type {any[]} */
   let made = [];
   try {

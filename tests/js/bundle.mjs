@@ -116,7 +116,7 @@ export function makeModel(name, { kind = "graph-model", artifacts = { modelTopol
 /** Gives a fresh loader of these models, its state its own, as the file that was rendered with another index. */
 export async function openLoader(...built) {
   const entries = built.map(({ name, item }) => [name, item]);
-  const index = { format: 1, release: "0".repeat(16), models: Object.fromEntries(entries), modules: { device: "0".repeat(64), glue: "0".repeat(64) } };
+  const index = { format: 1, release: "0".repeat(16), models: Object.fromEntries(entries), modules: { device: "0".repeat(64), digest: "0".repeat(64), glue: "0".repeat(64) } };
   const source = readFileSync(process.env.SHARDPRESS_LOADER, "utf8");
   const [before, after] = source.split("const CONFIG=");
   const value = JSON.stringify(index);
@@ -125,6 +125,9 @@ export async function openLoader(...built) {
   writeFileSync(path, `${before}const CONFIG=${value}${after.slice(old.length)}`);
   return import(pathToFileURL(path).href);
 }
+
+/** Gives the address of a module that the loader imports at first need. */
+export const moduleUrl = (name) => pathToFileURL(join(dirname(process.env.SHARDPRESS_LOADER), `${name}.mjs`)).href;
 
 /** Serves bundles: `log` lists what was asked for, `answer(path, times, init)` may give something else. */
 export function serve(built, answer = () => undefined) {

@@ -1,0 +1,68 @@
+"""Writes the ops that simulate quantisation: a quantisation-aware model rounds its values to steps at inference too.
+
+The formulas are those of tensorflow/core/kernels/fake_quant_ops_functor.h, ranges moved so that zero is a step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from builder.graphs.formulas import number, one, two
+from builder.graphs.nodes import NodeBuilder, float32
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
+
+fake_quant_ops = frozenset(("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel"))
+
+
+def fake_quant(build: NodeBuilder) -> str:
+    """Clamp to the range, then round to a whole number of steps above its lower end."""
+    import numpy as np
+
+    low, high = _range(build)
+    step, low, high = _steps(build.node, low, high)
+    # A range of nothing but zero gives zeros.
+    empty = step == 0
+    inverse = np.where(empty, 0, np.float32(1) / np.where(empty, np.float32(1), step))
+    zero = np.floor(-low * inverse + np.float32(0.5))
+
+    def value(array: Floats) -> str:
+        return build.const(array.astype(np.float32), float32)
+
+    clamped = two(build, "Maximum", two(build, "Minimum", build.node.input[0], value(high)), value(low))
+    above = two(build, "Mul", two(build, "Sub", clamped, value(low)), value(inverse))
+    rounded = two(build, "AddV2", two(build, "Sub", above, value(zero)), number(build, 0.5))
+    return two(build, "Mul", one(build, "Floor", rounded), value(step))
+
+
+def _range(build: NodeBuilder) -> tuple[Floats, Floats]:
+    import numpy as np
+
+    node = build.node
+    if node.op == "FakeQuantWithMinMaxArgs":
+        low, high = (np.float32(node.attr[key].f if key in node.attr else default) for key, default in _defaults)
+        return np.asarray(low), np.asarray(high)
+    ends = [build.value_of(tensor) for tensor in node.input[1:3]]
+    if ends[0] is None or ends[1] is None:
+        raise build.refuse("its range is not constant")
+    return ends[0].astype(np.float32), ends[1].astype(np.float32)
+
+
+_defaults = (("min", -6.0), ("max", 6.0))
+
+
+def _steps(node: Any, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
+    """Give the length of a step, and the range moved so that zero is one of them."""
+    import numpy as np
+
+    bits = node.attr["num_bits"].i or 8
+    least = np.float32(1 if node.attr["narrow_range"].b else 0)
+    most = np.float32((1 << bits) - 1)
+    step = ((high - low) / (most - least)).astype(np.float32)
+    at_zero = least - low / np.where(step == 0, np.float32(1), step)
+    # C rounds halves away from zero, and here nothing is below it.
+    nearest = np.clip(np.floor(at_zero + np.float32(0.5)), least, most).astype(np.float32)
+    return step, (least - nearest) * step, (most - nearest) * step

@@ -1,0 +1,106 @@
+"""Answers of servers that end in time, and what it means when none comes."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Any
+
+read_seconds = 60.0  # for the head of an answer to GET or HEAD, and what of the body no length is known of
+write_seconds = 300.0  # a store may think long about an upload's last request
+slowest = 16 << 10  # bytes a second below which a body is given up
+
+
+class TimedResponse(http.client.HTTPResponse):
+    """An answer with a deadline for the whole of it: a timeout alone starts again with every byte that drips in."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, deadline: float | None = None, **more: Any) -> None:
+        """Read from ``sock``.
+
+        Args:
+            sock: as http.client gives it.
+            arguments: likewise.
+            deadline: on the monotonic clock; None for one by method and length.
+            more: likewise.
+        """
+        super().__init__(sock, *arguments, **more)
+        self._given = deadline is not None
+        if deadline is None:
+            seconds = read_seconds if more.get("method") in ("GET", "HEAD") else write_seconds
+            deadline = time.monotonic() + seconds
+        self._timed = _Timed(self.fp.detach(), sock, deadline)
+        self.fp = io.BufferedReader(self._timed)
+
+    def begin(self) -> None:
+        """Read the head, and grant the body the time that its length asks for."""
+        super().begin()
+        if self.length and not self._given:
+            self._timed.deadline += self.length / slowest
+
+
+class _Timed(io.RawIOBase):
+    """The bytes of a socket until a deadline."""
+
+    def __init__(self, raw: Any, sock: socket.socket, deadline: float) -> None:
+        self._raw = raw
+        self._sock = sock  # the name under which botocore looks for it
+        self._idle = sock.gettimeout()
+        self.deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer goes on for too long")
+        self._sock.settimeout(left if self._idle is None else min(left, self._idle))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+def trouble(error: BaseException, host: str) -> tuple[str, str] | None:
+    """Tell what kept a server from answering, and what to do; None where the causes do not say.
+
+    Args:
+        error: of any library; the reason may lie deep inside.
+        host: who was asked.
+    """
+    causes = list(_causes(error))
+    for kind, what, hint in (
+        (socket.gaierror, f"the name {host} cannot be resolved", "Check its spelling, and the network's name server"),
+        (ssl.SSLCertVerificationError, "", "Check the address; one of your own goes into SSL_CERT_FILE, AWS_CA_BUNDLE"),
+        (ssl.SSLError, f"TLS with {host} fails", "Check that the address is one of https, and its port"),
+        (ConnectionRefusedError, f"{host} refuses the connection", "Check the address and that the server runs"),
+        (ConnectionError, f"{host} hangs up", "Run the command again; if that does not help, look at the server"),
+        (TimeoutError, f"{host} does not answer in time", "Check the address and the network, then run it again"),
+    ):  # fmt: skip
+        found = next((cause for cause in causes if isinstance(cause, kind)), None)
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"the certificate of {host} is not trusted ({found.verify_message})", hint
+        if found is not None:
+            return what, hint
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and all that led to it, the way each library notes it."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        more = getattr(one, "kwargs", None)
+        waiting += [getattr(one, "reason", None), one.__cause__, one.__context__]
+        waiting += [more.get("error")] if isinstance(more, dict) else []

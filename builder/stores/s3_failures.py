@@ -1,0 +1,209 @@
+"""What kept a request to S3 from succeeding, said as what it is and with the next step."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
+
+from builder.errors import ConfigError, ShardpressError, StoreDeniedError, StoreError
+from builder.stores.answers import trouble
+
+# What botocore raises that is no BotoCoreError: answers that are not S3's, files it cannot read, addresses it refuses.
+failures = (aws.ClientError, aws.BotoCoreError, ResponseParserError, OSError, ValueError, RecursionError)
+precondition_codes = frozenset(
+    (
+        "PreconditionFailed",
+        "ConditionalRequestConflict",
+        "FileAlreadyExists",
+        "FileImmutable",
+        "ObjectAlreadyExists",
+        "NoSuchUpload",
+    )
+)
+credential_codes = frozenset(
+    (
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+    )
+)
+absent_codes = frozenset(("NoSuchKey", "404", "NotFound"))
+region_codes = frozenset(
+    ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "IncorrectEndpoint", "PermanentRedirect")
+)
+chain_hint = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a web identity"
+again_hint = "Run the command again; if that does not help, ask the store's owner"
+
+
+class RefusedError(StoreError):
+    """A condition was not met."""
+
+
+class AbsentError(StoreError):
+    """There is no such object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked: the bucket, its place for people, the key, the permission it needs, and of which address."""
+
+    bucket: str
+    place: str
+    key: str = ""
+    action: str = ""
+    endpoint_url: str = ""
+    profile: str = ""
+
+
+def explain(error: Exception, asked: Asked) -> ShardpressError:
+    """Give the error that a user reads.
+
+    Args:
+        error: one of ``failures``.
+        asked: what failed.
+    """
+    if isinstance(error, aws.ClientError):
+        return _answered(error, asked)
+    said = _credentials(error, asked) or _settings(error, asked)
+    if said is not None:
+        return said
+    host = urlsplit(getattr(error, "kwargs", {}).get("endpoint_url") or asked.endpoint_url).hostname or "the store"
+    if isinstance(error, aws.ProxyConnectionError):
+        what, hint = f"the proxy does not let us through to {host}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+    elif isinstance(error, RecursionError):  # botocore follows a bucket's redirects for as long as they come
+        what = f"{host} answers with redirects that lead nowhere"
+        hint = "Set region and endpoint_url to those of the bucket itself"
+    elif isinstance(error, ResponseParserError):
+        what, hint = f"{host} does not answer as S3 does", "Check endpoint_url: something else lies there"
+    else:
+        what, hint = trouble(error, host) or (
+            f"the store does not answer ({type(error).__name__})",
+            "Check endpoint_url and the network, then run the command again",
+        )
+    return StoreError(what, where=asked.place + asked.key, hint=hint)
+
+
+def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
+    """Say what is wrong with the credentials, if it is they."""
+    profile = asked.profile or os.environ.get("AWS_PROFILE", "")
+    login = f"aws sso login{f' --profile {profile}' if profile else ''}"
+    facts = getattr(error, "kwargs", {})
+    what = hint = ""
+    if isinstance(error, aws.ProfileNotFound):
+        name = facts.get("profile")
+        return ConfigError(f"the AWS profile {name!r} does not exist", where=asked.place,
+                           hint="Correct profile or AWS_PROFILE, or configure it with `aws configure`")  # fmt: skip
+    if isinstance(error, aws.NoCredentialsError):
+        what, hint = "no credentials were found", chain_hint
+    elif isinstance(error, aws.PartialCredentialsError):
+        what, hint = f"the credentials lack {facts.get('cred_var')}", chain_hint
+    elif isinstance(error, (aws.UnauthorizedSSOTokenError, aws.SSOError, aws.LoginError, aws.TokenRetrievalError)):
+        what, hint = "the AWS sign-in (SSO) has expired, or there was none", f"Sign in: `{login}`"
+    elif isinstance(error, (aws.CredentialRetrievalError, aws.MetadataRetrievalError)):
+        what, hint = (
+            f"the credentials cannot be had ({_line(error)})",
+            "Correct the profile's settings, or " + chain_hint,
+        )
+    elif isinstance(error, aws.RefreshWithMFAUnsupportedError):
+        what, hint = "the role asks for a second factor (MFA)", "Give credentials of a session, as from `aws sts`"
+    elif isinstance(error, OSError) and error.filename:
+        name = error.filename
+        if name == os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+            what = f"the token file {name} of the web identity cannot be read ({error.strerror})"
+            hint = "Correct AWS_WEB_IDENTITY_TOKEN_FILE, and let the job write the file before"
+        else:
+            what, hint = f"{name} cannot be read ({error.strerror})", "Check the file and its rights"
+    return StoreError(what, where=asked.place, hint=hint) if what else None
+
+
+def _settings(error: Exception, asked: Asked) -> ShardpressError | None:
+    """Say what is wrong with build.toml or the AWS configuration, if it is they."""
+    text = _line(error)
+    if isinstance(
+        error, (aws.ConfigParseError, aws.ConfigNotFound, aws.InvalidConfigError, aws.UnknownCredentialError)
+    ):
+        return ConfigError(f"the AWS configuration cannot be used ({text})", where=asked.place,
+                           hint="Correct ~/.aws/config and credentials, or the file of AWS_CONFIG_FILE")  # fmt: skip
+    if isinstance(error, (aws.InvalidRegionError, aws.NoRegionError, aws.UnknownRegionError)):
+        return ConfigError(f"the region is not one ({text})", where=asked.place, hint="Correct region or AWS_REGION")
+    if isinstance(error, aws.ParamValidationError) and "bucket name" in text.lower():
+        return _bad_bucket(asked)
+    if isinstance(error, (aws.InvalidDNSNameError, aws.UnsupportedS3ArnError, UnicodeError)):
+        return _bad_bucket(asked)
+    if isinstance(error, ValueError) and not isinstance(error, (aws.BotoCoreError, OSError)):
+        return ConfigError(f"endpoint_url is not an address ({text})", where=asked.place,
+                           hint="Write it as 'https://s3.example.com'")  # fmt: skip
+    if isinstance(error, (aws.EndpointProviderError, aws.BaseEndpointResolverError)):
+        return ConfigError(f"no address of the store can be made ({text})", where=asked.place,
+                           hint="Correct bucket, region, endpoint_url and addressing")  # fmt: skip
+    return None
+
+
+def _bad_bucket(asked: Asked) -> ConfigError:
+    return ConfigError(
+        f"{asked.bucket!r} cannot be the name of a bucket",
+        where=asked.place,
+        hint="Names have 3 to 63 lower-case letters, digits, dots and hyphens; a folder in it belongs to prefix",
+    )
+
+
+def _answered(error: aws.ClientError, asked: Asked) -> ShardpressError:
+    facts: dict[str, Any] = error.response.get("Error", {})
+    code = str(facts.get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in precondition_codes or status == 412:
+        return RefusedError(code)
+    if code in absent_codes:
+        return AbsentError(code)
+    if code in ("InvalidBucketName", "InvalidBucket"):
+        return _bad_bucket(asked)
+    what, hint = _refused(error, code, status, facts, asked)
+    kind = StoreDeniedError if status in {401, 403} else StoreError
+    return kind(what, where=asked.place + asked.key, hint=hint)
+
+
+def _refused(error: aws.ClientError, code: str, status: int, facts: dict[str, Any], asked: Asked) -> tuple[str, str]:
+    """Give what happened, and what to do."""
+    if error.operation_name in ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials"):
+        return (
+            f"the role is not given to us ({code})",
+            "Check the role's name and its trust policy: it must name this repository, branch or account",
+        )
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = facts.get("Region") or headers.get("x-amz-bucket-region")
+    if code in region_codes or status == 301:
+        return (
+            f"the bucket is in another region{f', {region}' if region else ''} ({code or status})",
+            f"Set region = {region!r}" if region else "Set region to the bucket's own, or correct endpoint_url",
+        )
+    for right, what, hint in (
+        (code == "NoSuchDistribution", "the distribution does not exist", "Correct cloudfront, e.g. E2EXAMPLE"),
+        (code == "NoSuchBucket", f"the bucket {asked.bucket!r} does not exist", "Create it, or correct bucket"),
+        (code in credential_codes, f"the credentials are refused ({code})",
+         "Check them; they come from the standard AWS chain"),
+        (code == "RequestTimeTooSkewed", "this machine's clock is too far off", "Set the clock"),
+        (status in {401, 403}, f"access is denied ({code or status}) for {asked.action}",
+         "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed"),
+        (300 <= status < 400, f"answered {status}, a redirect", "Set endpoint_url to the address that answers itself"),
+        (status == 500, f"answered {status} {code}",
+         "Run the command again; if that does not help, see whether the store's disk is full"),
+        (status == 507 or "Storage" in code or "Quota" in code, f"the store is full ({code or status})",
+         "Free some space, e.g. with `prune`"),
+    ):  # fmt: skip
+        if right:
+            return what, hint
+    return f"answered {status} {code}", again_hint
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

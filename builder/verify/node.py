@@ -1,0 +1,107 @@
+"""Runs the Node harness for many jobs in few processes, and ends what says nothing for too long."""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from builder.errors import VerificationError
+from builder.sandbox.launch import start_behind_wall
+
+harness = Path(__file__).with_name("harness.mjs")
+install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
+largest_output = 1 << 16
+silence = "Node gave no answer within"
+
+
+def answer_of(job: Path) -> Path:
+    """Give the file that holds a job's answer once it is done."""
+    return job.with_name("result.json")
+
+
+def run_jobs(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Path]) -> dict[Path, str]:
+    """Run jobs one after another, in as few processes as it takes.
+
+    Args:
+        node: the program.
+        jobs: as the harness reads them; each gets an answer beside it.
+        timeout: seconds that a job may take from one step to the next.
+        reads: files and folders that the harness may read beside the jobs' own.
+
+    Returns:
+        For each job without an answer, why it has none.
+
+    Raises:
+        VerificationError: Node cannot be started.
+    """
+    failed: dict[Path, str] = {}
+    waiting = list(jobs)
+    while waiting:
+        trouble = _run(node, waiting, timeout, reads)
+        left = [job for job in waiting if not answer_of(job).is_file()]
+        if left and (trouble or len(left) == len(waiting)):
+            # The first without an answer brought the process down; the others deserve a run of their own.
+            failed[left.pop(0)] = trouble or "Node ended before it gave an answer"
+        waiting = left
+    return failed
+
+
+def _run(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Path]) -> str:
+    """Run the harness behind the wall; say what is wrong with the first job without an answer, "" where nothing is."""
+    arguments = ["--expose-gc", str(harness), *map(str, jobs)]
+    folders = [job.parent for job in jobs]
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = start_behind_wall(node, arguments, [harness, *folders, *reads], folders, errors)
+        except OSError as error:
+            raise VerificationError(
+                f"Node cannot be started ({error.strerror})", where=node, hint=install_hint
+            ) from error
+        with process:
+            silent = _wait(process.stdout, timeout) if process.stdout else False
+            if silent:
+                process.kill()
+        if silent:
+            return f"{silence} {timeout:g} seconds"
+        if process.returncode == 0:
+            return ""
+        errors.seek(max(0, errors.seek(0, 2) - largest_output))
+        lines = [line for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+    ending = f"by signal {-process.returncode}" if process.returncode < 0 else f"with status {process.returncode}"
+    return f"Node ended {ending}: {' | '.join(lines[-5:]) or 'it said nothing'}"
+
+
+def _wait(stream: IO[bytes], timeout: float) -> bool:
+    """Wait until a process closes its output, and tell whether it has been silent for too long instead."""
+    steps: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_forward, args=(stream, steps), daemon=True).start()
+    try:
+        while steps.get(timeout=timeout):
+            pass
+    except queue.Empty:
+        return True
+    return False
+
+
+def _forward(stream: IO[bytes], steps: queue.SimpleQueue[bytes]) -> None:
+    """Pass a stream's lines on; the last one is empty."""
+    for line in stream:
+        steps.put(line)
+    steps.put(b"")
+
+
+def failure_text(failure: Mapping[str, str]) -> str:
+    """Say what went wrong in TensorFlow.js."""
+    what = {
+        "runtime": "TensorFlow.js cannot be started",
+        "load": "TensorFlow.js cannot load the bundle",
+        "base": "TensorFlow.js loads the bundle, but cannot run its first stage",
+        "full": "TensorFlow.js cannot load or run the refined model",
+        "source": "TensorFlow.js cannot load or run the source model itself",
+    }.get(failure["stage"], f"TensorFlow.js cannot run the outputs of the stage {failure['stage']!r}")
+    code = f" ({failure['code']})" if failure["code"] else ""
+    return f"{what}{code}: {failure['message']}"

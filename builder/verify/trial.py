@@ -1,0 +1,244 @@
+"""Judges what one backend made of a model, and what several did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from builder.errors import VerificationError
+from builder.verify.doubts import doubts_of
+from builder.verify.node import failure_text, silence
+from builder.verify.nouns import Check, Comparison, Gate, Verification
+
+if TYPE_CHECKING:
+    from builder.verify.compare import Array, Tensors
+
+numpy_types = {"float32": "<f4", "int32": "<i4", "bool": "?", "complex64": "<c8"}
+# What goes wrong with the files goes wrong on every backend.
+file_codes = frozenset({"network", "integrity", "manifest", "contract", "quota", "abort"})
+slower = {True: 30, False: 3}  # times that cpu takes of wasm's time, with convolutions and without
+longest = 10.0  # seconds that a second backend may be expected to take
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one backend made of a model.
+
+    Attributes:
+        backend: its name.
+        present: backends that Node has, in order of preference.
+        problem: why it is not right; empty when it is.
+        short: only one case was run, at full precision.
+        result: what the harness wrote; {} where it wrote nothing.
+        content: the numbers of its tensors.
+        stages: the comparisons made, in order.
+        answers: of the model at full precision, by case.
+        expected: what they were compared with, where TensorFlow.js ran the source too.
+    """
+
+    backend: str
+    present: tuple[str, ...]
+    problem: str
+    short: bool = False
+    result: Mapping[str, Any] = field(default_factory=dict)
+    content: bytes = field(default=b"", repr=False)
+    stages: tuple[Comparison, ...] = ()
+    answers: Sequence[Tensors] | None = None
+    expected: Sequence[Tensors] | None = None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The backends that are still to be tried."""
+        return tuple(name for name in self.present if name != self.backend)
+
+    @property
+    def files_at_fault(self) -> bool:
+        """The bundle's files are not what they should be, whatever runs them."""
+        return (self.result.get("error") or {}).get("code") in file_codes
+
+    @property
+    def too_slow(self) -> bool:
+        """Another backend is expected to take too long for even one case."""
+        convolves = any("Conv" in kernel for kernel in self.result.get("kernels", ()))
+        return float(self.result.get("caseSeconds", 0.0)) * slower[convolves] > longest
+
+
+def read_trial(check: Check, result: Mapping[str, Any], content: bytes, *, short: bool) -> Trial:
+    """Compare what the harness wrote with the source model's answers."""
+    from builder.verify.compare import compare
+
+    stages: list[Comparison] = []
+    problem = failure_text(result["error"]) if result["error"] is not None else ""
+    answers: Sequence[Tensors] | None = None
+    expected = check.references if check.source is None else _cases(result["source"], content)
+    known = (expected or ())[:1] if short else expected or ()
+    try:
+        for stage in result["stages"] if expected is not None else ():
+            answers = _cases(stage["cases"], content) or []
+            wanted = dict(check.stages).get(stage["name"])
+            references = known if wanted is None else [_only(case, wanted) for case in known]
+            stages.append(compare(stage["name"], answers, references, check.gate.metric, check.gate.boxes))
+    except VerificationError as error:
+        problem = problem or str(error)
+    if not problem and not check.gate.admits(stages[-1]):
+        problem = shortfall(check.gate, stages[-1])
+    return Trial(
+        result["backend"] or "",
+        tuple(result["present"]),
+        problem,
+        short,
+        result,
+        content,
+        tuple(stages),
+        answers,
+        None if check.source is None else expected,
+    )
+
+
+def settle(check: Check, first: Trial, second: Trial | None) -> Verification:
+    """Judge a model by what its backends made of it: one of them has to be right.
+
+    Where TensorFlow.js runs the source model too, cpu is believed: a backend whose kernels are wrong is so for both.
+    """
+    first, second = _believe_cpu(check, first, second)
+    trials = [first, *([second] if second else [])]
+    right = [trial for trial in trials if not trial.problem]
+    if not right:
+        problem = first.problem
+        if second and second.problem != problem:
+            problem = f"{problem}; on {second.backend}: {second.problem}"
+        return _verification(check, first, problem=problem)
+    slow = first.others if second is None and first.too_slow else ()
+    if second and second.short and second.problem.startswith(silence):
+        slow = (second.backend,)
+    wrong = tuple((trial.backend, trial.problem) for trial in trials if trial.problem and trial.backend not in slow)
+    notes = tuple(f"not run on {name}: it takes too long here" for name in slow)
+    return _verification(check, right[0], tuple(trial.backend for trial in right), wrong=wrong, notes=notes)
+
+
+def _believe_cpu(check: Check, first: Trial, second: Trial | None) -> tuple[Trial, Trial | None]:
+    from builder.verify.compare import compare
+
+    if second is None or second.backend != "cpu" or second.problem or second.expected is None or not first.answers:
+        return first, second
+    expected = second.expected
+    try:
+        found = compare("full", first.answers[: len(expected)], expected, check.gate.metric, check.gate.boxes)
+    except VerificationError:
+        return first, second
+    close = check.gate.admits(found)
+    if first.problem and close and first.result.get("error") is None:
+        return _with(first, "", (found,)), second
+    if not first.problem and not close and found.max_error > check.tolerance and not _same_order(check, found):
+        return _with(first, shortfall(Gate(check.tolerance), found), first.stages), second
+    return first, second
+
+
+def _same_order(check: Check, found: Comparison) -> bool:
+    """Tell whether a gate of agreement is met, which numbers say nothing of."""
+    return check.gate.min_agreement is not None and found.agreement >= check.gate.min_agreement
+
+
+def _with(trial: Trial, problem: str, stages: tuple[Comparison, ...]) -> Trial:
+    from dataclasses import replace
+
+    return replace(trial, problem=problem, stages=stages)
+
+
+def _verification(
+    check: Check,
+    trial: Trial,
+    backends: tuple[str, ...] = (),
+    *,
+    problem: str = "",
+    wrong: tuple[tuple[str, str], ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Verification:
+    result, content = trial.result, trial.content
+    runtime = str(result.get("runtime", "node"))
+    also = [name for name in backends if name != trial.backend]
+    sample = None if problem or trial.short else _sample(check, result.get("sample"), content)
+    return Verification(
+        runtime=", ".join([runtime, *also]),
+        passed=not problem,
+        stages=trial.stages,
+        problem=problem,
+        notes=notes,
+        wrong=wrong,
+        doubts=() if problem or trial.short else _doubts(check, trial),
+        seconds=float(result.get("seconds", 0.0)),
+        kernels=tuple(result.get("kernels", ())),
+        sample=sample,
+    )
+
+
+def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:
+    result, content = trial.result, trial.content
+    extra = _extra(result.get("extra"), content)
+    wanted: Tensors | str | None = check.extra_reference
+    if check.source is not None:
+        wanted = _extra(result.get("sourceExtra"), content)
+    sample = (result.get("sample") or {}).get("full")
+    other = None if sample is None else {item["name"]: read_tensor(item, content) for item in sample}
+    return doubts_of(check, trial.stages[-1], trial.answers or (), (extra, wanted), other)
+
+
+def _extra(found: Any, content: bytes) -> Tensors | str | None:
+    """Give the answer to the extra case, or what was complained of."""
+    if isinstance(found, dict):
+        return str(found["message"])
+    return None if found is None else {item["name"]: read_tensor(item, content) for item in found}
+
+
+def _sample(check: Check, found: Mapping[str, Any] | None, content: bytes) -> dict[str, Any] | None:
+    from builder.verify.samples import make_sample
+
+    if not found or not found.get("full"):
+        return None
+    base, full = (
+        None if found.get(stage) is None else [(item["name"], read_tensor(item, content)) for item in found[stage]]
+        for stage in ("base", "full")
+    )
+    return make_sample(check.sample, base, full or [], check.tolerance, numbered=found["numbered"])
+
+
+def shortfall(gate: Gate, last: Comparison) -> str:
+    """Say how far the answers are from a gate."""
+    if gate.max_error is not None and not last.max_error <= gate.max_error:
+        size = f"{last.max_error:.2g}" if math.isfinite(last.max_error) else "without bound (NaN, infinity or shape)"
+        return f"output {last.worst!r} differs from the source model's by {size}, allowed is {gate.max_error:g}"
+    return (
+        f"only {last.agreement:.1%} of the answers agree with the source model's ({gate.metric}), "
+        f"asked for is {gate.min_agreement:.1%}"
+    )
+
+
+def _only(case: Tensors, names: tuple[str, ...]) -> Tensors:
+    return {name: case[name] for name in names if name in case}
+
+
+def _cases(cases: Sequence[Sequence[Mapping[str, Any]]] | None, content: bytes) -> list[Tensors] | None:
+    if cases is None:
+        return None
+    return [{item["name"]: read_tensor(item, content) for item in case} for case in cases]
+
+
+def read_tensor(item: Mapping[str, Any], content: bytes) -> Array:
+    """Read a tensor that the harness wrote."""
+    import numpy as np
+
+    part = content[item["offset"] : item["offset"] + item["bytes"]]
+    shape = tuple(item["shape"])
+    if item["dtype"] != "string":
+        return np.frombuffer(part, dtype=numpy_types[item["dtype"]]).reshape(shape)
+    strings: list[bytes] = []
+    at = 0
+    while at < len(part):
+        length = int.from_bytes(part[at : at + 4], "little")
+        strings.append(part[at + 4 : at + 4 + length])
+        at += 4 + length
+    array = np.empty(len(strings), dtype=object)
+    array[:] = strings
+    return array.reshape(shape)
