@@ -1,10 +1,10 @@
 """Deploys against `aws s3 sync` and `rclone sync` on one S3 server on loopback, each after a fresh checkout.
 
-    python bench/deploy.py [--aws PATH] [--chaos SECONDS | --catalogue MODELS]
+    python bench/deploy.py [--aws PATH] [--catalogue MODELS]
 
-``--aws`` is an aws-cli in an environment of its own (its botocore is another one). ``--chaos`` runs the test's chaos
-for longer instead, ``--catalogue`` plans a catalogue of that many models of 20 shards each: fresh, unchanged, one model
-changed, all changed. A fresh checkout is played by giving all files the time of now.
+``--aws`` is an aws-cli in an environment of its own (its botocore is another one). ``--catalogue`` plans a catalogue of
+that many models of 20 shards each instead: fresh, unchanged, one model changed, all changed. A fresh checkout is played
+by giving all files the time of now. ``bench/chaos.py`` has the kills and faults.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
 
 from tests import s3_server  # noqa: E402
-from tests.chaos import chaos  # noqa: E402
 from tests.deploying import change, project  # noqa: E402
 from tests.models import write_model  # noqa: E402
 
@@ -37,20 +36,11 @@ catalogue_width = 610  # floats in eight columns: 19.5 kB a model
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--aws", help="an aws-cli to compare with")
-    parser.add_argument("--chaos", type=float, metavar="SECONDS", help="only let deployers and faults loose")
     parser.add_argument("--catalogue", type=int, metavar="MODELS", help="only plan a large catalogue")
     chosen = parser.parse_args()
     os.environ["PATH"] = str(Path(sys.executable).parent)  # without Node: no verification
     with tempfile.TemporaryDirectory() as name, s3_server.seaweed(Path(name) / "seaweed") as server:
         folder = Path(name) / "site"
-        if chosen.chaos:
-            tally = chaos(server, folder, chosen.chaos, int(time.time()))
-            print(f"{tally.checks} checks, {len(tally.violations)} violations, generation {tally.generations}")
-            print(f"{tally.kills} kills, {tally.broken_prunes} of them of prunes that held the lease")
-            print(f"faults {tally.faults}, statuses {tally.statuses}")
-            for violation in tally.violations:
-                print(violation)
-            sys.exit(bool(tally.violations))
         if chosen.catalogue:
             plan_catalogue(server, folder, chosen.catalogue)
             return

@@ -44,7 +44,7 @@ dry_option = click.option("--dry-run", is_flag=True, help="Only tell what would 
 @click.option("--breaking", is_flag=True, help="Allow other inputs, outputs or labels than the live models have.")
 @click.option("--repair", is_flag=True, help="Check every object rather than trust the live release.")
 @click.option("--preview", metavar="NAME", help="Publish beside the live release, as loader-NAME.js.")
-@click.option("--ttl", default="7d", show_default=True, help="How long a preview lives.")
+@click.option("--ttl", help="How long a preview lives from now on; a new one 7d.")
 @click.option("--no-verify", is_flag=True, help="Do not check the live site afterwards.")
 @unsafe_option
 def deploy(
@@ -58,7 +58,7 @@ def deploy(
     breaking: bool,
     repair: bool,
     preview: str | None,
-    ttl: str,
+    ttl: str | None,
     no_verify: bool,
     unsafe: bool,
     as_json: bool,
@@ -66,9 +66,8 @@ def deploy(
     verbose: int,
 ) -> None:
     """Publish the built bundle, whole or not at all; without a target to the only one, or to ./public."""
-    from builder.bundle import loader_name
     from builder.config import load_config
-    from builder.deploy.afterwards import follow_up
+    from builder.deploy.afterwards import pay
     from builder.deploy.apply import deploy as run
     from builder.deploy.apply import plan_deploy
     from builder.deploy.local import read_local
@@ -80,7 +79,7 @@ def deploy(
     settings = load_config(config)
     local = read_local(out or settings.folder / settings.build.out)
     chosen, deployer = _open(settings, target, unsafe=unsafe or dry_run)
-    choice = Choice(only, breaking, repair, _preview_name(preview))
+    choice = Choice(only, breaking, repair, _preview_name(preview), None if ttl is None else _duration(ttl))
     if dry_run:
         plan = plan_deploy(deployer, local, choice)
         output.say(_show_plan(plan, chosen, verbose))
@@ -94,18 +93,19 @@ def deploy(
         return yes or as_json or not sys.stdin.isatty() or click.confirm("Go on?", err=True)
 
     with open_progress(quiet=quiet, verbose=verbose) as progress:
-        done = run(deployer, local, choice, progress, ttl=_duration(ttl), confirm=confirm)
-    checked = None if no_verify else _check_after(chosen, done, choice.preview)
-    if done.swapped:
-        follow_up(chosen, f"loader-{choice.preview}.js" if choice.preview else loader_name, done.release)
+        done = run(deployer, local, choice, progress, confirm=confirm)
+    purged = pay(chosen, deployer) if done.owes else ()
+    checked = None if no_verify else _check_after(chosen, deployer, done, choice.preview, output)
     seconds = time.monotonic() - begun
-    output.say(_show_done(done, chosen, checked, seconds))
+    output.say(_show_done(done, chosen, checked, seconds, choice.preview))
     facts = {
         **_plan_data(done.plan, chosen),
         "release": done.release,
         "loader": done.loader,
         "changed": done.swapped,
         "seconds": seconds,
+        "purged": list(purged),
+        **_preview_data(done, chosen, choice.preview),
     }
     _summarise(done, chosen, checked)
     _finish(output, {**facts, **_traffic(chosen)}, checked, chosen)
@@ -188,9 +188,8 @@ def rollback(
     verbose: int,
 ) -> None:
     """Make an earlier release live again, with one write."""
-    from builder.bundle import loader_name
     from builder.config import load_config
-    from builder.deploy.afterwards import follow_up
+    from builder.deploy.afterwards import check_patiently, pay
     from builder.deploy.history import roll_back
     from builder.deploy.live import check_live, site_of
 
@@ -200,15 +199,17 @@ def rollback(
     would = "would go" if dry_run else "went"
     changed = ", ".join(done.models) or "none"
     output.say(f"{chosen.name}: {would} from release {done.before} to {done.after}; changed: {changed}")
-    checked = None if dry_run or no_verify else check_live(site_of(chosen), expected=done.loader)
-    if not dry_run:
-        follow_up(chosen, loader_name, done.after)
+    purged = () if dry_run else pay(chosen, deployer)
+    checked = None
+    if not (dry_run or no_verify):
+        checked = check_patiently(lambda: check_live(site_of(chosen), expected=done.loader), chosen, output.say)
     facts = {
         "target": chosen.name,
         "before": done.before,
         "release": done.after,
         "loader": done.loader,
         "models": list(done.models),
+        "purged": list(purged),
     }
     _finish(output, facts, checked, chosen)
 
@@ -222,11 +223,12 @@ def verify(*, target: str | None, config: Path, preview: str | None, as_json: bo
     from builder.bundle import loader_name
     from builder.config import load_config
     from builder.deploy.live import check_live, site_of
+    from builder.deploy.previews import preview_key
     from builder.units import show_size
 
     output = Output(as_json, -1 if quiet else verbose)
     chosen, _ = _open(load_config(config), target, unsafe=True)
-    pointer = f"loader-{_preview_name(preview)}.js" if preview else loader_name
+    pointer = preview_key(_preview_name(preview)) if preview else loader_name
     checked = check_live(site_of(chosen), pointer=pointer)
     if not checked.problems:
         where = chosen.public_url or chosen.store.place
@@ -244,6 +246,7 @@ def prune(
 ) -> None:
     """Remove what no kept release, pin or preview needs, once it is older than the grace period."""
     from builder.config import load_config
+    from builder.deploy.afterwards import pay
     from builder.deploy.prune import plan_prune
     from builder.deploy.prune import prune as run
     from builder.terminal import open_progress
@@ -256,6 +259,7 @@ def prune(
     else:
         with open_progress(quiet=quiet, verbose=verbose) as progress:
             done = run(deployer, progress)
+        pay(chosen, deployer)
     for action in done.actions if dry_run or verbose else ():
         output.say(f"delete  {action.key}  {action.why}")
     word = "would be freed" if dry_run else "freed"
@@ -344,7 +348,8 @@ def _open(settings: Any, name: str | None, *, unsafe: bool) -> tuple[Target, Dep
 
     chosen = find_target(settings, name)
     keeping = Keeping(chosen.config.keep_releases, chosen.grace)
-    return chosen, Deployer(chosen.store, chosen.form, keeping, unsafe=unsafe)
+    purges = bool(chosen.config.cloudfront or chosen.config.hook)
+    return chosen, Deployer(chosen.store, chosen.form, keeping, unsafe=unsafe, purges=purges)
 
 
 def _preview_name(preview: str | None) -> str:
@@ -387,12 +392,27 @@ def _show_plan(plan: Plan, target: Target, verbose: int) -> str:
     return "\n".join(lines)
 
 
-def _show_done(done: Deployed, target: Target, checked: Checked | None, seconds: float) -> str:
+def _show_done(done: Deployed, target: Target, checked: Checked | None, seconds: float, preview: str) -> str:
     state = f"; {checked.files} files checked" if checked and not checked.problems else ""
-    if not done.swapped:
-        return f"{target.name}: nothing to do, release {done.release} is live{state}, {seconds:.1f} s"
-    where = target.public_url or target.store.place
-    return f"{target.name}: release {done.release} is live at {where}{state}, {seconds:.1f} s"
+    if preview:
+        facts = _preview_data(done, target, preview)["preview"]
+        what = f"preview {preview} of release {done.release} is at {facts['url']} until {facts['until']}"
+    elif done.swapped:
+        what = f"release {done.release} is live at {target.public_url or target.store.place}"
+    else:
+        what = f"release {done.release} is live"
+    nothing = "" if done.swapped else "nothing to do, "
+    return f"{target.name}: {nothing}{what}{state}, {seconds:.1f} s"
+
+
+def _preview_data(done: Deployed, target: Target, preview: str) -> dict[str, Any]:
+    from builder.deploy.previews import preview_key
+
+    if not preview:
+        return {}
+    key = preview_key(preview)
+    url = target.public_url + key if target.public_url else target.store.place.rstrip("/") + "/" + key
+    return {"preview": {"name": preview, "url": url, "until": _time(done.until)}}
 
 
 def _plan_data(plan: Plan, target: Target) -> dict[str, Any]:
@@ -430,16 +450,23 @@ def _checked_data(checked: Checked | None) -> dict[str, Any]:
     }
 
 
-def _check_after(target: Target, done: Deployed, preview: str) -> Checked:
+def _check_after(target: Target, deployer: Deployer, done: Deployed, preview: str, output: Output) -> Checked:
     """Read back what was written; all of it where nothing was, as nobody else may have looked."""
     from builder.bundle import loader_name
+    from builder.deploy.afterwards import check_patiently
     from builder.deploy.live import check_live, site_of
     from builder.deploy.plan import plain
+    from builder.deploy.previews import preview_key
 
     written = {plain(action.key) for action in done.plan.actions if action.do in ("put", "overwrite", "headers")}
-    pointer = f"loader-{preview}.js" if preview else loader_name
-    only = written if done.swapped else None
-    return check_live(site_of(target), expected=done.loader, pointer=pointer, only=only)
+    pointer = preview_key(preview) if preview else loader_name
+    # After a prune that never gave its lease back, everything is looked at too.
+    only = written if done.swapped and not deployer.overtook else None
+
+    def check() -> Checked:
+        return check_live(site_of(target), expected=done.loader, pointer=pointer, only=only)
+
+    return check_patiently(check, target, output.say)
 
 
 def _finish(output: Output, facts: dict[str, Any], checked: Checked | None, target: Target) -> None:

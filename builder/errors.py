@@ -99,10 +99,18 @@ class DeniedError(StoreError):
     """The public may not read what is published."""
 
 
+class StoreDeniedError(StoreError):
+    """The store refuses what these credentials ask, or no longer takes the request."""
+
+
 class StoreConflictError(StoreError):
     """Somebody else published in between."""
 
     exit_status = 3
+
+
+class StoreLockedError(StoreConflictError):
+    """Another process holds the store, and goes on doing so."""
 
 
 class ContractError(ShardpressError):

@@ -1,7 +1,8 @@
 """An HTTP proxy on loopback that now and then answers 503, hangs up, is slow, cuts answers short or loses them.
 
 Where ``choose`` says so, it also answers ``404``, changes bytes (``corrupted``), ends an answer too early as if it were
-whole (``short``), or sends half of it and then nothing until ``released`` is set (``stalled``).
+whole (``short``), sends half of it and then nothing until ``released`` is set (``stalled``), or only then passes a
+request on (``late``). A share of DELETEs is late by a random time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ kinds = ("unavailable", "reset", "slow", "truncated", "lost")
 
 @dataclass(slots=True)
 class Proxy:
-    """A running proxy; ``rate`` is the share of requests that go wrong."""
+    """A running proxy; ``rate`` is the share of requests that go wrong, ``slow_deletes`` that of late DELETEs."""
 
     url: str
     rate: float
@@ -34,6 +35,16 @@ class Proxy:
     choose: Callable[[str, str], str] | None = None
     released: threading.Event = field(default_factory=threading.Event)
     forbid_header: str = ""
+    slow_deletes: float = 0.0
+    longest_delay: float = 0.0
+
+    def delay(self, verb: str) -> float:
+        """Give the seconds after which a DELETE goes on to the server, also when nobody waits for it any more."""
+        with self.lock:
+            if verb != "DELETE" or self.chance.random() >= self.slow_deletes:
+                return 0.0
+            self.faults["late delete"] = self.faults.get("late delete", 0) + 1
+            return self.chance.uniform(0, self.longest_delay)
 
     def draw(self, verb: str, path: str) -> str:
         """Give what goes wrong with a request, or ""; ``choose`` decides where it is set."""
@@ -70,8 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "reset":
             self._hang_up()
             return
-        if kind == "slow":
-            time.sleep(0.3)
+        self._delay(kind)
         if self.proxy.forbid_header and self._dialect(body):
             return
         status, headers, content = self._forward(body)
@@ -91,6 +101,13 @@ class Handler(BaseHTTPRequestHandler):
             self._hang_up()
         else:
             self._answer(status, headers, content)
+
+    def _delay(self, kind: str) -> None:
+        if kind == "slow":
+            time.sleep(0.3)
+        if kind == "late":
+            self.proxy.released.wait(120)
+        time.sleep(self.proxy.delay(self.command))
 
     def _dialect(self, body: bytes) -> bool:
         """Speak as stores do that know no conditions but a header of their own; tell whether that was the answer."""

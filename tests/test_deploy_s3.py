@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,11 @@ from botocore.stub import Stubber
 from builder.cli import main
 from builder.config import TargetConfig
 from builder.deploy.local import read_local
-from builder.deploy.probe import probe
+from builder.deploy.probe import holds_fence, probe
 from builder.deploy.records import record_uploads
 from builder.deploy.targets import open_target
-from builder.errors import StoreError
-from builder.stores import multipart
+from builder.errors import StoreDeniedError, StoreError
+from builder.stores import Fence, Found, Removed, clock, multipart
 from builder.stores.s3 import Location, S3Store
 from tests import s3_server
 from tests.credential_watch import leaking_files, leaks, wrong_secret
@@ -254,7 +255,7 @@ def test_an_object_of_the_right_length_is_not_believed(folder: Path, capfd: pyte
     first, second, *_ = sorted(key for key in store.list() if key.endswith(".bin"))
     forge(store, first, noted=False)
     forge(store, second, noted=True)
-    assert answer(capfd, folder, "deploy")["idle"], "the live release is trusted"
+    assert answer(capfd, folder, "deploy", "--no-verify")["idle"], "the live release is trusted"
     done = answer(capfd, folder, "deploy", "--repair")
     assert {action["key"] for action in done["actions"] if action["do"] == "overwrite"} == {first, second}
     assert_live(store)
@@ -429,6 +430,56 @@ def test_prune_removes_what_no_release_names(folder: Path, capfd: pytest.Capture
     assert not set(gone) & set(store.list())
     assert assert_live(store)[0] == done["release"]
     assert run(folder, "verify") == 0
+
+
+def fence_of(found: Found, seconds: float) -> Fence:
+    return Fence("loader.js", found.tag, found.now - 30.0, found.now + seconds, clock() + 3600.0)
+
+
+def test_a_delete_that_comes_after_its_fence_is_refused_by_the_store(folder: Path, server: s3_server.S3) -> None:
+    run(folder, "deploy", "--no-verify")
+    store = filled(folder).store
+    shard = next(key for key in store.list() if key.endswith(".bin"))
+    found = store.read(shard)
+    assert found is not None
+    with pytest.raises(StoreDeniedError):
+        store.remove((shard,), fence_of(found, -5.0))
+    ended = Fence("loader.js", found.tag, found.now - 60.0, found.now + 600.0, clock() - 700.0)
+    assert store.remove((shard,), ended) == Removed([]), "not even sent"
+    assert store.get(shard) is not None
+    assert store.remove((shard, "assets/none.bin"), fence_of(found, 60.0)).keys == [shard, "assets/none.bin"]
+    assert store.get(shard) is None
+    assert holds_fence(store)
+    assert not [key for key in store.list() if "probe" in key]
+
+
+def test_a_delete_that_is_late_in_the_network_spares_the_next_release(folder: Path, server: s3_server.S3) -> None:
+    """It is sent in time, waits in a proxy until a deploy has overtaken the lease, and only then arrives."""
+    with faulty(server.url, rate=0.0, seed=1) as proxy:
+        proxy.choose = lambda verb, path: "late" if verb == "DELETE" and "/assets/" in path else ""
+        location = replace(filled(folder).store.location, endpoint_url=proxy.url)
+        run(folder, "deploy", "--no-verify")
+        store = S3Store(location, s3_server.S3(proxy.url, server.process).client())
+        shard = next(key for key in store.list() if key.endswith(".bin"))
+        found = store.read(shard)
+        # Signed as if half a minute ago, so that its end comes while it is on its way.
+        fence = Fence("loader.js", found.tag, found.now - 30.0, found.now + 1.0, clock() + 3600.0)
+        errors: list[Exception] = []
+
+        def remove() -> None:
+            try:
+                store.remove((shard,), fence)
+            except StoreError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=remove)
+        thread.start()
+        while (now := store.read("loader.js")) and now.now <= fence.until:  # the store's clock, not ours
+            pass
+        proxy.released.set()
+        thread.join(60)
+    assert isinstance(errors[0], StoreDeniedError)
+    assert_live(filled(folder).store)
 
 
 def test_this_server_honours_conditions_and_rclone_does_not(

@@ -1,18 +1,29 @@
-"""What follows a release: CloudFront forgets the pointer's copy, and the target's own command runs."""
+"""What follows a release: CloudFront forgets the pointer's copy, the target's own command runs; then the check."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import tempfile
+import time
 import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from builder.bundle import loader_name
+from builder.deploy.apply import Deployer
+from builder.deploy.live import Checked
+from builder.deploy.pointer import with_generation
+from builder.deploy.previews import preview_key
 from builder.deploy.targets import Target
-from builder.errors import StoreError
+from builder.errors import StoreConflictError, StoreError
 
 hook_seconds = 600
+patience_of_cdn = 60.0  # most purges are over sooner
+patience_without = 10.0
+sleep = time.sleep  # tests put their own clock here
 longest_words = 2000  # of a failed hook's output
 
 
@@ -48,7 +59,7 @@ def invalidate(target: Target, pointer: str, client: Any = None) -> str:
         raise StoreError(
             f"the release is live, but CloudFront did not take the invalidation of {path}: {reason.what}",
             where=f"targets.{target.name}.cloudfront",
-            hint=f"{reason.hint}; then deploy with --repair",
+            hint=f"{reason.hint}; then run the command again",
         ) from error
     return str(answer["Invalidation"]["Id"])
 
@@ -106,3 +117,55 @@ def follow_up(target: Target, pointer: str, release: str) -> None:
         invalidate(target, pointer)
     if target.config.hook:
         run_hook(target, pointer, release)
+
+
+def pay(target: Target, deployer: Deployer) -> tuple[str, ...]:
+    """Purge all that is owed to the CDN, by this run or by one that was killed before it could; give the keys.
+
+    What is owed stands in the pointer, so that a run that is killed here or before leaves it to the next one.
+
+    Raises:
+        StoreError: a purge failed; the release is live nevertheless, and the next run purges again.
+    """
+    base = deployer.read() if deployer.purges else None
+    if base is None or not base.state.owed:
+        return ()
+    previews = {preview_key(name): preview.loader for name, preview in base.state.previews.items()}
+    for pointer in sorted(base.state.owed):
+        follow_up(target, pointer, base.live if pointer == loader_name else previews.get(pointer, ""))
+    _note_paid(deployer, base.state.owed)
+    return tuple(sorted(base.state.owed))
+
+
+def _note_paid(deployer: Deployer, paid: Mapping[str, int]) -> None:
+    """Take off the list what has not changed again since; a later run purges once too often where that fails."""
+    with suppress(StoreConflictError):
+        base = deployer.read()
+        if base is None or base.state.lease is not None:  # a write would end the lease
+            return
+        owed = {key: generation for key, generation in base.state.owed.items() if generation > paid.get(key, -1)}
+        if owed != base.state.owed:
+            deployer.swap(base.loader, with_generation(base.state, owed=owed), base.tag)
+
+
+def check_patiently(check: Callable[[], Checked], target: Target, tell: Callable[[str], None]) -> Checked:
+    """Check what is live again and again while a CDN may still hold what was there before.
+
+    Args:
+        check: reads it once.
+        target: whose CDN it is.
+        tell: told once that this waits.
+    """
+    patience = 0.0
+    if target.public_url:
+        patience = patience_of_cdn if target.config.cloudfront or target.config.hook else patience_without
+    waited, pause = 0.0, 1.0
+    while True:
+        checked = check()
+        if waited >= patience or not any(problem.passing for problem in checked.problems):
+            return checked
+        if not waited:
+            tell(f"{target.public_url} does not show the release yet; asking again for up to {patience:.0f} s")
+        pause = min(pause, patience - waited)
+        sleep(pause)
+        waited, pause = waited + pause, 2 * pause

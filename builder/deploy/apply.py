@@ -27,17 +27,19 @@ from builder.deploy.pointer import (
     trimmed,
     with_generation,
 )
+from builder.deploy.previews import preview_key, settle_preview
 from builder.deploy.probe import probe
 from builder.deploy.proof import difference, proven
 from builder.deploy.records import check_foreign, record_uploads
 from builder.deploy.uploads import Form, Upload
 from builder.deploy.weaker import NumberedStore, SingleWriterStore
-from builder.errors import StoreConflictError, StoreError, UsageError
+from builder.errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 from builder.progress import Progress
 from builder.publish import write_release
 from builder.stores import TargetStore
 
 attempts = 12
+preview_seconds = 7 * 86_400.0
 longest_wait = 90.0  # for a prune under way; longer than a lease lasts
 uploaders = 12
 
@@ -62,10 +64,14 @@ class Deployed:
     Attributes:
         plan: what was to do.
         swapped: something was written to a pointer.
+        owes: a CDN has to be told, perhaps of what an earlier run changed.
+        until: when the preview ends, by the store's clock; 0.0 for a release.
     """
 
     plan: Plan
     swapped: bool
+    owes: bool = False
+    until: float = 0.0
 
     @property
     def release(self) -> str:
@@ -81,7 +87,9 @@ class Deployed:
 class Deployer:
     """One run of deploys and the like against one target."""
 
-    def __init__(self, store: TargetStore, form: Form, keeping: Keeping, *, unsafe: bool = False) -> None:
+    def __init__(
+        self, store: TargetStore, form: Form, keeping: Keeping, *, unsafe: bool = False, purges: bool = False
+    ) -> None:
         """Work on ``store``.
 
         Args:
@@ -89,12 +97,15 @@ class Deployer:
             form: how it keeps files.
             keeping: how long releases stay.
             unsafe: the user vouches that nobody else writes.
+            purges: a CDN keeps copies of pointers, so each change owes it a purge.
         """
         self.store = store
         self.form = form
         self.keeping = keeping
         self.unsafe = unsafe
+        self.purges = purges
         self.ability = ""
+        self.overtook = False  # a lease that ended because its holder was killed, or sleeps
         self.mends = True  # off for what only looks
         self._announced: set[str] = set()
 
@@ -134,14 +145,20 @@ class Deployer:
                 )
             self.store = SingleWriterStore(self.store)
 
-    def read_quiet(self) -> Pointer | None:
+    def read_unleased(self) -> Pointer | None:
         """Read the pointer once no prune is under way.
+
+        A lease that has ended is taken away by a write first: only then does its holder, should he wake, delete nothing
+        more, and what is there can be relied on.
 
         Raises:
             StoreConflictError: one goes on for too long.
         """
         end = time.monotonic() + longest_wait
-        while (base := self.read()) is not None and base.lease_left > 0:
+        while (base := self.read()) is not None and base.state.lease is not None:
+            if base.lease_left <= 0:
+                self._take_away(base)
+                continue
             if time.monotonic() > end:
                 raise StoreConflictError(
                     "a prune is under way", where=self.store.place, hint="Wait for its end, then run the command again"
@@ -149,13 +166,31 @@ class Deployer:
             time.sleep(min(2.0, base.lease_left) + random.random() / 4)  # noqa: S311
         return base
 
-    def swap(self, loader: bytes, state: State, tag: str | None) -> None:
+    def _take_away(self, base: Pointer) -> None:
+        """End a lease that has ended for its holder too; unless somebody else was faster."""
+        self.prepare()
+        try:
+            self.swap(base.loader, with_generation(base.state, lease=None), base.tag)
+        except StoreLockedError:
+            raise
+        except StoreConflictError:
+            return
+        self.overtook = True
+
+    def swap(self, loader: bytes, state: State, tag: str | None, *, changes: str = "") -> None:
         """Write the pointer, if it is still the one that was read.
+
+        Args:
+            loader: what is live from then on.
+            state: the other facts.
+            tag: of the pointer that was read.
+            changes: the key that pages will find changed, and of which the CDN may have a copy.
 
         Raises:
             StoreConflictError: it is not.
         """
-        state = msgspec.structs.replace(state, store=self.ability)
+        owed = {**state.owed, changes: state.generation} if changes and self.purges else state.owed
+        state = msgspec.structs.replace(state, store=self.ability, owed=owed)
         self.store.swap(loader_name, join_pointer(loader, state), tag, self.form.pointer_headers())
 
     def announce(self, keys: Collection[str]) -> None:
@@ -195,7 +230,6 @@ def deploy(
     choice: Choice,
     progress: Progress,
     *,
-    ttl: float = 0.0,
     confirm: Callable[[Plan], bool] | None = None,
 ) -> Deployed:
     """Deploy a bundle.
@@ -205,7 +239,6 @@ def deploy(
         local: the bundle.
         choice: what of it, and how.
         progress: told of the uploads.
-        ttl: seconds a preview lives.
         confirm: asked once before anything is written.
 
     Raises:
@@ -214,11 +247,11 @@ def deploy(
     """
     started: Mapping[str, Any] | None = None
     for attempt in range(attempts):
-        base = deployer.read_quiet()
+        base = deployer.read_unleased()
         with tempfile.TemporaryDirectory() as folder:
             plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
             if plan.idle:
-                return Deployed(plan, swapped=False)
+                return _nothing_done(deployer, plan, choice)
             check_foreign(deployer.store, plan, choice.preview)
             entries = _concerned(base, choice)
             if started is not None and entries != started:
@@ -234,12 +267,18 @@ def deploy(
                 continue  # a record of a first deploy that was killed, now mended
             started = entries
             try:
-                return _apply(deployer, plan, local, choice, progress, ttl)
-            except StoreConflictError:
-                if attempt == attempts - 1:
+                return _apply(deployer, plan, local, choice, progress)
+            except StoreConflictError as error:
+                if attempt == attempts - 1 or isinstance(error, StoreLockedError):
                     raise
         time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311
     raise AssertionError("unreachable")
+
+
+def _nothing_done(deployer: Deployer, plan: Plan, choice: Choice) -> Deployed:
+    state = plan.base.state if plan.base else State()
+    until = state.previews[choice.preview].until if choice.preview else 0.0
+    return Deployed(plan, swapped=False, owes=deployer.purges and bool(state.owed), until=until)
 
 
 def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
@@ -250,19 +289,22 @@ def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
     return {name: models.get(name) for name in choice.only} if choice.only else dict(models)
 
 
-def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress, ttl: float) -> Deployed:
+def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress) -> Deployed:
     base = plan.base
     state = deployer.state_of(base)
+    ttl = preview_seconds if choice.ttl is None else choice.ttl
+    end = int(base.now + ttl) if choice.preview and base else 0
 
     def swap() -> None:
         if choice.preview and base:
+            loader, generation = loader_hash(plan.loader), state.generation + 1
             previews = {
                 **state.previews,
-                choice.preview: Preview(loader_hash(plan.loader), int(base.now + ttl), id=release_id(plan.loader)),
+                choice.preview: Preview(loader, end, release_id(plan.loader), generation),
             }
-            deployer.swap(base.loader, with_generation(state, previews=previews, lease=None), base.tag)
-            key = f"loader-{choice.preview}.js"
-            deployer.store.replace(key, plan.loader, deployer.form.pointer_headers(key))
+            noted = with_generation(state, previews=previews, lease=None)
+            deployer.swap(base.loader, noted, base.tag, changes=preview_key(choice.preview))
+            settle_preview(deployer.store, deployer.form, choice.preview, plan.loader)
             return
         now = base.now if base else time.time()
         live = made_live(state, plan.loader, now, plan.stock)
@@ -270,7 +312,7 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
             live = msgspec.structs.replace(live, headers=deployer.form.hash)
         tool = base.state.tool if base and choice.only and newer(base.state.tool, local.tool) else local.tool
         live = msgspec.structs.replace(live, tool=tool, worker=plan.worker)
-        deployer.swap(plan.loader, live, base.tag if base else None)
+        deployer.swap(plan.loader, live, base.tag if base else None, changes=loader_name)
 
     work = [action for action in plan.actions if action.do in ("put", "overwrite", "headers")]
     progress.begin("", "upload", len(work))
@@ -281,13 +323,13 @@ def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progres
 
     keys = {action.key for action in work if action.do != "headers"}
     if choice.preview:
-        keys.add(f"loader-{choice.preview}.js")
+        keys.add(preview_key(choice.preview))
     deployer.announce(keys)
     try:
         write_release(_steps(work), write, swap, uploaders)
     finally:
         progress.end("")
-    return Deployed(plan, swapped=True)
+    return Deployed(plan, swapped=True, owes=deployer.purges, until=end)
 
 
 def perform(store: TargetStore, action: Action) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from builder.bundle import index_of, read_index, replace_index
+from builder.bundle import index_of, loader_name, read_index, replace_index
 from builder.deploy.apply import Deployer, perform
 from builder.deploy.plan import Action
 from builder.deploy.pointer import Pointer, fetch_loader, loader_hash, made_live, release_id, with_generation
 from builder.deploy.pointer import Release as PastRelease
 from builder.deploy.wholeness import check_whole
-from builder.errors import StoreConflictError, StoreError, UsageError
+from builder.errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 
 attempts = 8
 
@@ -95,8 +95,8 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
             return result
         try:
             _write(deployer, base, loader, stock, again=not only)
-        except StoreConflictError:
-            if attempt == attempts - 1:
+        except StoreConflictError as error:
+            if attempt == attempts - 1 or isinstance(error, StoreLockedError):
                 raise
         else:
             return result
@@ -115,7 +115,7 @@ def required(deployer: Deployer, *, reading: bool = False) -> Pointer:
     """
     if reading:
         deployer.mends = False
-    base = deployer.read() if reading else deployer.read_quiet()
+    base = deployer.read() if reading else deployer.read_unleased()
     if base is None:
         raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
     if not reading:
@@ -147,7 +147,7 @@ def _write(deployer: Deployer, base: Pointer, loader: bytes, stock: Mapping[str,
         for upload in uploads:
             perform(deployer.store, Action("put", upload.key, "new", upload.nbytes, upload))
     state = made_live(base.state, loader, base.now, stock, again=again)
-    deployer.swap(loader, state, base.tag)
+    deployer.swap(loader, state, base.tag, changes=loader_name)
 
 
 def _previous(base: Pointer, place: str) -> PastRelease:

@@ -38,17 +38,26 @@ malformed = (ValueError, TypeError, KeyError, IndexError, AttributeError, Recurs
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it should be: where, what, and what to do where that is known."""
+    """Something that is not as it should be.
+
+    Attributes:
+        url: where.
+        what: is wrong.
+        hint: what to do, where that is known.
+        denied: the public may not read it.
+        passing: a CDN's old copy may be the reason.
+    """
 
     url: str
     what: str
     hint: str = ""
     denied: bool = False
+    passing: bool = False
 
     @classmethod
     def of(cls, url: str, error: StoreError | FormatError) -> Problem:
         """Note a failure to read a file."""
-        return cls(url, error.what, error.hint, isinstance(error, DeniedError))
+        return cls(url, error.what, error.hint, isinstance(error, DeniedError), passing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +181,10 @@ def check_live(
     except (StoreError, FormatError) as error:
         return Checked("", 0, 0, (Problem.of(pointer, error),))
     if not same:
-        problems.append(Problem(pointer, "another release is answered when no Origin is sent"))
+        problems.append(Problem(pointer, "another release is answered when no Origin is sent", passing=True))
     live = loader_hash(loader)
     if expected and live != expected:
-        problems.append(Problem(pointer, f"loader.{live}.js is live, not loader.{expected}.js"))
+        problems.append(Problem(pointer, f"loader.{live}.js is live, not loader.{expected}.js", passing=True))
     code[pinned_url(live)] = live
     if immutable_name.fullmatch(state.worker):
         code[state.worker] = digits_of(state.worker)

@@ -19,6 +19,7 @@ from builder.bundle import (
 )
 from builder.deploy.local import Local, check_heads
 from builder.deploy.pointer import Pointer, fetch_json, loader_hash
+from builder.deploy.previews import is_settled, preview_key
 from builder.deploy.proof import difference
 from builder.deploy.runtime import check_runtime
 from builder.deploy.uploads import Form, Upload
@@ -27,6 +28,7 @@ from builder.stores import TargetStore
 
 few = 32  # objects that are asked for one by one rather than listed
 askers = 16
+ttl_slack = 60.0  # a rerun at once has nothing to do
 Kind = Literal["put", "overwrite", "headers", "skip", "swap", "delete"]
 
 
@@ -58,12 +60,14 @@ class Choice:
         breaking: live contracts may change.
         repair: ask for every object rather than trust the live release.
         preview: name of a preview, or "" for the release itself.
+        ttl: seconds that a preview lives from now on; None leaves one that is there as it is.
     """
 
     only: tuple[str, ...] = ()
     breaking: bool = False
     repair: bool = False
     preview: str = ""
+    ttl: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
         check_runtime(local, base.index, entries)
     loader = replace_index(code, index_of(entries))
     stock = _stock(local, base, touched, choice)
-    pointer_there = base is not None and (choice.preview == "" or _preview_there(base, choice.preview, loader))
+    pointer_there = base is not None and (choice.preview == "" or _preview_there(base, choice, loader, store))
     same = base is not None and loader == (base.loader if not choice.preview else loader)
     headers_same = base is not None and (base.state.headers == form.hash or bool(choice.only))
     worker = local.worker.url if code is local.loader or not base else base.state.worker
@@ -154,7 +158,7 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
     actions += _decide(form.uploads(local.root, asked), search)
     actions += _decide(form.pinned(loader, folder), replace(search, listing=False))
     if choice.preview:
-        actions.append(Action("swap", f"loader-{choice.preview}.js", "makes the preview live", len(loader)))
+        actions.append(Action("swap", preview_key(choice.preview), "makes the preview live", len(loader)))
         actions.append(Action("swap", loader_name, "notes the preview", len(base.loader if base else b"")))
     elif base is None:
         actions.append(Action("swap", loader_name, "first release", len(loader)))
@@ -232,9 +236,14 @@ def _stock(local: Local, base: Pointer | None, touched: Iterable[str], choice: C
     return stock
 
 
-def _preview_there(base: Pointer, name: str, loader: bytes) -> bool:
-    preview = base.state.previews.get(name)
-    return preview is not None and preview.loader == loader_hash(loader) and preview.until > base.now
+def _preview_there(base: Pointer, choice: Choice, loader: bytes, store: TargetStore) -> bool:
+    """Tell whether a preview is there, whole, and lives about as long as is wanted."""
+    preview = base.state.previews.get(choice.preview)
+    if preview is None or preview.loader != loader_hash(loader) or preview.until <= base.now:
+        return False
+    if choice.ttl is not None and abs(base.now + choice.ttl - preview.until) >= ttl_slack:
+        return False
+    return is_settled(store, choice.preview, preview)
 
 
 def _files(local: Local, name: str) -> list[Any]:

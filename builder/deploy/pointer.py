@@ -14,7 +14,7 @@ import msgspec
 
 from builder.bundle import hash_digits, loader_name, pinned_url, read_index
 from builder.errors import FormatError, StoreError
-from builder.stores import Headers, TargetStore
+from builder.stores import Fence, Headers, TargetStore
 
 state_mark = b"//# shardpress="
 preview_name = re.compile(r"loader-([a-z0-9][a-z0-9-]*)\.js")
@@ -53,11 +53,19 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Preview(msgspec.Struct, frozen=True, array_like=True):
-    """A release under a name of its own, until a time of the store's clock; ``id`` is its name for people."""
+    """A release under a name of its own, until a time of the store's clock.
+
+    Attributes:
+        loader: as in a release.
+        until: the time.
+        id: its name for people.
+        generation: the write of the pointer that announced it.
+    """
 
     loader: str
     until: int
     id: str = ""
+    generation: int = 0
 
     @property
     def name(self) -> str:
@@ -78,6 +86,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         lease: of a prune under way.
         previews: by name.
         worker: address of the offline worker that goes with the release.
+        owed: pointers whose copies at the CDN are not purged yet, with the generation that changed them.
     """
 
     generation: int = 0
@@ -89,6 +98,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     lease: Lease | None = None
     previews: dict[str, Preview] = {}
     worker: str = ""
+    owed: dict[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,18 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
         hint = "Move it away or choose another place if it is not ours, else upgrade shardpress"
         raise StoreError(error.what, where=store.place + key, hint=hint) from error
     return Pointer(loader, index, state, found.tag, found.age, found.now, found.headers)
+
+
+def fence_of(held: Pointer, read_at: float, margin: float, *, enforced: bool) -> Fence:
+    """Give the fence of a lease.
+
+    Args:
+        held: the pointer with the lease, as read back.
+        read_at: by ``stores.clock``, before it was read.
+        margin: seconds before the lease's end at which nothing may begin any more.
+        enforced: the store holds it.
+    """
+    return Fence(loader_name, held.tag, held.now, held.now + held.lease_left - margin, read_at, enforced)
 
 
 def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, State]:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from builder.errors import StoreConflictError, StoreError
-from builder.stores import TargetStore
+from builder.errors import StoreConflictError, StoreDeniedError, StoreError
+from builder.stores import Fence, TargetStore, clock
 
 Ability = Literal["full", "create", "none"]
 probe_prefix = "shardpress-probe-"
@@ -26,6 +26,33 @@ def probe(store: TargetStore) -> Ability:
         return _try(store, key)
     finally:
         with suppress(StoreError):  # a key that may not delete can still deploy; prune clears this away
+            store.delete(key)
+
+
+def holds_fence(store: TargetStore) -> bool:
+    """Tell whether a store refuses a delete whose fence has ended, and carries out one whose has not.
+
+    Raises:
+        StoreDeniedError: the credentials do not allow to delete.
+        StoreError: the store cannot be written, or does not answer.
+    """
+    key = f"{probe_prefix}{uuid.uuid4().hex}"
+    store.replace(key, b"1", {})
+    try:
+        found = store.read(key)
+        if found is None:
+            return False
+        late = Fence(key, found.tag, found.now - 60.0, found.now - 30.0, clock() + 3600.0)
+        with suppress(StoreDeniedError):
+            store.remove((key,), late)
+            return False
+        store.remove((key,), Fence(key, found.tag, found.now, found.now + 600.0, clock()))
+        return store.get(key) is None
+    except StoreDeniedError:
+        store.delete(key)  # denied too, where the key may not delete at all
+        return False  # else the store knows no signatures in addresses
+    finally:
+        with suppress(StoreError):
             store.delete(key)
 
 

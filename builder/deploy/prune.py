@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from builder.bundle import head_url, immutable_name, loader_name, module_urls, named_urls, pinned_url, read_index
 from builder.deploy.apply import Deployer
@@ -18,21 +16,25 @@ from builder.deploy.pointer import (
     Lease,
     Pointer,
     State,
+    fence_of,
     fetch_json,
     fetch_loader,
     preview_name,
     read_pointer,
     with_generation,
 )
-from builder.deploy.probe import probe_prefix
+from builder.deploy.previews import settle_previews
+from builder.deploy.probe import holds_fence, probe_prefix
 from builder.deploy.records import Owned, find_owned, record_name
 from builder.deploy.weaker import is_record, record_prefix
 from builder.errors import StoreConflictError, StoreError
 from builder.progress import Progress
-from builder.stores import Listed, TargetStore
+from builder.stores import Listed, TargetStore, clock
 
-lease_seconds = 75  # a delete that is under way when the work time ends is over before the lease is
+lease_seconds = 75
+store_seconds = 15.0  # that a store may take over a delete which it has accepted: the fence ends this much earlier
 work_seconds = 15.0
+batch = 160
 fetchers = 16
 
 
@@ -78,61 +80,136 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     """
     base = required(deployer)
     state = deployer.state_of(base)
-    plan = _collect(deployer, base, state)
+    plan = _collect_now(deployer, base, state)
     if not plan.actions and state == base.state:
         return plan
+    enforced = _tried(deployer)
     holder = uuid.uuid4().hex[:8]
-    begun = time.monotonic()
     deployer.swap(base.loader, with_generation(state, lease=Lease(holder, lease_seconds)), base.tag)
+    held = _Held(deployer, holder, enforced=enforced)
     try:
-        plan, held = _remove(deployer, holder, begun, progress)
-    except BaseException:
-        _let_go(deployer, holder)
-        raise
-    deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
-    return plan
+        return _remove(held, progress)
+    finally:
+        # A delete that was sent and not answered may still arrive, and is refused only when the fence has ended.
+        if held.answered or deployer.store.holds_fences:
+            _let_go(held)
 
 
-def _remove(deployer: Deployer, holder: str, begun: float, progress: Progress) -> tuple[Pruned, Pointer]:
-    held = _held(deployer, holder)
+def _tried(deployer: Deployer) -> bool:
+    """Try out whether the store refuses a delete that comes after its fence.
+
+    Raises:
+        StoreError: it does not, and the user has not guaranteed that nobody else writes.
+    """
+    if deployer.store.holds_fences or holds_fence(deployer.store):
+        return True
+    if deployer.unsafe:
+        return False
+    raise StoreError(
+        "this store carries out deletes whose signature has expired, so a prune that was stopped could go on"
+        " during a later deploy",
+        where=deployer.store.place,
+        hint="Prune while nobody deploys, and say so: --unsafe-single-writer",
+    )
+
+
+class _Held:
+    """A lease of ours: the pointer as it was read back, and the fence that comes of it."""
+
+    def __init__(self, deployer: Deployer, holder: str, *, enforced: bool) -> None:
+        self.deployer = deployer
+        self.holder = holder
+        self.enforced = enforced
+        self.answered = True
+        self.read()
+
+    def read(self) -> None:
+        """Read the lease back.
+
+        Raises:
+            StoreConflictError: it is somebody else's by now, or nobody's.
+        """
+        read_at = clock()
+        pointer = read_pointer(self.deployer.store)
+        if pointer is None or pointer.state.lease is None or pointer.state.lease.holder != self.holder:
+            raise StoreConflictError("the lease was lost", where=self.deployer.store.place, hint="Run prune again")
+        self.pointer = pointer
+        self.fence = fence_of(pointer, read_at, store_seconds, enforced=self.enforced)
+
+    def renew(self) -> None:
+        """Begin the lease's time anew."""
+        self.deployer.swap(self.pointer.loader, with_generation(self.pointer.state), self.pointer.tag)
+        self.read()
+
+    def is_used(self) -> bool:
+        """Tell whether it is time to renew."""
+        return lease_seconds - store_seconds - self.fence.left() > work_seconds
+
+    def remove(self, keys: Sequence[str]) -> Sequence[str]:
+        """Remove objects under the fence; give the keys of those that are gone."""
+        before, self.answered = self.answered, False
+        removed = self.deployer.store.remove(keys, self.fence)
+        self.answered = before and removed.answered
+        return removed.keys
+
+
+def _remove(held: _Held, progress: Progress) -> Pruned:
+    deployer, state = held.deployer, held.pointer.state
+    # Under the lease a preview's file can fall behind no more, so what it names is known.
+    settle_previews(deployer.store, deployer.form, state)
     # Whatever was planned before the lease may have come into use until then.
-    plan = _collect(deployer, held, held.state)
+    plan = _collect_now(deployer, held.pointer, state)
     deployer.announce(plan.unrecorded)
     progress.begin("", "delete", len(plan.actions))
     try:
-        with ThreadPoolExecutor(fetchers) as pool:
-            for start in range(0, len(plan.actions), 10 * fetchers):
-                if time.monotonic() - begun > work_seconds:
-                    begun = time.monotonic()
-                    deployer.swap(held.loader, with_generation(held.state), held.tag)
-                    held = _held(deployer, holder)
-                for action in pool.map(_delete(deployer.store), plan.actions[start : start + 10 * fetchers]):
-                    progress.advance(action.key)
+        for step in _steps(plan.actions):
+            for start in range(0, len(step), batch):
+                _remove_batch(held, step[start : start + batch], progress)
     finally:
         progress.end("")
-    return plan, held
+    return plan
 
 
-def _let_go(deployer: Deployer, holder: str) -> None:
-    """Give the lease back after a failure, so that nobody has to wait for its end."""
+def _remove_batch(held: _Held, keys: Sequence[str], progress: Progress) -> None:
+    left, fresh = list(keys), False
+    while left:
+        gone = set(held.remove(left))
+        for key in gone:
+            progress.advance(key)
+        if fresh and not gone:
+            place = held.deployer.store.place
+            raise StoreError("no delete ends within a lease", where=place, hint="Run prune again later")
+        left = [key for key in left if key not in gone]
+        if fresh := bool(left) or held.is_used():
+            held.renew()
+
+
+def _steps(actions: Sequence[Action]) -> list[list[str]]:
+    """Split what goes: whatever names other files is gone before them, but for the records of what is ours."""
+    steps: list[list[str]] = [[], [], [], []]
+    for action in actions:
+        steps[3 if record_name.fullmatch(action.key) else 2 - level(action.key)].append(action.key)
+    return steps
+
+
+def _let_go(held: _Held) -> None:
+    """Give the lease back, so that nobody has to wait for its end; after a failure it may be lost already."""
     with suppress(StoreError):
-        held = _held(deployer, holder)
-        deployer.swap(held.loader, with_generation(held.state, lease=None), held.tag)
+        held.read()
+        held.deployer.swap(held.pointer.loader, with_generation(held.pointer.state, lease=None), held.pointer.tag)
 
 
-def _delete(store: TargetStore) -> Any:
-    def delete(action: Action) -> Action:
-        store.delete(action.key)
-        return action
-
-    return delete
-
-
-def _held(deployer: Deployer, holder: str) -> Pointer:
-    held = read_pointer(deployer.store)
-    if held is None or held.state.lease is None or held.state.lease.holder != holder:
-        raise StoreConflictError("the lease was lost", where=deployer.store.place, hint="Run prune again")
-    return held
+def _collect_now(deployer: Deployer, base: Pointer, state: State) -> Pruned:
+    """Plan from a pointer; what is missing by it may have been removed rightly if it is the pointer no more."""
+    try:
+        return _collect(deployer, base, state)
+    except StoreError as error:
+        now = read_pointer(deployer.store)
+        if now is not None and now.tag == base.tag:
+            raise
+        raise StoreConflictError(
+            "another release was published meanwhile", where=deployer.store.place, hint="Run prune again"
+        ) from error
 
 
 def _collect(deployer: Deployer, base: Pointer, state: State) -> Pruned:
@@ -158,8 +235,7 @@ def _why(item: Listed, needed: set[str], state: State, grace: float, now: float)
     """Tell why an object goes, or "" when it stays."""
     if preview := preview_name.fullmatch(item.key):
         known = state.previews.get(preview[1])
-        gone = known is None or known.until <= now
-        return "the preview has ended" if gone and item.age > min(grace, 60.0) else ""
+        return "the preview has ended" if known is None or known.until <= now else ""
     if item.age < grace:
         return ""
     if item.key.startswith(probe_prefix):

@@ -20,6 +20,7 @@ import msgspec
 from builder.bundle import hash_digits, head_url, immutable_name, module_urls, named_urls, read_index, to_json
 from builder.deploy.plan import Plan, heads_of, plain
 from builder.deploy.pointer import digits_of, fetch_json, fetch_loader, preview_name, split_pointer
+from builder.deploy.previews import empty, preview_key
 from builder.errors import FormatError, StoreError, UsageError
 from builder.stores import Listed, TargetStore
 
@@ -132,7 +133,7 @@ def check_foreign(store: TargetStore, plan: Plan, preview: str) -> None:
         # Servers of folders prefer such copies, and would never answer with the loader.
         claimed += [key for key in ("loader.js.br", "loader.js.gz") if store.stat(key) is not None]
     if preview and plan.base and not plan.idle and preview not in plan.base.state.previews:
-        key = f"loader-{preview}.js"
+        key = preview_key(preview)
         found = store.get(key)
         claimed += [key] if found and not _is_loader(found[0]) else []
     if not claimed:
@@ -149,10 +150,10 @@ def check_foreign(store: TargetStore, plan: Plan, preview: str) -> None:
 
 def _is_loader(content: bytes) -> bool:
     try:
-        read_index(split_pointer(content)[0])
+        loader, _ = split_pointer(content)
+        return loader == empty or bool(read_index(loader))
     except FormatError:
         return False
-    return True
 
 
 def _read(store: TargetStore, name: str) -> frozenset[str] | None:

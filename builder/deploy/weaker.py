@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from builder.bundle import loader_name
 from builder.deploy.pointer import split_pointer
 from builder.errors import FormatError, StoreConflictError
-from builder.stores import Found, Headers, Listed, Stat, TargetStore, no_headers
+from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, TargetStore, no_headers
 from builder.stores.encoding import largest
 
 record_prefix = "releases/"
@@ -85,6 +85,15 @@ class _Wrapper:
         """As within."""
         self.store.delete(key)
 
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
+        """As within."""
+        return self.store.remove(keys, fence)
+
+    @property
+    def holds_fences(self) -> bool:
+        """As within."""
+        return self.store.holds_fences
+
 
 class NumberedStore(_Wrapper):
     """Decides by numbered records that can be created once; ``loader.js`` follows, and any later run mends it."""
@@ -110,7 +119,10 @@ class NumberedStore(_Wrapper):
         return self.store.read(key)
 
     def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:  # noqa: ARG002
-        """Create the record of this generation, or learn that somebody else did."""
+        """Create the record of this generation, or learn that somebody else did; other keys have no records."""
+        if key != loader_name:
+            self.store.replace(key, content, headers)
+            return ""
         if not self.store.create(record_key(_generation(content)), content, headers):
             raise StoreConflictError(
                 "another release was published meanwhile", where=self.place + key, hint="Run the command again"

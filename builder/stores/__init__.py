@@ -6,7 +6,8 @@ decorators around these five methods.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -60,6 +61,49 @@ class Stat:
     headers: Headers
     sha256: str | None
     proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The end of the right to delete. The store itself must hold it: a process may sleep between a look and a delete.
+
+    Attributes:
+        key: of the object that grants the right.
+        tag: what it must still have; whoever takes the right away changes it.
+        since: when it was read, by the store's clock.
+        until: when the right ends, by the store's clock.
+        read_at: when it was read, by ``clock``.
+        enforced: the store refuses what comes later; otherwise ``left`` before each delete is all there is.
+    """
+
+    key: str
+    tag: str
+    since: float
+    until: float
+    read_at: float
+    enforced: bool = True
+
+    def left(self) -> float:
+        """Seconds until the end, as far as this machine knows."""
+        return self.until - self.since - (clock() - self.read_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What became of deletes.
+
+    Attributes:
+        keys: of the objects that are gone.
+        answered: none that was sent may still arrive.
+    """
+
+    keys: Sequence[str]
+    answered: bool = True
+
+
+def clock() -> float:
+    """Give seconds that go on while this machine sleeps, where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Store(Protocol):
@@ -137,3 +181,16 @@ class TargetStore(Store, Protocol):
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
         """Give all objects whose keys start with ``prefix``."""
+
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
+        """Remove objects in any order while the fence stands.
+
+        What is not among the keys that are gone was not removed, because the right to it has ended or soon would.
+
+        Raises:
+            StoreError: the store failed, or refuses for another reason.
+        """
+
+    @property
+    def holds_fences(self) -> bool:
+        """Whether ``remove`` is known to be refused after its end; otherwise that is tried out."""

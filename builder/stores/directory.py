@@ -8,13 +8,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from builder.cache import is_rest, write_atomically
 from builder.errors import StoreConflictError, StoreError
-from builder.stores import Found, Headers, Listed, Stat, no_headers
+from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, no_headers
 from builder.stores.encoding import largest
 from builder.stores.locking import locked
 
@@ -117,11 +117,16 @@ class DirectoryStore:
 
     def read(self, key: str, most: int = largest) -> Found | None:  # noqa: ARG002
         """Give a file and its age."""
-        found = self.get(key)
-        if found is None:
+        path = self._path(key)
+        try:
+            with path.open("rb") as file:  # content and age of one file, also when another one takes its place
+                content, written = file.read(), os.fstat(file.fileno()).st_mtime
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _failure(error, path) from error
         now = time.time()
-        return Found(*found, max(0.0, now - self._path(key).stat().st_mtime), now)
+        return Found(content, hashlib.sha256(content).hexdigest(), max(0.0, now - written), now)
 
     def stat(self, key: str) -> Stat | None:
         """Give a file's length and hash."""
@@ -155,8 +160,26 @@ class DirectoryStore:
         now = time.time()
         for key in self.list():
             if key.startswith(prefix):
-                status = self._path(key).stat()
+                try:
+                    status = self._path(key).stat()
+                except FileNotFoundError:
+                    continue  # removed since
                 yield Listed(key, status.st_size, max(0.0, now - status.st_mtime))
+
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
+        """Remove files while nobody can change what grants the right to."""
+        with self._locked():
+            found = self.get(fence.key)
+            if found is None or found[1] != fence.tag:
+                return Removed(())
+            for key in keys:
+                self.delete(key)
+            return Removed(keys)
+
+    @property
+    def holds_fences(self) -> bool:
+        """Yes: the lock is held from the look to the last delete, also by a process that is stopped in between."""
+        return True
 
     def remove_rests(self) -> None:
         """Remove what killed writers left under temporary names; only for who holds the folder alone."""

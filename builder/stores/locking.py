@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.errors import StoreConflictError
+from builder.errors import StoreLockedError
 
 pause = 0.01
 # What file systems over a network say to a lock on a folder; there a file beside it is locked.
@@ -26,7 +26,7 @@ def locked(folder: Path, seconds: float) -> Iterator[None]:
         seconds: how long to wait for it.
 
     Raises:
-        StoreConflictError: another process holds it and goes on doing so.
+        StoreLockedError: another process holds it and goes on doing so.
         OSError: it cannot be made or opened.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _take(descriptor: int, folder: Path, seconds: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() > end:
-                raise StoreConflictError(
+                raise StoreLockedError(
                     f"another process has written to this folder for {seconds:.0f} s",
                     where=str(folder),
                     hint="See whether a build, deploy or prune is stopped, end it, then run the command again",

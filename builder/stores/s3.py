@@ -6,8 +6,9 @@ import base64
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -20,10 +21,11 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 
-from builder.errors import ShardpressError, StoreConflictError, StoreError
-from builder.stores import Found, Headers, Listed, Stat, multipart, no_headers
+from builder.errors import ShardpressError, StoreConflictError, StoreDeniedError, StoreError
+from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, multipart, no_headers, s3_deletes
 from builder.stores.answers import TimedResponse
 from builder.stores.encoding import decode, encode, largest
+from builder.stores.s3_deletes import Deleter, longest_delete
 from builder.stores.s3_failures import (
     AbsentError,
     Asked,
@@ -61,7 +63,7 @@ class Location:
         region, profile: or empty for the chain's own.
         no_overwrite_header: a header that makes a store refuse to overwrite, where it knows no ``If-None-Match``.
         attempts: how often a request is tried in all.
-        connect_seconds: how long a connection may take.
+        connect_seconds, read_seconds: how long a connection, and then each part of an answer, may take.
     """
 
     bucket: str
@@ -73,6 +75,7 @@ class Location:
     no_overwrite_header: str = ""
     attempts: int = 6
     connect_seconds: int = 10
+    read_seconds: int = 30
 
     @property
     def url(self) -> str:
@@ -95,7 +98,7 @@ def connect(location: Location, service: str = "s3") -> Any:
         region = location.region or session.region_name or "us-east-1"
         config = Config(
             connect_timeout=location.connect_seconds,
-            read_timeout=30,
+            read_timeout=location.read_seconds,
             max_pool_connections=connections,
             retries={"mode": "standard", "total_max_attempts": location.attempts},
             # The default checksums of newer SDKs come in chunked bodies, which other stores than AWS refuse.
@@ -108,6 +111,16 @@ def connect(location: Location, service: str = "s3") -> Any:
         place = location.url if service == "s3" else service
         asked = Asked(location.bucket, place, endpoint_url=endpoint, profile=location.profile)
         raise explain(error, asked) from error
+
+
+def hurried(location: Location) -> Location:
+    """Give the same place, spoken to as deletes are: in a time that is known."""
+    return replace(
+        location,
+        attempts=s3_deletes.attempts,
+        connect_seconds=s3_deletes.connect_seconds,
+        read_seconds=s3_deletes.read_seconds,
+    )
 
 
 def location_client(region: str, profile: str, service: str) -> Any:
@@ -133,6 +146,7 @@ class S3Store:
         self.location = location
         self.client = client or connect(location)
         self._creator = _guarded(location) if location.no_overwrite_header else self.client
+        self._deleter = Deleter(lambda: client or connect(hurried(location)))
         self._lock = Lock()
         self.requests = 0
         self.sent = 0
@@ -282,9 +296,39 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
         try:
-            self._ask(key, "s3:DeleteObject", lambda: self.client.delete_object(**self._at(key)))
+            self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key)))
         except AbsentError:
             return
+
+    def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
+        """Remove objects by requests that the store refuses after the fence's end, however late they arrive."""
+        errors: list[StoreError] = []
+
+        def delete(key: str) -> tuple[bool, bool]:
+            """Tell whether the object is gone, and whether each request for that was answered."""
+            if fence.left() < longest_delete():
+                return False, True
+            try:
+                retried = self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key), fence))
+            except AbsentError:
+                return True, False
+            except StoreError as error:
+                if fence.left() > 0:
+                    errors.append(error)
+                return False, isinstance(error, StoreDeniedError)
+            return True, not retried
+
+        with ThreadPoolExecutor(connections) as pool:
+            done = list(pool.map(delete, keys))
+        gone = [key for key, (is_gone, _) in zip(keys, done, strict=True) if is_gone]
+        if errors and not gone:
+            raise errors[0]
+        return Removed(gone, all(answered for _, answered in done))
+
+    @property
+    def holds_fences(self) -> bool:
+        """No: a store may carry out what has expired."""
+        return False
 
     def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
         """Write small bytes unless there is an object; give False when there is."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from builder.errors import ConfigError, ShardpressError, StoreError
+from builder.errors import ConfigError, ShardpressError, StoreDeniedError, StoreError
 from builder.stores.answers import trouble
 
 # What botocore raises that is no BotoCoreError: answers that are not S3's, files it cannot read, addresses it refuses.
@@ -168,7 +168,8 @@ def _answered(error: aws.ClientError, asked: Asked) -> ShardpressError:
     if code in ("InvalidBucketName", "InvalidBucket"):
         return _bad_bucket(asked)
     what, hint = _refused(error, code, status, facts, asked)
-    return StoreError(what, where=asked.place + asked.key, hint=hint)
+    kind = StoreDeniedError if status in {401, 403} else StoreError
+    return kind(what, where=asked.place + asked.key, hint=hint)
 
 
 def _refused(error: aws.ClientError, code: str, status: int, facts: dict[str, Any], asked: Asked) -> tuple[str, str]:

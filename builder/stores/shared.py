@@ -45,7 +45,7 @@ def open_shared(text: str) -> SharedCache:
         ConfigError: it is no such address, the profile does not exist, or boto3 is missing.
     """
     parts = urlsplit(text)
-    more = dict(parse_qsl(parts.query, keep_blank_values=True))
+    more: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme != "s3" or not parts.netloc or parts.fragment:
         raise ConfigError(f"{text!r} is no cache", where=where, hint="Write a folder, or 's3://bucket/prefix'")
     for key in more:

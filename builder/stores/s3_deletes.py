@@ -1,0 +1,72 @@
+"""Deletes that a store itself refuses when they come too late: their signature ends with the right to delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from threading import Lock, local
+from typing import Any
+
+from botocore import UNSIGNED
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
+
+from builder.stores import Fence
+
+attempts, connect_seconds, read_seconds = 2, 5, 10
+
+
+def longest_delete() -> float:
+    """Tell how many seconds a delete may take, its retry and the wait before that among them."""
+    return attempts * (connect_seconds + read_seconds) + 1.0
+
+
+class Deleter:
+    """Deletes objects in bounded time; under a fence by requests whose signature expires with it."""
+
+    def __init__(self, make_client: Callable[[], Any]) -> None:
+        """Speak through what ``make_client`` gives, from the first delete on."""
+        self._make_client = make_client
+        self._fences = local()
+        self._lock = Lock()
+
+    @cached_property
+    def _client(self) -> Any:
+        client = self._make_client()
+        client.meta.events.register("choose-signer.s3.DeleteObject", self._choose)
+        client.meta.events.register("before-sign.s3.DeleteObject", self._sign)
+        return client
+
+    def delete(self, place: Mapping[str, str], fence: Fence | None = None) -> int:
+        """Delete one object; give how often the request had to be sent again."""
+        with self._lock:
+            client = self._client
+        self._fences.own = fence if fence and fence.enforced else None
+        try:
+            answer = client.delete_object(**place)
+        finally:
+            self._fences.own = None
+        return int(answer["ResponseMetadata"].get("RetryAttempts", 0))
+
+    def _choose(self, **_: Any) -> Any:
+        """Have the SDK leave a fenced request unsigned; any other is signed as ever."""
+        return UNSIGNED if getattr(self._fences, "own", None) else None
+
+    def _sign(self, request: Any, signing_name: str, region_name: str, request_signer: Any, **_: Any) -> None:
+        """Sign each attempt as of the fence's beginning, by the store's clock: no clock of ours can make it last."""
+        if (fence := getattr(self._fences, "own", None)) is None:
+            return
+        known = request_signer.get_auth_instance(signing_name, region_name, "s3v4-query")
+        _ExpiringAuth(known.credentials, signing_name, region_name, fence).add_auth(request)
+
+
+class _ExpiringAuth(S3SigV4QueryAuth):  # type: ignore[misc]
+    """Signs a request that the store refuses after a fence's end."""
+
+    def __init__(self, credentials: Any, service: str, region: str, fence: Fence) -> None:
+        super().__init__(credentials, service, region, expires=max(1, int(fence.until - fence.since)))
+        self._since = datetime.fromtimestamp(fence.since, UTC).strftime(SIGV4_TIMESTAMP)
+
+    def _modify_request_before_signing(self, request: Any) -> None:
+        request.context["timestamp"] = self._since
+        super()._modify_request_before_signing(request)
