@@ -93,11 +93,16 @@ def test_whatever_a_server_answers_the_check_ends_and_says_it(
     way: str,
     victim: str,
 ) -> None:
-    if ways[way] == "is not answered in time":
-        monkeypatch.setattr(fetch, "file_seconds", 0.5)
     shard = next((folder / "dist" / "cdn" / "assets").glob("a-base-0.*.bin"))
     key = "loader.js" if victim == "pointer" else f"assets/{shard.name}"
     site.ways[key] = way
+
+    def hasty(url: str, headers: Any, limits: fetch.Limits) -> Any:
+        """Lose patience with what is slow, and not with the others on a machine that is."""
+        short = url.endswith(key) and ways[way] == "is not answered in time"
+        return fetch.fetch(url, headers, fetch.Limits(limits.nbytes, time.monotonic() + 0.5) if short else limits)
+
+    monkeypatch.setattr("builder.deploy.live.fetch", hasty)
     begun = time.monotonic()
     status, document, said = run(capsys, "verify", *config(folder))
     assert time.monotonic() - begun < 25

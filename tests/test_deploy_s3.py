@@ -255,7 +255,9 @@ def test_an_object_of_the_right_length_is_not_believed(folder: Path, capfd: pyte
     first, second, *_ = sorted(key for key in store.list() if key.endswith(".bin"))
     forge(store, first, noted=False)
     forge(store, second, noted=True)
-    assert answer(capfd, folder, "deploy", "--no-verify")["idle"], "the live release is trusted"
+    seen = answer(capfd, folder, "deploy", status=4)
+    assert seen["idle"], "the live release is trusted, and yet verified"
+    assert {problem["url"] for problem in seen["checked"]["problems"]} == {first, second}
     done = answer(capfd, folder, "deploy", "--repair")
     assert {action["key"] for action in done["actions"] if action["do"] == "overwrite"} == {first, second}
     assert_live(store)
