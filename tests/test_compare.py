@@ -130,3 +130,8 @@ def test_the_gate_opens_at_its_numbers() -> None:
 def test_a_gate_checks_its_numbers(error: float | None, agreement: float | None, metric: str) -> None:
     with pytest.raises(ConfigError):
         Gate(error, agreement, metric)
+
+
+def test_a_signaling_nan_of_a_wrong_kernel_is_an_infinite_error_and_no_warning() -> None:
+    wrong = np.array([0x7F800001], np.uint32).view(np.float32)
+    assert max_error(wrong, np.zeros(1, np.float32)) == np.inf
