@@ -21,6 +21,7 @@ def main(folder: Path) -> None:
     import tf_keras
 
     folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(3)
     _modules(folder, tf)
     _graphs(folder, tf)
     _graph_of_files(folder, tf)
@@ -125,7 +126,7 @@ def _graph_of_files(folder: Path, tf: Any) -> None:
         _, example = v1.TFRecordReader().read(queue)
         rows = v1.train.batch([tf.io.decode_raw(example, tf.float32)], 2, shapes=[[4]])
         x = v1.placeholder(tf.float32, [None, 4], name="x")
-        kernel = v1.get_variable("kernel", [4, 3], use_resource=False)
+        kernel = v1.get_variable("kernel", [4, 3], initializer=v1.ones_initializer(), use_resource=False)
         y = tf.identity(tf.nn.relu(tf.matmul(x, kernel)), name="y")
         loss = tf.reduce_mean(tf.matmul(rows, kernel))
         v1.train.GradientDescentOptimizer(0.1).minimize(loss)
