@@ -130,6 +130,8 @@ const mark = 0xa5;
 function guardMemory(tf) {
   const { wasm } = tf.backend();
   if (!wasm?._malloc) return () => {};
+  // Emscripten's stubs put the real functions into their places when they are first called.
+  wasm._free(wasm._malloc(8));
   const { _malloc: take, _free: give } = guardMemory.usual ?? wasm;
   guardMemory.usual ??= { _malloc: take, _free: give };
   const pieces = new Map();
