@@ -32,7 +32,7 @@ build: setup examples ## Set up, fetch the example models and build them into di
 
 .PHONY: test
 test: setup browser examples check ## Set up, run all checks and all tests
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: check
 check: setup ## Only the checks of the Python code: style, types, layers
