@@ -21,7 +21,7 @@ from builder.bundle import (
     worker_url,
 )
 from builder.cache import Cache, write_atomically
-from builder.claim import beside, claim, note
+from builder.claim import beside, claim, client_files, note
 from builder.compress import Compressor
 from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
@@ -191,6 +191,7 @@ def _beside(
     return {
         **{f"package/{name}": content for name, content in package.items()},
         "cdn/loader.d.ts": render_types(types),
+        **{name: render(name).encode() for name in client_files},
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         "headers.json": _pretty(header_rules()),
