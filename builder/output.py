@@ -50,12 +50,14 @@ class Output:
         loader: the pinned copy.
         changed: keys of the bundle files that are new.
         removed: keys of those that nothing names any more.
+        worker: address of the offline worker, relative to the bundle.
     """
 
     index: dict[str, Any]
     loader: File
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    worker: str
 
     @property
     def version(self) -> str:
@@ -133,7 +135,7 @@ def write_output(
         raise StoreError(
             f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
         ) from error
-    return Output(index, loader, published.put, removed)
+    return Output(index, loader, published.put, removed, worker.url)
 
 
 def make_modules(cache: Cache, compressor: Compressor) -> dict[str, File]:

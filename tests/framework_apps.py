@@ -39,7 +39,7 @@ def install(folder: Path) -> Path:
     """Install the frameworks, and the plugin as npm would publish it, for all apps below ``folder``."""
     shutil.copy(root / "tests" / "frameworks" / "package.json", folder)
     shutil.copy(root / ".npmrc", folder)
-    quietly = ("--ignore-scripts", "--prefer-offline", "--no-package-lock", "--loglevel", "error")
+    quietly = ("--ignore-scripts", "--prefer-offline", "--loglevel", "error")
     run("npm", "install", *quietly, cwd=folder, seconds=500)
     packed = run("npm", "pack", "--silent", plugin, cwd=folder).split()[-1]
     place = folder / "node_modules" / "vite-plugin-shardpress"

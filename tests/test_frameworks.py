@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +18,14 @@ from tests import framework_apps as apps
 from tests.browsing import chromium
 from tests.developing import watching
 from tests.s3_server import free_port
-from tests.serving import serve
+from tests.serving import Site, serve
 
 pytestmark = pytest.mark.slow
 patience = 30_000
+# Paths of all that a page had asked for when its load event began.
+before_load = """() => { const { loadEventStart } = performance.getEntriesByType("navigation")[0];
+  return performance.getEntriesByType("resource").filter(({ startTime }) => startTime < loadEventStart)
+    .map(({ name }) => new URL(name).pathname); }"""
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +177,7 @@ def test_a_react_app_is_typed_built_and_opens_offline_at_the_second_visit(react_
         tab, faults = open_page(browser, site.url)
         tab.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
         # The first screen is the one of create-vite: nothing that the plugin has brought was asked for until it stood.
-        early = tab.evaluate(
-            """() => { const { loadEventStart } = performance.getEntriesByType("navigation")[0];
-               return performance.getEntriesByType("resource").filter((entry) => entry.startTime < loadEventStart)
-                 .map(({ name }) => new URL(name).pathname); }"""
-        )
+        early = tab.evaluate(before_load)
         own = re.compile(r"/(assets/(index|react|vite|hero)-[\w-]+\.(js|css|svg|png)|(icons|favicon)\.svg|picture.png)")
         assert early
         assert [path for path in early if not own.fullmatch(path)] == []
@@ -222,7 +224,7 @@ def test_a_hook_loads_once_and_stops_when_its_component_goes(
     framework: str, react_app: Path, dev_url: str, browser: Browser
 ) -> None:
     tab, faults = open_page(browser, f"{dev_url}probe.html")
-    tab.wait_for_function("window.mount")
+    tab.wait_for_function("'mount' in window")
     tab.evaluate("framework => { window.leave = mount(framework, 5000); }", framework)
     tab.wait_for_function("record.loads.length")
     phases = "record.loads.map(({ progress }) => progress.phase)"
@@ -245,3 +247,190 @@ def test_a_hook_loads_once_and_stops_when_its_component_goes(
 def dev_url(react_app: Path) -> Iterator[str]:
     with vite(react_app) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def plain_site(workshop: Path) -> Path:
+    """Make the site of docs/frameworks/html.md, as it says."""
+    folder = workshop / "plain"
+    make_project(folder, "html", folder / "site")
+    apps.build_models(folder)
+    deploy_models(folder, "site")
+    return folder / "site"
+
+
+def make_project(folder: Path, page: str, pictures: Path) -> None:
+    """Write the files that a page of the docs shows, a model and a picture."""
+    files = apps.blocks(page)
+    files["build.toml"] = files["build.toml"].replace('"models/shapes" ', '"models/shapes/model.json" ')
+    apps.write_files(folder, files)
+    pictures.mkdir(parents=True, exist_ok=True)
+    apps.picture(pictures)
+    apps.write_model(folder / "models/shapes")
+
+
+def deploy_models(folder: Path, target: str) -> None:
+    apps.run(
+        sys.executable, apps.root / "build.py", "deploy", target, "--config", folder / "build.toml", cwd=folder
+    )  # fmt: skip
+
+
+def opens_offline(tab: Page, site: Site) -> None:
+    """Wait for the worker, then open the page again without a network."""
+    tab.wait_for_function("navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated')")
+    tab.reload()
+    says(tab, "green 100 %")  # a page that the worker has served, as the second visit is
+    tab.context.set_offline(True)
+    site.forget()
+    tab.reload()
+    says(tab, "green 100 %")
+    assert site.paths() == []
+
+
+def test_a_plain_page_opens_offline(plain_site: Path, browser: Browser) -> None:
+    with serve(plain_site) as site:
+        tab, faults = open_page(browser, site.url)
+        says(tab, "green 100 %")
+        early = tab.evaluate(before_load)
+        assert [path for path in early if path != "/picture.png"] == []
+        opens_offline(tab, site)
+        assert faults == []
+        tab.context.close()
+
+
+def test_a_next_app_opens_offline(workshop: Path, browser: Browser) -> None:
+    app = workshop / "next-app"
+    make_project(app, "next", app / "public")
+    hook = apps.blocks("vite-react")["src/useModel.ts"]
+    layout = "export default function Layout({ children }: { children: React.ReactNode }) {"
+    apps.write_files(
+        app,
+        {
+            "app/useModel.ts": hook,
+            "app/layout.tsx": layout + ' return <html lang="en"><body>{children}</body></html>; }',
+            "package.json": '{"private": true}',
+        },
+    )
+    # The site is not there yet, which is told and no failure.
+    assert "build once more when the site is there" in apps.build_models(app)
+    deploy_models(app, "public")
+    apps.link_package(app)
+    apps.run("node", workshop / "node_modules/next/dist/bin/next", "build", cwd=app)
+    apps.build_models(app)
+    with serve(app / "out") as site:
+        tab, faults = open_page(browser, site.url)
+        says(tab, "green 100 %")
+        early = tab.evaluate(before_load)
+        assert early
+        assert [path for path in early if not path.startswith("/_next/static/") and path != "/picture.png"] == []
+        assert [path for path in early if "/models/" in path] == []
+        opens_offline(tab, site)
+        assert faults == []
+        tab.context.close()
+
+
+jest_test = """
+const { configure, models, ModelError } = require("shapes-models");
+
+test("a model loads and answers", async () => {
+  const tf = require("@tensorflow/tfjs");
+  configure({ tf, baseUrl: process.env.MODELS });
+  const handle = models.shapes.load();
+  const model = await handle.full;
+  const scores = model.predict(tf.ones([1, 32, 32, 3]).mul([0, 0, 1]));
+  expect(handle.labels[scores.argMax(1).dataSync()[0]]).toBe("blue");
+  handle.dispose();
+});
+
+test("a failure is the package's own", async () => {
+  configure({ baseUrl: process.env.MODELS + "nowhere/", cache: "none" });
+  const error = await models.shapes.load().ready.catch((reason) => reason);
+  expect(error).toBeInstanceOf(ModelError);
+  expect(error.code).toBe("network");
+});
+"""
+
+
+def test_jest_requires_the_package(react_app: Path, workshop: Path) -> None:
+    folder = workshop / "jest"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"private": true}')
+    (folder / "models.test.js").write_text(jest_test)
+    (folder / "node_modules").mkdir()
+    shutil.copytree(react_app / "models-dist/package", folder / "node_modules/shapes-models")
+    with serve(react_app / "models-dist/cdn") as site:
+        said = apps.run("node", workshop / "node_modules/jest/bin/jest.js", "--ci", cwd=folder, MODELS=site.url)
+    assert "Tests:       2 passed" in said
+
+
+old_page = icon + '<p role="status">waiting</p><script type="module" src="{}main.js"></script>'
+old_settings = """
+[build]
+out = "models-dist"
+package = "shapes-models"
+[models.shapes]
+source = "models/shapes/model.json"
+labels = "models/labels.txt"
+load = "now"
+"""
+old_main = """
+import { configure, models } from "shapes-models";
+configure({ tf: () => import("@tensorflow/tfjs") });
+const handle = models.shapes.load();
+const show = async () => {
+  const [tf, model] = await Promise.all([import("@tensorflow/tfjs"), handle.full]);
+  const scores = model.predict(tf.ones([1, 32, 32, 3]).mul([0, 1, 0]));
+  document.querySelector("[role=status]").textContent = handle.labels[scores.argMax(1).dataSync()[0]];
+};
+document.addEventListener("shardpress:swap", show);
+show();
+"""
+old_config = """
+import shardpress from "vite-plugin-shardpress";
+const input = ["index.html", "deep/er/index.html"];
+const build = { rollupOptions: { input } };
+export default { plugins: [shardpress({ offline: true })], base: process.env.BASE, build };
+"""
+
+
+def test_the_oldest_vite_serves_swaps_and_builds_below_any_base(
+    workshop: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = workshop / "site"
+    pages = {"index.html": old_page.format("/"), "deep/er/index.html": old_page.format("/")}
+    described = {"package.json": '{"private": true, "type": "module"}', "build.toml": old_settings}
+    apps.write_files(app, {**pages, **described, "main.js": old_main, "vite.config.js": old_config})
+    apps.write_model(app / "models/shapes")
+    monkeypatch.setenv("BASE", "/app/")
+    with vite(app, package="vite-5") as url:
+        # There is no bundle when the server starts, and a page says so.
+        tab, faults = open_page(browser, f"{url}app/")
+        for _ in range(300):
+            if faults:
+                break
+            tab.wait_for_timeout(100)
+        assert any("build it with shardpress" in fault for fault in faults), faults
+        faults.clear()
+        apps.build_models(app)
+        says(tab, "green")
+        tab.evaluate("window.token = 1")
+        apps.write_model(app / "models/shapes", (0, 2, 1))
+        apps.build_models(app)
+        says(tab, "blue")
+        assert (tab.evaluate("window.token"), faults) == (1, [])
+        tab.context.close()
+    monkeypatch.setenv("BASE", "./")
+    vite_build(app, "vite-5")
+    moved = workshop / "site" / "root" / "some" / "where"
+    moved.parent.mkdir(parents=True)
+    shutil.move(app / "dist", moved)
+    with serve(app / "root") as site:
+        for path in ("some/where/", "some/where/deep/er/"):
+            site.forget()
+            tab, faults = open_page(browser, site.url + path)
+            says(tab, "blue")
+            asked = site.paths("/some/where/models/assets/shapes")
+            assert asked
+            assert sorted(asked) == sorted(set(asked))  # what was preloaded is what the loader takes
+            assert faults == []
+            tab.context.close()

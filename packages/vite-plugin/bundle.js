@@ -39,7 +39,7 @@ const bundled = /^(loader\.js|[a-z-]+\.[0-9a-f]{16}\.(js|wasm)|assets\/[a-z][a-z
  * @param {string} key
  */
 export function buildKey(text, key) {
-  const table = /^\s*\[build\]\s*$([\s\S]*?)(?=^\s*\[|$(?![\s\S]))/m.exec(text)?.[1] ?? "";
+  const [, table = ""] = /^[ \t]*\[build\][ \t]*(?:#.*)?$([\s\S]*?)(?=^[ \t]*\[|$(?![\s\S]))/m.exec(text.replaceAll("\r", "")) ?? [];
   const value = new RegExp(`^\\s*${key}\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|'([^']*)')`, "m").exec(table);
   return value?.[2] ?? (value ? String(JSON.parse(`"${value[1]}"`)) : undefined);
 }

@@ -36,6 +36,7 @@ export class Development {
   /** @type {Set<Response>} */
   #pages = new Set();
   #work = Promise.resolve();
+  #missed = false;
   #beat;
   #loader;
   #look = () => this.update();
@@ -44,11 +45,13 @@ export class Development {
    * @param {Bundle} bundle
    * @param {string} base of the site, with slashes around
    * @param {string} folder that the bundle has in the site, with a closing slash
+   * @param {() => void} reload called when there is a bundle for pages that found none
    */
-  constructor(bundle, base, folder) {
+  constructor(bundle, base, folder, reload) {
     this.bundle = bundle;
     this.base = base;
     this.folder = folder;
+    this.reload = reload;
     this.#loader = path.join(bundle.cdn, "loader.js");
     // Looked at rather than watched: the folder may not be there yet, and network drives tell of no change.
     watchFile(this.#loader, { interval: pause, persistent: false }, this.#look);
@@ -70,6 +73,8 @@ export class Development {
       if (!next || next.release === this.#state.release) return;
       this.#state = next;
       this.#say(this.#told());
+      if (this.#missed) this.reload();
+      this.#missed = false;
     });
     return this.#work;
   }
@@ -180,6 +185,7 @@ export class Development {
   async #live(response) {
     await this.update();
     const { release, models } = this.#state;
+    this.#missed ||= !release;
     const heads = Object.fromEntries(Object.entries(models).map(([name, { head }]) => [name, head]));
     const pinned = JSON.stringify(`./loader.${release}.js`);
     const script = release
@@ -192,7 +198,7 @@ export const configure = (options) => {
 };
 attach(loader, ${JSON.stringify(heads)});
 `
-      : `throw new Error(${JSON.stringify(`There is no bundle of models in ${this.bundle.folder}: build it with shardpress, then load this page again`)});\n`;
+      : `throw new Error(${JSON.stringify(`There is no bundle of models in ${this.bundle.folder}: build it with shardpress, and this page loads again`)});\n`;
     response.writeHead(200, { "Content-Type": types.js, "Cache-Control": "no-store" });
     response.end(script);
   }

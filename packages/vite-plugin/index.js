@@ -85,7 +85,7 @@ export default function shardpress(options = {}) {
 
     configureServer(server) {
       const { base } = config;
-      development = new Development(bundle, base.startsWith("/") ? base : "/", folder);
+      development = new Development(bundle, base.startsWith("/") ? base : "/", folder, () => server.ws.send({ type: "full-reload" }));
       const { answer } = development;
       server.middlewares.use((request, response, next) => void answer.call(development, request, response, next).catch(next));
       server.httpServer?.once("close", () => development?.close());

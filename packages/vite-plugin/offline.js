@@ -63,16 +63,13 @@ export function workerScript({ files, fixed, file, base, assets, fallback, manif
   const up = "../".repeat(file.split("/").length - 1);
   const encoded = (/** @type {string} */ name) => name.split("/").map(encodeURIComponent).join("/");
   const address = (/** @type {string} */ name) => (name.endsWith(".html") || !assets ? up || "./" : assets) + encoded(name);
-  const page = (/** @type {string} */ name) => address(name).replace(/(^|\/)index\.html$/, "$1");
-  const kept = files.filter((name) => name !== file && name !== "index.html");
-  const shell = kept.filter((name) => !fixed.has(name)).flatMap((name) => [...new Set([page(name), address(name)])]);
-  if (files.includes("index.html")) shell.unshift(page("index.html"));
+  const kept = files.filter((name) => name !== file);
   const binaries = (manifest.runtime?.wasm ?? []).map(({ url }) => url).filter((url) => url.startsWith("tf-simd."));
   const settings = {
     base,
-    shell,
+    shell: kept.filter((name) => !fixed.has(name)).map(address),
     runtime: [...kept.filter((name) => fixed.has(name)).map(address), ...binaries.map((url) => base + url)],
-    ...(fallback && files.includes(fallback) ? { fallback: page(fallback) } : {}),
+    ...(fallback && files.includes(fallback) ? { fallback: address(fallback) } : {}),
   };
   return `// Written by vite-plugin-shardpress: the site's service worker.
 self.shardpress = ${JSON.stringify(settings, null, 1)};
