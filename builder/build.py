@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from builder.claim import check_claim
 from builder.config import Config
 from builder.errors import VerificationError
+from builder.offline import write_offline
 from builder.output import Output, write_output
 from builder.own_runtime import OwnRuntime, make_own_runtime
 from builder.pipeline import BuildOptions, Built, build_models, open_session
@@ -78,6 +79,8 @@ def build(
             raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
         models = with_samples(session, models)
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
+        if warning := write_offline(config, output.worker):
+            warnings = (*warnings, warning)
         if check:
             evidence = Evidence(models, verified, output, time.monotonic() - begun, own)
             write_report(out, config, evidence, session.cache)

@@ -18,6 +18,7 @@ from builder.modules import module_templates
 
 record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
+client_files = ("dev/client.js",)  # templates, for other development servers such as Vite's
 package_files = (
     *("index.js", "index.cjs", "inline.js", "index.d.ts", "index.d.cts", "package.json"),
     *(f"{name}.{kind}" for name in module_templates for kind in ("js", "cjs")),
@@ -25,6 +26,7 @@ package_files = (
 beside = (
     *(f"package/{name}" for name in package_files),
     types_name,
+    *client_files,
     "preload.html",
     "sw.js",
     "headers.json",

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from builder.errors import ConfigError
+from builder.offline_config import OfflineConfig
 from builder.units import parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
@@ -220,6 +221,7 @@ class Document(_Table, frozen=True):
 
     build: BuildConfig = BuildConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    offline: OfflineConfig | None = None
     models: dict[str, ModelConfig] = {}
     targets: dict[str, TargetConfig] = {}
 
@@ -229,12 +231,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file; relative paths in it start at its folder.
-        build, runtime, models, targets: its tables.
+        build, runtime, offline, models, targets: its tables.
     """
 
     path: Path
     build: BuildConfig
     runtime: RuntimeConfig = RuntimeConfig()
+    offline: OfflineConfig | None = None
     models: dict[str, ModelConfig]
     targets: dict[str, TargetConfig]
 
@@ -269,6 +272,7 @@ def load_config(path: Path) -> Config:
         path=path,
         build=build,
         runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
+        offline=_convert(tables["offline"], OfflineConfig, path, "offline") if "offline" in tables else None,
         models={
             name: _convert(table, ModelConfig, path, f"models.{name}")
             for name, table in _named(tables, "models", path).items()

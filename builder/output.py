@@ -21,7 +21,7 @@ from builder.bundle import (
     worker_url,
 )
 from builder.cache import Cache, write_atomically
-from builder.claim import beside, claim, note
+from builder.claim import beside, claim, client_files, note
 from builder.compress import Compressor
 from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
@@ -50,12 +50,14 @@ class Output:
         loader: the pinned copy.
         changed: keys of the bundle files that are new.
         removed: keys of those that nothing names any more.
+        worker: address of the offline worker, relative to the bundle.
     """
 
     index: dict[str, Any]
     loader: File
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    worker: str
 
     @property
     def version(self) -> str:
@@ -133,7 +135,7 @@ def write_output(
         raise StoreError(
             f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
         ) from error
-    return Output(index, loader, published.put, removed)
+    return Output(index, loader, published.put, removed, worker.url)
 
 
 def make_modules(cache: Cache, compressor: Compressor) -> dict[str, File]:
@@ -191,6 +193,7 @@ def _beside(
     return {
         **{f"package/{name}": content for name, content in package.items()},
         "cdn/loader.d.ts": render_types(types),
+        **{name: render(name).encode() for name in client_files},
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         "headers.json": _pretty(header_rules()),

@@ -150,12 +150,14 @@
     // The loader asks past every cache when a file was wrong.
     if (request.method !== "GET" || request.cache === "reload" || request.cache === "no-store") return;
     const url = addressOf(request);
-    const page = url.replace(/\?.*/, "");
+    const asked = url.replace(/\?.*/, "");
+    // Servers give a folder's index.html for its address, and some the page without its ending.
+    const page = request.mode === "navigate" && ["", "index.html", ".html"].map((ending) => asked + ending).find((one) => pages.has(one));
     const hashed = url.startsWith(root) ? /\.([0-9a-f]{16})\.(json|bin|js|wasm)$/.exec(url) : null;
     if (fixed.has(url) || /^(js|wasm)$/.test(hashed?.[2] ?? "")) event.respondWith(keptFirst(event, url));
     else if (hashed) event.respondWith(fromLoader(event, hashed[1]));
     else if (url === loader || pages.has(url)) event.respondWith(freshFirst(event, url));
-    else if (request.mode === "navigate" && pages.has(page)) event.respondWith(freshFirst(event, page));
+    else if (page) event.respondWith(freshFirst(event, page));
     else if (request.mode === "navigate" && fallback && new URL(url).origin === worker.location.origin) {
       event.respondWith(freshFirst(event, absolute(fallback)));
     }

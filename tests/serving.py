@@ -44,6 +44,7 @@ class Site:
         url: where it listens, with a closing slash.
         requests: what was asked for so far, in the order of the answers' first bytes.
         fail: called with each decoded path; an HTTP status to answer instead of the file, or None.
+        gone: whether connections end without an answer, for those that a browser keeps open outlive a server.
         special: called with each path and query; status, headers and body to answer instead of the file, or None.
     """
 
@@ -52,6 +53,7 @@ class Site:
     requests: list[Request] = field(default_factory=list)
     fail: Callable[[str], int | None] | None = None
     special: Callable[[str], tuple[int, dict[str, str], bytes] | None] | None = None
+    gone: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def paths(self, prefix: str = "/") -> list[str]:
@@ -79,6 +81,9 @@ class _Handler(SimpleHTTPRequestHandler):
         self._answer(super().do_HEAD)
 
     def _answer(self, usual: Callable[[], None]) -> None:
+        if self.site.gone:
+            self.close_connection = True
+            return
         if special := self.site.special and self.site.special(self.path):
             status, headers, body = special
             self.send_response(status)
