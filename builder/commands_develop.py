@@ -113,12 +113,13 @@ def run_watch(
         output.say(f"{time.strftime('%H:%M:%S')} checked: release {release}, {state}, {seconds:.1f} s")
         first[0] = False
 
-    def failed(error: ShardpressError) -> None:
+    def failed(error: ShardpressError, served: bool) -> None:
         each = error.failures if isinstance(error, BuildError) else {"": error}
         for model, one in each.items():
             name = f"model {model}: " if model else ""
             echo(error_mark() + name + str(one), err=True)
-        echo("Watching goes on; the last good bundle is served.", err=True)
+        meanwhile = "the last good bundle is served" if served else "nothing was built yet"
+        echo(f"Watching goes on; {meanwhile}.", err=True)
 
     develop(development, progress, Voice(serving, live, built, failed))
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from builder.errors import ConfigError
+from builder.origins import check_hosts, check_origins
 from builder.units import parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
@@ -215,11 +216,32 @@ class TargetConfig(_Table, frozen=True):
     hook: Annotated[tuple[str, ...], Meta(description="Command run after a release, with the changed paths.")] = ()
 
 
+class ServeConfig(_Table, frozen=True):
+    """The table ``[serve]``: who may reach and read the server of ``--watch``, besides this machine."""
+
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="Names it answers to, such as a tunnel's; '.example.com' stands for all below it, too."),
+    ] = ()
+    origins: Annotated[
+        tuple[str, ...], Meta(description="Pages that may read the bundle, by origin: 'https://app.example.com'.")
+    ] = ()
+    links: Annotated[
+        tuple[str, ...], Meta(description="Folders that links in served folders may lead to, besides those.")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        check_hosts(self.hosts)
+        check_origins(self.origins)
+
+
 class Document(_Table, frozen=True):
     """All of build.toml; the source of the published JSON Schema."""
 
     build: BuildConfig = BuildConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    serve: ServeConfig = ServeConfig()
     models: dict[str, ModelConfig] = {}
     targets: dict[str, TargetConfig] = {}
 
@@ -229,12 +251,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file; relative paths in it start at its folder.
-        build, runtime, models, targets: its tables.
+        build, runtime, serve, models, targets: its tables.
     """
 
     path: Path
     build: BuildConfig
     runtime: RuntimeConfig = RuntimeConfig()
+    serve: ServeConfig = ServeConfig()
     models: dict[str, ModelConfig]
     targets: dict[str, TargetConfig]
 
@@ -269,6 +292,7 @@ def load_config(path: Path) -> Config:
         path=path,
         build=build,
         runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
+        serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
         models={
             name: _convert(table, ModelConfig, path, f"models.{name}")
             for name, table in _named(tables, "models", path).items()
