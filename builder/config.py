@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from builder.errors import ConfigError
 from builder.origins import check_hosts, check_origins
+from builder.program import program
 from builder.units import parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
@@ -281,7 +282,8 @@ def load_config(path: Path) -> Config:
     try:
         tables = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as error:
-        raise ConfigError("does not exist", where=str(path), hint="Write one, or name another with --config") from error
+        hint = f"Run {program()} init, which finds models and writes one, or name another with --config"
+        raise ConfigError("does not exist", where=str(path), hint=hint) from error
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
