@@ -159,8 +159,9 @@ def doctor(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
     findings = examine(config.parent)
     output = Output(as_json, -1 if quiet else verbose)
     output.say(show(findings))
-    output.give({"ok": all(finding.ok for finding in findings), "findings": [asdict(finding) for finding in findings]})
-    if not all(finding.ok for finding in findings):
+    ok = all(finding.ok or finding.optional for finding in findings)
+    output.give({"ok": ok, "findings": [asdict(finding) for finding in findings]})
+    if not ok:
         sys.exit(1)
 
 
