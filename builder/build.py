@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from builder.own_runtime import OwnRuntime, make_own_runtime
 from builder.pipeline import BuildOptions, Built, build_models, open_session
 from builder.progress import Progress
 from builder.report import Evidence, write_report
+from builder.vectors.table import kind as vectors_kind
 from builder.verification import verify_models, with_samples
-from builder.verify.run import Verification
+from builder.verify.run import Verification, find_node_modules, missing_runtime
 
 if TYPE_CHECKING:
     from builder.workers import Workers
@@ -71,6 +73,8 @@ def build(
     begun = time.monotonic()
     check_claim(out, config.folder)
     with open_session(config, options, progress, pool) as session:
+        if strict and check:
+            session.before_work = partial(_need_runtime, config.folder)
         models = build_models(session)
         verified = verify_models(session, models) if check else {}
         own = make_own_runtime(session, models, verified, check=check)
@@ -85,6 +89,13 @@ def build(
             evidence = Evidence(models, verified, output, time.monotonic() - begun, own)
             write_report(out, config, evidence, session.cache)
     return BuildResult(models, verified, output, own, (*warnings, *session.warnings), _remarks(verified))
+
+
+def _need_runtime(folder: Path, kind: str) -> None:
+    """Refuse to make what nothing here can check: word vectors need Node alone, models TensorFlow.js, too."""
+    if problem := missing_runtime(folder if kind == vectors_kind else find_node_modules(folder)):
+        what = f"could not be verified: {problem.rstrip('.')}"
+        raise VerificationError(what, where="--strict", hint="Mend that, or build without --strict")
 
 
 def publish_again(config: Config, options: BuildOptions, out: Path, result: BuildResult, progress: Progress) -> Output:

@@ -17,6 +17,7 @@ from builder.graphs.analysis import Finding, analyse, refusal
 from builder.graphs.cutting import find_tensors, fixed_cut
 from builder.graphs.flatten import outline_saved_model
 from builder.graphs.outline import Outline, outline_of
+from builder.preflight import check_files
 from builder.sources.detect import detect
 from builder.sources.folders import check_folder
 from builder.sources.graphdef import read_graph, read_saved_model
@@ -78,6 +79,7 @@ def _check(config: Config, name: str) -> Checked:
 def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Finding, ...], str]:
     """Give what becomes of ops that TensorFlow.js lacks, and why the model is refused for them, or ``""``."""
     model = config.models[name]
+    check_files(config, name)
     if path.is_dir():
         check_folder(path)
     if kind == "tfjs":
@@ -85,7 +87,7 @@ def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Findi
     elif kind in {"keras-h5", "keras-zip"}:
         _check_keras(path, kind, model)
     elif kind == vectors_kind:
-        check_settings(name, model, config.folder)
+        check_settings(name, model)
         for _ in read_vectors(path, config.folder / model.vocabulary if model.vocabulary else None):
             pass
     custom = read_custom_ops(config.folder, name, model.custom_ops)

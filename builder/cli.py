@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from builder import __version__
 from builder.commands_deploy import commands as deploy_commands
@@ -23,9 +24,11 @@ from builder.commands_develop import run_watch, watch_options
 from builder.config import json_schema, load_config
 from builder.console import Output, complete_models, echo, error_mark, give_json, shared_options
 from builder.errors import BuildError, ShardpressError
+from builder.program import script
 from builder.terminal import open_progress
 
 interrupted = 130
+common = frozenset({"config", "as_json", "quiet", "verbose"})  # say nothing to a command that has none of them
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +52,24 @@ def cli(context: click.Context, /, **options: Any) -> None:
     """
     if context.invoked_subcommand is None:
         _build(**options)
+    else:
+        _pass_on(context, options)
+
+
+def _pass_on(context: click.Context, options: Mapping[str, Any]) -> None:
+    """Have a command take the options that were given before it."""
+    name = context.invoked_subcommand or ""
+    command = cli.commands[name]
+    known = {parameter.name for parameter in command.params}
+    given = [
+        parameter
+        for parameter in context.command.params
+        if parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    for parameter in given:
+        if parameter.name not in known and parameter.name not in common:
+            raise click.UsageError(f"{parameter.opts[-1]} does not go with {name}.", context)
+    context.default_map = {name: {one.name: options[one.name] for one in given if one.name in options}}
 
 
 def _build(
@@ -138,8 +159,9 @@ def doctor(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
     findings = examine(config.parent)
     output = Output(as_json, -1 if quiet else verbose)
     output.say(show(findings))
-    output.give({"ok": all(finding.ok for finding in findings), "findings": [asdict(finding) for finding in findings]})
-    if not all(finding.ok for finding in findings):
+    ok = all(finding.ok or finding.optional for finding in findings)
+    output.give({"ok": ok, "findings": [asdict(finding) for finding in findings]})
+    if not ok:
         sys.exit(1)
 
 
@@ -163,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give the exit status of DESIGN §2."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        cli.main(args=words, prog_name="build.py" if sys.argv[0].endswith("build.py") else None, standalone_mode=False)
+        cli.main(args=words, prog_name=script if Path(sys.argv[0]).name == script else None, standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except SystemExit as error:

@@ -16,6 +16,7 @@ import click
 from builder.console import Output, echo, error_mark, shared_options
 from builder.errors import BuildError, ShardpressError, UsageError
 from builder.examples import example_names
+from builder.program import program, script
 
 if TYPE_CHECKING:
     from builder.pipeline import BuildOptions
@@ -44,6 +45,19 @@ def watch_options(function: Any) -> Any:
     return function
 
 
+def _check_watch(output: Output, pages: Path | None) -> None:
+    """Refuse what watch mode cannot do."""
+    if output.as_json:
+        raise UsageError("--json gives one document, and --watch never ends", where="--json", hint="Leave one out")
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"--watch needs {' and '.join(missing)}", where="--watch", hint='Run pip install "shardpress[watch]"'
+        )
+    if pages is not None and not pages.is_dir():
+        raise UsageError("is no folder", where=f"--pages {pages}", hint="Name the folder that holds your pages")
+
+
 def run_watch(
     config: Path,
     options: BuildOptions,
@@ -63,13 +77,7 @@ def run_watch(
     Raises:
         UsageError: a package is missing, an option does not go with ``--watch``, or the server cannot listen there.
     """
-    if output.as_json:
-        raise UsageError("--json gives one document, and --watch never ends", where="--json", hint="Leave one out")
-    missing = [package for package in needed if importlib.util.find_spec(package) is None]
-    if missing:
-        raise UsageError(
-            f"--watch needs {' and '.join(missing)}", where="--watch", hint='Run pip install "shardpress[watch]"'
-        )
+    _check_watch(output, pages)
     from builder.build import BuildResult
     from builder.networks import networks
     from builder.report import summary
@@ -113,12 +121,13 @@ def run_watch(
         output.say(f"{time.strftime('%H:%M:%S')} checked: release {release}, {state}, {seconds:.1f} s")
         first[0] = False
 
-    def failed(error: ShardpressError) -> None:
+    def failed(error: ShardpressError, served: bool) -> None:
         each = error.failures if isinstance(error, BuildError) else {"": error}
         for model, one in each.items():
             name = f"model {model}: " if model else ""
             echo(error_mark() + name + str(one), err=True)
-        echo("Watching goes on; the last good bundle is served.", err=True)
+        meanwhile = "the last good bundle is served" if served else "nothing was built yet"
+        echo(f"Watching goes on; {meanwhile}.", err=True)
 
     develop(development, progress, Voice(serving, live, built, failed))
 
@@ -202,7 +211,7 @@ def init(
     offline = not worker.exists()
     if offline:
         write_atomically(worker, write_site_worker("/dist/cdn/").encode())
-    output.say(f"{config} is written; python build.py builds it")
+    output.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
     if offline:
         output.say(f"{worker} is written; pages that register it work offline, see docs/loader.md")
     output.give(
@@ -222,8 +231,8 @@ def _write_example(name: str, paths: tuple[Path, ...], output: Output, *, force:
     files = write_example(name, folder, force=force)
     for file in files:
         output.say(f"written: {file.relative_to(folder)}")
-    python, program = shlex.quote(sys.executable), Path(sys.argv[0]).absolute()
-    this = f"{python} {shlex.quote(str(program))}" if program.suffix == ".py" else program.name
+    python, typed = shlex.quote(sys.executable), Path(sys.argv[0]).absolute()
+    this = f"{python} {shlex.quote(str(typed))}" if typed.name == script else program()
     packages = [] if find_node_modules(folder) else ["npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"]
     steps = [f"cd {shlex.quote(str(folder))}", *packages, f"{python} make_model.py", f"{this} --watch"]
     command = " && ".join(steps)

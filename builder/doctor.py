@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import __version__
+from builder.packages import extras, fits, installed, numbers
 from builder.sandbox.wall import missing
 from builder.verify.run import find_node_modules
 
-pins = {"tensorflowjs": "4.22", "tensorflow": "2.19", "tf-keras": "2.19"}
-least_node = 18
+least_node = (20, 19)  # as package.json's engines say, and the README
 needed_tfjs = (4, 22)
+# What each extra is for; a machine that does not do that is none the worse without it.
+uses = {
+    "convert": "sources other than TensorFlow.js",
+    "cluster": "building on a Dask cluster (--scheduler)",
+    "deploy": "S3 targets and shared caches",
+    "watch": "--watch",
+}
+usual = frozenset({"convert"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Finding:
         ok: it works.
         needed_for: what does not work without it.
         hint: how to mend it; empty when it works.
+        optional: most can do without it.
     """
 
     subject: str
@@ -38,6 +45,7 @@ class Finding:
     ok: bool
     needed_for: str
     hint: str = ""
+    optional: bool = False
 
 
 def examine(folder: Path) -> tuple[Finding, ...]:
@@ -46,7 +54,7 @@ def examine(folder: Path) -> tuple[Finding, ...]:
     Args:
         folder: the project's, where ``node_modules`` is looked for.
     """
-    return (_python(), *map(_package, pins), _ydf(), _node(), *_tfjs(folder), _wall())
+    return (_python(), *map(_extra, extras().items()), _node(), *_tfjs(folder), _wall())
 
 
 def _python() -> Finding:
@@ -56,28 +64,27 @@ def _python() -> Finding:
     return Finding("Python", version, ok, "conversion", hint)
 
 
-def _installed(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _package(package: str) -> Finding:
-    version = _installed(package)
-    ok = version is not None and version.startswith(pins[package])
-    hint = (
-        "" if ok else f'Run pip install "shardpress[convert]" with the constraints file; {pins[package]} is what works'
-    )
-    return Finding(package, version or "not installed", ok, "sources other than TensorFlow.js", hint)
-
-
-def _ydf() -> Finding:
-    version = _installed("ydf")
-    numbers = tuple(map(int, re.findall(r"\d+", version or "")[:2]))
-    ok = version is not None and (0, 11) <= numbers < (0, 16)
-    hint = "" if ok else 'Run pip install "ydf>=0.11,<0.14": later ones need another protobuf and break tensorflowjs'
-    return Finding("ydf", version or "not installed", ok, "sources other than TensorFlow.js", hint)
+def _extra(item: tuple[str, dict[str, str]]) -> Finding:
+    extra, packages = item
+    found = {package: installed(package) for package in packages}
+    lacking = [package for package, version in found.items() if version is None]
+    wrong = {
+        package: wanted
+        for package, wanted in packages.items()
+        if (version := found[package]) is not None and not fits(version, wanted)
+    }
+    told = [f"{package} {version}" for package, version in found.items() if version is not None]
+    if len(lacking) == len(packages):
+        state = "not installed"
+    else:
+        state = ", ".join(told) + (f"; without {', '.join(lacking)}" if lacking else "")
+    ok = not lacking and not wrong
+    hint = "" if ok else f'Run pip install "shardpress[{extra}]" with the constraints file'
+    if wrong:
+        hint += f"; needed is {', '.join(f'{package}{wanted}' for package, wanted in wrong.items())}"
+    needed_for = uses.get(extra, f"what needs shardpress[{extra}]")
+    # What is there but does not fit breaks what it is for; what is not there may not be wanted.
+    return Finding(f"[{extra}]", state, ok, needed_for, hint, optional=extra not in usual and not told)
 
 
 def _node() -> Finding:
@@ -86,10 +93,9 @@ def _node() -> Finding:
     if path:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
         version = answer.stdout.strip().lstrip("v")
-    ok = bool(re.match(r"\d+", version)) and int(version.split(".")[0]) >= least_node
-    return Finding(
-        "Node", version or "not installed", ok, "verification", "" if ok else f"Install Node {least_node} or later"
-    )
+    ok = numbers(version) >= least_node
+    hint = "" if ok else f"Install Node {'.'.join(map(str, least_node))} or later"
+    return Finding("Node", version or "not installed", ok, "verification", hint)
 
 
 def _tfjs(folder: Path) -> tuple[Finding, ...]:
@@ -102,8 +108,7 @@ def _tfjs(folder: Path) -> tuple[Finding, ...]:
                 version = json.loads((modules / package / "package.json").read_bytes())["version"]
             except (OSError, ValueError, KeyError):
                 version = ""
-        numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
-        ok = needed_tfjs <= numbers < (5, 0)
+        ok = needed_tfjs <= numbers(version)[:2] < (5, 0)
         hint = "" if ok else f"Run npm install {package}@4.22 in your project"
         findings.append(Finding(package, version or "not found", ok, "verification", hint))
     return tuple(findings)
@@ -121,7 +126,8 @@ def show(findings: tuple[Finding, ...]) -> str:
     """Give the findings as text."""
     lines = [f"shardpress {__version__}"]
     for finding in findings:
-        lines.append(f"{'ok ' if finding.ok else 'NO '} {finding.subject} {finding.state}")
+        mark = "ok " if finding.ok else "-- " if finding.optional else "NO "
+        lines.append(f"{mark} {finding.subject} {finding.state}")
         if not finding.ok:
             lines.append(f"    needed for {finding.needed_for}. {finding.hint}.")
     return "\n".join(lines)

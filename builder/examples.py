@@ -6,8 +6,10 @@ from pathlib import Path
 
 from builder.cache import write_atomically
 from builder.errors import UsageError
+from builder.program import program, script
 
 example_names = ("beautify", "classify", "ar", "words")
+checkout = f"python {script}"  # as the examples say it
 places = {"build.toml": "build.toml", "make_model.py": "make_model.py", "index.html": "assets/pages/index.html"}
 
 
@@ -24,7 +26,9 @@ def write_example(name: str, folder: Path, *, force: bool) -> tuple[Path, ...]:
     """
     from builder.render import render
 
-    files = {folder / place: render(f"examples/{name}/{file}") for file, place in places.items()}
+    files = {
+        folder / place: render(f"examples/{name}/{file}").replace(checkout, program()) for file, place in places.items()
+    }
     there = [path for path in files if path.exists()]
     if there and not force:
         raise UsageError("is there already", where=str(there[0]), hint="Name an empty folder, or give --force")

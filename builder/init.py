@@ -14,6 +14,7 @@ from pathlib import Path
 from builder.bundle import worker_url
 from builder.config import model_name
 from builder.errors import ShardpressError, UsageError
+from builder.program import program
 from builder.render import render, render_worker
 from builder.sources.detect import detect, foreign
 from builder.sources.model_folders import packed_model, teachable_labels, unpack
@@ -111,7 +112,7 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:
         wire: bytes on the wire of those that could be built.
     """
     lines = [
-        "# Written by shardpress init. Paths start at this folder; python build.py schema explains every key.",
+        f"# Written by shardpress init. Paths start at this folder; {program()} schema explains every key.",
         "",
         "[build]",
         'out = "dist"                    # what a build writes: dist/cdn is what you publish',

@@ -25,6 +25,8 @@ from builder.claim import beside, claim, client_files, note
 from builder.compress import Compressor
 from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
+from builder.headers import anybody, forever, never
+from builder.headers import types as media_types
 from builder.modules import module_templates, module_url, runtime_name
 from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built
@@ -36,8 +38,6 @@ from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import Verification
 
 lock_seconds = 60.0
-forever = "public, max-age=31536000, immutable"
-never = "no-cache"
 most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
@@ -203,18 +203,20 @@ def _beside(
 
 def header_rules() -> list[dict[str, Any]]:
     """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
-    cors = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+    code, data = media_types[".js"], media_types[".bin"]
     rows = (
-        ("loader.js", never, "text/javascript; charset=utf-8"),
-        ("loader.*.js", forever, "text/javascript; charset=utf-8"),
-        ("sw.*.js", forever, "text/javascript; charset=utf-8"),
-        *((f"{name}.*.js", forever, "text/javascript; charset=utf-8") for name in (*module_templates, runtime_name)),
-        ("tf-*.wasm", forever, "application/wasm"),
-        ("assets/*.json", forever, "application/json"),
-        ("assets/*.js", forever, "text/javascript; charset=utf-8"),
-        ("assets/*.bin", forever, "application/octet-stream"),
+        ("loader.js", never, code),
+        ("loader.*.js", forever, code),
+        ("sw.*.js", forever, code),
+        *((f"{name}.*.js", forever, code) for name in (*module_templates, runtime_name)),
+        ("tf-*.wasm", forever, media_types[".wasm"]),
+        ("assets/*.json", forever, media_types[".json"]),
+        ("assets/*.js", forever, code),
+        ("assets/*.bin", forever, data),
     )
-    return [{"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **cors}} for path, age, kind in rows]
+    return [
+        {"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **anybody}} for path, age, kind in rows
+    ]
 
 
 def manifest(

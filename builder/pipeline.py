@@ -36,6 +36,7 @@ from builder.custom_ops import CustomOps, read_custom_ops
 from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
 from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
+from builder.preflight import check_files, read_labels
 from builder.progress import Progress
 from builder.sandbox.wall import missing
 from builder.sources.detect import detect
@@ -129,7 +130,10 @@ class Session:
         pool: Workers | None = None,
         shared: SharedCache | None = None,
     ) -> None:
-        """Put together; workers start when the first task asks for them, or are those of ``pool``."""
+        """Put together; workers start when the first task asks for them, or are those of ``pool``.
+
+        ``before_work`` is told the kind of each source that something has to be made of, and may refuse.
+        """
         self.config = config
         self.options = options
         self.progress = progress
@@ -138,6 +142,7 @@ class Session:
             open_workers(options.jobs, options.log, options.scheduler, cache.root / "work")
         )
         self.compressor = Compressor(cache, options.jobs, options.fast, self.pool.submit)
+        self.before_work: Callable[[str], None] = lambda _: None
         self._shared = shared
         self._unwalled: tuple[str, ...] = ()
 
@@ -190,6 +195,8 @@ def build_models(session: Session) -> tuple[Built, ...]:
     if not config.models:
         raise ConfigError("no model to build", where=str(config.path), hint="Add a table [models.NAME] with a source")
     wanted = options.only or tuple(config.models)
+    for name in wanted:
+        check_files(config, name)
     failures: dict[str, ShardpressError] = {}
     plans: dict[str, _Plan] = {}
     for name in wanted:
@@ -279,7 +286,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     )
     files = source_files(path, source.kind)
     if source.kind == vectors_kind:
-        check_settings(name, model, session.config.folder)
+        check_settings(name, model)
         files += ((model.vocabulary, session.config.folder / model.vocabulary),) if model.vocabulary else ()
     else:
         check_others(name, model)
@@ -292,7 +299,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     conversion_key = key_of(
         digest, options, cut, _versions(session, source.kind), fingerprint("convert", "graphs", "sources")
     )
-    labels = _read_labels(session.config, name, model) or teachable_labels(path)
+    labels = read_labels(session.config, name) or teachable_labels(path)
     parts = (
         conversion_key,
         name,
@@ -322,6 +329,8 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         key = key_of(*parts, compressor.fast)
         record = session.cache.record("built", key)
     assembly = from_record(record, session.cache, compressor) if record else None
+    if assembly is None:
+        session.before_work(source.kind)
     tree = session.cache.tree("converted", conversion_key)
     place = path if source.kind in stock_kinds else tree / "model.json"
     begin = partial(_artefact, session, name, source, conversion_key, tree)
@@ -511,19 +520,6 @@ def _check_budget(built: Built, model: ModelConfig) -> Built:
             hint="Make the model smaller or raise the budget",
         )
     return built
-
-
-def _read_labels(config: Config, name: str, model: ModelConfig) -> tuple[str, ...] | None:
-    if model.labels is None:
-        return None
-    path = config.folder / model.labels
-    try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(
-            f"cannot be read ({reason})", where=f"models.{name}.labels = {model.labels!r}", hint="Mend the path"
-        ) from error
 
 
 def _versions(session: Session, kind: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ import pytest
 from builder.bundle import shard_urls
 from builder.cli import main
 from builder.config import load_config
+from builder.serve.asked import Asked
 from builder.watch.develop import content_of, shape_of
 from builder.watch.hints import Hints
 from builder.watch.loop import Change, Loop, Pace, folders, nearest
@@ -83,7 +84,9 @@ def test_a_snapshot_sees_all_that_a_build_reads(tmp_path: Path) -> None:
         '[models.a]\nsource = "m/model.json"\nlabels = "labels.txt"\nverify.inputs = "inputs/*.npz"\n'
         '[models.b]\nsource = "saved"\n[models.c]\nsource = "missing/c.h5"\n'
     )
-    inputs = inputs_of(load_config(tmp_path / "build.toml"), (), (tmp_path / "pages",))
+    asked = Asked()
+    asked.note(tmp_path / "pages/deep/index.html")
+    inputs = inputs_of(load_config(tmp_path / "build.toml"), (), asked)
     camera = Camera()
     before = camera.take(inputs)
     assert camera.take(inputs) == before
@@ -127,7 +130,9 @@ def test_a_draft_differs_from_the_build_in_nothing_that_a_page_has(tmp_path: Pat
 def test_a_burst_is_one_change(tmp_path: Path, native: bool) -> None:
     settings, page = tmp_path / "build.toml", tmp_path / "pages/index.html"
     page.parent.mkdir()
-    with Acting(Inputs((settings,), pages=(page.parent,)), native=native) as acting:
+    asked = Asked()
+    asked.note(page)
+    with Acting(Inputs((settings,), pages=asked), native=native) as acting:
         for number in range(30):
             settings.write_text(str(number))
         acting.rest()

@@ -7,23 +7,9 @@ import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from builder.bundle import immutable_name
+from builder.headers import file_headers, forever, never, types
 
-forever = "public, max-age=31536000, immutable"
-never = "no-cache"
 suffixes = {"br": ".br", "gzip": ".gz"}
-# Python's mimetypes misses some of these, and differs between machines.
-types = {
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".bin": "application/octet-stream",
-    ".wasm": "application/wasm",
-    ".onnx": "application/octet-stream",
-    ".html": "text/html; charset=utf-8",
-    ".txt": "text/plain; charset=utf-8",
-}
 Rules = Mapping[str, Mapping[str, str]]
 
 
@@ -35,10 +21,7 @@ def headers_for(key: str, encoding: str | None, rules: Rules) -> dict[str, str]:
         encoding: it is stored in, or None.
         rules: the target's own, by pattern; later ones win.
     """
-    headers = {
-        "Content-Type": types.get(f".{key.rpartition('.')[2]}", "application/octet-stream"),
-        "Cache-Control": forever if immutable_name.fullmatch(key) else never,
-    }
+    headers = file_headers(key)
     for pattern, more in rules.items():
         if fnmatchcase(key, pattern):
             headers.update(more)

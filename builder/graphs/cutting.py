@@ -45,7 +45,7 @@ def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[
         if head not in outline.nodes and len(near) != 1:
             last = head.rsplit("/", 1)[-1]
             similar = near or [node for node in outline.nodes if node.endswith(last)]
-            hint = f"Name one of {similar[:8]}" if similar else "Run build.py check to see nodes by name"
+            hint = f"Name one of {similar[:8]}" if similar else "The command check names the nodes"
             raise UnsupportedOpsError(f"has no one node {name!r} to cut at", where=f"{where}, cut", hint=hint)
         found.append(f"{head if head in outline.nodes else near[0]}{colon}{number}")
     return tuple(found)

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from builder.serve.asked import Asked
+
 beat_seconds = 15.0
 
 
@@ -24,6 +26,7 @@ class State:
         shapes: for each head seen since the start a hash of all but its weights' values: equal ones can be swapped.
         contents: for each of them a hash of all that a page has of it: equal ones differ in their compression only.
         errors: what the last build failed with, as ``{"model", "what", "where", "hint"}``.
+        served: there is a bundle, of this or an earlier start.
     """
 
     pages: str
@@ -32,6 +35,7 @@ class State:
     shapes: dict[str, str] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
     errors: tuple[dict[str, str], ...] = ()
+    served: bool = False
 
     def data(self) -> dict[str, Any]:
         """Give the state as JSON can hold it."""
@@ -42,14 +46,20 @@ class State:
             "shapes": self.shapes,
             "contents": self.contents,
             "errors": list(self.errors),
+            "served": self.served,
         }
 
 
 class Hub:
-    """Holds the state and tells it to the pages. Changed by one thread, read by the server's."""
+    """Holds the state and tells it to the pages. Changed by one thread, read by the server's.
+
+    Attributes:
+        asked: the files that pages have asked for.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing built."""
+        self.asked = Asked()
         self._server = secrets.token_hex(4)
         self._edits = 0
         self._state = State(f"{self._server}-0")

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from builder.config import ModelConfig
 from builder.errors import ConfigError
 
 foreign = ("precision", "stages", "labels", "compat", "signature", "tags", "outputs", "cut", "custom_ops", "trust")
 
 
-def check_settings(name: str, model: ModelConfig, folder: Path) -> None:
+def check_settings(name: str, model: ModelConfig) -> None:
     """Refuse what says nothing of word vectors.
 
     Args:
         name: of the model.
         model: its table.
-        folder: of build.toml.
 
     Raises:
-        ConfigError: such a key is set, or the vocabulary is not there.
+        ConfigError: such a key is set.
     """
-    if model.vocabulary is not None and not (folder / model.vocabulary).is_file():
-        raise ConfigError(
-            "does not exist",
-            where=f"models.{name}.vocabulary = {model.vocabulary!r}",
-            hint="Mend the path; it starts at build.toml's folder",
-        )
     plain = ModelConfig(source=model.source)
     for key in foreign:
         if getattr(model, key) != getattr(plain, key):

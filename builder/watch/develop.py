@@ -14,17 +14,19 @@ from pathlib import Path
 from types import FrameType
 
 from builder.build import BuildResult, build, publish_again
-from builder.bundle import ModelBundle, to_json
-from builder.config import Config, load_config
+from builder.bundle import ModelBundle, loader_name, to_json
+from builder.config import Config, ServeConfig, load_config
 from builder.errors import BuildError, ShardpressError
 from builder.networks import Network
 from builder.pipeline import BuildOptions, local_cache
 from builder.progress import Progress
 from builder.render import template_folder
-from builder.serve.app import Site, make_app
+from builder.serve.access import Access
+from builder.serve.app import Site, make_app, worker_name
 from builder.serve.files import Mount
 from builder.serve.hub import Hub
 from builder.serve.run import Running, running
+from builder.stores.shared import is_shared
 from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import find_node_modules
 from builder.watch.hints import Hints
@@ -49,7 +51,7 @@ class Development:
         strict: warnings fail.
         host, port: where to serve.
         network: to simulate, or None.
-        pages: folder with the pages, or None for ``assets/pages``.
+        pages: folder with the pages; None for ``index.html`` beside build.toml, else ``assets/pages``.
         poll: look for changes from time to time only.
     """
 
@@ -66,12 +68,15 @@ class Development:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """How watch mode speaks: that the server is up, that a build is live, that it went well, that one failed."""
+    """How watch mode speaks: that the server is up, that a build is live, that it went well, that one failed.
+
+    The last is told as well whether there is a bundle that is served meanwhile.
+    """
 
     serving: Callable[[Running], None]
     live: Callable[[BuildResult, float], None]
     built: Callable[[BuildResult, float], None]
-    failed: Callable[[ShardpressError], None]
+    failed: Callable[[ShardpressError, bool], None]
 
 
 class Developer:
@@ -92,31 +97,54 @@ class Developer:
         self._good: BuildResult | None = None
         self._unchecked = False
         self._out = development.out or self._folder / "dist"
-        self.inputs = Inputs((development.config,), templates=_templates(), pages=self._pages())
+        self._serving = ServeConfig()
+        self._secret: tuple[Path, ...] = (development.config, self._folder / local_cache)
+        self._has_index = False
+        self.inputs = Inputs((development.config,), templates=_templates(), pages=hub.asked)
         self.moves: Callable[[float], bool] = lambda _: False
         self.patience = 0.0
 
     def site(self) -> Site:
         """Give what is served now."""
-        modules = find_node_modules(self._folder)
-        mounts = [Mount("assets/", self._folder / "assets")]
+        folder, pages = self._folder, self._pages()
+        # Once there was an index.html beside build.toml, it comes back there.
+        self._has_index = self._has_index or (self._development.pages is None and (folder / "index.html").is_file())
+        at_root = pages == folder or self._has_index or (self._development.pages is None and not pages.is_dir())
+        modules = find_node_modules(folder)
+        mounts = [Mount("assets/", folder / "assets")]
+        links = [folder / link for link in self._serving.links]
         if modules is not None:
             mounts.append(Mount("node_modules/", modules))
-        pages = self._pages()[0]
-        if not pages.is_relative_to(self._folder / "assets"):
-            inside = pages.is_relative_to(self._folder) and pages != self._folder
-            prefix = pages.relative_to(self._folder).as_posix() if inside else "pages"
-            mounts.append(Mount(f"{prefix}/", pages))
-        return Site(self._out, pages if pages.is_dir() else None, tuple(mounts))
+            # Package managers link to those of a workspace's root.
+            links += [parent / "node_modules" for parent in modules.parent.parents]
+        if not pages.is_relative_to(folder / "assets") and pages != folder:
+            inside = pages.is_relative_to(folder)
+            mounts.append(Mount(f"{pages.relative_to(folder).as_posix() if inside else 'pages'}/", pages))
+        # A service worker is only for pages at or below its own address.
+        mounts += [Mount(worker_name, folder / worker_name), Mount("", folder if at_root else pages)]
+        return Site(
+            self._out,
+            pages if pages.is_dir() else None,
+            tuple(mounts),
+            home=folder / "index.html" if at_root else None,
+            access=Access(self._serving.hosts, self._serving.origins),
+            links=tuple(links),
+            secret=self._secret,
+        )
 
     def prepare(self) -> Inputs:
         """Read the settings; keep looking at what the last good ones named where they are bad."""
         try:
-            self._config = load_config(self._development.config)
+            config = self._config = load_config(self._development.config)
         except ShardpressError as error:
             self._config, self._problem = None, error
         else:
-            self.inputs = inputs_of(self._config, _templates(), self._pages())
+            self.inputs = inputs_of(config, _templates(), self._hub.asked)
+            self._serving = config.serve
+            cache = () if is_shared(config.build.cache) else (self._folder / config.build.cache,)
+            self._secret = (config.path, self._folder / local_cache, *cache)
+            if not self._hub.state.release:  # nothing was built yet: what an earlier start left is served
+                self._out = self._development.out or self._folder / config.build.out
         return self.inputs
 
     def act(self, change: Change) -> None:
@@ -148,8 +176,9 @@ class Developer:
             # A model may be half-written: more of it may come, and then this failure is nobody's business.
             self._unchecked = change.sources and self.moves(self.patience)
             if not self._unchecked:
-                self._voice.failed(error)
-                self._hub.update(errors=failures(error))
+                served = (self._out / "cdn" / loader_name).is_file()
+                self._voice.failed(error, served)
+                self._hub.update(errors=failures(error), served=served)
 
     def _check(self, config: Config, out: Path, begun: float) -> None:
         """Finish what is live already; where it turns out to be bad, go back to the last that was good."""
@@ -200,10 +229,11 @@ class Developer:
             shapes=self._hub.state.shapes | {bundle.head.blob.sha256: shape_of(bundle) for bundle in bundles},
             contents=self._hub.state.contents | {bundle.head.blob.sha256: content_of(bundle) for bundle in bundles},
             errors=(),
+            served=True,
         )
 
-    def _pages(self) -> tuple[Path, ...]:
-        return (self._development.pages or self._folder / usual_pages,)
+    def _pages(self) -> Path:
+        return self._development.pages or self._folder / usual_pages
 
 
 def develop(development: Development, progress: ProgressOpener, voice: Voice) -> None:
@@ -233,6 +263,7 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
         developer = Developer(development, progress, voice, hub, pool)
         loop = Loop(developer.prepare, developer.act, hints, pace)
         noted.append(loop.note_stop)
+        hub.asked.wake = hints.wake
         developer.moves, developer.patience = loop.moves, pace.patience
         app = make_app(developer.site, hub, development.network)
         certificates = development.config.parent / ".shardpress" / "certificate"

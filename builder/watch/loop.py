@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from builder.serve.asked import is_folder
 from builder.watch.hints import Hints
 from builder.watch.snapshot import Camera, Inputs, Snapshot, Stamps
+
+leisure = 20.0  # a wait is so many times as long as the look before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,16 @@ class Loop:
         self._hints = hints
         self._pace = pace
         self._camera = Camera()
+        self._pause = threading.Event()
         self._stopped = False
         self._inputs = Inputs(())
         self._done = Snapshot()
+        self._known: Stamps = {}
 
     def stop(self) -> None:
         """End the loop after what it is doing; for other threads."""
         self.note_stop()
+        self._pause.set()
         self._hints.wake()
 
     def note_stop(self) -> None:
@@ -90,9 +98,10 @@ class Loop:
         self._inputs = inputs
         self._step(self._camera.take(inputs), Change(settings=True, sources=True, templates=False, pages=False))
         while not self._stopped:
-            now = self._camera.take(self._inputs)
+            begun = time.monotonic()
+            now = self._look()
             if now == self._done:
-                self._hints.wait(self._pace.look if self._hints.native else self._pace.poll)
+                self._rest(begun)
                 continue
             now = self._settle(now)
             if now != self._done:
@@ -102,16 +111,38 @@ class Loop:
         """Wait for the next change while acting; tell whether there was one in time."""
         until = time.monotonic() + seconds
         while not self._stopped and (left := until - time.monotonic()) > 0:
-            if self._camera.take(self._inputs) != self._done:
+            if self._look() != self._done:
                 return True
             self._hints.wait(min(left, self._pace.poll))
         return False
+
+    def _look(self) -> Snapshot:
+        """Look at everything; a file that a page asked for since the last look counts as it was then."""
+        now = self._camera.take(self._inputs)
+        asked = self._inputs.pages.known()
+        if asked.keys() != self._known.keys():
+            self._known = asked
+            self._hints.watch(folders(now, self._inputs))
+        done = self._done.pages
+        pages = {path: done.get(path, asked.get(path, stamp)) for path, stamp in now.pages.items()}
+        self._done = replace(self._done, pages=pages)
+        return now
+
+    def _rest(self, begun: float) -> None:
+        """Wait for a change, but never look all the time: neither at many files nor for many events of others."""
+        looked = time.monotonic()
+        pause = max(self._pace.quiet, (looked - begun) * leisure)
+        usual = self._pace.look if self._hints.native else self._pace.poll
+        self._hints.wait(max(usual, pause))
+        left = looked + pause - time.monotonic()
+        if left > 0 and not self._stopped:
+            self._pause.wait(left)
 
     def _step(self, now: Snapshot, change: Change) -> None:
         self._inputs = self._prepare()
         # What was known counts as it was before the settings were read, what they name for the first time as it is now:
         # whatever changes from here on is seen as a change.
-        self._done = _merged(now, self._camera.take(self._inputs))
+        self._done = replace(_merged(now, self._camera.take(self._inputs)), pages=now.pages)
         self._hints.watch(folders(self._done, self._inputs))
         self._act(change)
         self._hints.watch(folders(self._done, self._inputs))
@@ -123,7 +154,7 @@ class Loop:
             until = time.monotonic() + (self._pace.quiet_models if models else self._pace.quiet)
             while (left := until - time.monotonic()) > 0 and not self._stopped:
                 self._hints.wait(left)
-            later = self._camera.take(self._inputs)
+            later = self._look()
             if later == now:
                 break
             now = later
@@ -138,20 +169,20 @@ def _merged(before: Snapshot, after: Snapshot) -> Snapshot:
         merge(before.settings, after.settings),
         merge(before.sources, after.sources),
         merge(before.templates, after.templates),
-        merge(before.pages, after.pages),
     )
 
 
 def folders(snapshot: Snapshot, inputs: Inputs) -> set[Path]:
     """Give the folders that must be watched for a snapshot to stay up to date."""
     files = {*snapshot.settings, *snapshot.sources, *snapshot.templates, *snapshot.pages}
-    found = {file.parent for file in files} | {path for path in files if path.is_dir()}
-    found |= {*inputs.templates, *inputs.pages, *(folder.parent for folder in inputs.pages)}
-    return {nearest(folder) for folder in found}
+    found = {file.parent for file in files} | {path for path in files if is_folder(path)}
+    # What links lead to changes where it lies.
+    found |= {Path(os.path.realpath(path)).parent for path in files}
+    return {nearest(folder) for folder in {*found, *inputs.templates}}
 
 
 def nearest(folder: Path) -> Path:
     """Give the folder, or the nearest above it that exists: from there its return is seen."""
-    while not folder.is_dir() and folder != folder.parent:
+    while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
     return folder

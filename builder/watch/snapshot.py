@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from builder.config import Config
+from builder.serve.asked import Asked, Stamp, is_folder, stamp
 
-Stamp = tuple[int, int, int] | None
 Stamps = dict[Path, Stamp]
 
 
@@ -23,14 +24,14 @@ class Inputs:
         sources: models, files or folders.
         patterns: folder and pattern of verification inputs.
         templates: folders.
-        pages: folders.
+        pages: what pages have asked for; whatever else lies beside it is no input.
     """
 
     settings: tuple[Path, ...]
     sources: tuple[Path, ...] = ()
     patterns: tuple[tuple[Path, str], ...] = ()
     templates: tuple[Path, ...] = ()
-    pages: tuple[Path, ...] = ()
+    pages: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Snapshot:
     pages: Stamps = field(default_factory=dict)
 
 
-def inputs_of(config: Config, templates: tuple[Path, ...], pages: tuple[Path, ...]) -> Inputs:
+def inputs_of(config: Config, templates: tuple[Path, ...], pages: Asked) -> Inputs:
     """Give what a build with these settings reads."""
     models = config.models.values()
     texts = [file for model in models for file in (model.labels, model.vocabulary, model.custom_ops)]
@@ -64,24 +65,25 @@ class Camera:
         self._named: dict[Path, tuple[Stamp, tuple[Path, ...]]] = {}
 
     def take(self, inputs: Inputs) -> Snapshot:
-        """Look at everything."""
+        """Look at everything, each file once: what a build reads reloads no page by itself."""
         sources: Stamps = {}
         for source in inputs.sources:
             sources |= stamps(self._files(source))
         for folder, pattern in inputs.patterns:
             sources |= stamps(_matching(folder, pattern))
+        settings = stamps(inputs.settings)
         return Snapshot(
-            settings=stamps(inputs.settings),
+            settings=settings,
             sources=sources,
             templates=stamps(file for folder in inputs.templates for file in _below(folder)),
-            pages=stamps(file for folder in inputs.pages for file in _below(folder)),
+            pages=stamps(file for file in inputs.pages.known() if file not in settings and file not in sources),
         )
 
     def _files(self, source: Path) -> Iterator[Path]:
         yield source
         if source.suffix == ".json":
             yield from self._weights(source)
-        elif source.is_dir():
+        elif is_folder(source):
             yield from _below(source)
 
     def _weights(self, source: Path) -> tuple[Path, ...]:
@@ -92,27 +94,26 @@ class Camera:
         return known[1]
 
 
-def stamp(path: Path) -> Stamp:
-    """Give what changes with a file's content; None when it is missing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    # A folder's own length and time say nothing that its files do not.
-    return (0, 0, status.st_ino) if path.is_dir() else (status.st_size, status.st_mtime_ns, status.st_ino)
-
-
 def stamps(paths: Iterator[Path] | tuple[Path, ...]) -> Stamps:
     """Give the stamps of files."""
     return {path: stamp(path) for path in paths}
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    try:
-        found = sorted(folder.rglob("*"))
-    except OSError:  # it went away while it was listed
-        return
-    yield from (path for path in found if not path.name.startswith(".") and not path.is_dir())
+    """Give the files below a folder, also behind links, but each folder once: links may go round in circles."""
+    seen: set[tuple[int, int]] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        try:
+            status = Path(place).stat()
+        except OSError:  # it went away while it was listed
+            folders.clear()
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
 
 
 def _matching(folder: Path, pattern: str) -> Iterator[Path]:

@@ -5,6 +5,8 @@
  * with lies over it until it is mended.
  */
 
+import { listen } from "./news.js";
+
 /**
  * What the server tells, whole, at every change.
  *
@@ -15,6 +17,7 @@
  * @property {Record<string, string>} shapes for each head a hash of all but its weights' values
  * @property {Record<string, string>} contents for each head a hash of all but how well it is compressed
  * @property {{ model: string, what: string, where: string, hint: string }[]} errors
+ * @property {boolean} served there is a bundle
  */
 
 /**
@@ -250,9 +253,9 @@ const css = `
 /**
  * Lays what failed over the page, or takes it away.
  *
- * @param {State["errors"]} errors
+ * @param {State} state
  */
-function showErrors(errors) {
+function showErrors({ errors, served }) {
   document.querySelector("shardpress-errors")?.remove();
   if (!errors.length) return;
   const host = document.createElement("shardpress-errors");
@@ -264,7 +267,7 @@ function showErrors(errors) {
   const button = section.appendChild(document.createElement("button"));
   button.textContent = "Hide";
   button.addEventListener("click", () => host.remove());
-  section.appendChild(document.createElement("h1")).textContent = "The build failed; the page shows the last good one";
+  section.appendChild(document.createElement("h1")).textContent = served ? "The build failed; the page shows the last good one" : "The build failed";
   for (const { model, what, where, hint } of errors) {
     const article = section.appendChild(document.createElement("article"));
     const place = article.appendChild(document.createElement("code"));
@@ -276,13 +279,10 @@ function showErrors(errors) {
 }
 
 if (typeof document !== "undefined") {
-  const source = new EventSource(new URL("events", import.meta.url));
-  source.addEventListener("message", ({ data }) => {
+  listen(new URL("events", import.meta.url).href, (data) => {
     state = /** @type {State} */ (JSON.parse(data));
-    showErrors(state.errors);
+    showErrors(state);
     update();
   });
-  // A page that is left must not keep one of the few connections that a browser has for each server.
-  addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", ({ persisted }) => persisted && reload());
 }

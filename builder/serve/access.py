@@ -1,0 +1,93 @@
+"""Who may read the development server: which names it answers to, and which origins' pages it shares with."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What ``[serve]`` of build.toml allows beyond this machine.
+
+    Attributes:
+        hosts: names that requests may be for, in lower case; ``.example.com`` stands for all below it, too.
+        origins: of pages that may read the bundle, as browsers write them: ``https://app.example.com``.
+    """
+
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+    def refusal(self, headers: Mapping[str, str]) -> tuple[int, str] | None:
+        """Give status and text for a request that is not answered; None where it is.
+
+        A name that is nobody's here may be a website's whose owner has pointed it to this machine (DNS rebinding). What
+        another site's page embeds is refused as well as what it asks for by CORS: a script that it runs tells it much.
+        """
+        host = headers.get("host", "")
+        if not self.answers_to(host):
+            name = _name(host)
+            hint = f'; where it is yours, write hosts = ["{name}"] below [serve] in build.toml' if name else ""
+            return 421, f"This server answers to addresses and localhost, not to {name or 'no name'}{hint}.\n"
+        origin = asking_origin(headers)
+        if origin is None or self.shares_with(origin, host):
+            return None
+        hint = f'; where that page is yours, write origins = ["{origin}"] below [serve] in build.toml'
+        return 403, f"Pages of {origin or 'another site'} may not read this server{hint if origin else ''}.\n"
+
+    def answers_to(self, host: str) -> bool:
+        """Tell whether a Host header is an address, localhost or a name of ours."""
+        name = _name(host)
+        return is_localhost(name) or _address(name) is not None or self._is_named(name)
+
+    def shares_with(self, origin: str, host: str) -> bool:
+        """Tell whether pages of an origin may read answers for ``host``."""
+        if origin in self.origins:
+            return True
+        scheme, _, rest = origin.partition("://")
+        name = _name(rest)
+        if scheme not in {"http", "https"} or not name:
+            return False
+        number = _address(name)
+        local = is_localhost(name) or (number is not None and number.is_loopback)
+        return local or name == _name(host) or self._is_named(name)
+
+    def _is_named(self, name: str) -> bool:
+        return any(
+            name == host.lstrip(".") or (host.startswith(".") and name.endswith(host)) for host in self.hosts if name
+        )
+
+
+def asking_origin(headers: Mapping[str, str]) -> str | None:
+    """Give the origin of the page that asks; ``""`` for a foreign one that hides; None for one's own and no page."""
+    if "origin" in headers:
+        return headers["origin"]
+    site = headers.get("sec-fetch-site", "none")
+    if site in {"same-origin", "none"} or headers.get("sec-fetch-mode") == "navigate":
+        return None
+    if referer := headers.get("referer", ""):
+        parts = referer.split("/", 3)
+        return "/".join(parts[:3])
+    return "" if site == "cross-site" else None
+
+
+def is_localhost(name: str) -> bool:
+    """Tell whether a name is this machine's for every browser."""
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _name(host: str) -> str:
+    """Give the name in a Host header, without the port."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""

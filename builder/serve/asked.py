@@ -1,0 +1,62 @@
+"""Which files pages have asked for: just those are watched, however many lie beside them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+Stamp = tuple[int, int, int] | None
+most = 4096
+longest_name, longest_path = 255, 4095  # bytes; no file has longer ones
+
+
+def stamp(path: Path) -> Stamp:
+    """Give what changes with a file's content, also behind links; None when it is missing."""
+    try:
+        status = path.stat()
+        # A folder's own length and time say nothing that its files do not.
+        return (0, 0, status.st_ino) if is_folder(path) else (status.st_size, status.st_mtime_ns, status.st_ino)
+    except (OSError, ValueError):
+        return None
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; no name is too long for that."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+class Asked:
+    """The files that pages are made of, each as it was when it was asked for first; the oldest give way to new ones.
+
+    Written by the server's threads, read by the loop's.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self._files: dict[Path, Stamp] = {}
+        self.wake: Callable[[], None] = lambda: None
+
+    def note(self, path: Path) -> None:
+        """Note a file, before it is read; one that is missing counts, too: it may come."""
+        name = os.fsencode(path)
+        if len(name) > longest_path or max(map(len, name.split(os.fsencode(os.sep)))) > longest_name:
+            return
+        with self._lock:
+            known = path in self._files
+            if not known:
+                self._files[path] = stamp(path)
+                if len(self._files) > most:
+                    del self._files[next(iter(self._files))]
+        if not known:
+            self.wake()
+
+    def known(self) -> dict[Path, Stamp]:
+        """Give the files."""
+        with self._lock:
+            return dict(self._files)
