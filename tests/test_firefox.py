@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tests import test_loader_page as pages
+from tests import test_offline_updates as updates
 from tests.firefox import Browser, Context, firefox
 from tests.test_loader_page import Place, built, place
+from tests.test_offline_updates import Web, made, web
 
-__all__ = ["built", "place"]
+__all__ = ["built", "made", "place", "web"]
 pytestmark = pytest.mark.slow
 
 shared: tuple[Callable[[Any, Place], None], ...] = (
@@ -28,6 +30,15 @@ shared: tuple[Callable[[Any, Place], None], ...] = (
     pages.test_after_one_visit_the_page_runs_without_a_network_and_nothing_was_ever_sent,
     pages.test_the_offline_worker_meets_other_peoples_sites,
     pages.test_the_page_is_told_of_a_new_release_and_goes_on,
+)
+
+
+lasting: tuple[Callable[[Any, Web], None], ...] = (
+    updates.test_tabs_keep_their_release_while_a_new_one_comes_and_then_the_old_files_go,
+    updates.test_files_that_the_browser_has_taken_away_are_told_once_and_fetched_again,
+    updates.test_what_is_forgotten_on_purpose_is_no_eviction,
+    updates.test_lasting_room_is_asked_for_on_request_only,
+    updates.test_a_full_disk_a_missing_module_and_a_forbidden_memory_fail_no_load,
 )
 
 
@@ -50,6 +61,13 @@ def test_what_holds_in_chromium_holds_in_firefox(
     case: Callable[[Any, Place], None], context: Context, place: Place
 ) -> None:
     case(context, place)
+
+
+@pytest.mark.parametrize("case", lasting, ids=lambda case: case.__name__.removeprefix("test_"))
+def test_what_is_kept_in_chromium_is_kept_in_firefox(
+    case: Callable[[Any, Web], None], context: Context, web: Web
+) -> None:
+    case(context, web)
 
 
 @pytest.mark.parametrize("what", pages.policies)
