@@ -16,7 +16,8 @@ endif
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8000
-BROWSERS := chromium chromium-browser google-chrome
+CHROMIUMS := chromium chromium-browser google-chrome
+FIREFOXES := firefox-esr firefox
 APT = sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
 	$$sudo apt-get update -q; $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends
 
@@ -64,8 +65,10 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/words_zh.py
 
 .PHONY: browser
-browser: ## Only Chromium for the tests, when there is none
-	@for name in $(BROWSERS); do if command -v $$name > /dev/null; then exit 0; fi; done; $(APT) chromium
+browser: ## Only Chromium and Firefox for the tests, when there are none
+	@missing=; command -v $(CHROMIUMS) > /dev/null || missing=chromium; \
+	command -v $(FIREFOXES) > /dev/null || missing="$$missing firefox-esr"; \
+	if [ -n "$$missing" ]; then $(APT) $$missing; fi
 
 .PHONY: clean
 clean: ## Remove all that was made here, the example models included

@@ -10,6 +10,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
+        "storage": "modules/storage.js",  # lasting room, and what was taken away
         "vectors": "vectors/vectors.js",  # word vectors
     }
 )

@@ -21,6 +21,7 @@
   const loader = `${root}loader.js`;
   const pages = new Set(shell.map(absolute));
   const fixed = new Set(runtime.map(absolute));
+  const hash = /\.([0-9a-f]{16})\.(?:js|wasm)$/;
 
   /** @param {string} url */
   const kept = async (url) => (await caches.open(name)).match(url, { ignoreVary: true });
@@ -66,12 +67,22 @@
     }
   };
 
-  /** Forgets what is not listed any more; pinned loaders stay for the pages that have them. */
+  /**
+   * Forgets what is not listed any more. Pinned loaders, modules and wasm files stay as long as a page is open that may have
+   * them; then those go that neither the loader and the pages that are kept name, nor what these name.
+   */
   const tidy = async () => {
     const box = await caches.open(name);
-    for (const { url } of await box.keys()) {
-      if (url !== loader && !pages.has(url) && !fixed.has(url) && !/\.[0-9a-f]{16}\.(js|wasm)$/.test(url)) await box.delete(url);
+    const busy = (await worker.clients.matchAll({ includeUncontrolled: true })).length;
+    const named = [loader, ...pages];
+    let rest = (await box.keys()).map(({ url }) => url).filter((url) => !fixed.has(url) && !named.includes(url));
+    if (busy) rest = rest.filter((url) => !hash.test(url));
+    for (const url of named) {
+      const text = rest.length ? ((await (await kept(url))?.text()) ?? "") : "";
+      for (const one of rest) if (text.includes(hash.exec(one)?.[1] ?? url)) named.push(one);
+      rest = rest.filter((one) => !named.includes(one));
     }
+    for (const url of rest) await box.delete(url);
     await worker.clients.claim();
   };
 

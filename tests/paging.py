@@ -13,12 +13,14 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Request
 
+from builder.bundle import loader_name
 from tests.serving import Site, serve
 
 root = Path(__file__).resolve().parents[1]
 listed = re.findall(r'file: "([^"]+)"', (root / "assets" / "pages" / "list.js").read_text(encoding="utf-8"))
 pages = ("index.html", *listed)
 patience = 240_000
+empty_loader = "export const models = {}; export const configure = () => {};"
 
 # A Chromium whose WebGL is drawn by the processor, and whose camera is a test picture.
 drawing = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
@@ -32,6 +34,18 @@ def built_site(folder: Path) -> Iterator[Site]:
     assert done.returncode == 0, f"{done.stderr}\nThe examples' sources come with make examples."
     for name in ("assets", "node_modules"):
         (folder / name).symlink_to(root / name)
+    with serve(folder) as running:
+        yield running
+
+
+@contextmanager
+def bare_site(folder: Path, loader: str = empty_loader) -> Iterator[Site]:
+    """Serve the pages with a loader of a test's own, and no bundle."""
+    for name in ("assets", "node_modules"):
+        (folder / name).symlink_to(root / name)
+    (folder / "dist" / "cdn").mkdir(parents=True)
+    (folder / "dist" / "cdn" / loader_name).write_text(loader, encoding="utf-8")
+    (folder / "dist" / "manifest.json").write_text('{"models": {}}', encoding="utf-8")
     with serve(folder) as running:
         yield running
 

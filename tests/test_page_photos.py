@@ -264,12 +264,14 @@ def test_pictures_come_by_paste_drop_and_camera_and_bad_ones_are_refused_in_word
     content = base64.b64encode(small.read_bytes()).decode()
     for kind in ("paste", "drop"):
         page.evaluate(give_file, [kind, f"{kind}.jpg", "image/jpeg", content])
-        page.wait_for_function("(name) => document.querySelector('#view canvas')?.ariaLabel === name", arg=kind)
+        page.wait_for_function(
+            "(name) => document.querySelector('#view canvas')?.ariaLabel === `Your picture: ${name}`", arg=kind
+        )
     page.evaluate(give_file, ["drop", "text.txt", "text/plain", base64.b64encode(b"no picture").decode()])
     page.get_by_text("This file is no picture").wait_for()
     page.get_by_role("button", name="Take a photo").click()
     page.get_by_role("button", name="Take it").click()
-    page.wait_for_function("document.querySelector('#view canvas')?.ariaLabel === 'camera'")
+    page.wait_for_function("document.querySelector('#view canvas')?.ariaLabel === 'What the camera has taken'")
     assert page.evaluate("document.querySelector('#view canvas').width") >= 320
     page.get_by_role("button", name="中文").click()
     assert "就绪" in page.locator("#status").inner_text()
@@ -280,7 +282,7 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     manifest = json.loads((site.root / "dist" / "manifest.json").read_text())["models"]
     page.goto(f"{site.url}assets/pages/index.html")
     page.wait_for_selector("table:not([hidden])")
-    assert page.locator("tbody th").all_inner_texts() == list(manifest)
+    assert [row.get_attribute("id") for row in page.locator("tbody tr").all()] == list(manifest)
     for stage in manifest["beautify"]["stages"]:
         assert f"{stage['name']}: {round(stage['wire_bytes'] / 1000):,} kB" in page.locator("#beautify").inner_text()
     other = page.context.new_page()
@@ -289,8 +291,8 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     here = page.locator("#beautify .here")
     assert here.inner_text() == "not here"
     page.select_option("#network", "fast-4g")
-    page.get_by_role("button", name="Load beautify").click()
-    page.get_by_text("beautify is here").wait_for()
+    page.get_by_role("button", name="Load the beautifier").click()
+    page.get_by_text("The beautifier is here").wait_for()
     # The simulated network has 165 ms of latency, and the head, a base and a refinement come one after another.
     assert page.evaluate("JSON.parse(localStorage['shardpress-timings']).beautify.full.ms") > 330
     for one in (page, other):
@@ -298,7 +300,7 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     assert violations(page) == []
     for_documents(page, "index")
     page.select_option("#network", "")
-    page.get_by_role("button", name="Load beautify").click()
+    page.get_by_role("button", name="Load the beautifier").click()
     page.wait_for_function("document.querySelector('#beautify .here').innerText === 'kept here'")
     page.get_by_role("button", name="Forget what is kept").click()
     page.wait_for_function("document.querySelector('#beautify .here').innerText === 'not here'")

@@ -8,28 +8,19 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from builder.bundle import loader_name
 from tests.browsing import chromium
-from tests.paging import Witness, drawing, pages, patience, root, violations
-from tests.serving import Site, serve
+from tests.paging import Witness, bare_site, drawing, pages, patience, root, violations
+from tests.serving import Site
 from tests.test_render import check_types
 
 folder = root / "assets" / "pages"
 modules = ("language.js", "list.js", "page.js", "pictures.js", "compare.js", "tiles.js", "network.js")
 
-# The bundle is not needed: without one every page must still be whole, so an empty one is served.
-empty_loader = "export const models = {}; export const configure = () => {};"
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    place = tmp_path_factory.mktemp("bare")
-    for name in ("assets", "node_modules"):
-        (place / name).symlink_to(root / name)
-    (place / "dist" / "cdn").mkdir(parents=True)
-    (place / "dist" / "cdn" / loader_name).write_text(empty_loader)
-    (place / "dist" / "manifest.json").write_text('{"models": {}}')
-    with serve(place) as running:
+    # The bundle is not needed: without one every page must still be whole, so an empty one is served.
+    with bare_site(tmp_path_factory.mktemp("bare")) as running:
         yield running
 
 

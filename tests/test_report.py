@@ -15,6 +15,8 @@ from builder.evidence.advice import advise
 from builder.evidence.chart import rate_distortion
 from builder.evidence.coarseness import advise_precision, spread_of
 from builder.evidence.details import byte_details
+from builder.evidence.labels import Label, telling
+from builder.evidence.languages import both
 from builder.evidence.page import report_page
 from builder.evidence.treemap import Box, squarify
 from builder.evidence.waterfall import simulate
@@ -23,6 +25,7 @@ from builder.report import show_error
 from builder.verify.nouns import Comparison
 from tests import tiny
 from tests.browsing import chromium
+from tests.paging import violations
 
 settings = '[models.one]\nsource = "one/model.json"\nbudget = "9 kB"\n[models.two]\nsource = "two/model.json"\n'
 
@@ -170,7 +173,7 @@ def test_the_page_shows_what_was_measured(project: Path) -> None:
     }
     page = report_page({**report, "left_out": 0})
     assert page.count("<circle") == 3
-    for words in ("90 to 99 %", "<code>Twirl</code>", "lacks <code>Qr</code>", "photo: picture is decoded"):
+    for words in ("90 to 99 %", "<code>Twirl</code>", "lacks</span>", "<code>Qr</code>", "photo: picture is decoded"):
         assert words in page
 
 
@@ -200,7 +203,7 @@ def test_a_build_writes_the_page_and_the_same_as_data(project: Path) -> None:
     for word in (report["release"], "kernel", "first report", "slow-4g"):
         assert word in page
     # Self-contained: nothing is fetched.
-    assert not re.search(r'(src|href)="(?!#|data:)|url\(|@import|<script', page)
+    assert not re.search(r'(src|href)="(?!#|data:)|url\(|@import|<script[^>]|import\(|fetch\(', page)
 
 
 def test_the_next_build_tells_the_change_and_goes_on_telling_it(project: Path) -> None:
@@ -251,17 +254,131 @@ def test_a_browser_shows_it_offline(project: Path, scheme: str) -> None:
         page.on("console", lambda message: wrong.append(message.text))
         page.on("request", lambda request: wrong.append(request.url) if request.url.startswith("http") else None)
         page.goto((project / "dist/report.html").as_uri())
-        treemap = page.locator("#one svg").first
+        treemap = page.locator("#one .map")
         box = treemap.bounding_box()
         assert box
         assert box["width"] > 500
-        areas = treemap.locator("rect.s-base, rect.s-refine").evaluate_all(
-            "rects => rects.map(({ width, height }) => width.baseVal.value * height.baseVal.value)"
+        areas = treemap.locator("i.s-base, i.s-refine").evaluate_all(
+            "parts => parts.map((part) => part.getBoundingClientRect()).map(({ width, height }) => width * height)"
         )
-        assert sum(areas) == pytest.approx(1000 * 420, rel=0.02)
+        assert sum(areas) == pytest.approx(box["width"] * box["height"], rel=0.02)
         back = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (back == "rgb(255, 255, 255)") is (scheme == "light")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def telling_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with all that can be in one, and long names."""
+    folder = tmp_path_factory.mktemp("telling")
+    tiny.graph_model(folder / "one")
+    (folder / "build.toml").write_text('[models.one]\nsource = "one/model.json"\nbudget = "9 kB"\n')
+    assert build(folder) == 0
+    report = read(folder)
+    model = report["models"]["one"]
+    prefix = "StatefulPartitionedCall/center_net_mobile_net_v2fpn_feature_extractor/model_1"
+    model["weights"] = [
+        {
+            "name": f"{prefix}/a_block_of_the_network_{number}/Conv2D_weights",
+            "shape": [3, 3, 16, 16],
+            "dtype": "float32",
+            "codec": "steps",
+            "bytes": 3000,
+            "wire_bytes": 9000 // number,
+            "stages": {"base": 6000 // number, "refine": 3000 // number},
+            "spread": None,
+        }
+        for number in range(1, 150)
+    ]
+    measured_stage = {"stage": "base", "distance": 0.01, "agreement": 0.97, "low": 0.9, "high": 0.99, "inputs": 40}
+    model["precision"] = {"weights": measured, "stages": [measured_stage], "met": True}
+    model["support"] = {"custom": ["Twirl"], "lacking": ["Qr"], "browser": ["photo: picture is decoded and fitted"]}
+    model["notes"] = ["not run on cpu: it takes too long here"]
+    model["advice"] = [
+        {"kind": "x", "weight": f"{prefix}/a", "text": advised, "saves_bytes": 9, "times_fewer_flops": 4.0}
+        for advised in advice_texts()
+    ]
+    runtime = {"version": "4.22.0", "wire_bytes": 1, "backends": ["wasm"], "kernels": 9, "wasm_wire_bytes": {"a": 1}}
+    path = folder / "report.html"
+    path.write_text(report_page({**report, "runtime": runtime, "left_out": 3}), encoding="utf-8")
+    return path
+
+
+def advice_texts() -> set[str]:
+    """Every kind of advice, as it is given."""
+    graph = {"node": [{"op": "Conv2D", "input": ["x", name]} for name in ("wide", "point")]}
+    again = {"name": "again", "shape": [9], "dtype": "float32", "same": 0}
+    content = {"kind": "graph-model", "artifacts": {"modelTopology": graph}, "weights": [again]}
+    shapes = {"wide": [3, 3, 64, 64], "point": [1, 1, 64, 64]}
+    weights = [{"name": name, "shape": shape, "wire_bytes": 1000, "spread": 80.0} for name, shape in shapes.items()]
+    measured_or_not = ({"weights": measured}, None)
+    given = [*advise(content, weights), *(one for found in measured_or_not for one in advise_precision(found, weights))]
+    assert {one["kind"] for one in given} == {"depthwise-separable", "grouped", "repeated", "precision"}
+    return {one["text"] for one in given}
+
+
+def test_what_a_build_says_has_chinese() -> None:
+    sentences = advice_texts() | {layer["why"] for layer in measured[:2]} | {"float16: a byte is too coarse"}
+    assert [one for one in sentences if not re.search("[\u4e00-\u9fff]", both(one).zh)] == []
+    assert both("a sentence that nobody knows").zh == "a sentence that nobody knows"
+
+
+def test_boxes_are_labelled_with_what_tells_a_weight_from_the_others() -> None:
+    names = ["Call/net/conv_1/kernel", "Call/net/conv_1/bias", "Call/net/conv_2/kernel", "Call/net/conv_2/bias"]
+    names += ["Call/net/conv_3/kernel", "Call/net/dense/kernel"]
+    assert telling(names)[:2] == [Label("conv_1", "kernel"), Label("conv_1", "bias")]
+    assert telling(names)[-1] == Label("dense", "kernel")
+    assert telling(["unknown_15", "/", ""]) == [Label("unknown_15"), Label("/"), Label("")]
+
+
+@pytest.mark.slow
+def test_the_report_speaks_the_browsers_language_shows_the_ends_of_names_and_fits_a_phone(
+    telling_report: Path, tmp_path: Path
+) -> None:
+    chinese = "[\u4e00-\u9fff]"
+    cut = """() => [...document.querySelectorAll("#one .map b")].flatMap((box) => {
+      const label = box.querySelector("bdi");
+      if (!label.getClientRects().length) return [];
+      const { left, right } = box.getBoundingClientRect();
+      const range = document.createRange();
+      const text = label.firstChild;
+      range.setStart(text, text.length - 2);
+      range.setEnd(text, text.length);
+      const end = range.getBoundingClientRect();
+      return [[text.data, end.left >= left && end.right <= right + 1]];
+    })"""
+    wrong: list[str] = []
+    with chromium() as browser:
+        for locale, width in (("en-US", 1100), ("zh-CN", 360), ("en-US", 360)):
+            page = browser.new_context(locale=locale, viewport={"width": width, "height": 800}).new_page()
+            page.on("console", lambda message: wrong.append(message.text))
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.goto(telling_report.as_uri())
+            page.locator("#one summary").click()
+            for told in ((locale == "zh-CN"), (locale != "zh-CN")):
+                assert bool(re.search(chinese, page.title())) is told
+                text = page.locator("body").inner_text().replace("中文", "")
+                assert bool(re.search(chinese, text)) is told
+                if told:
+                    # Names, numbers and what the terminal says stay; no sentence of the page does.
+                    sentences = re.findall(r"[A-Za-z]+ [a-z]+ [a-z]+ [a-z]+", text)
+                    assert sentences == []
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                outside = "(one) => one.getBoundingClientRect().right > innerWidth + 1"
+                assert page.evaluate(f"[...document.querySelectorAll('body *')].filter({outside}).length") == 0
+                titles = page.locator("#one .map i").first.get_attribute("title") or ""
+                assert bool(re.search(chinese, titles)) is told
+                labels = page.evaluate(cut)
+                assert len(labels) >= 8
+                assert {text[:23] for text, _ in labels} <= {"a_block_of_the_network_", "+29"}
+                assert [text for text, whole in labels if not whole] == []
+                page.locator("#language").click()
+            page.locator("#language").click()
+            page.reload()
+            assert bool(re.search(chinese, page.title())) is (locale != "zh-CN")
+            page.screenshot(path=tmp_path / f"report-{locale}-{width}.png", full_page=True)
+            assert violations(page) == []
     assert wrong == []
 
 

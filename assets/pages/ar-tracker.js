@@ -1,5 +1,5 @@
 /** Looks at frames with whatever models are there already. */
-import { findFaces, readEmotion } from "./emotion.js";
+import { findFaces, readEmotion, showsExpression } from "./emotion.js";
 import { canvasOf } from "./pictures.js";
 import { fromView, meshView, viewInput } from "./vision.js";
 
@@ -101,7 +101,7 @@ export class Tracker {
     const seen = { faces: detector ? await findFaces(tf, detector, frame) : [] };
     const [face] = seen.faces;
     if (face && mesh) seen.mesh = await readMesh(tf, mesh, frame, face);
-    if (!face || !emotion) this.#emotion = undefined;
+    if (!face || !emotion || !showsExpression(face)) this.#emotion = undefined;
     else if (!this.#emotion || turn % emotionEvery === 0) {
       const last = this.#emotion;
       const scores = await readEmotion(tf, emotion, frame, face);

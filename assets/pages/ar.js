@@ -6,7 +6,7 @@ import { drawSeen } from "./ar-overlay.js";
 import { openClip, openLive } from "./ar-source.js";
 import { Tracker, partNames } from "./ar-tracker.js";
 import { rank } from "./bars.js";
-import { emotionName } from "./emotion.js";
+import { emotionName, isClear } from "./emotion.js";
 import { PageError, bundle, explain, find, kilobytes, make, onLanguage, runtime, texts } from "./page.js";
 import { canvasOf } from "./pictures.js";
 
@@ -18,7 +18,7 @@ const words = texts({
   en: {
     face: "Face", mesh: "Mesh", emotion: "Mood", pose: "Body",
     waiting: "{kb} kB", loading: "{share} %", base: "first stage", full: "ready", failed: "failed",
-    mood: "Looks {emotion}", noface: "No face in sight.", caption: "{emotion} {share} %",
+    mood: "Looks {emotion}", guess: "Hard to say: perhaps {emotion}", noface: "No face in sight.", caption: "{emotion} {share} %", captionguess: "{emotion}? {share} %",
     pace: "{fps} frames a second looked at, {ms} ms each; {skipped} % skipped.",
     denied: "The page may not use the camera. Allow it in the browser's address bar and try again; meanwhile here is the sample clip.",
     nocamera: "There is no camera here, or another program uses it. Here is the sample clip.",
@@ -27,7 +27,7 @@ const words = texts({
   zh: {
     face: "人脸", mesh: "网格", emotion: "表情", pose: "姿态",
     waiting: "{kb} kB", loading: "{share} %", base: "第一阶段", full: "就绪", failed: "失败",
-    mood: "看起来{emotion}", noface: "画面中没有人脸。", caption: "{emotion} {share} %",
+    mood: "看起来{emotion}", guess: "不好判断，也许是{emotion}", noface: "画面中没有人脸。", caption: "{emotion} {share} %", captionguess: "{emotion}？{share} %",
     pace: "每秒处理 {fps} 帧，每帧 {ms} 毫秒，跳过 {skipped} %。",
     denied: "页面没有使用摄像头的权限。请在地址栏中允许后重试；现在先播放示例。",
     nocamera: "这里没有摄像头，或它正被其他程序使用。现在播放示例。",
@@ -160,10 +160,11 @@ let told;
 /** @param {Seen} seen */
 function tellMood(seen) {
   const [best] = seen.emotion ? rank(seen.emotion, labels, 1) : [];
-  const key = best?.label ?? (tracker.models.face && !seen.faces.length ? "" : undefined);
+  const clear = !!seen.emotion && isClear(seen.emotion);
+  const key = best ? `${best.label}${clear ? "" : "?"}` : (tracker.models.face && !seen.faces.length ? "" : undefined);
   if (key === told) return best;
   told = key;
-  if (best) words.put(mood, "mood", { emotion: () => emotionName(best.label) });
+  if (best) words.put(mood, clear ? "mood" : "guess", { emotion: () => emotionName(best.label) });
   else if (key === "") words.put(mood, "noface");
   else mood.textContent = "";
   mood.dataset.emotion = best?.label ?? "";
@@ -184,7 +185,7 @@ async function look(from, capture, overlay, current) {
   const seen = await tracker.look(await runtime(), capture.canvas);
   if (!current()) return;
   const best = tellMood(seen);
-  const caption = best ? words.text("caption", { emotion: emotionName(best.label), share: Math.round(100 * best.score) }) : "";
+  const caption = best ? words.text(isClear(seen.emotion ?? []) ? "caption" : "captionguess", { emotion: emotionName(best.label), share: Math.round(100 * best.score) }) : "";
   const ms = performance.now() - begun;
   drawSeen(overlay, seen, { mirrored: from.mirrored, caption, frame: ms > late ? capture.canvas : undefined });
   last = { frame: capture.canvas, seen };

@@ -1,21 +1,28 @@
 /** The page that makes photos livelier or larger. `body.dataset.state` goes from `idle` over `working` to `done` or `failed`. */
 import { StatusLine, find, load, texts } from "./page.js";
 import { compare } from "./compare.js";
-import { canvasOf, download, pictureInput, sample } from "./pictures.js";
-import { runTiles } from "./tiles.js";
+import { Pace, roughly } from "./pace.js";
+import { canvasOf, describe, download, pictureInput, sample } from "./pictures.js";
+import { runTiles, spans } from "./tiles.js";
 
 const words = texts({
   en: {
-    working: "Working…",
+    measuring: "Finding out how fast this device is…",
+    working: "Working: {time} on this device.",
+    left: "{time} left",
     done: "Done: {width} × {height} pixels in {seconds} s.",
     reduced: "Done: {width} × {height} pixels in {seconds} s. The photo was made smaller first, to fit into memory.",
     chosen: "Ready: {width} × {height} pixels.",
+    expected: "Ready: {width} × {height} pixels, {time} of computing on this device.",
   },
   zh: {
-    working: "处理中……",
+    measuring: "正在测量本设备的速度……",
+    working: "处理中：在本设备上{time}。",
+    left: "还需{time}",
     done: "完成：{width} × {height} 像素，用时 {seconds} 秒。",
     reduced: "完成：{width} × {height} 像素，用时 {seconds} 秒。为节省内存，照片先被缩小。",
     chosen: "就绪：{width} × {height} 像素。",
+    expected: "就绪：{width} × {height} 像素，在本设备上计算{time}。",
   },
 });
 
@@ -31,12 +38,20 @@ const tasks = {
 
 const [view, start, stop, save] = ["#view", "#start", "#stop", "#save"].map((selector) => find(selector));
 const line = new StatusLine(find("#status"));
+/** The sample in the page: its size, as the document says it. */
+const [width, height] = ["width", "height"].map((side) => Number(find("img", view).getAttribute(side)));
+const poster = { width, height };
 /** @type {HTMLCanvasElement | undefined} */
 let picture;
 /** @type {HTMLCanvasElement | undefined} */
 let result;
 let name = "astronaut";
 let work = new AbortController();
+/** @type {Record<string, Pace>} */
+const paces = Object.fromEntries(Object.keys(tasks).map((task) => [task, new Pace(task)]));
+
+/** @returns {string} */
+const chosen = () => /** @type {HTMLInputElement} */ (find("input[name=task]:checked")).value;
 
 /** @param {"idle" | "working" | "done" | "failed"} state */
 function enter(state) {
@@ -60,6 +75,29 @@ function fit(canvas, longest) {
 }
 
 /**
+ * Gives the size and the number of the pieces that a picture is worked on in.
+ *
+ * @param {string} task
+ * @param {{ width: number, height: number }} picture
+ */
+function pieces(task, { width, height }) {
+  const { tile, margin, longest } = tasks[task];
+  const scale = Math.min(1, longest / Math.max(width, height));
+  const sides = [width, height].map((side) => Math.round(side * scale));
+  const [columns, rows] = sides.map((side) => spans(side, tile, margin).length);
+  return { size: { width: Math.min(tile, sides[0]), height: Math.min(tile, sides[1]) }, count: columns * rows };
+}
+
+/** Says that a picture is ready, and how long the chosen task will take where that was measured. */
+function offer() {
+  const { width, height } = picture ?? poster;
+  const { size, count } = pieces(chosen(), { width, height });
+  const ms = paces[chosen()].expect(size, count);
+  if (ms !== undefined) line.tell(words, "expected", { width, height, time: () => roughly(ms) });
+  else if (picture) line.tell(words, "chosen", { width, height });
+}
+
+/**
  * @param {string} task
  * @param {HTMLCanvasElement} given
  * @param {AbortSignal} signal
@@ -69,16 +107,34 @@ async function improve(task, given, signal) {
   const before = fit(given, longest);
   const { canvas, context } = canvasOf(before.width * scale, before.height * scale);
   const handle = await load(task, line, { signal, priority: "high" });
+  const pace = paces[task];
+  const { size, count } = pieces(task, before);
+  /** @param {ImageData} tile @returns {Promise<ImageData>} */
+  const run = (tile) => pace.time(size, () => handle.run(tile, { as: "imagedata" }));
+  const measure = async () => {
+    line.tell(words, "measuring");
+    // The first run compiles, the second one tells the pace.
+    for (let i = 0; i < 2; i++) {
+      await run(new ImageData(size.width, size.height));
+      signal.throwIfAborted();
+    }
+  };
   /** @param {AbortSignal} ended */
   const pass = async (ended) => {
     const begun = performance.now();
-    line.tell(words, "working");
-    /** @param {ImageData} tile */
-    const run = (tile) => handle.run(tile, { as: "imagedata" });
-    await runTiles(before, context, run, { ...tiling, scale, signal: ended, onShare: (share) => line.share(share) });
+    const whole = pace.expect(size, count) ?? 0;
+    line.tell(words, "working", { time: () => roughly(whole) });
+    /** @param {number} share */
+    const onShare = (share) => {
+      const ms = pace.expect(size, Math.round(count * (1 - share))) ?? 0;
+      line.share(share, () => (share < 1 ? words.text("left", { time: roughly(ms) }) : ""));
+    };
+    onShare(0);
+    await runTiles(before, context, run, { ...tiling, scale, signal: ended, onShare });
     return ((performance.now() - begun) / 1000).toFixed(1);
   };
   await handle.ready;
+  if (!pace.known) await measure();
   context.imageSmoothingQuality = "high";
   context.drawImage(before, 0, 0, canvas.width, canvas.height);
   compare(view, before, canvas);
@@ -99,7 +155,7 @@ async function improve(task, given, signal) {
 async function begin() {
   work.abort();
   const mine = (work = new AbortController());
-  const task = /** @type {HTMLInputElement} */ (find("input[name=task]:checked")).value;
+  const task = chosen();
   enter("working");
   try {
     picture ??= await sample(name);
@@ -117,16 +173,21 @@ pictureInput(find("#input"), {
     work.abort();
     work = new AbortController();
     [picture, name] = [canvas, called];
-    compare(view, canvas, undefined, called);
+    describe(canvas, called);
+    compare(view, canvas);
     line.share();
-    line.tell(words, "chosen", { width: canvas.width, height: canvas.height });
+    offer();
     enter("idle");
   },
   onError: (error) => line.fail(error),
 });
+for (const radio of document.querySelectorAll("input[name=task]")) {
+  radio.addEventListener("change", () => document.body.dataset.state === "idle" && offer());
+}
 start.addEventListener("click", begin);
 stop.addEventListener("click", () => work.abort());
 save.addEventListener("click", () => {
   if (result) download(result, `${name}-better.jpg`).catch((error) => line.fail(error));
 });
 enter("idle");
+offer();

@@ -3,28 +3,34 @@
  * has answered, to `done`, or to `failed`.
  */
 import { rank, showBars } from "./bars.js";
-import { emotionName, findFaces, readEmotion } from "./emotion.js";
+import { emotionName, findFaces, isClear, readEmotion, showsExpression } from "./emotion.js";
 import { PageError, StatusLine, bundle, find, kilobytes, load, make, onLanguage, runtime, texts } from "./page.js";
-import { canvasOf, pictureInput, sample, samples } from "./pictures.js";
+import { canvasOf, describe, pictureInput, sample } from "./pictures.js";
 import { aroundFace, middleInput } from "./vision.js";
 
 const words = texts({
   en: {
     base: "Answered by the first stage, {kb} kB, in {ms} ms. The rest is on its way.",
     full: "Answered at full precision in {ms} ms.",
+    name: "{name}",
+    guess: "Not sure: perhaps {name}",
     face: "Mostly {emotion}",
+    faceguess: "Hard to say: perhaps {emotion}",
     crop: "The face that was found",
-    picture: "Your picture: {name}",
   },
   zh: {
     base: "由第一阶段（{kb} kB）给出，用时 {ms} 毫秒。其余部分仍在下载。",
     full: "由完整精度的模型给出，用时 {ms} 毫秒。",
+    name: "{name}",
+    guess: "不太确定，可能是 {name}",
     face: "看起来{emotion}",
+    faceguess: "不好判断，也许是{emotion}",
     crop: "找到的人脸",
-    picture: "你的图片：{name}",
   },
 });
 const listed = 5;
+/** Below this the likeliest class is told as a guess. */
+const sureScore = 0.3;
 
 const view = find("#view");
 const faces = find("#faces");
@@ -58,7 +64,9 @@ async function answer(handle, given) {
 function show({ rows, whole, ms }, handle) {
   showBars(find("#bars"), rows);
   const [name] = rows[0].label.split(",");
-  find("#answer").replaceChildren(make("span", {}, name));
+  const said = make("span");
+  words.put(said, rows[0].score < sureScore ? "guess" : "name", { name });
+  find("#answer").replaceChildren(said);
   const { loaded } = handle.progress;
   words.put(find("#origin"), whole ? "full" : "base", { ms, kb: () => kilobytes(loaded) });
 }
@@ -71,7 +79,8 @@ async function quietly(name) {
 }
 
 /**
- * Looks for a face, which needs two more models: they come when the classifier has answered.
+ * Looks for a face, which needs one more model, and for what it expresses, which needs another one. Nothing is said of an
+ * expression where no face is certain.
  *
  * @param {HTMLCanvasElement} given
  * @param {() => boolean} current
@@ -79,7 +88,7 @@ async function quietly(name) {
 async function lookAtFaces(given, current) {
   const detector = await quietly("face");
   const [tf, model] = await Promise.all([runtime(), detector.ready]);
-  const [face] = await findFaces(tf, model, given);
+  const face = (await findFaces(tf, model, given)).find(showsExpression);
   if (!face || !current()) return;
   const emotion = await quietly("emotion");
   const scores = await readEmotion(tf, await emotion.full, given, face);
@@ -95,7 +104,7 @@ async function lookAtFaces(given, current) {
   const list = make("dl", { className: "chart" });
   const ranked = rank(scores, emotion.labels ?? [], listed);
   const write = () => {
-    title.textContent = words.text("face", { emotion: emotionName(ranked[0].label) });
+    title.textContent = words.text(isClear(scores) ? "face" : "faceguess", { emotion: emotionName(ranked[0].label) });
     showBars(list, ranked.map(({ label, score }) => ({ label: emotionName(label), score })));
   };
   write();
@@ -103,6 +112,7 @@ async function lookAtFaces(given, current) {
   find("[data-part=result]", faces).replaceChildren(canvas, make("div", {}, title, list));
   faces.hidden = false;
   faces.dataset.emotion = ranked[0].label;
+  faces.dataset.clear = String(isClear(scores));
 }
 
 /** @type {(() => void) | undefined} */
@@ -142,11 +152,7 @@ async function begin() {
 pictureInput(find("#input"), {
   onPicture(canvas, name) {
     [picture, first] = [canvas, name];
-    const known = samples.find((one) => one.name === name);
-    canvas.setAttribute("role", "img");
-    const shown = texts({ en: { name: known?.en ?? "" }, zh: { name: known?.zh ?? "" } });
-    if (known) shown.put(canvas, "name", {}, "aria-label");
-    else words.put(canvas, "picture", { name }, "aria-label");
+    describe(canvas, name);
     view.replaceChildren(canvas);
     begin();
   },

@@ -7,29 +7,30 @@ const { put, text } = texts({
 });
 
 /**
- * Shows a picture alone, or what became of it beside it.
+ * Shows a picture alone, which says itself what it shows, or what became of it beside it.
  *
  * @param {HTMLElement} element is filled
  * @param {HTMLCanvasElement} before
  * @param {HTMLCanvasElement} [after] of the same shape; it may still be drawn on
- * @param {string} [label] what the picture shows
  */
-export function compare(element, before, after, label = "") {
+export function compare(element, before, after) {
   element.classList.add("stage", "compare");
   element.style.setProperty("--ratio", String(before.width / before.height));
   before.setAttribute("role", "img");
-  before.setAttribute("aria-label", label || text("before"));
   if (!after) {
     element.replaceChildren(before);
     return;
   }
+  put(before, "before", {}, "aria-label");
   after.setAttribute("role", "img");
   put(after, "after", {}, "aria-label");
   const edge = make("input", { type: "range", min: "0", max: "100", step: "1", value: "50" });
+  const share = () => String(100 - Number(edge.value));
   const move = () => {
     element.style.setProperty("--at", `${edge.value}%`);
-    edge.setAttribute("aria-valuetext", text("value", { share: 100 - Number(edge.value) }));
+    edge.setAttribute("aria-valuetext", text("value", { share }));
   };
+  put(edge, "value", { share }, "aria-valuetext");
   put(edge, "edge", {}, "aria-label");
   edge.addEventListener("input", move);
   move();

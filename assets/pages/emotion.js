@@ -1,5 +1,5 @@
 /** What a face expresses: the detector finds the face, a small classifier looks at it. */
-import { texts } from "./page.js";
+import { language } from "./texts.js";
 import { greyFaceInput, readFaces, squareInput } from "./vision.js";
 
 /** @typedef {import("./vision.js").Face} Face */
@@ -7,18 +7,37 @@ import { greyFaceInput, readFaces, squareInput } from "./vision.js";
 
 const detectorSize = 256;
 const emotionSize = 64;
+/** A detector's lower scores are cups and cats, too. */
+const leastScore = 0.75;
+/** Pixels of a face's shorter side, below which it shows no expression: the classifier looks at 64. */
+const leastSide = 32;
 
-const words = texts({
+/** @type {Record<import("./texts.js").Language, Record<string, string>>} */
+const names = {
   en: { angry: "angry", disgust: "disgusted", fear: "afraid", happy: "happy", sad: "sad", surprise: "surprised", neutral: "neutral" },
   zh: { angry: "生气", disgust: "厌恶", fear: "害怕", happy: "开心", sad: "难过", surprise: "惊讶", neutral: "平静" },
-});
+};
+
+/** Below these a reading of a face is told as a guess: the best score, and how far the next one is. */
+const sureScore = 0.5;
+const sureLead = 0.15;
 
 /**
- * Gives a label of the emotion model in the page's language.
+ * Tells whether scores are clear enough to be told as what they say.
+ *
+ * @param {ArrayLike<number>} scores between 0 and 1
+ */
+export function isClear(scores) {
+  const [best, next = 0] = Array.from(scores).sort((a, b) => b - a);
+  return best >= sureScore && best - next >= sureLead;
+}
+
+/**
+ * Gives a label of the emotion model in a language, the page's if none is named.
  *
  * @param {string} label
  */
-export const emotionName = (label) => words.text(label);
+export const emotionName = (label, as = language()) => names[as][label] ?? label;
 
 /**
  * Gives all faces of a picture, the surest first.
@@ -37,6 +56,14 @@ export async function findFaces(tf, model, picture) {
     tf.dispose([input, outputs]);
   }
 }
+
+/**
+ * Tells whether a face is one for certain, and large enough to show an expression.
+ *
+ * @param {Face} face
+ */
+export const showsExpression = ({ score, box: { left, top, right, bottom } }) =>
+  score >= leastScore && Math.min(right - left, bottom - top) >= leastSide;
 
 /**
  * Gives how sure the model is of each emotion.

@@ -15,7 +15,7 @@ import { bundle, explain, find, kilobytes, language, texts } from "./page.js";
 const { put, text } = texts({
   en: {
     reading: "Reading the bundle's index…",
-    facts: "{name}: {format}, {size} kB as sent, loads when {moment}.",
+    facts: "{Model}: {format}, {size} kB as sent, loads when {moment}.",
     now: "the page opens",
     idle: "it comes into view",
     visible: "it comes into view",
@@ -30,7 +30,7 @@ const { put, text } = texts({
   },
   zh: {
     reading: "正在读取索引……",
-    facts: "{name}：{format}，传输 {size} kB，{moment}加载。",
+    facts: "{Model}：{format}，传输 {size} kB，{moment}加载。",
     now: "随页面",
     idle: "进入视野时",
     visible: "进入视野时",
@@ -60,7 +60,7 @@ function fill(template, example, entry) {
   put(part("text"), "plain", { text: said(example.text) });
   put(part("status"), "waiting");
   const { name, format, wireBytes, policy } = entry;
-  put(part("facts"), "facts", { name, format, size: () => kilobytes(wireBytes), moment: () => text(policy) });
+  put(part("facts"), "facts", { model: name, format, size: () => kilobytes(wireBytes), moment: () => text(policy) });
   return { section, part, said };
 }
 

@@ -2,6 +2,8 @@
  * The examples. Each says what its model is fed (`prepare`), how its outputs are read (`interpret`), and what is shown
  * of that (`show`, which gives elements and one sentence). Texts are in English and Chinese. `findFace` gives the face in the picture.
  */
+import { emotionName, isClear } from "./emotion.js";
+import { PageError, make } from "./page.js";
 import { blank, cut, fromView, greyFaceInput, loadPicture, colours, meshView, psnr, readFaces, squareInput, toPicture, viewInput, withNoise } from "./vision.js";
 
 /** @typedef {import("./vision.js").Picture} Picture */
@@ -108,14 +110,16 @@ const emotion = {
     list.className = "bars";
     for (const { label, score } of rows) {
       const [name, value] = [document.createElement("dt"), document.createElement("dd")];
-      name.textContent = label;
+      name.append(...["en", "zh"].map((lang) => make("span", { lang }, emotionName(label, /** @type {Language} */ (lang)))));
       value.textContent = `${(100 * score).toFixed(1)} %`;
       value.style.setProperty("--share", String(score));
       list.append(name, value);
     }
     const { x, y, side } = meshView(face);
+    /** @param {string} en @param {string} zh */
+    const said = (en, zh) => ({ en: `${en}${emotionName(rows[0].label, "en")}.`, zh: `${zh}${emotionName(rows[0].label, "zh")}。` });
     const seen = enlarged(picture, { x: x - side / 2, y: y - side / 2, side }, 256);
-    return { elements: [seen, list], sentence: { en: `Mostly ${rows[0].label}.`, zh: `主要是 ${rows[0].label}。` } };
+    return { elements: [seen, list], sentence: isClear(scores) ? said("Mostly ", "看起来") : said("Hard to say: perhaps ", "不好判断，也许是") };
   },
 };
 
@@ -190,7 +194,7 @@ export async function findFace(tf, model, picture) {
   const outputs = run(model, input);
   const [best] = await readFaces(outputs, picture, faceSize);
   tf.dispose([input, outputs]);
-  if (!best) throw new Error("There is no face in the picture.");
+  if (!best) throw new PageError("noface");
   return best;
 }
 

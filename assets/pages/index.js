@@ -16,13 +16,14 @@ const words = texts({
     cached: "kept here",
     load: "Load",
     loading: "Loading",
-    loadname: "Load {model}",
+    name: "{Model}",
+    loadname: "Load the {model}",
     never: "not yet",
     failed: "failed: {code}",
     time: "{stage}: {seconds} s",
     size: "{stage}: {size} kB",
-    done: "{model} is here: {seconds} s to full precision.",
-    started: "Loading {model}…",
+    done: "The {model} is here: {seconds} s to full precision.",
+    started: "Loading the {model}…",
     forgotten: "All kept files are forgotten.",
   },
   zh: {
@@ -38,13 +39,14 @@ const words = texts({
     cached: "已缓存",
     load: "加载",
     loading: "加载中",
-    loadname: "加载 {model}",
+    name: "{Model}",
+    loadname: "加载{model}",
     never: "尚未加载",
     failed: "失败：{code}",
     time: "{stage}：{seconds} 秒",
     size: "{stage}：{size} kB",
-    done: "{model} 已就绪：{seconds} 秒达到完整精度。",
-    started: "正在加载 {model}……",
+    done: "{model}已就绪：{seconds} 秒达到完整精度。",
+    started: "正在加载{model}……",
     forgotten: "已清除所有缓存文件。",
   },
 });
@@ -72,7 +74,8 @@ function row(entry, stages) {
   const { name } = entry;
   const line = table.tBodies[0].insertRow();
   line.id = name;
-  const head = make("th", { scope: "row" }, name);
+  const head = make("th", { scope: "row" });
+  words.put(head, "name", { model: name });
   line.append(head);
   const [policy, sizes, here, times, action] = [0, 1, 2, 3, 4].map(() => line.insertCell());
   [policy.className, sizes.className, here.className, times.className] = ["policy", "sizes", "here", "times"];

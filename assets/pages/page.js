@@ -4,110 +4,13 @@
  * Nothing of a model or of TensorFlow.js is fetched before a page calls `load`. docs/pages.md says how to write a page.
  */
 import { pages } from "./list.js";
+import { language, onLanguage, setLanguage, speak, texts } from "./texts.js";
 
-/** @typedef {"en" | "zh"} Language */
-/** @typedef {Record<Language, Record<string, string>>} Dictionary */
-/** @typedef {Record<string, string | number | (() => string)>} Values what stands for `{name}` in a text */
+export { language, onLanguage, setLanguage, texts } from "./texts.js";
 
-const root = document.documentElement;
-
-/** @returns {Language} */
-export const language = () => (root.lang.startsWith("zh") ? "zh" : "en");
-
-/** @type {Map<Element, () => void>} */
-const written = new Map();
-/** @type {Set<() => void>} */
-const listeners = new Set();
-
-/**
- * Calls back after each change of the language.
- *
- * @param {() => void} listener
- */
-export const onLanguage = (listener) => void listeners.add(listener);
-
-/**
- * Changes the language of the page as it is: nothing is loaded again.
- *
- * @param {Language} chosen
- */
-export function setLanguage(chosen) {
-  root.lang = chosen === "zh" ? "zh-Hans" : "en";
-  try {
-    localStorage.setItem("shardpress-language", chosen);
-  } catch {
-    // Then the choice lasts as long as the address.
-  }
-  const address = new URL(location.href);
-  address.searchParams.set("lang", chosen);
-  history.replaceState(history.state, "", address);
-  speak();
-}
-
-function speak() {
-  for (const element of document.querySelectorAll("[data-zh], [data-zh-label], [data-zh-alt], [data-zh-placeholder]")) translate(element);
-  for (const [element, write] of written) {
-    if (element.isConnected) write();
-    else written.delete(element);
-  }
-  for (const listener of listeners) listener();
-}
-
-/**
- * `data-zh` is the Chinese text of an element whose English is in place; `data-zh-label`, `-alt` and `-placeholder` are
- * those of its attributes. Texts of the first screen are spans with `lang` instead, which need no script.
- *
- * @param {Element} element
- */
-function translate(element) {
-  const { dataset } = /** @type {HTMLElement} */ (element);
-  for (const [key, attribute] of [["zh", ""], ["zhLabel", "aria-label"], ["zhAlt", "alt"], ["zhPlaceholder", "placeholder"]]) {
-    if (!(key in dataset)) continue;
-    const english = key.replace("zh", "en");
-    dataset[english] ??= (attribute ? element.getAttribute(attribute) : element.textContent) ?? "";
-    const text = dataset[language() === "zh" ? key : english] ?? "";
-    if (attribute) element.setAttribute(attribute, text);
-    else element.textContent = text;
-  }
-}
-
-/**
- * Gives the functions that write a page's texts.
- *
- * @param {Dictionary} dictionary
- */
-export function texts(dictionary) {
-  /**
-   * @param {string} key
-   * @param {Values} [values]
-   */
-  const text = (key, values = {}) => {
-    const found = dictionary[language()][key];
-    if (found === undefined) throw new Error(`The page has no text ${key} in ${language()}.`);
-    return found.replace(/\{(\w+)\}/g, (_, name) => {
-      const value = values[name];
-      return String(typeof value === "function" ? value() : value);
-    });
-  };
-  /**
-   * Writes a text into an element, or one of its attributes, and again when the language changes.
-   *
-   * @param {Element} element
-   * @param {string} key
-   * @param {Values} [values]
-   * @param {string} [attribute]
-   */
-  const put = (element, key, values, attribute) => {
-    const write = () => {
-      if (attribute) element.setAttribute(attribute, text(key, values));
-      else element.textContent = text(key, values);
-    };
-    write();
-    const earlier = written.get(element);
-    written.set(element, attribute && earlier ? () => (earlier(), write()) : write);
-  };
-  return { text, put };
-}
+/** @typedef {import("./texts.js").Language} Language */
+/** @typedef {import("./texts.js").Dictionary} Dictionary */
+/** @typedef {import("./texts.js").Values} Values */
 
 /**
  * Makes an element.
@@ -158,13 +61,14 @@ const dictionary = {
     nav: "Pages",
     language: "Language",
     waiting: "The model loads when you use it.",
-    runtime: "Fetching TensorFlow.js and the first part of {model}…",
-    stage: "Fetching {model}…",
-    refining: "{model} answers already; its last digits are on their way…",
-    full: "{model} is here at full precision.",
+    runtime: "Fetching TensorFlow.js and the first part of the {model}…",
+    stage: "Fetching the {model}…",
+    refining: "The {model} answers already; its last digits are on their way…",
+    full: "The {model} is here at full precision.",
     bytes: "{loaded} of {total} kB",
+    plain: "{text}",
     nobundle: "There is no bundle yet. Run make build, then reload this page.",
-    nomodel: "This bundle has no model {model}. Run make build, then reload this page.",
+    nomodel: "This bundle has no {model}. Run make build, then reload this page.",
     notfjs: "TensorFlow.js cannot be fetched. Check the connection, or run make build if this is your own machine.",
     network: "The model cannot be fetched: the network or the server does not answer. Try again; what has arrived is kept.",
     integrity: "What arrived is not the model that was built. Try again in a moment.",
@@ -177,19 +81,22 @@ const dictionary = {
     nocamera: "There is no camera here, or another program uses it. Choose a photo instead.",
     insecure: "Browsers give the camera to pages over HTTPS and on localhost only. Choose a photo instead.",
     nopicture: "This file is no picture that the browser can open. Use a JPEG, PNG or WebP file.",
+    noface: "No face was found in the picture.",
+    nosample: "A sample picture is missing. Run make build, which fetches them.",
     other: "That did not work: {message}",
   },
   zh: {
     nav: "页面",
     language: "语言",
     waiting: "用到模型时才会加载。",
-    runtime: "正在获取 TensorFlow.js 和 {model} 的第一部分……",
-    stage: "正在获取 {model}……",
-    refining: "{model} 已经可用，正在补全精度……",
-    full: "{model} 已以完整精度就绪。",
+    runtime: "正在获取 TensorFlow.js 和{model}的第一部分……",
+    stage: "正在获取{model}……",
+    refining: "{model}已经可用，正在补全精度……",
+    full: "{model}已以完整精度就绪。",
     bytes: "{loaded} / {total} kB",
+    plain: "{text}",
     nobundle: "还没有构建产物。请运行 make build，然后刷新页面。",
-    nomodel: "构建产物中没有模型 {model}。请运行 make build，然后刷新页面。",
+    nomodel: "构建产物中没有{model}。请运行 make build，然后刷新页面。",
     notfjs: "无法获取 TensorFlow.js。请检查网络；如果在自己的电脑上，请运行 make build。",
     network: "无法获取模型：网络或服务器没有响应。请重试，已下载的部分会保留。",
     integrity: "收到的内容与构建的模型不一致。请稍后再试。",
@@ -202,6 +109,8 @@ const dictionary = {
     nocamera: "这里没有摄像头，或它正被其他程序使用。请选择一张照片。",
     insecure: "浏览器只允许 HTTPS 页面和 localhost 使用摄像头。请选择一张照片。",
     nopicture: "浏览器无法打开这个文件。请使用 JPEG、PNG 或 WebP 图片。",
+    noface: "图片中没有找到人脸。",
+    nosample: "缺少示例图片。请运行 make build 获取。",
     other: "出错了：{message}",
   },
 };
@@ -366,11 +275,12 @@ export class StatusLine {
    * Shows how far a work of the page itself is; undefined hides the bar.
    *
    * @param {number} [share] 0..1
+   * @param {() => string} [left] says beside the bar what is left; screen readers are not told, as it changes often
    */
-  share(share) {
+  share(share, left) {
     this.#bar.hidden = share === undefined;
     this.#bar.value = share ?? 0;
-    this.#bytes.textContent = "";
+    shell.put(this.#bytes, "plain", { text: left ?? "" });
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Pictures of the visitor: chosen, dropped, pasted, taken, or one of the samples. None of them leaves the page. */
-import { PageError, make, texts } from "./page.js";
+import { PageError, language, make, texts } from "./page.js";
 
 /** @typedef {{ name: string, en: string, zh: string }} Sample its files are `pictures/NAME.jpg` and `pictures/NAME-small.jpg` */
 
@@ -31,6 +31,23 @@ export const samples = [
   { name: "coffee", en: "A cup of coffee", zh: "一杯咖啡" },
   { name: "rocket", en: "A rocket at its launch", zh: "发射中的火箭" },
 ];
+
+const titles = texts({
+  en: { yours: "Your picture: {name}", taken: "What the camera has taken", known: "{title}" },
+  zh: { yours: "你的图片：{name}", taken: "摄像头拍摄的照片", known: "{title}" },
+});
+
+/**
+ * Says what a canvas shows, in the page's language: one of the samples, or a picture of the visitor.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} name as `onPicture` gives it
+ */
+export function describe(canvas, name) {
+  const known = samples.find((one) => one.name === name);
+  canvas.setAttribute("role", "img");
+  titles.put(canvas, known ? "known" : name === "camera" ? "taken" : "yours", { name, title: () => known?.[language()] ?? "" }, "aria-label");
+}
 
 /**
  * Gives an empty canvas.

@@ -4,6 +4,8 @@
  * A picture is a canvas. A box is `{ left, top, right, bottom }` in its pixels.
  */
 
+import { PageError } from "./page.js";
+
 /** @typedef {HTMLCanvasElement | OffscreenCanvas} Picture */
 /** @typedef {{ left: number, top: number, right: number, bottom: number }} Box */
 /** @typedef {{ score: number, box: Box, points: number[][] }} Face its points are eyes, nose, mouth, ears */
@@ -16,7 +18,7 @@ export async function loadPicture(url) {
   try {
     await image.decode();
   } catch {
-    throw new Error(`${url} is missing. Run make build, which fetches the sample pictures.`);
+    throw new PageError("nosample");
   }
   return cut(image, { left: 0, top: 0, right: image.naturalWidth, bottom: image.naturalHeight });
 }

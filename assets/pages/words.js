@@ -25,6 +25,8 @@ const words = texts({
     three: "An analogy takes three words.",
     map: "A map of the words nearest to {word}. Closest on it: {others}. The list says all of them.",
     ask: "Neighbours of {word}",
+    "sample-en": "A map of some English words: music in one place, rivers in another",
+    "sample-zh": "A map of some Chinese words: music in one place, rivers in another",
   },
   zh: {
     first: "正在获取最常用的词……",
@@ -41,21 +43,25 @@ const words = texts({
     three: "类比需要三个词。",
     map: "与 {word} 意思最近的词的地图，图上最近的有：{others}。全部的词见列表。",
     ask: "{word} 的近义词",
+    "sample-en": "几个英文词的地图：音乐类的词聚在一处，河流类的词聚在另一处",
+    "sample-zh": "几个中文词的地图：音乐类的词聚在一处，河流类的词聚在另一处",
   },
 });
 
-/** @type {Record<Tongue, { model: string, lang: string, words: string[], relations: string[][] }>} */
+/** @type {Record<Tongue, { model: string, lang: string, map: string, words: string[], relations: string[][] }>} */
 const tongues = {
   en: {
     model: "words-en",
     // Not plain "en": the stylesheet hides that in Chinese.
     lang: "en-US",
+    map: "pictures/words.svg",
     words: ["music", "paris", "coffee", "river"],
     relations: [["man", "king", "woman"], ["france", "paris", "japan"], ["big", "bigger", "small"]],
   },
   zh: {
     model: "words-zh",
     lang: "zh-Hans",
+    map: "pictures/words-zh.svg",
     words: ["招聘", "音乐", "春天", "医生"],
     relations: [["男人", "国王", "女人"], ["中国", "北京", "法国"], ["老师", "学校", "医生"]],
   },
@@ -285,6 +291,14 @@ function offer() {
   );
 }
 
+/** Shows a map of words of the chosen language, before one of what was asked. */
+function showSample() {
+  redraw = () => {};
+  const picture = make("img", { src: tongues[tongue].map, width: 640, height: 440 });
+  words.put(picture, `sample-${tongue}`, {}, "alt");
+  map.replaceChildren(picture);
+}
+
 /** Puts the page back to where nothing was asked. */
 function clear() {
   for (const controller of work) controller.abort();
@@ -293,6 +307,8 @@ function clear() {
   for (const place of [nearest, analogy]) place.replaceChildren();
   words.put(nearestSay, "nothing");
   analogySay.textContent = "";
+  // The picture of the page's own language is in the document.
+  if (tongue !== language() || map.querySelector("svg") || map.children.length < 2) showSample();
   enter("idle");
   tell();
   offer();

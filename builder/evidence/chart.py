@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from builder.evidence.languages import both
+
 width, height = 1000.0, 300.0
-left, bottom, right, top = 70.0, 40.0, 20.0, 14.0
+left, bottom, right, top = 70.0, 62.0, 20.0, 14.0
 
 
 def rate_distortion(layers: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -37,6 +39,8 @@ def rate_distortion(layers: list[dict[str, Any]]) -> dict[str, Any] | None:
             "exact": layer["why"].startswith("exact"),
             "title": f"{layer['weight']}: {layer['size']:,} values, {layer['bits']:.2f} bits each, "
             f"moves the answers by {layer['distance']:.1e}; {layer['why']}",
+            "zh": f"{layer['weight']}：{layer['size']:,} 个值，每个 {layer['bits']:.2f} 位，"
+            f"使答案变动 {layer['distance']:.1e}；{both(layer['why']).zh}",
         }
         for layer in sorted(layers, key=lambda layer: -layer["size"])
     ]

@@ -1,4 +1,4 @@
-"""``report.html`` from the data of ``report.json``: pictures as SVG, everything in one file."""
+"""``report.html`` from the data of ``report.json``: everything in one file, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 from builder.evidence.chart import rate_distortion
+from builder.evidence.labels import Label, telling
+from builder.evidence.languages import Both, both, word
 from builder.evidence.treemap import Box, squarify
 from builder.render import render
 from builder.units import show_size
 
 width, height = 1000.0, 420.0
 most_boxes = 120
-least_label = 44.0
 most_rows = 40
 
 
@@ -28,22 +29,33 @@ def report_page(report: dict[str, Any]) -> str:
         report=report,
         models=models,
         total=total,
-        runtime=runtime_line(report.get("runtime")),
+        runtime=_runtime(report.get("runtime")),
         overview=_overview(report["models"]),
+        both=both,
+        word=word,
         width=width,
-        height=height,
     )
 
 
 def runtime_line(data: dict[str, Any] | None) -> str:
     """Tell of the bundle's own TensorFlow.js, or give ""."""
+    told = _runtime(data)
+    return told.en if told else ""
+
+
+def _runtime(data: dict[str, Any] | None) -> Both | None:
     if not data:
-        return ""
-    kernels = "all kernels" if data["kernels"] is None else f"{data['kernels']} kernels"
+        return None
+    count = data["kernels"]
+    kernels = Both("all kernels", "全部算子") if count is None else Both(f"{count} kernels", f"{count} 个算子")
     wasm = max(data["wasm_wire_bytes"].values(), default=0)
-    more = f", and {show_size(wasm)} where wasm is used" if wasm else ""
-    backends = ", ".join(data["backends"])
-    return f"TensorFlow.js {data['version']}: {show_size(data['wire_bytes'])} ({backends}; {kernels}){more}"
+    more = Both(f", and {show_size(wasm)} where wasm is used", f"，使用 wasm 时另加 {show_size(wasm)}")
+    start = f"TensorFlow.js {data['version']}"
+    size, backends = show_size(data["wire_bytes"]), ", ".join(data["backends"])
+    return Both(
+        f"{start}: {size} ({backends}; {kernels.en}){more.en if wasm else ''}",
+        f"{start}：{size}（{backends}；{kernels.zh}）{more.zh if wasm else ''}",
+    )
 
 
 def _overview(models: dict[str, Any]) -> list[dict[str, Any]]:
@@ -52,29 +64,16 @@ def _overview(models: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for (name, data), box in zip(items, boxes, strict=True):
         parts = [("head", data["head_wire_bytes"]), *((s["name"], s["wire_bytes"]) for s in data["stages"])]
-        found += _parts(name, parts, box)
+        found += _parts(Both(name, name), Label(name), parts, box, height / 2)
     return found
 
 
 def _model(name: str, data: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
     weights = sorted(data["weights"], key=lambda weight: -weight["wire_bytes"])
-    shown, rest = weights[:most_boxes], weights[most_boxes:]
-    items = [(weight["name"], list(weight["stages"].items()), weight) for weight in shown]
-    if rest:
-        stages: dict[str, int] = {}
-        for weight in rest:
-            for stage, wire in weight["stages"].items():
-                stages[stage] = stages.get(stage, 0) + wire
-        items.append((f"{len(rest)} more", list(stages.items()), None))
-    boxes = squarify([max(1, sum(wire for _, wire in stages)) for _, stages, _ in items], Box(0, 0, width, height))
-    cells: list[dict[str, Any]] = []
-    for (label, parts, weight), box in zip(items, boxes, strict=True):
-        shape = f", {weight['dtype']}{weight['shape']}, {weight['codec']}" if weight else ""
-        cells += _parts(label, parts, box, shape)
     return {
         "name": name,
         "data": data,
-        "cells": cells,
+        "cells": _cells(weights),
         "sizes": {key: show_size(data[key]) for key in ("bytes", "wire_bytes", "first_use_bytes", "head_wire_bytes")},
         "change": _change(name, data, report.get("previous")),
         "budget": _budget(data),
@@ -88,7 +87,9 @@ def _model(name: str, data: dict[str, Any], report: dict[str, Any]) -> dict[str,
             for plane in data["planes"]
         ],
         "waterfalls": [_waterfall(one) for one in data["waterfalls"]],
-        "advice": [{**one, "saves": show_size(one["saves_bytes"])} for one in data["advice"]],
+        "advice": [
+            {**one, "text": both(one["text"]), "saves": show_size(one["saves_bytes"])} for one in data["advice"]
+        ],
         "heaviest": [
             {**weight, "wire": show_size(weight["wire_bytes"]), "bits": _bits(weight)} for weight in weights[:most_rows]
         ],
@@ -96,44 +97,63 @@ def _model(name: str, data: dict[str, Any], report: dict[str, Any]) -> dict[str,
     }
 
 
+def _cells(weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lay out the weights, largest first; those beyond the most that can be told apart share a box."""
+    shown, rest = weights[:most_boxes], weights[most_boxes:]
+    labels = telling([weight["name"] for weight in weights])
+    items = [
+        (Both(weight["name"], weight["name"]), label, list(weight["stages"].items()), weight)
+        for weight, label in zip(shown, labels[: len(shown)], strict=True)
+    ]
+    if rest:
+        stages: dict[str, int] = {}
+        for weight in rest:
+            for stage, wire in weight["stages"].items():
+                stages[stage] = stages.get(stage, 0) + wire
+        more = Both(f"{len(rest)} more", f"另外 {len(rest)} 个")
+        items.append((more, Label(f"+{len(rest)}"), list(stages.items()), {}))
+    boxes = squarify([max(1, sum(wire for _, wire in stages)) for _, _, stages, _ in items], Box(0, 0, width, height))
+    cells: list[dict[str, Any]] = []
+    for (name, label, parts, weight), box in zip(items, boxes, strict=True):
+        shape = f", {weight['dtype']}{weight['shape']}, {weight['codec']}" if weight else ""
+        cells += _parts(name, label, parts, box, height, shape)
+    return cells
+
+
 def _bits(weight: dict[str, Any]) -> float | None:
     count = math.prod(weight["shape"])
     return 8 * weight["wire_bytes"] / count if count and weight["dtype"] != "string" else None
 
 
-def _parts(label: str, parts: list[tuple[str, int]], box: Box, more: str = "") -> list[dict[str, Any]]:
-    """Split a box between the stages, along its longer side."""
+def _parts(
+    name: Both, label: Label, parts: list[tuple[str, int]], box: Box, whole_height: float, more: str = ""
+) -> list[dict[str, Any]]:
+    """Split a box between the stages, along its longer side; places are in percent of the whole picture."""
     whole = sum(size for _, size in parts) or 1
     found: list[dict[str, Any]] = []
     at = 0.0
-    for number, (stage, size) in enumerate(parts):
+    for stage, size in parts:
         share = size / whole
         if box.width >= box.height:
             part = Box(box.x + at * box.width, box.y, share * box.width, box.height)
         else:
             part = Box(box.x, box.y + at * box.height, box.width, share * box.height)
         at += share
-        fits = number == 0 and box.width > least_label and box.height > 16
-        found.append(
-            {
-                "x": round(part.x, 1),
-                "y": round(part.y, 1),
-                "width": round(part.width, 1),
-                "height": round(part.height, 1),
-                "stage": _colour(stage),
-                "title": f"{label}: {stage} {show_size(size)} of {show_size(whole)}{more}",
-                "label": _short(label, box.width) if fits else "",
-                "outer": [round(box.x, 1), round(box.y, 1), round(box.width, 1), round(box.height, 1)]
-                if number == 0
-                else None,
-            }
+        sizes = show_size(size), show_size(whole)
+        title = Both(
+            f"{name.en}: {stage} {sizes[0]} of {sizes[1]}{more}",
+            f"{name.zh}：{word(stage).zh} {sizes[0]}，共 {sizes[1]}{more}",
         )
+        found.append({"stage": _colour(stage), "title": title, "place": _percent(part, whole_height), "label": None})
+    if found:
+        found.append({"stage": "edge", "title": None, "place": _percent(box, whole_height), "label": label})
     return found
 
 
-def _short(label: str, room: float) -> str:
-    most = int((room - 10) / 7)
-    return label if len(label) <= most else "…" + label[-(most - 1) :] if most > 3 else ""
+def _percent(box: Box, whole_height: float) -> str:
+    across, down = 100 / width, 100 / whole_height
+    places = {"left": box.x * across, "top": box.y * down, "width": box.width * across, "height": box.height * down}
+    return "; ".join(f"{side}: {value:.3f}%" for side, value in places.items())
 
 
 def _colour(stage: str) -> str:
@@ -147,7 +167,7 @@ def _waterfall(one: dict[str, Any]) -> dict[str, Any]:
             "x": round(start / whole * width, 2),
             "width": max(1.0, round((end - start) / whole * width, 2)),
             "stage": _colour(group),
-            "title": f"{group}: {start:.2f} s to {end:.2f} s",
+            "title": Both(f"{group}: {start:.2f} s to {end:.2f} s", f"{word(group).zh}：{start:.2f} 秒到 {end:.2f} 秒"),
         }
         for group, start, end in one["files"]
     ]
@@ -164,22 +184,27 @@ def _waterfall(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _change(name: str, data: dict[str, Any], previous: dict[str, Any] | None) -> str:
+def _change(name: str, data: dict[str, Any], previous: dict[str, Any] | None) -> Both:
     if previous is None:
-        return "first report"
+        return Both("first report", "首份报告")
     old = previous["models"].get(name)
     if old is None:
-        return "new model"
-    difference = data["wire_bytes"] - old["wire_bytes"]
+        return Both("new model", "新模型")
     if data["head"] == old["head"]:
-        return "unchanged"
-    again = f"{show_size(data['new_bytes'])} of shards are new" if data.get("new_bytes") is not None else ""
+        return Both("unchanged", "没有变化")
+    difference = data["wire_bytes"] - old["wire_bytes"]
     sign = "+" if difference > 0 else ""
-    return f"{sign}{show_size(difference)} ({difference / max(1, old['wire_bytes']):+.1%}); {again}".rstrip("; ")
+    much = f"{sign}{show_size(difference)} ({difference / max(1, old['wire_bytes']):+.1%})"
+    if data.get("new_bytes") is None:
+        return Both(much, much)
+    new = show_size(data["new_bytes"])
+    return Both(f"{much}; {new} of shards are new", f"{much}；其中新分片 {new}")
 
 
 def _budget(data: dict[str, Any]) -> dict[str, Any] | None:
     if not data["budget_bytes"]:
         return None
     share = data["wire_bytes"] / data["budget_bytes"]
-    return {"share": min(1.0, share), "text": f"{share:.0%} of {show_size(data['budget_bytes'])}", "tight": share > 0.9}
+    size = show_size(data["budget_bytes"])
+    text = Both(f"{share:.0%} of {size}", f"{size} 的 {share:.0%}")
+    return {"share": min(1.0, share), "text": text, "tight": share > 0.9}

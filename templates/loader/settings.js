@@ -9,7 +9,7 @@
  * @property {(url: string) => string | Promise<string>} [resolveUrl] changes each address, to sign it for example
  * @property {"persistent" | "http" | "none"} [cache] where checked files are kept: in Cache Storage (the default), only
  *   in the browser's HTTP cache, or nowhere
- * @property {FileStore} [store] used in place of Cache Storage
+ * @property {FileStore | Promise<FileStore | undefined>} [store] used in place of Cache Storage
  * @property {string} [cacheName] name in Cache Storage (`shardpress`)
  * @property {number} [concurrency] requests at a time over all models (4)
  * @property {(bytes: number, tries: number) => number} [timeout] milliseconds that a file of so many bytes may take
@@ -22,13 +22,14 @@
 
 /**
  * A stage that is usable (`head`, the output stages, `full`; a model without refinement has no `base`), weights that are back
- * after a lost graphics context, a network that went away or came back in mid-load, or a failure.
+ * after a lost graphics context, a network that went away or came back in mid-load, kept files that the browser has taken away, or a failure.
  * `bytes` and `wire` count what came until then: decoded from anywhere, and as sent over the network.
  *
  * @typedef {{ type: "stage", model: string, release: string, stage: string, ms: number, bytes: number, wire: number,
  *     source: string, backend: string | undefined }
  *   | { type: "recovery", model: string, release: string, backend: string, ms: number }
  *   | { type: "offline" | "online", model: string, release: string, ms: number }
+ *   | { type: "eviction", model: string, release: string, files: number, bytes: number, persisted: boolean }
  *   | { type: "failure", model: string, release: string, code: ErrorCode, message: string, url: string | undefined, ms: number }
  * } LoadEvent
  */
@@ -69,14 +70,9 @@ function absolute(base) {
  */
 function resolve(path, model) {
   return [settings.baseUrl ?? defaultBase(), ...(settings.fallbackUrls ?? [])].map((base) => {
-    if (!base) {
-      throw new ModelError("manifest", "No base URL: call configure({ baseUrl }) with the folder that holds assets/", { model });
-    }
-    try {
-      return new URL(path, base).href;
-    } catch (cause) {
-      throw new ModelError("manifest", `The base URL ${base} is not valid: give configure({ baseUrl }) a full one`, { model, cause });
-    }
+    const url = attempted(() => new URL(path, base).href);
+    if (url) return url;
+    throw new ModelError("manifest", `No base URL (${base}): give configure({ baseUrl }) the folder that holds assets/`, { model });
   });
 }
 

@@ -2,11 +2,13 @@
  * Where checked files are kept between visits, by the first 16 digits of their hashes.
  *
  * @typedef {object} FileStore
- * @property {(key: string) => Promise<ArrayBuffer | undefined>} get
- * @property {(key: string, bytes: Uint8Array<ArrayBuffer>) => Promise<unknown>} put
+ * @property {(key: string, model?: string) => Promise<ArrayBuffer | undefined>} get
+ * @property {(key: string, bytes: Uint8Array<ArrayBuffer>, model?: string) => Promise<unknown>} put
  * @property {() => Promise<string[]>} keys
  * @property {(key: string) => Promise<unknown>} delete
  */
+
+/** @typedef {import("./storage.js").LastingStore} LastingStore */
 
 /** @type {Promise<FileStore | undefined> | undefined} */
 let cacheStorage;
@@ -44,7 +46,7 @@ async function openCacheStorage() {
 async function readStored(spec) {
   try {
     const store = await fileStore();
-    const content = await store?.get(keyOf(spec));
+    const content = await store?.get(keyOf(spec), spec.model);
     if (!content) return;
     const bytes = new Uint8Array(content);
     if (await isRight(bytes, spec)) return bytes;
@@ -64,12 +66,20 @@ async function keep(file, bytes) {
   const { spec } = file;
   try {
     const store = await fileStore();
-    await store?.put(keyOf(spec), bytes);
+    await store?.put(keyOf(spec), bytes, spec.model);
     file.kept = !!store;
   } catch (error) {
     emit(spec.model, { type: "failure", code: "quota", message: `${spec.path} cannot be kept for the next visit: ${error}`, ms: 0 });
   }
 }
+
+/**
+ * Gives a store that can ask for lasting room and tells what the browser has taken away: `configure({ store: storage() })`.
+ * Where it cannot be had it is the usual one, if there is one.
+ *
+ * @returns {Promise<Partial<LastingStore> | undefined>}
+ */
+export const storage = () => lazy("storage").then(({ open }) => open(settings.cacheName, emit)).catch(openCacheStorage);
 
 /**
  * Forgets all kept files that this release does not name.
