@@ -38,6 +38,7 @@ built: dict[str, dict[str, Any] | None] = {
     "one_hot": {"color": {"words": colours, "unknown": 0}},
     "old": {"words": {"words": ["", "red", "blue"], "unknown": 0}},
     "asset": {"words": {"words": ["red", "green", "blue"]}},
+    "old_asset": {"words": {"words": ["red", "green", "blue"], "unknown": 0}},
     "unused": {"words": {"words": ["", "", "", "", "a", "b"], "unknown": 0}},
     "numbers": None,
     "numbers.keras": None,

@@ -74,6 +74,28 @@ def test_tables_of_own_vocabularies_are_fine() -> None:
     assert list(path.attr["value"].tensor.string_val) == [b""]
 
 
+def in_collection(name: str) -> tuple[Any, Any]:
+    """Give a SavedModel whose assets are listed as TensorFlow 1 does."""
+    model, meta_graph = old_table()
+    meta_graph.asset_file_def[0].filename = name
+    item = meta_graph.collection_def["saved_model_assets"].any_list.value.add()
+    item.value = meta_graph.asset_file_def[0].SerializeToString()
+    del meta_graph.asset_file_def[:]
+    return model, meta_graph
+
+
+def test_assets_that_are_listed_in_a_collection_are_looked_at_too() -> None:
+    part = prepared(in_collection("words.txt")[0])
+    assert [asset.filename for asset in part.asset_file_def] == ["words.txt"]
+    assert "saved_model_assets" not in part.collection_def
+    with pytest.raises(UnsafeModelError, match="outside its folder"):
+        prepared(in_collection("../words.txt")[0])
+    model, meta_graph = in_collection("words.txt")
+    meta_graph.collection_def["saved_model_assets"].any_list.value[0].value = b"\xff"
+    with pytest.raises(SourceError, match="damaged list of assets"):
+        prepared(model)
+
+
 def _constant_path(meta_graph: Any) -> None:
     body = function_of(meta_graph, "fill")
     add_node(body.node_def, "name", "Const")

@@ -25,7 +25,7 @@ from builder.sources.slimming import (
     slim_graph,
     slim_objects,
 )
-from builder.sources.vocabulary_files import own_tables
+from builder.sources.vocabulary_files import declare_assets, own_tables
 
 # Ops that write where an attribute says, and what that may say.
 printing_ops = ("Print", "PrintV2")
@@ -79,11 +79,12 @@ def prepare_saved_model(
     """
     meta_graph = choose_meta_graph(model, tags, where)
     choose_signature(meta_graph, signature, where)
-    check_assets(meta_graph, where)
     part = messages().SavedModel()
     part.saved_model_schema_version = model.saved_model_schema_version
     slimmed = part.meta_graphs.add()
     slimmed.CopyFrom(meta_graph)
+    declare_assets(slimmed, where)
+    check_assets(slimmed, where)
     objects = slimmed.object_graph_def.nodes
     if objects:
         more = _harmless_functions(slimmed, custom) if generous else ()

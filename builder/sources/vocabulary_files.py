@@ -11,14 +11,40 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from builder.errors import SourceError, UnsafeModelError
 
+collection = "saved_model_assets"
 table_ops = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"))
 calls = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 given = frozenset(("Const", "Placeholder"))
 most_bytes = 64 << 20
 string_type = 7
 Functions = Mapping[str, Any]
+
+
+def declare_assets(meta_graph: Any, where: str) -> None:
+    """Put assets that TensorFlow 1 lists in a collection where later versions list them, so that all are looked at.
+
+    Args:
+        meta_graph: a MetaGraphDef; changed.
+        where: the file, for messages.
+
+    Raises:
+        SourceError: the list is damaged.
+    """
+    if collection not in meta_graph.collection_def:
+        return
+    if not meta_graph.asset_file_def:  # else nobody reads the collection
+        for item in meta_graph.collection_def[collection].any_list.value:
+            try:
+                meta_graph.asset_file_def.add().MergeFromString(item.value)
+            except DecodeError as error:
+                raise SourceError(
+                    "has a damaged list of assets", where=where, hint="Copy or save the model again"
+                ) from error
+    del meta_graph.collection_def[collection]
 
 
 def own_tables(meta_graph: Any, functions: Functions) -> frozenset[tuple[str, str]]:
