@@ -26,9 +26,10 @@ from builder.sources.keras_limits import check_keras_limits
 from builder.sources.keras_safety import check_keras_config
 from builder.sources.keras_zip import KerasArchive, read_keras_zip
 from builder.sources.model_folders import locate, unpack
-from builder.sources.safety import check_saved_model, check_topology, prepare_graph
+from builder.sources.safety import check_topology, prepare_graph, prepare_saved_model
 from builder.sources.tfjs import read_model
 from builder.sources.vectors import read_vectors
+from builder.sources.vocabulary_files import check_vocabulary_files
 from builder.vectors.settings import check_settings
 from builder.vectors.table import kind as vectors_kind
 
@@ -136,7 +137,8 @@ def _outline(path: Path, kind: str, model: ModelConfig, custom: tuple[str, ...])
     """Give the graph of sources that are one; Keras makes its graph when it runs."""
     if kind == "saved-model":
         content = read_saved_model(path)
-        check_saved_model(content, model.signature, model.tags, model.source, custom=custom, trust=model.trust)
+        part = prepare_saved_model(content, model.signature, model.tags, model.source, custom=custom, trust=model.trust)
+        check_vocabulary_files(part.meta_graphs[0], path, model.source)
         return outline_saved_model(content, model.signature, model.tags, model.source)
     if kind == "frozen-graph":
         graph = read_graph(path)

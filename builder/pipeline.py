@@ -33,7 +33,15 @@ from builder.config import Config, ModelConfig
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.convert.results import read_glue, read_vocabulary
 from builder.custom_ops import CustomOps, read_custom_ops
-from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
+from builder.errors import (
+    BudgetError,
+    BuildError,
+    ConfigError,
+    ConversionError,
+    ShardpressError,
+    SourceError,
+    UsageError,
+)
 from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
 from builder.preflight import check_files, read_labels
@@ -43,7 +51,7 @@ from builder.sources.detect import detect
 from builder.sources.files import source_files
 from builder.sources.model_folders import locate, teachable_labels, teachable_note, unpack
 from builder.sources.tfjs import read_model
-from builder.stock import measure_stock, stock_files
+from builder.stock import StockForm, measure_folder, measure_stock, stock_files
 from builder.stores.shared import SharedCache, is_shared, open_shared
 from builder.transforms.canonical import canonicalise
 from builder.units import parse_size, show_size
@@ -54,6 +62,7 @@ from builder.workers import Workers, open_workers
 
 local_cache = ".shardpress"  # in front of a cache in a bucket
 stock_kinds = frozenset({"tfjs", vectors_kind})  # read as they are, nothing is converted
+keras_kinds = frozenset({"keras-h5", "keras-zip"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class Built:
         ids_below: rows of the tables that inputs look up, by input.
         precision: what was measured of it, for the report.
         compat: the stock copy, when asked for.
-        stock: bytes of the stock form, as it is and with brotli, when measured.
+        stock: the smallest stock form, when measured.
         cached: nothing had to be done.
     """
 
@@ -108,7 +117,7 @@ class Built:
     ids_below: Mapping[str, int]
     precision: Mapping[str, Any] = field(default_factory=dict)
     compat: tuple[File, ...] = ()
-    stock: tuple[int, int] | None = None
+    stock: StockForm | None = None
     cached: bool = False
 
     @property
@@ -474,17 +483,32 @@ def _assemble_vectors(session: Session, plan: _Plan) -> Assembly:
         session.progress.end(plan.name)
 
 
-def _measure(session: Session, plan: _Plan, read: Callable[[], Model]) -> tuple[int, int]:
-    key = key_of(plan.conversion_key, "stock")
-    record = session.cache.record("stock", key)
+def _measure(session: Session, plan: _Plan, read: Callable[[], Model]) -> StockForm:
+    """Measure all forms that the stock converter has of a model; the smallest on the wire counts."""
+    key = key_of(plan.conversion_key, plan.model.weights, fingerprint())
+    record = session.cache.record("stock-form", key)
     if record is None:
         session.progress.begin(plan.name, "measure the stock form", 1)
         best = Compressor(session.cache, session.options.jobs, submit=session.pool.submit)
-        record = measure_stock(read(), session.cache, best)
-        session.cache.put_record("stock", key, record)
+        forms = {read().kind: measure_stock(read(), session.cache, best), **_measure_layers(session, plan, best)}
+        form = min(forms, key=lambda name: forms[name][1])
+        record = [form, *forms[form]]
+        session.cache.put_record("stock-form", key, record)
         session.progress.end(plan.name)
-    plain, wire = record
-    return plain, wire
+    return StockForm(*record)
+
+
+def _measure_layers(session: Session, plan: _Plan, best: Compressor) -> dict[str, tuple[int, int]]:
+    """Measure the layers model that the stock converter makes of a Keras file, if it makes one."""
+    if plan.source.kind not in keras_kinds:
+        return {}
+    with session.cache.work() as work:
+        try:
+            request = ConvertRequest(plan.source, work / "layers")
+            made = session.pool.submit("layers_form", request, plan.name).result()
+        except (ConversionError, SourceError):
+            return {}
+        return {"layers-model": measure_folder(made.model_json.parent, session.cache, best)}
 
 
 def _last(session: Session, name: str, model: ModelConfig) -> Built | None:

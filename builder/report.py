@@ -23,6 +23,7 @@ from builder.networks import networks
 from builder.output import Output
 from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built, fingerprint
+from builder.stock import StockForm
 from builder.units import parse_size, show_size
 from builder.verify.nouns import Comparison
 from builder.verify.run import Verification
@@ -201,7 +202,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "wire_bytes": bundle.wire,
         "head_wire_bytes": bundle.head.wire,
         "stages": [{"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()],
-        "stock": None if built.stock is None else {"bytes": built.stock[0], "wire_bytes": built.stock[1]},
+        "stock": None if built.stock is None else _stock(built.stock),
         "cached": built.cached,
         "precision": built.precision or None,
         "notes": [*built.notes, *(verification.notes if verification else ())],
@@ -225,6 +226,10 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
             "seconds": round(verification.seconds, 3),
         },
     }
+
+
+def _stock(stock: StockForm) -> dict[str, Any]:
+    return {"form": stock.form, "bytes": stock.nbytes, "wire_bytes": stock.wire}
 
 
 def describe_runtime(own: OwnRuntime) -> str:
@@ -263,7 +268,9 @@ def _row(built: Built, verification: Verification | None, compared: bool) -> lis
     bundle = built.bundle
     stock = []
     if compared:
-        stock = ["", ""] if built.stock is None else [show_size(built.stock[1]), f"{bundle.wire / built.stock[1]:.2f}"]
+        stock = (
+            ["", ""] if built.stock is None else [show_size(built.stock.wire), f"{bundle.wire / built.stock.wire:.2f}"]
+        )
     checked = verification is not None and verification.passed
     runtime = verification.runtime if verification is not None and checked else None
     error = show_error(verification.stages[-1]) if verification is not None and checked else ""
@@ -282,7 +289,7 @@ def _total(models: tuple[Built, ...], compared: bool) -> list[str]:
     first, all_ = sum(map(_first_use, models)), sum(built.bundle.wire for built in models)
     stock = []
     if compared:
-        stock_wire = sum(built.stock[1] for built in models if built.stock)
+        stock_wire = sum(built.stock.wire for built in models if built.stock)
         whole = all(built.stock for built in models)  # word vectors have no stock form, and sums of some say nothing
         stock = [show_size(stock_wire), f"{all_ / stock_wire:.2f}"] if whole and stock_wire else ["", ""]
     return ["all", "", show_size(first), show_size(all_), *stock, "", ""]

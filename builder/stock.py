@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from builder.bundle import File, hash_digits, to_json
 from builder.cache import Cache
@@ -10,6 +12,20 @@ from builder.compress import Compressor
 from builder.model import Model, Weight, chunks
 
 stock_shard_bytes = 4 << 20  # what the stock converter writes
+
+
+@dataclass(frozen=True, slots=True)
+class StockForm:
+    """The smallest form that the stock converter has of a model.
+
+    Attributes:
+        form: ``graph-model`` or ``layers-model``.
+        nbytes, wire: its bytes, as it is and with brotli at the best quality.
+    """
+
+    form: str
+    nbytes: int
+    wire: int
 
 
 def stock_files(name: str, model: Model, cache: Cache, compressor: Compressor) -> tuple[File, ...]:
@@ -34,8 +50,19 @@ def stock_files(name: str, model: Model, cache: Cache, compressor: Compressor) -
 
 def measure_stock(model: Model, cache: Cache, compressor: Compressor) -> tuple[int, int]:
     """Give the bytes of the stock form, as it is and with brotli at the best quality."""
-    files = stock_files("measured", model, cache, compressor)
-    return sum(file.blob.nbytes for file in files), sum(file.wire for file in files)
+    return _sizes(stock_files("measured", model, cache, compressor))
+
+
+def measure_folder(folder: Path, cache: Cache, compressor: Compressor) -> tuple[int, int]:
+    """Give the same of what the stock converter has written into a folder."""
+    blobs = [cache.put(path.read_bytes()) for path in sorted(folder.iterdir())]
+    encodings = compressor.encode_all(blobs)
+    return _sizes([File(blob.sha256, blob, encodings[blob.sha256]) for blob in blobs])
+
+
+def _sizes(files: Iterable[File]) -> tuple[int, int]:
+    found = list(files)
+    return sum(file.blob.nbytes for file in found), sum(file.wire for file in found)
 
 
 def _specs(weights: Iterable[Weight]) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 
 from builder.bundle import File, head_url, make_index, to_json
 from builder.cache import key_of
+from builder.convert.results import read_step
 from builder.errors import BuildError, ConversionError, ShardpressError, VerificationError
 from builder.modules import module_url
 from builder.pipeline import Built, Session, fingerprint
@@ -25,6 +27,7 @@ from builder.verify.run import Check, Verification, find_node_modules, missing_r
 
 vectors_module = "vectors"
 close_error = 0.01  # of devices, where build.toml states no max_error: half precision counts as right
+most_steps = 4  # that last bits move the answers of a quantisation-aware model by
 runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
 
 
@@ -76,18 +79,27 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
     missing = [item for item in missing if item not in words]
     if missing:
         results |= _run(session, missing, node_modules, own)
+    artefacts = {built.bundle.name: built.artefact for built in models}
     failures: dict[str, ShardpressError] = {
-        name: VerificationError(
-            result.problem,
-            where="verification",
-            hint="Nothing was published; convert the model again, or loosen [models.NAME.verify] if that is fine",
-        )
+        name: VerificationError(result.problem, where="verification", hint=_way_out(name, result, artefacts[name]))
         for name, result in results.items()
         if result.runtime is not None and not result.passed
     }
     if failures:
         raise BuildError(failures)
     return results
+
+
+def _way_out(name: str, result: Verification, artefact: Path) -> str:
+    """Say what to do about a model that answers otherwise: of one that rounds to steps, a few steps are fine."""
+    step, error = read_step(artefact), result.stages[-1].max_error if result.stages else math.inf
+    if step and error <= most_steps * step:
+        fitting = f"{step * math.ceil(error / step) * 1.01:.2g}"
+        return (
+            f"Nothing was published; the model simulates quantisation in steps of up to {step:.2g}, and a last bit "
+            f"can move a number by one: [models.{name}.verify] max_error = {fitting} fits"
+        )
+    return f"Nothing was published; convert the model again, or loosen [models.{name}.verify] if that is fine"
 
 
 def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str, Verification]:

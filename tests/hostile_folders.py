@@ -119,13 +119,17 @@ def _other_signature(folder: Path, target: Target) -> Path:
 
 def _text_table(folder: Path, target: Target) -> Path:
     tf = _tensorflow()
+    raw = tf.raw_ops
+
+    def serve(x: Any) -> Any:
+        table = raw.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
+        path = str(target.secret)
+        put = raw.InitializeTableFromTextFileV2(table_handle=table, filename=path, key_index=-2, value_index=-1)
+        with tf.control_dependencies([put]):
+            return {"y": raw.LookupTableFindV2(table_handle=table, keys=x, default_value=tf.constant(-1, tf.int64))}
+
     module = tf.Module()
-    start = tf.lookup.TextFileInitializer(
-        str(target.secret), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
-    )
-    module.table = tf.lookup.StaticHashTable(start, -1)
-    specs = [tf.TensorSpec([None], tf.string, name="x")]
-    module.serve = tf.function(lambda x: {"y": module.table.lookup(x)}, input_signature=specs)
+    module.serve = tf.function(serve, input_signature=[tf.TensorSpec([None], tf.string, name="x")])
     path = folder / "saved"
     tf.saved_model.save(module, str(path), signatures=module.serve)
     return path

@@ -104,6 +104,21 @@ def test_tables_of_graph_models_are_found() -> None:
     assert ids_below(lookup_graph("Select")) == {}
 
 
+def test_ids_that_may_count_from_the_end_are_found() -> None:
+    made = lookup_graph("GatherV2")
+    *before, lookup = made.artifacts["modelTopology"]["node"]
+    choice = [
+        {"name": "less", "op": "Less", "input": ["cast", "axis"]},
+        {"name": "add", "op": "AddV2", "input": ["cast", "rows"]},
+        {"name": "chosen", "op": "SelectV2", "input": ["less", "add", "cast", "^read"]},
+        {**lookup, "input": ["read", "chosen", "axis"]},
+    ]
+    made.artifacts["modelTopology"]["node"] = [*before, *choice]
+    assert ids_below(made) == {"words": 50}
+    made.artifacts["modelTopology"]["node"] = [*before, *choice[:2], {**choice[2], "input": ["cast", "add", "read"]}]
+    assert ids_below(made) == {}
+
+
 def test_tables_of_layers_models_are_found() -> None:
     def layer(kind: str, name: str, *inbound: str, **config: object) -> dict[str, object]:
         nodes = [[[source, 0, 0, {}] for source in inbound]] if inbound else []

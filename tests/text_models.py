@@ -109,6 +109,21 @@ def _tables(folder: Path) -> None:
         def serve(self, words: Any) -> dict[str, Any]:
             return {"vectors": tf.gather(self.rows, self.table.lookup(tf.strings.lower(words)))}
 
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        words = tf.compat.v1.placeholder(tf.string, [None], name="words")
+        columns = {"key_dtype": tf.string, "key_index": -2, "value_dtype": tf.int64, "value_index": -1}
+        file = tf.lookup.TextFileInitializer(str(folder / "vocabulary.txt"), **columns)
+        table = tf.lookup.StaticHashTable(file, 0)
+        rows = tf.compat.v1.get_variable("rows", initializer=np.arange(9, dtype=np.float32).reshape(3, 3))
+        answer = tf.gather(rows, table.lookup(tf.strings.lower(words)))
+        session.run([tf.compat.v1.global_variables_initializer(), tf.compat.v1.tables_initializer()])
+        old = tf.compat.v1.saved_model.builder.SavedModelBuilder(str(folder / "old_asset"))
+        signature = tf.compat.v1.saved_model.predict_signature_def({"words": words}, {"vectors": answer})
+        assets = [session.graph.get_tensor_by_name("asset_path:0")]
+        old.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, assets, main_op=tf.compat.v1.tables_initializer()
+        )
+        old.save()
     module = Asset()
     tf.saved_model.save(module, str(folder / "asset"), signatures={"serving_default": module.serve})
 

@@ -23,6 +23,7 @@ Task = str | Callable[[Any], Any]
 largest_answer = 1 << 28
 result_types: dict[str, Any] = {
     "convert": ConvertResult,
+    "layers_form": ConvertResult,
     "reference": ReferenceResult,
     "measure": MeasureResult,
     "versions": dict[str, str],

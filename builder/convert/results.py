@@ -1,4 +1,4 @@
-"""What lies beside a converted ``model.json``: the glue and the words, where something was cut off."""
+"""What lies beside a converted ``model.json``: glue and words, where something was cut off, and facts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 glue_name = "glue.json"
 vocabulary_name = "vocabulary.json"
+facts_name = "facts.json"
 
 
 def write_glue(model_json: Path, glue: dict[str, Any] | None) -> None:
@@ -28,6 +29,16 @@ def write_vocabulary(model_json: Path, vocabulary: dict[str, Any] | None) -> Non
 def read_vocabulary(model_json: Path) -> dict[str, Any] | None:
     """Read the words of inputs that take ids; None if there are none."""
     return _read(model_json.with_name(vocabulary_name))
+
+
+def write_step(model_json: Path, step: float) -> None:
+    """Write the longest step that the model rounds to, if it simulates quantisation."""
+    _write(model_json.with_name(facts_name), {"step": step} if step else None)
+
+
+def read_step(model_json: Path) -> float:
+    """Read the longest step that the model rounds to; 0 for models that do not simulate quantisation."""
+    return float((_read(model_json.with_name(facts_name)) or {}).get("step", 0))
 
 
 def _write(path: Path, content: dict[str, Any] | None) -> None:

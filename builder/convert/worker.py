@@ -47,11 +47,12 @@ from builder.convert.requests import (
     ReferenceResult,
     SourceOptions,
 )
-from builder.convert.results import write_glue, write_vocabulary
+from builder.convert.results import write_glue, write_step, write_vocabulary
 from builder.convert.tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
 from builder.errors import ConversionError, SourceError
 from builder.graphs.analysis import analyse, refusal
 from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
+from builder.graphs.fake_quant import largest_step
 from builder.graphs.glue import describe
 from builder.graphs.halves import check_types
 from builder.graphs.lookups import keep_shapes
@@ -73,6 +74,7 @@ from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
 from builder.sources.tfjs import read_model
+from builder.sources.vocabulary_files import check_vocabulary_files
 
 weights_file_bytes = 256 << 20
 int32_limits = (-(1 << 31), (1 << 31) - 1)
@@ -134,12 +136,42 @@ def convert(request: ConvertRequest) -> ConvertResult:
         prepared = _prepare(source.freeze(), request.source)
         # Nobody else holds the graph, so that its weights go as soon as they can.
         graphs = [prepared.frozen]
+        step = largest_step(prepared.frozen.graph_def, where)
         prepared = dataclasses.replace(prepared, frozen=None, run=None)
         result = _optimise(graphs.pop(), where, request.source.custom_ops)
         _write(result, request.out)
         write_glue(request.out / "model.json", prepared.glue)
         write_vocabulary(request.out / "model.json", prepared.vocabulary)
+        write_step(request.out / "model.json", step)
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
+
+
+def layers_form(request: ConvertRequest) -> ConvertResult:
+    """Write the layers model that the stock converter makes of a Keras file, to compare its size.
+
+    Raises:
+        SourceError: as ``convert``.
+        ConversionError: TensorFlow cannot be imported, or the stock converter makes none.
+    """
+    _tensorflow()
+    from tensorflowjs.converters import converter, keras_h5_conversion
+
+    options = request.source
+    suffix, check = {"keras-h5": (".h5", _checked_h5), "keras-zip": (".keras", _checked_zip)}[options.kind]
+    with tempfile.TemporaryDirectory(prefix="shardpress-") as folder:
+        plain = Path(folder) / f"model{suffix}"
+        plain.symlink_to(options.path.resolve())
+        copy, *_ = check(options, plain)
+        try:
+            if suffix == ".keras":
+                converter.dispatch_keras_keras_to_tfjs_layers_model_conversion(str(copy), str(request.out))
+            else:
+                topology, groups = keras_h5_conversion.h5_merged_saved_model_to_tfjs_format(str(copy))
+                request.out.mkdir(parents=True, exist_ok=True)
+                keras_h5_conversion.write_artifacts(topology, groups, str(request.out))
+        except Exception as error:  # whatever its own code meets in a file of a form that it does not know
+            raise ConversionError(f"the stock converter makes no layers model of it ({error})") from error
+    return ConvertResult(request.out / "model.json")
 
 
 def reference(request: ReferenceRequest) -> ReferenceResult:
@@ -272,6 +304,7 @@ def _open_saved_model(options: SourceOptions, plain: Path) -> _Source:
     check_folder(options.path)
     model = read_saved_model(options.path)
     part = _part(model, options)
+    check_vocabulary_files(part.meta_graphs[0], options.path, where)
     meta_graph = choose_meta_graph(model, options.tags, where)
     signature = choose_signature(meta_graph, options.signature, where)
     _check_variables(meta_graph, options.path)
@@ -416,25 +449,34 @@ def _run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: 
 
 
 def _open_h5(options: SourceOptions, plain: Path) -> _Source:
+    copy, is_keras2, has_optimizer = _checked_h5(options, plain)
+    return _open_keras(options, copy, is_keras2=is_keras2, has_optimizer=has_optimizer)
+
+
+def _open_zip(options: SourceOptions, plain: Path) -> _Source:
+    copy, is_keras2, has_optimizer = _checked_zip(options, plain)
+    return _open_keras(options, copy, is_keras2=is_keras2, has_optimizer=has_optimizer)
+
+
+def _checked_h5(options: SourceOptions, plain: Path) -> tuple[Path, bool, bool]:
+    """Give what may be loaded, whether Keras 2 wrote it, and whether it has an optimiser's state."""
     where = str(options.path)
     file = read_keras_h5(plain, where)
     config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
     check_keras_config(config, trust=options.trust, where=where)
     if not file.is_keras2:
         check_keras_limits(config, where)
-    plain = keras_copy(plain, config, is_changed=config is not file.config)
-    return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
+    return keras_copy(plain, config, is_changed=config is not file.config), file.is_keras2, file.has_optimizer
 
 
-def _open_zip(options: SourceOptions, plain: Path) -> _Source:
+def _checked_zip(options: SourceOptions, plain: Path) -> tuple[Path, bool, bool]:
     where = str(options.path)
     archive = read_keras_zip(options.path)
     check_keras_config(archive.config, trust=options.trust, where=where)
     if not archive.is_keras2:
         check_keras_limits(archive.config, where)
     has_optimizer = check_keras_weights(options.path, where)
-    plain = keras_copy(plain, archive.config)
-    return _open_keras(options, plain, is_keras2=archive.is_keras2, has_optimizer=has_optimizer)
+    return keras_copy(plain, archive.config), archive.is_keras2, has_optimizer
 
 
 def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> _Source:
@@ -621,6 +663,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
         return tensor.dtype.as_datatype_enum, ids_shape(tensor).as_proto()
 
     ends = cut_graph(frozen.graph_def, outline, cut, info, cut_outputs, where)
+    drop_control_edges(frozen.graph_def)  # some lead to what is cut off
     trim(frozen.graph_def, set(map(source_of, ends.outputs.values())), set(map(source_of, ends.inputs.values())))
     between = _between(frozen, ends)
     specs = {name: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for name, tensor in between.inputs.items()}

@@ -266,7 +266,9 @@ def refusal(outline: Outline, analysis: Analysis, where: str) -> UnsupportedOpsE
         at, way = _short(finding.nodes[0]), _way(finding)
         parts.append(f"{finding.op} at {at!r}{more} (on the way {way}): {finding.advice}")
     inputs, outputs = (tuple(map(_short, side)) for side in candidates(outline, analysis))
-    before = f", or, for what is before, cut = {{ outputs = {_toml(outputs)} }}" if len(outputs) < most_outputs else ""
+    before = (
+        f", or, for what is before, cut = {{ outputs = {_toml(outputs)} }}" if 0 < len(outputs) < most_outputs else ""
+    )
     return UnsupportedOpsError(
         f"TensorFlow.js lacks ops of this model: {'; '.join(parts)}",
         where=where,
@@ -298,9 +300,22 @@ def candidates(outline: Outline, analysis: Analysis) -> tuple[tuple[str, ...], t
     last = [name for name in refused if not (descendants(outline, [name]) & refused) - {name}]
     first = [name for name in refused if not (ancestors(outline, [name]) & refused) - {name}]
     inputs = [name for name in outline.nodes if name in last and name in below]
-    sources = {source for name in first for source in data_sources(outline.nodes[name]) if source in moving}
-    outputs = [name for name in outline.nodes if name in sources and name in above]
+    sources = {
+        _before_calls(outline, source)
+        for name in first
+        for source in data_sources(outline.nodes[name])
+        if source in moving
+    }
+    ends = set(map(source_of, outline.inputs.values()))
+    outputs = [name for name in outline.nodes if name in sources - ends and name in above]
     return tuple(inputs[:8]), tuple(outputs[:8])
+
+
+def _before_calls(outline: Outline, name: str) -> str:
+    """Follow what inlining has put at a function's inputs back to a tensor with a name of the model's."""
+    while name.startswith("Func/") and (sources := list(data_sources(outline.nodes[name]))):
+        name = sources[0]
+    return name
 
 
 def _toml(names: tuple[str, ...]) -> str:

@@ -38,7 +38,28 @@ def fake_quant(build: NodeBuilder) -> str:
     return two(build, "Mul", one(build, "Floor", rounded), value(step))
 
 
+def largest_step(graph: Any, where: str) -> float:
+    """Give the longest step that a graph rounds what it computes to, or 0; weights are rounded once and for all."""
+    found = 0.0
+    for node in graph.node:
+        build = NodeBuilder(graph, node, lambda _: None, where)
+        if node.op not in fake_quant_ops or build.value_of(node.input[0]) is not None:
+            continue
+        ends = _ends(build)
+        if ends is not None:
+            found = max(found, float(_steps(node, *ends)[0].max(initial=0)))
+    return found
+
+
 def _range(build: NodeBuilder) -> tuple[Floats, Floats]:
+    ends = _ends(build)
+    if ends is None:
+        raise build.refuse("its range is not constant")
+    return ends
+
+
+def _ends(build: NodeBuilder) -> tuple[Floats, Floats] | None:
+    """Give the range, or None if it is computed."""
     import numpy as np
 
     node = build.node
@@ -47,7 +68,7 @@ def _range(build: NodeBuilder) -> tuple[Floats, Floats]:
         return np.asarray(low), np.asarray(high)
     ends = [build.value_of(tensor) for tensor in node.input[1:3]]
     if ends[0] is None or ends[1] is None:
-        raise build.refuse("its range is not constant")
+        return None
     return ends[0].astype(np.float32), ends[1].astype(np.float32)
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+from builder.graphs.bands import band_part, is_band
 from builder.graphs.colours import adjust_hue, adjust_saturation, hsv_to_rgb, rgb_to_hsv
 from builder.graphs.diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
 from builder.graphs.fake_quant import fake_quant
 from builder.graphs.formulas import number, one, reshape, select, shape_vector, spread_mask, two
 from builder.graphs.groups import grouped_convolution, is_grouped
-from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, float32, int32
+from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, float32, int32, int64
 from builder.graphs.ops import identities, watchers
 from builder.graphs.outline import source_of
 from builder.graphs.patches import image_patches
@@ -30,9 +31,11 @@ from builder.graphs.sequences import (
     reverse_sequence,
     roll,
     scatter_add,
+    select_rows,
+    selects_rows,
     unravel_index,
 )
-from builder.graphs.volumes import max_pool_volumes, pools_volumes, transposed_conv3d
+from builder.graphs.volumes import is_padded, max_pool_volumes, padded_max_pool, pools_volumes, transposed_conv3d
 
 
 def _adjust_contrast(build: NodeBuilder) -> str:
@@ -108,14 +111,36 @@ def _truncated(op: str) -> Callable[[NodeBuilder], str]:
         x, y = build.node.input[:2]
         if build.node.attr["T"].type != int32:
             raise build.refuse("only int32 can be")
-        above, below = (one(build, "Abs", tensor, int32) for tensor in (x, y))
-        found = two(build, op, above, below, int32)
-        sign = one(build, "Sign", x, int32)
-        if op == "FloorDiv":
-            sign = two(build, "Mul", sign, one(build, "Sign", y, int32), int32)
-        return two(build, "Mul", sign, found, int32)
+        return _towards_zero(build, op, x, y)
 
     return rewrite
+
+
+def _towards_zero(build: NodeBuilder, op: str, x: str, y: str) -> str:
+    above, below = (one(build, "Abs", tensor, int32) for tensor in (x, y))
+    found = two(build, op, above, below, int32)
+    sign = one(build, "Sign", x, int32)
+    if op == "FloorDiv":
+        sign = two(build, "Mul", sign, one(build, "Sign", y, int32), int32)
+    return two(build, "Mul", sign, found, int32)
+
+
+def _is_whole(node: Any, _: ShapeOf) -> bool:
+    """Tell whether a mean is of whole numbers, and is one; TensorFlow.js gives fractions."""
+    return node.attr["T"].type in {int32, int64}
+
+
+def _whole_mean(build: NodeBuilder) -> str:
+    """The sum, divided by the number of its parts, towards zero."""
+    node = build.node
+    kind, axes_kind, keeps = node.attr["T"].type, node.attr["Tidx"].type or int32, node.attr["keep_dims"].b
+    x = build.cast(node.input[0], kind, int32)
+    axes = build.cast(node.input[1], axes_kind, int32)
+    total, count = (
+        build.add("Sum", [tensor, axes], T=int32, Tidx=int32, keep_dims=keeps)
+        for tensor in (x, build.add("OnesLike", [x], T=int32))
+    )
+    return build.cast(_towards_zero(build, "FloorDiv", total, count), int32, kind)
 
 
 def _batch_norm(build: NodeBuilder) -> str:
@@ -199,6 +224,7 @@ rewrites = MappingProxyType(
         "Inv": _renamed("Reciprocal"),
         "InvertPermutation": invert_permutation,
         "L2Loss": _l2_loss,
+        "MatrixBandPart": band_part,
         "MatrixDiag": matrix_diag,
         "MatrixDiagPart": matrix_diag_part,
         "MatrixDiagPartV2": matrix_diag_part,
@@ -208,7 +234,9 @@ rewrites = MappingProxyType(
         "MatrixSetDiag": matrix_set_diag,
         "MatrixSetDiagV2": matrix_set_diag,
         "MatrixSetDiagV3": matrix_set_diag,
+        "MaxPool": padded_max_pool,
         "MaxPool3D": max_pool_volumes,
+        "Mean": _whole_mean,
         "MulNoNan": _zero_at("Mul", 1),
         "NonMaxSuppression": _non_max_suppression,
         "RGBToHSV": rgb_to_hsv,
@@ -223,6 +251,7 @@ rewrites = MappingProxyType(
         "SegmentMin": segment_extreme("Min"),
         "SegmentProd": segment_extreme("Prod"),
         "SegmentSum": segment_sum,
+        "Select": select_rows,
         "Softsign": _softsign,
         "SpaceToBatch": _blocks("SpaceToBatchND"),
         "SpaceToDepth": _space_to_depth,
@@ -249,7 +278,11 @@ wrong_nodes = MappingProxyType(
         "Conv2D": is_grouped,
         "Conv3D": is_grouped,
         "GatherV2": has_batches,
+        "MatrixBandPart": is_band,
+        "MaxPool": is_padded,
         "MaxPool3D": pools_volumes,
+        "Mean": _is_whole,
+        "Select": selects_rows,
     }
 )
 float_only = frozenset(

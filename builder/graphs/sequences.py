@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from builder.graphs.formulas import count_up, expand, join, part, pick, reshape, shape_vector, transpose, two
+from builder.graphs.formulas import count_up, expand, join, part, pick, reshape, select, shape_vector, transpose, two
 from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, int32, int64
 
 
@@ -79,6 +79,20 @@ def cumulate(build: NodeBuilder) -> str:
     flags = {key: node.attr[key].b for key in ("exclusive", "reverse")}
     kind = node.attr["Tidx"].type if axis is None else int32
     return build.add(node.op, [node.input[0], place], T=node.attr["T"].type, Tidx=kind, **flags)
+
+
+def selects_rows(node: Any, shape_of: ShapeOf) -> bool:
+    """Tell whether a Select may choose whole rows by a vector, which TensorFlow.js lays along the last dimension."""
+    condition, shape = shape_of(node.input[0]), shape_of(node.input[1])
+    return condition is not None and len(condition) == 1 and shape is not None and len(shape) > 1
+
+
+def select_rows(build: NodeBuilder) -> str:
+    """The condition along the first dimension."""
+    node = build.node
+    rank = len(build.shape_of(node.input[1]) or ())
+    condition = reshape(build, node.input[0], [-1, *[1] * (rank - 1)], boolean)
+    return select(build, condition, node.input[1], node.input[2], node.attr["T"].type)
 
 
 def invert_permutation(build: NodeBuilder) -> str:

@@ -1,15 +1,17 @@
-"""Writes the transposed convolution of volumes as a convolution over what was spread out."""
+"""Writes the transposed convolution of volumes as a convolution over what was spread out, and pools otherwise."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from builder.graphs.formulas import reshape, transpose
+from builder.graphs.formulas import number, reshape, transpose
 from builder.graphs.nodes import NodeBuilder, ShapeOf, float32, int32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+lowest = -3.4028234663852886e38  # of float32
 
 
 def transposed_conv3d(build: NodeBuilder) -> str:
@@ -65,12 +67,29 @@ def max_pool_volumes(build: NodeBuilder) -> str:
     return reshape(build, found, [-1, int(target[1] or 0), high, wide, channels])
 
 
-def _max_pool(build: NodeBuilder, tensor: str, size: list[int], strides: list[int]) -> str:
+def is_padded(node: Any, _: ShapeOf) -> bool:
+    """Tell whether a MaxPool has borders of its own, which TensorFlow.js does not take."""
+    return bool(node.attr["padding"].s == b"EXPLICIT")
+
+
+def padded_max_pool(build: NodeBuilder) -> str:
+    """Put the least number round the picture, and pool without borders."""
+    node = build.node
+    borders = [list(pair) for pair in zip(*[iter(node.attr["explicit_paddings"].list.i)] * 2, strict=True)]
+    if node.attr["data_format"].s not in {b"", b"NHWC"} or node.attr["T"].type != float32:
+        raise build.refuse("only float32 with channels last can be")
+    tensor = build.add("PadV2", [node.input[0], build.const(borders), number(build, lowest)], T=float32,
+                       Tpaddings=int32)  # fmt: skip
+    (_, *size, _), (_, *strides, _) = (list(node.attr[key].list.i) for key in ("ksize", "strides"))
+    return _max_pool(build, tensor, size, strides, b"VALID")
+
+
+def _max_pool(build: NodeBuilder, tensor: str, size: list[int], strides: list[int], padding: bytes = b"") -> str:
     name = build.add("MaxPool", [tensor], T=float32)
     attributes = build.graph.node[-1].attr
     attributes["ksize"].list.i.extend([1, *size, 1])
     attributes["strides"].list.i.extend([1, *strides, 1])
-    attributes["padding"].s, attributes["data_format"].s = build.node.attr["padding"].s, b"NHWC"
+    attributes["padding"].s, attributes["data_format"].s = padding or build.node.attr["padding"].s, b"NHWC"
     return name
 
 

@@ -24,7 +24,9 @@ schema = {
     "7 object_graph_def SavedObjectGraph",
     "SaverDef": "1 filename_tensor_name string, 2 save_tensor_name string, 3 restore_op_name string",
     "MetaInfoDef": "4 tags *string, 5 tensorflow_version string",
-    "CollectionDef": "1 node_list NodeList",
+    "CollectionDef": "1 node_list NodeList, 5 any_list AnyList",
+    "AnyList": "1 value *Any",
+    "Any": "1 type_url string, 2 value bytes",
     "NodeList": "1 value *string",
     "SignatureDef": "1 inputs {}TensorInfo, 2 outputs {}TensorInfo, 3 method_name string",
     "TensorInfo": "1 name string, 2 dtype int32, 3 tensor_shape TensorShapeProto, 4 coo_sparse CooSparse, "

@@ -25,6 +25,7 @@ from builder.sources.slimming import (
     slim_graph,
     slim_objects,
 )
+from builder.sources.vocabulary_files import declare_assets, own_tables
 
 # Ops that write where an attribute says, and what that may say.
 printing_ops = ("Print", "PrintV2")
@@ -41,6 +42,9 @@ _hints = {
     "StringLookup(vocabulary=[…])) and save it again, or export it from the ids on; trust = true, if you know its "
     "author, reads the file"
 }
+_forests = (
+    "Decision forests run in pages with JavaScript of their own: npm ydf-inference, and ydf to export them for it"
+)
 
 Functions = dict[str, Any]
 
@@ -75,11 +79,12 @@ def prepare_saved_model(
     """
     meta_graph = choose_meta_graph(model, tags, where)
     choose_signature(meta_graph, signature, where)
-    check_assets(meta_graph, where)
     part = messages().SavedModel()
     part.saved_model_schema_version = model.saved_model_schema_version
     slimmed = part.meta_graphs.add()
     slimmed.CopyFrom(meta_graph)
+    declare_assets(slimmed, where)
+    check_assets(slimmed, where)
     objects = slimmed.object_graph_def.nodes
     if objects:
         more = _harmless_functions(slimmed, custom) if generous else ()
@@ -204,6 +209,7 @@ def _check_part(meta_graph: Any, signature: str, where: str, custom: frozenset[s
     graph = meta_graph.graph_def
     functions = _library(graph)
     objects = meta_graph.object_graph_def.nodes
+    own = own_tables(meta_graph, functions)
     feeds: set[str] = set()
     running: list[Any] = []
     restoring: list[Any] = []
@@ -219,10 +225,10 @@ def _check_part(meta_graph: Any, signature: str, where: str, custom: frozenset[s
         savers = _reached(functions, _calls_of(restoring, functions))
         rest = list(_reached(functions, _calls_of(running, functions)))
         roots = set()
-    _check_nodes(running, functions, where, custom)
+    _check_nodes(running, functions, where, custom, own=own)
     used = _reached(functions, [*rest, *_concrete(objects, roots)])
     for name in used:
-        _check_nodes(functions[name].node_def, functions, where, custom, inside=name)
+        _check_nodes(functions[name].node_def, functions, where, custom, inside=name, own=own)
     _check_restoring(restoring, functions, where, custom, feeds)
     for name in savers - used:
         arguments = {argument.name for argument in functions[name].signature.input_arg}
@@ -314,11 +320,16 @@ def _calls(node: Any, functions: Functions) -> Iterator[str]:
 
 
 def _check_nodes(
-    nodes: Iterable[Any], functions: Functions, where: str, custom: frozenset[str], inside: str = ""
+    nodes: Iterable[Any],
+    functions: Functions,
+    where: str,
+    custom: frozenset[str],
+    inside: str = "",
+    own: frozenset[tuple[str, str]] = frozenset(),
 ) -> None:
     for node in nodes:
-        if danger := _danger(node, functions, custom):
-            hint = _hints.get(node.op.removesuffix("V2"), _untrusted)
+        if (inside, node.name) not in own and (danger := _danger(node, functions, custom)):
+            hint = _forests if node.op.startswith("SimpleML") else _hints.get(node.op.removesuffix("V2"), _untrusted)
             raise UnsafeModelError(
                 f"{_place(node, inside)} has the op {node.op}, which {danger}", where=where, hint=hint
             )

@@ -13,7 +13,7 @@ from typing import Any
 function_kinds = {"function", "bare_concrete_function"}
 init_signature = "__saved_model_init_op"
 init_collections = ("saved_model_main_op", "legacy_init_op", "table_initializer")
-kept_collections = (*init_collections, "saved_model_assets")
+kept_collections = init_collections
 # The functions by which loading makes, fills and removes resources such as tables.
 load_functions = ("_create_resource", "_initialize", "_destroy_resource")
 placement = "loc:@"

@@ -9,12 +9,14 @@ from builder.model import Model, Weight
 
 lookups = frozenset({"Gather", "GatherV2", "ResourceGather"})
 passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
+choosing = frozenset({"Select", "SelectV2"})
 
 
 def ids_below(model: Model) -> dict[str, int]:
     """Give for each input that looks up rows the number of rows of the smallest table it is used with.
 
-    Only what reaches its lookup directly, or through casts and reshapes, is known, and what has a vocabulary.
+    Only what reaches its lookup directly, through casts and reshapes, or as one side of a choice (Keras 3 counts
+    negative ids from the end) is known, and what has a vocabulary.
     """
     found = {name: len(entry["words"]) for name, entry in (model.vocabulary or {}).items()}
     pairs = _graph_lookups(model) if model.kind == "graph-model" else _layer_lookups(model.artifacts["modelTopology"])
@@ -34,24 +36,35 @@ def _graph_lookups(model: Model) -> Iterator[tuple[str, int]]:
         references = node.get("input", [])
         if node.get("op") not in lookups or len(references) < 2:
             continue
-        table, ids, *axis = (_origin(nodes, reference) for reference in references)
-        if table in weights and weights[table].shape and not (axis and _is_not_zero(weights.get(axis[0]))):
-            yield input_names.get(ids, ids), weights[table].shape[0]
+        tables, ids, *axis = (_origins(nodes, reference) for reference in references)
+        if any(_is_not_zero(weights.get(name)) for one in axis for name in one):
+            continue
+        for rows in (weights[table].shape[0] for table in tables if table in weights and weights[table].shape):
+            yield from ((input_names.get(name, name), rows) for name in ids)
 
 
 def _is_not_zero(weight: Weight | None) -> bool:
     return weight is not None and any(weight.data.read(0, weight.data.nbytes))
 
 
-def _origin(nodes: Mapping[str, Any], reference: str) -> str:
-    """Follow a reference back through nodes that change no value."""
-    name = _node_name(reference)
-    for _ in range(len(nodes)):
-        node = nodes.get(name)
-        if node is None or node.get("op") not in passing or not node.get("input"):
-            break
-        name = _node_name(node["input"][0])
-    return name
+def _origins(nodes: Mapping[str, Any], reference: str) -> set[str]:
+    """Follow a reference back through nodes that change no value, to the nodes that it can come from."""
+    found: set[str] = set()
+    pending, seen = [_node_name(reference)], set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        node = nodes.get(name, {})
+        inputs = [text for text in node.get("input", []) if not text.startswith("^")]
+        if node.get("op") in choosing and len(inputs) == 3:
+            pending += map(_node_name, inputs[1:])
+        elif node.get("op") in passing and inputs:
+            pending.append(_node_name(inputs[0]))
+        else:
+            found.add(name)
+    return found
 
 
 def _node_name(reference: str) -> str:
