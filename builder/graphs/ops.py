@@ -113,6 +113,8 @@ advice_by_pattern = (
     (picture_edges, "do it in the page before the model, or export with ResizeBilinear"),
     (("RaggedBincount", "SparseBincount"),
      'it counts words: cut there and feed the counts, or save the model with output_mode="int"'),
+    (("SparseCross*",),
+     'it crosses columns: cut there and feed the numbers, or train with Hashing of the joined text ("a_x_b") instead'),
     (("Sparse*", "Ragged*"), "export with dense tensors"),
     (("AsString",), "cut there and feed the numbers as text"),
     (("AudioSpectrogram", "Mfcc"),
