@@ -109,7 +109,9 @@ random_ops = ("StatelessRandom*", "StatelessTruncated*", "StatelessMultinomial",
 advice_by_pattern = (
     ((*sorted(decoding),), "at an edge it is cut off and the browser decodes; here it is not at one"),
     ((*sorted(encoding),), "at an edge it is cut off and the browser encodes; here it is not at one"),
-    (random_ops, "TensorFlow.js draws other numbers: make the random tensor an input, or export without it"),
+    (random_ops, (
+     "TensorFlow.js draws other numbers: make the random tensor an input, or export without it "
+     "(Keras' augmentation draws in SavedModels only: save a .keras file)")),
     (picture_edges, "do it in the page before the model, or export with ResizeBilinear"),
     (("RaggedBincount", "SparseBincount"),
      'it counts words: cut there and feed the counts, or save the model with output_mode="int"'),
