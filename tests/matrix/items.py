@@ -27,6 +27,7 @@ candidates = {"1D": (steps,), "2D": (picture,), "3D": (volume,), "": (vector, st
 # Classes that are nothing by themselves: bases of others, or parts that only others call.
 abstract = {"AbstractRNNCell", "InputLayer", "Layer", "RNN", "Wrapper"}
 batches = (2, 3)
+lacking = "lacks ops of this model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def class_items(library: Any) -> list[Item]:
     Raises:
         LookupError: a class cannot be made; all such are named.
     """
-    from tests.matrix.special import special
+    from tests.matrix.special import draws, special
 
     table = special(library)
     found: list[Item] = []
@@ -142,7 +143,8 @@ def class_items(library: Any) -> list[Item]:
     for name, kind in classes(library).items():
         try:
             made = table[name] if name in table else [by_default(library, kind)]
-            found += [replace(item, kind=name) for item in made]
+            saved = {"saved": lacking} if draws(library, kind) else {}
+            found += [replace(item, kind=name, **saved) for item in made]
         except LookupError as error:
             troubles.append(str(error))
     if troubles:

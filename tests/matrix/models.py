@@ -16,8 +16,8 @@ forms = (
     "functional-h5",
     "sequential-saved",
 )
-# Activations and options change the graph, not the file: one form of each kind of file tells of them.
-forms_of_options = ("functional-keras", "sequential-h5", "functional-saved")
+# Activations and options change the graph, not the file: two forms tell of them.
+forms_of_options = ("functional-keras", "sequential-h5")
 together = 12  # items of one functional model
 open_length = 7  # what open axes are taken for
 

@@ -19,6 +19,16 @@ left_out = {
     "TorchModuleWrapper": "holds code of another framework",
     "DenseFeatures": "takes the feature columns of estimators",
 }
+# Keras 3's layers for augmentation, beside Random…: they do nothing in inference, but draw in exported SavedModels.
+drawing = ("AugMix", "CutMix", "MixUp", "Pipeline", "RandAugment", "Solarization")
+not_drawing = ("RandomColorJitter",)  # all its factors are 0 by default
+
+
+def draws(library: Any, kind: Any) -> bool:
+    """Tell whether a class draws numbers in a SavedModel."""
+    name = kind.__name__
+    is_random = name.startswith("Random") and "image" in kind.__module__
+    return library.__name__ == "keras" and (is_random or name in drawing) and name not in not_drawing
 
 
 def special(library: Any) -> dict[str, list[Item]]:
@@ -38,6 +48,18 @@ def special(library: Any) -> dict[str, list[Item]]:
     def crossed(name: str, **options: Any) -> Item:
         return Item(name, "HashedCrossing", (((1,), "text"), ((1,), "text")),
                     lambda a, b: layers.HashedCrossing(5, **options)((a, b)), outcome="SparseCross", is_sequence=False)  # fmt: skip
+
+    def read_words() -> Item:
+        # Alone it would leave nothing to be built.
+        def both() -> list[Any]:
+            words = layers.TextVectorization(max_tokens=8, output_sequence_length=4, vocabulary=["one", "two"])
+            return [words, layers.Embedding(8, 3)]
+
+        def apply(x: Any) -> Any:
+            first, second = both()
+            return second(first(x))
+
+        return Item("TextVectorization", "TextVectorization", (((1,), "text"),), apply, layers=both)
 
     table: dict[str, list[Item]] = {name: [merge(name)] for name in
         ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")}  # fmt: skip
@@ -72,7 +94,7 @@ def special(library: Any) -> dict[str, list[Item]]:
         "GroupNormalization": [layer("GroupNormalization", lambda: layers.GroupNormalization(groups=2), steps)],
         "Lambda": [replace(layer("Lambda", lambda: layers.Lambda(lambda x: x * 2), outcome="holds Python code"), saved="built")],
         "Masking": [layer("Masking", layers.Masking, steps)],
-        "TextVectorization": [words("TextVectorization", lambda: layers.TextVectorization(max_tokens=8, output_sequence_length=4, vocabulary=["one", "two"])),
+        "TextVectorization": [read_words(),
                               words("TextVectorization-counts", lambda: layers.TextVectorization(vocabulary=["one", "two"], output_mode="count"), "Bincount")],
     }  # fmt: skip
     for cell in ("LSTMCell", "GRUCell", "SimpleRNNCell"):
@@ -83,7 +105,7 @@ def special(library: Any) -> dict[str, list[Item]]:
         table |= {
             "GroupedQueryAttention": [pair("GroupedQueryAttention", lambda q, v: layers.GroupQueryAttention(4, 2, 1)(q, v), steps, (5, 4))],
             "Pipeline": [layer("Pipeline", lambda: layers.Pipeline([layers.Rescaling(2.0), layers.RandomFlip()]), picture)],
-            "MelSpectrogram": [layer("MelSpectrogram", lambda: layers.MelSpectrogram(64, 32, sampling_rate=8000, num_mel_bins=8, max_freq=3000), (400,))],
+            "MelSpectrogram": [replace(layer("MelSpectrogram", lambda: layers.MelSpectrogram(64, 32, sampling_rate=8000, num_mel_bins=8, max_freq=3000), (400,)), is_alone=True)],
             "STFTSpectrogram": [layer("STFTSpectrogram", lambda: layers.STFTSpectrogram(frame_length=32, frame_step=16, fft_length=32), (200, 1))],
             "RandomPosterization": [layer("RandomPosterization", lambda: layers.RandomPosterization(4), picture)],
         }  # fmt: skip
