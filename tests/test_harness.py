@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -241,6 +242,15 @@ def test_many_models_share_a_process_and_a_bad_one_spoils_no_other(
     results = verify_all(items, work=tmp_path, node_modules=modules, timeout=120)
     assert [result.passed for result in results] == [True, False, True, True]
     assert "Node ended by signal 9" in results[1].problem
+
+
+@pytest.mark.parametrize("words", ["Aborted(). Build with -sASSERTIONS", "memory access out of bounds"])
+def test_what_ends_the_wasm_backend_ends_its_process_too(tmp_path: Path, sources: dict[str, Path], words: str) -> None:
+    bodies = (f"throw new Error(`{words} in ${{process.pid}}`);", "throw new Error(`nothing in ${process.pid}`);")
+    items = [check(stand_in(tmp_path / str(n), body), "graph", sources["graph"]) for n, body in enumerate(bodies)]
+    results = verify_all(items, work=tmp_path, node_modules=modules, timeout=120)
+    first, second = (re.findall(r" in (\d+)", result.problem)[0] for result in results)
+    assert first != second
 
 
 def stand_in(folder: Path, body: str) -> tiny.Bundle:

@@ -209,6 +209,10 @@ def test_versions_name_what_took_part(pool: ConversionPool) -> None:
     assert "tensorflow" not in sys.modules
 
 
+def test_collections_of_a_conversion_leave_the_modules_of_tensorflow_alone(pool: ConversionPool) -> None:
+    assert pool.submit(pool_tasks.kept_from_collections, None).result() > 200_000  # else 0
+
+
 def test_covariances_of_inputs_with_large_means_are_right(tmp_path: Path, pool: ConversionPool) -> None:
     tiny.graph_model(tmp_path)
     rows = (1e4 + normal(7, 5, tiny.features) * np.arange(1, tiny.features + 1)).astype(np.float32)

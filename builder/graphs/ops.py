@@ -109,10 +109,14 @@ random_ops = ("StatelessRandom*", "StatelessTruncated*", "StatelessMultinomial",
 advice_by_pattern = (
     ((*sorted(decoding),), "at an edge it is cut off and the browser decodes; here it is not at one"),
     ((*sorted(encoding),), "at an edge it is cut off and the browser encodes; here it is not at one"),
-    (random_ops, "TensorFlow.js draws other numbers: make the random tensor an input, or export without it"),
+    (random_ops, (
+     "TensorFlow.js draws other numbers: make the random tensor an input, or export without it "
+     "(Keras' augmentation draws in SavedModels only: save a .keras file)")),
     (picture_edges, "do it in the page before the model, or export with ResizeBilinear"),
     (("RaggedBincount", "SparseBincount"),
      'it counts words: cut there and feed the counts, or save the model with output_mode="int"'),
+    (("SparseCross*",),
+     'it crosses columns: cut there and feed the numbers, or train with Hashing of the joined text ("a_x_b") instead'),
     (("Sparse*", "Ragged*"), "export with dense tensors"),
     (("AsString",), "cut there and feed the numbers as text"),
     (("AudioSpectrogram", "Mfcc"),

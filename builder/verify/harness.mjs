@@ -501,7 +501,7 @@ async function attempt(tf, present, job) {
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     // What has left its memory has spoilt what later models would use, and says more than what came of it.
-    const trapped = /memory access|unreachable|divide by zero/.test(error.message);
+    const trapped = /memory access|unreachable|divide by zero|\bAborted\(/.test(error.message);
     const guilty = complaintOf(watch.checkMemory) ?? (trapped ? `${error.message.split("\n")[0]}, in the kernel ${running.kernel}` : undefined);
     result.spoilt = guilty !== undefined;
     result.error = { stage: error.stage, message: guilty ?? error.message, code: error.code };

@@ -52,7 +52,12 @@ def verify(check: Check, *, work: Path, node_modules: Path | None, timeout: floa
 
 
 def verify_all(
-    checks: Sequence[Check], *, work: Path, node_modules: Path | None, timeout: float = step_seconds
+    checks: Sequence[Check],
+    *,
+    work: Path,
+    node_modules: Path | None,
+    timeout: float = step_seconds,
+    thorough: bool = False,
 ) -> list[Verification]:
     """Verify models on every backend that Node has, one after another, in as few Node processes as it takes.
 
@@ -64,6 +69,7 @@ def verify_all(
         work: an existing folder for the jobs and answers; the caller removes it.
         node_modules: as ``find_node_modules`` gives it.
         timeout: seconds that Node may take from one step of a model to the next.
+        thorough: all that is asked runs on the second backend too, however long it takes.
 
     Raises:
         VerificationError: the harness itself failed, or a check has neither source nor references.
@@ -81,9 +87,10 @@ def verify_all(
     seconds: dict[int, Path] = {}
     for index, (check, trial) in enumerate(zip(checks, first, strict=True)):
         others = trial.others
-        if not others or (trial.problem and trial.files_at_fault) or (not trial.problem and trial.too_slow):
+        is_slow = not trial.problem and trial.too_slow and not thorough
+        if not others or (trial.problem and trial.files_at_fault) or is_slow:
             continue
-        is_short = not trial.problem
+        is_short = not trial.problem and not thorough
         job = seconds[index] = _write_job(check, work / f"{index}-{others[0]}", node_modules, others, short=is_short)
         (short if is_short else whole).append(job)
     failed = run_jobs(node, whole, timeout, reads) | run_jobs(node, short, min(timeout, short_seconds), reads)

@@ -1,0 +1,104 @@
+"""The table of ``docs/sources.md``: what becomes of each layer class, written from a run of the whole matrix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tests.matrix.judge import Verdict
+from tests.matrix.special import left_out
+
+begin = "<!-- matrix: begin. Written by bench/sources.py --write-docs from a run of all forms. -->"
+end = "<!-- matrix: end -->"
+titles = {"keras": "Keras 3", "tf_keras": "Keras 2 (`tf_keras`)"}
+good = ("built", "cut")
+longest_reason = 150
+
+
+def write_section(text: str, section: str) -> str:
+    """Put a section between the marks of a page.
+
+    Raises:
+        ValueError: the page has no marks.
+    """
+    before, mark, rest = text.partition(begin)
+    _, second, behind = rest.partition(end)
+    if not mark or not second:
+        raise ValueError(f"the page lacks {begin} and {end}")
+    return f"{before}{begin}\n\n{section}\n{end}{behind}"
+
+
+def layers_of(text: str) -> dict[str, set[str]]:
+    """Give the layer classes that the page names, by library."""
+    section = text.partition(begin)[2].partition(end)[0]
+    found = {}
+    for name, title in titles.items():
+        part = section.partition(f"### {title}\n")[2].partition("### ")[0]
+        found[name] = set(re.findall(r"`([A-Z]\w+)`", part))
+    return found
+
+
+def section(verdicts: Sequence[Verdict], versions: Mapping[str, str], classes: Mapping[str, Sequence[str]]) -> str:
+    """Write the section: for each library the layers that are built, and a table of the others."""
+    parts = []
+    for library, title in titles.items():
+        mine = [verdict for verdict in verdicts if verdict.library == library and verdict.outcome != "unmade"]
+        kinds = {kind: [verdict for verdict in mine if verdict.kind == kind] for kind in classes[library]}
+        whole = [kind for kind, found in kinds.items() if found and all(item.outcome in good for item in found)]
+        cut = [kind for kind in whole if any(item.outcome == "cut" for item in kinds[kind])]
+        rest = {kind: found for kind, found in kinds.items() if kind not in whole}
+        parts.append(f"### {title}\n\nVersion {versions[library]}, {len(kinds)} layer classes.\n")
+        listed = ", ".join(f"`{kind}`" for kind in whole if kind not in cut)
+        parts.append(f"Built in all forms ({len(whole) - len(cut)}): {listed}\n")
+        parts.append(f"Built, with text cut off and ids as input ({len(cut)}): {', '.join(f'`{k}`' for k in cut)}\n")
+        parts.append("| layer | forms | what becomes of it |\n|---|---|---|")
+        parts += [row for kind, found in rest.items() for row in _rows(kind, found)]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _rows(kind: str, found: Sequence[Verdict]) -> Iterable[str]:
+    if not found:
+        yield f"| `{kind}` | all | no model is made of it: {left_out.get(kind, 'Keras cannot write it')} |"
+        return
+    said: dict[tuple[str, str], dict[str, None]] = {}
+    for verdict in found:
+        if verdict.outcome not in good:
+            key = (verdict.item.partition("-")[2], _reason(verdict))
+            said.setdefault(key, {})[verdict.form.replace("-", " ")] = None
+    for (variant, words), forms in said.items():
+        of = f" ({variant.replace('-', ' ')})" if variant else ""
+        yield f"| `{kind}`{of} | {_forms(forms, found)} | {words} |"
+
+
+def _forms(forms: Iterable[str], found: Sequence[Verdict]) -> str:
+    kinds = list(dict.fromkeys(form.rpartition(" ")[2] for form in forms))
+    tried = {verdict.form.rpartition("-")[2] for verdict in found}
+    shown = {"keras": "`.keras`", "h5": "`.h5`", "saved": "SavedModel"}
+    return "all" if set(kinds) == tried else ", ".join(shown[kind] for kind in kinds)
+
+
+def _reason(verdict: Verdict) -> str:
+    """Say why it is refused and what to do, without the names that only its test has."""
+    words = verdict.words.partition(": ")[2] or verdict.words
+    found = re.search(r"lacks ops of this model: (\w+) at .*?\): (.*?)(?:; \w+ at |\. To keep|$)", words)
+    if found:
+        advice = found[2].rstrip(". ")
+        return f"TensorFlow.js lacks `{found[1]}`: {advice}"
+    words = re.sub(r"layer '?[\w/]+'? ?", "the layer ", words).replace("|", "/").rstrip(". ")
+    return words if len(words) <= longest_reason else words[: longest_reason - 1] + "…"
+
+
+def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Give the figures of a run: outcomes by library, and layer classes that are built in all forms."""
+    found: dict[str, Any] = {}
+    for library in titles:
+        mine = [verdict for verdict in verdicts if verdict.library == library]
+        counts: dict[str, int] = {}
+        for verdict in mine:
+            counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
+        kinds = {verdict.kind for verdict in mine}
+        whole = {kind for kind in kinds if all(item.outcome in (*good, "unmade") for item in mine if item.kind == kind)}
+        found[library] = {"outcomes": counts, "classes": len(kinds), "whole": len(whole), "not": sorted(kinds - whole)}
+    return found
