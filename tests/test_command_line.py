@@ -66,7 +66,7 @@ def test_it_calls_itself_as_it_was_called(folder: Path, monkeypatch: pytest.Monk
     assert program() == "shardpress"
     monkeypatch.setattr(sys, "argv", ["../a copy/build.py"])
     assert program() == "python '../a copy/build.py'"
-    monkeypatch.setattr(sys, "argv", ["/work/my-build.py"])
+    monkeypatch.setattr(sys, "argv", ["/somewhere/my-build.py"])
     assert program() == "shardpress"
 
 

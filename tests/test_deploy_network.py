@@ -181,9 +181,10 @@ def test_encodings_are_undone_whole_and_in_pieces() -> None:
 
 @pytest.mark.parametrize("way", ["denied", "missing", "bare"])
 def test_nothing_to_do_is_verified_like_a_deploy(
-    folder: Path, site: Site, capsys: pytest.CaptureFixture[str], way: str
+    folder: Path, site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """The first deploy told it; the second has nothing to send, and visitors still get nothing."""
+    monkeypatch.setattr("builder.deploy.afterwards.patience_without", 0.1)
     site.every = way
     for words in (["deploy", "--repair"], ["deploy"], ["deploy"]):
         status, document, said = run(capsys, *words, *config(folder))
