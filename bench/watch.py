@@ -1,6 +1,6 @@
-"""How long from a save to the page, against running the stock converter and brotli again; and a storm of edits.
+"""How long from a save to the page, against running the stock converter and brotli again; a storm of edits; rest.
 
-    python bench/watch.py [--edits 1000] [--model 1]
+    python bench/watch.py [--edits 1000] [--model 1] [--files 50000] [--only idle]
 
 Prints seconds and ratios of one run, so that both sides share the machine's mood. Needs the packages of [convert] and
 [dev], Node and Chromium.
@@ -9,12 +9,14 @@ Prints seconds and ratios of one run, so that both sides share the machine's moo
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,9 +58,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--edits", type=int, default=1000)
     parser.add_argument("--model", type=int, default=1, help="0 leaves the comparison on a MobileNetV2 out")
+    parser.add_argument("--files", type=int, default=50_000, help="below the folder that is watched at rest")
+    parser.add_argument("--only", choices=["idle"], help="measure nothing else")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        for options in ([], ["--poll"]):
+            idle(folder / f"idle{len(options)}", arguments.files, options)
+        if arguments.only:
+            return
         small_edits(folder / "small")
         if arguments.model:
             mobile_net(folder / "mobile")
@@ -108,6 +116,33 @@ def small_edits(folder: Path) -> None:
             print(
                 f"save to live, {what}: median {statistics.median(times):.2f} s, worst {max(times):.2f} s", flush=True
             )
+
+
+def idle(folder: Path, files: int, options: list[str], seconds: float = 20) -> None:
+    """The processor's time that watch mode takes where nothing happens, with very many files below."""
+    tiny.graph_model(folder / "m")
+    (folder / "build.toml").write_text('[models.a]\nsource = "m/model.json"\n')
+    (folder / "index.html").write_text(page.replace("../../dist", "./dist"))
+    for number in range(files):
+        place = folder / ("node_modules", "data", "src")[number % 3] / f"f{number % 997}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.js").write_text("x")
+    with watching(folder / "build.toml", *options) as watched:
+        watched.wait_for("checked: release")
+        urllib.request.urlopen(watched.url, timeout=10).read()
+        before = processor_seconds(watched.process.pid)
+        time.sleep(seconds)
+        spent = processor_seconds(watched.process.pid) - before
+        print(
+            f"at rest, {files} files{' and --poll' if options else ''}: {100 * spent / seconds:.1f} % of a core",
+            flush=True,
+        )
+
+
+def processor_seconds(process: int) -> float:
+    """Give the processor's time that a process has taken, as Linux counts it."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def timed(act: Callable[[int], None], number: int) -> float:

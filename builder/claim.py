@@ -18,7 +18,7 @@ from builder.modules import module_templates
 
 record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
-client_files = ("dev/client.js",)  # templates, for other development servers such as Vite's
+client_files = ("dev/client.js", "dev/news.js")  # templates, for other development servers such as Vite's
 package_files = (
     *("index.js", "index.cjs", "inline.js", "index.d.ts", "index.d.cts", "package.json"),
     *(f"{name}.{kind}" for name in module_templates for kind in ("js", "cjs")),

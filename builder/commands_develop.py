@@ -177,6 +177,7 @@ def init(
     With --example: write a page, a build.toml and a program that makes a first model.
     """
     from builder.cache import write_atomically
+    from builder.frameworks import find_framework
     from builder.init import find_models, find_unreadable, write_config, write_site_worker
 
     output = Output(as_json, -1 if quiet else verbose)
@@ -188,7 +189,11 @@ def init(
             "is there already", where=str(config), hint="Give --force to write over it, or another --config"
         )
     config = config.absolute()
-    found = find_models(config.parent, paths or (config.parent,))
+    framework = find_framework(config.parent)
+    outputs = (*framework.outputs, framework.copy) if framework else ()
+    found = find_models(
+        config.parent, paths or (config.parent,), tuple(config.parent / name for name in outputs if name)
+    )
     for path, advice in find_unreadable(paths or (config.parent,)):
         output.say(f"{path} cannot be read: {advice}")
     if not found:
@@ -197,25 +202,35 @@ def init(
             where=", ".join(map(str, paths)) or str(config.parent),
             hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
         )
-    write_atomically(config, write_config(found, {}).encode())
+    write_atomically(config, write_config(found, {}, framework).encode())
     wire: dict[str, int] = {}
     if not no_build:
         for model in found:
             wire |= _sizes(config, model.name, output, quiet=quiet, verbose=verbose)
-        write_atomically(config, write_config(found, wire).encode())
+        write_atomically(config, write_config(found, wire, framework).encode())
     for model in found:
         output.say(
             f"{model.name}: {model.path}" + (f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else "")
         )
-    worker = config.with_name("sw.js")
+    worker = config.parent / framework.worker if framework else config.with_name("sw.js")
+    base = framework.base if framework else "/dist/cdn/"
     offline = not worker.exists()
     if offline:
-        write_atomically(worker, write_site_worker("/dist/cdn/").encode())
+        worker.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(worker, write_site_worker(base).encode())
     output.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
     if offline:
         output.say(f"{worker} is written; pages that register it work offline, see docs/loader.md")
+    if framework:
+        output.say(f"This is a project of {framework.name}, which needs one line more:\n  {framework.line}")
     output.give(
-        {"ok": True, "config": str(config), "models": [{"name": one.name, "source": one.path} for one in found]}
+        {
+            "ok": True,
+            "config": str(config),
+            "models": [{"name": one.name, "source": one.path} for one in found],
+            "framework": framework.name if framework else None,
+            "line": framework.line if framework else None,
+        }
     )
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from builder.bundle import worker_url
 from builder.config import model_name
 from builder.errors import ShardpressError, UsageError
+from builder.frameworks import Framework, own_out
 from builder.program import program
 from builder.render import render, render_worker
 from builder.sources.detect import detect, foreign
 from builder.sources.model_folders import packed_model, teachable_labels, unpack
 from builder.sources.tfjs import read_model
 
-left_out = {"node_modules", "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
+left_out = {"node_modules", own_out, "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
 endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip"}
 pictures = {".png", ".jpg", ".jpeg"}
 kinds = {
@@ -60,8 +61,8 @@ class Found:
     own_labels: tuple[str, ...] = ()
 
 
-def find_models(folder: Path, places: tuple[Path, ...]) -> tuple[Found, ...]:
-    """Find the models below some places, for a ``build.toml`` in ``folder``.
+def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...] = ()) -> tuple[Found, ...]:
+    """Find the models below some places, for a ``build.toml`` in ``folder``; what builds write is none of them.
 
     Raises:
         UsageError: a place does not exist.
@@ -70,7 +71,7 @@ def find_models(folder: Path, places: tuple[Path, ...]) -> tuple[Found, ...]:
     for place in places:
         if not place.exists():
             raise UsageError("does not exist", where=str(place), hint="Name a model, or a folder that holds some")
-        seen |= dict(_models(place.absolute()))
+        seen |= dict(_models(place.absolute(), outputs))
     names: set[str] = set()
     found = []
     for path, kind in sorted(seen.items()):
@@ -104,18 +105,21 @@ def _files(place: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in files)
 
 
-def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:
+def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: Framework | None = None) -> str:
     """Write build.toml.
 
     Args:
         found: the models, at least one.
         wire: bytes on the wire of those that could be built.
+        framework: of the project, if it has one.
     """
+    out = own_out if framework else "dist"
+    note = f"not {', '.join(framework.outputs)}: {framework.name} empties that" if framework else "what a build writes"
     lines = [
         f"# Written by shardpress init. Paths start at this folder; {program()} schema explains every key.",
         "",
         "[build]",
-        'out = "dist"                    # what a build writes: dist/cdn is what you publish',
+        f'out = "{out}"'.ljust(32) + f"# {note}; {out}/cdn is what you publish",
         'cache = ".shardpress"           # earlier work, safe to delete',
         'shard_bytes = "256 KiB"         # about how large a file is: the unit of retry and of caching',
     ]
@@ -140,6 +144,14 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int]) -> str:
             lines.append(f"# its {count} come from Teachable Machine's metadata.json; labels = FILE takes others")
         if model.samples:
             lines += ["", f"[models.{model.name}.verify]", f"inputs = {_quoted(model.samples)}"]
+    if framework and framework.copy:
+        note = f"{framework.name} serves it at {framework.base}: {program()} deploy public"
+        lines += [
+            "",
+            f"[targets.public]                # {note}",
+            'type = "directory"',
+            f'path = "{framework.copy}"',
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -162,7 +174,7 @@ def _policy(number: int, model: Found, count: int) -> list[str]:
     return [f'load = "visible"                {note}']
 
 
-def _models(place: Path) -> Iterator[tuple[Path, str]]:
+def _models(place: Path, outputs: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
     if kind := _kind(place):
         yield place, kind
         return
@@ -173,9 +185,9 @@ def _models(place: Path) -> Iterator[tuple[Path, str]]:
     except OSError:
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in left_out or entry.is_symlink():
+        if entry.name.startswith(".") or entry.name in left_out or entry.is_symlink() or entry in outputs:
             continue
-        yield from _models(entry)
+        yield from _models(entry, outputs)
 
 
 def _kind(path: Path) -> str:

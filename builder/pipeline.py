@@ -106,6 +106,7 @@ class Built:
         compat: the stock copy, when asked for.
         stock: the smallest stock form, when measured.
         cached: nothing had to be done.
+        stamps: length and time of its source's files before they were read.
     """
 
     bundle: ModelBundle
@@ -119,6 +120,12 @@ class Built:
     compat: tuple[File, ...] = ()
     stock: StockForm | None = None
     cached: bool = False
+    stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Its source has been changed since: what that answers now says nothing of this model."""
+        return any(stamp != _stamp(path) for path, stamp in self.stamps.items())
 
     @property
     def needs_tensorflow(self) -> bool:
@@ -238,6 +245,7 @@ class _Plan:
     ops: CustomOps | None
     conversion_key: str
     key: str
+    stamps: Mapping[Path, tuple[int, int]]
     compressor: Compressor
     assembly: Assembly | None
     place: Path
@@ -299,6 +307,7 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
         files += ((model.vocabulary, session.config.folder / model.vocabulary),) if model.vocabulary else ()
     else:
         check_others(name, model)
+    stamps = {place: _stamp(place) for _, place in files}
     try:
         digest = [[file, session.cache.file_digest(place)] for file, place in files]
     except OSError as error:
@@ -344,7 +353,15 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     place = path if source.kind in stock_kinds else tree / "model.json"
     begin = partial(_artefact, session, name, source, conversion_key, tree)
     artefact = begin() if assembly is None else partial(_call, begin)  # most often nobody asks
-    return _Plan(name, model, source, labels, ops, conversion_key, key, compressor, assembly, place, artefact)
+    return _Plan(name, model, source, labels, ops, conversion_key, key, stamps, compressor, assembly, place, artefact)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def _call(begin: Callable[[], Callable[[], tuple[str, ...]]]) -> tuple[str, ...]:
@@ -407,6 +424,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
         compat,
         stock,
         plan.assembly is not None,
+        plan.stamps,
     )
 
 

@@ -26,6 +26,7 @@ from builder.verify.gates import gate_of
 from builder.verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 
 vectors_module = "vectors"
+outdated = "its source was changed while it was checked. Build again."
 close_error = 0.01  # of devices, where build.toml states no max_error: half precision counts as right
 most_steps = 4  # that last bits move the answers of a quantisation-aware model by
 runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
@@ -173,6 +174,9 @@ def _run(
         answers = [_grown(job, answer, work, node_modules) for job, answer in zip(jobs, answers, strict=True)]
         results = {}
         for job, answer in zip(jobs, answers, strict=True):
+            if job.built.is_outdated:  # it was compared with another model; nothing of that may be remembered
+                results[job.built.bundle.name] = Verification(None, passed=False, problem=outdated)
+                continue
             results[job.built.bundle.name] = answer
             if answer.runtime is not None and answer.passed:
                 session.cache.put_record("verified", job.key, msgspec.to_builtins(answer))

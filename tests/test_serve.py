@@ -380,6 +380,25 @@ def test_a_root_serves_all_but_what_is_private(tmp_path: Path) -> None:
     assert not any("node_modules" in path.parts for path in hub.asked.known())
 
 
+def test_a_published_copy_gives_way_to_what_was_built_last(folder: Path, tmp_path: Path) -> None:
+    """A page loads the bundle from where it is deployed to, and is kept up to date all the same."""
+    copy = tmp_path / "site/models"
+    copy.mkdir(parents=True)
+    (copy / "loader.js").write_text("// older")
+    (copy / "own.txt").write_text("mine")
+    pages = tmp_path / "site"
+    site = Site(folder / "dist", pages, (Mount("site/", pages), Mount("", pages)), copies=(copy,))
+    hub = Hub()
+    with serving(folder, hub, site=site) as client:
+        for place in ("/models/", "/site/models/"):
+            live = client.get(f"{place}loader.js", Sec_Fetch_Dest="script").body.decode()
+            assert "attach(loader" in live
+            assert client.get(f"{place}assets/a.bin").body == (folder / "dist/cdn/assets/a.bin").read_bytes()
+            assert client.get(f"{place}own.txt").body == b"mine"
+            assert client.get(place + "x" * 300).status == 404
+    assert not any(path.name == "loader.js" for path in hub.asked.known())
+
+
 @pytest.mark.parametrize("path", ["x" * 300, "/".join(["long"] * 2000), "x" * 5000, "%ff%fe", "a%00b", "%ed%a0%80"])
 def test_absurd_paths_are_not_there(client: Client, path: str) -> None:
     for prefix in ("", "assets/", "dist/", "cdn/assets/"):

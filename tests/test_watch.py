@@ -17,10 +17,12 @@ from typing import Self
 import numpy as np
 import pytest
 
+from builder import verification
 from builder.bundle import shard_urls
 from builder.cli import main
 from builder.config import load_config
-from builder.serve.asked import Asked
+from builder.serve.asked import Asked, most
+from builder.verify.nouns import Check, Comparison, Verification
 from builder.watch.develop import content_of, shape_of
 from builder.watch.hints import Hints
 from builder.watch.loop import Change, Loop, Pace, folders, nearest
@@ -113,12 +115,111 @@ def test_folders_that_are_missing_are_watched_from_above(tmp_path: Path) -> None
     assert nearest(tmp_path / "x/y") == tmp_path
 
 
+def test_only_what_pages_are_made_of_is_looked_at(tmp_path: Path) -> None:
+    """However many files lie below, one that no page asked for costs nothing and reloads nothing."""
+    for name in ("index.html", "src/app.js", "node_modules/a/index.js", "dist/cdn/loader.js", ".git/HEAD", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    for number in range(200):
+        folder = tmp_path / f"node_modules/p{number}"
+        folder.mkdir(parents=True)
+        (folder / "index.js").write_text("1")
+    settings = tmp_path / "build.toml"
+    settings.write_text("")
+    asked = Asked()
+    inputs = Inputs((settings,), pages=asked)
+    with Acting(inputs) as acting:
+        asked.note(tmp_path / "index.html")
+        asked.note(tmp_path / "src/app.js")
+        until(lambda: acting.loop._known.keys() == {tmp_path / "index.html", tmp_path / "src/app.js"})
+        # What must be watched is known: a few folders, none of those with packages or outputs.
+        taken = Camera().take(inputs)
+        assert folders(taken, inputs) == {tmp_path, tmp_path / "src"}
+        assert set(taken.pages) == set(asked.known())
+        for name in ("node_modules/a/index.js", "dist/cdn/loader.js", ".git/HEAD", "notes.txt", "new.txt"):
+            (tmp_path / name).write_text("22")
+        (tmp_path / "src/app.js").write_text("333")
+        acting.rest()
+        assert acting.changes[1:] == [Change(settings=False, sources=False, templates=False, pages=True)]
+
+
+def test_an_idle_loop_hardly_looks(tmp_path: Path) -> None:
+    """Events of files that are none of ours come by the hundreds while packages are installed."""
+    looks = []
+    settings = tmp_path / "build.toml"
+    settings.write_text("")
+    inputs = Inputs((settings,))
+    pace = replace(quick, quiet=0.2, look=60)
+    with Hints(native=True) as hints:
+        loop = Loop(lambda: inputs, lambda change: None, hints, pace)
+        take = loop._camera.take
+        loop._camera.take = lambda given: (looks.append(1), take(given))[1]  # type: ignore[method-assign]
+        thread = threading.Thread(target=loop.run, args=(inputs,))
+        thread.start()
+        until(lambda: len(looks) >= 3)
+        begun, before = time.monotonic(), len(looks)
+        for number in range(2000):
+            (tmp_path / f"other-{number % 50}").write_text("x")
+        seconds = time.monotonic() - begun
+        assert len(looks) - before <= 2 + seconds / 0.2
+        loop.stop()
+        thread.join()
+
+
+def test_edits_behind_links_count(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for place in (project / "saved", elsewhere / "variables", elsewhere / "pages"):
+        place.mkdir(parents=True)
+    (elsewhere / "variables/data").write_text("1")
+    (elsewhere / "pages/index.html").write_text("1")
+    (elsewhere / "variables/round").symlink_to(elsewhere / "variables")
+    (project / "saved/variables").symlink_to(elsewhere / "variables")
+    (project / "pages").symlink_to(elsewhere / "pages")
+    asked = Asked()
+    asked.note(project / "pages/index.html")
+    inputs = Inputs((), sources=(project / "saved",), pages=asked)
+    camera = Camera()
+    before = camera.take(inputs)
+    (elsewhere / "variables/data").write_text("22")
+    middle = camera.take(inputs)
+    assert middle.sources != before.sources
+    (elsewhere / "pages/index.html").write_text("22")
+    assert camera.take(inputs).pages != middle.pages
+    # The system tells of them where they lie.
+    assert {elsewhere / "pages", elsewhere / "variables"} <= folders(before, inputs)
+
+
+def test_what_pages_ask_for_is_bounded(tmp_path: Path) -> None:
+    asked = Asked()
+    for number in range(most + 10):
+        asked.note(tmp_path / str(number))
+    assert len(asked.known()) == most
+    assert tmp_path / "0" not in asked.known()
+    asked.note(tmp_path / ("x" * 300))
+    asked.note(tmp_path.joinpath(*["long"] * 1000))
+    assert len(asked.known()) == most
+    assert max(len(str(path)) for path in asked.known()) < 300
+
+
+def test_a_file_counts_as_it_was_when_a_page_asked_for_it(tmp_path: Path) -> None:
+    """What changes between a page's request and the next look is a change."""
+    page = tmp_path / "index.html"
+    page.write_text("1")
+    asked = Asked()
+    with Acting(Inputs((), pages=asked)) as acting:
+        asked.wake = lambda: None
+        asked.note(page)
+        page.write_text("22")
+        acting._hints.wake()
+        until(lambda: len(acting.changes) == 2)
+        assert acting.changes[1].pages
+
+
 def test_a_draft_differs_from_the_build_in_nothing_that_a_page_has(tmp_path: Path) -> None:
     model = tiny.graph_model(tmp_path / "one", {**tiny.weights(1), "kernel": np.zeros((24, 10), np.float32)})
     plain = tiny.bundle(tmp_path / "cdn", {"one": model}).models[0]
     shards = [{**shard, "wire": shard["wire"] + 9} for shard in plain.content["shards"]]
-    found = {"sample": {"outputs": []}, "avoid": ["wasm"]}
-    checked = replace(plain, content={**plain.content, "shards": shards, **found})
+    checked = replace(plain, content={**plain.content, "shards": shards, "sample": {"outputs": []}, "avoid": ["cpu"]})
     other = tiny.graph_model(tmp_path / "two", tiny.weights(2))
     changed = tiny.bundle(tmp_path / "other", {"one": other}).models[0]
     assert content_of(checked) == content_of(plain)
@@ -312,3 +413,39 @@ def test_a_draft_becomes_the_build_and_what_fails_its_check_gives_way(tmp_path: 
         assert {path.name: path.read_bytes() for path in (tmp_path / "dist/cdn").rglob("*") if path.is_file()} == files
         (tmp_path / "build.toml").write_text(good)
         until(lambda: errors_of(watched) == [], 60)
+
+
+def test_a_source_that_changes_while_it_is_checked_proves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a check says of a model must not be remembered when it was compared with the next one."""
+    monkeypatch.chdir(tmp_path)
+    tiny.graph_model(tmp_path / "m", tiny.weights(1))
+    (tmp_path / "build.toml").write_text('[models.a]\nsource = "m/model.json"\n')
+    edits = [True, False]
+
+    def check(checks: list[Check], **_: object) -> list[Verification]:
+        if edits.pop(0):
+            tiny.graph_model(tmp_path / "m", tiny.weights(2))
+        wrong = (("cpu", "differs"),)
+        return [
+            Verification("tfjs", passed=True, stages=(Comparison("full", 0.0, 1.0, "x"),), wrong=wrong) for _ in checks
+        ]
+
+    monkeypatch.setattr(verification, "missing_runtime", lambda modules: "")
+    monkeypatch.setattr(verification, "verify_all", check)
+    assert main([]) == 0
+    assert "its source was changed while it was checked" in capsys.readouterr().err
+    assert '"avoid"' not in head_of(tmp_path)
+    assert main([]) == 0
+    assert '"avoid"' in head_of(tmp_path)
+    # Back to the first weights: nothing wrong is known of them.
+    tiny.graph_model(tmp_path / "m", tiny.weights(1))
+    edits.append(True)
+    assert main([]) == 0
+    assert edits == []
+
+
+def head_of(folder: Path) -> str:
+    (head,) = (folder / "dist/cdn/assets").glob("a.*.json")
+    return head.read_text()

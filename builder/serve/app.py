@@ -45,6 +45,7 @@ class Site:
         access: who may read it.
         links: folders that links may lead to, besides those that are served.
         secret: files and folders that are never served.
+        copies: folders that deploys copy the bundle to; pages that load it from there get what was built last.
     """
 
     out: Path
@@ -54,6 +55,7 @@ class Site:
     access: Access = field(default_factory=Access)
     links: tuple[Path, ...] = ()
     secret: tuple[Path, ...] = ()
+    copies: tuple[Path, ...] = ()
 
     @property
     def all_mounts(self) -> tuple[Mount, ...]:
@@ -64,6 +66,14 @@ class Site:
     def roots(self) -> tuple[Path, ...]:
         """Give all that links may lead to, resolved."""
         return _real((*(mount.folder for mount in self.all_mounts), *self.links))
+
+    def original(self, place: Path) -> Path:
+        """Give the file of the last build where a place is that of its copy."""
+        for copy in self.copies:
+            if place.is_relative_to(copy):
+                built = self.out / "cdn" / place.relative_to(copy)
+                return built if self.find(built) else place
+        return place
 
     def find(self, place: Path) -> Path | None:
         """Give where a path leads, if that is served."""
@@ -152,7 +162,7 @@ class _Answering:
         """Give the answer for a decoded path without its leading slash."""
         if not path:
             return self._entrance()
-        places = list(locate(self._site.all_mounts, path))
+        places = [self._site.original(place) for place in locate(self._site.all_mounts, path)]
         for place in places:
             real = self._find(place)
             if real is not None and real.is_dir():

@@ -99,6 +99,7 @@ class Developer:
         self._out = development.out or self._folder / "dist"
         self._serving = ServeConfig()
         self._secret: tuple[Path, ...] = (development.config, self._folder / local_cache)
+        self._copies: tuple[Path, ...] = ()
         self._has_index = False
         self.inputs = Inputs((development.config,), templates=_templates(), pages=hub.asked)
         self.moves: Callable[[float], bool] = lambda _: False
@@ -130,6 +131,7 @@ class Developer:
             access=Access(self._serving.hosts, self._serving.origins),
             links=tuple(links),
             secret=self._secret,
+            copies=self._copies,
         )
 
     def prepare(self) -> Inputs:
@@ -143,6 +145,8 @@ class Developer:
             self._serving = config.serve
             cache = () if is_shared(config.build.cache) else (self._folder / config.build.cache,)
             self._secret = (config.path, self._folder / local_cache, *cache)
+            directories = [one for one in config.targets.values() if one.type == "directory" and one.path]
+            self._copies = tuple(self._folder / str(one.path) / one.prefix for one in directories)
             if not self._hub.state.release:  # nothing was built yet: what an earlier start left is served
                 self._out = self._development.out or self._folder / config.build.out
         return self.inputs
@@ -283,8 +287,8 @@ def shape_of(bundle: ModelBundle) -> str:
 
 
 def content_of(bundle: ModelBundle) -> str:
-    """Hash all of a model but what checking changes: the bytes its files take when they are sent, and its findings."""
-    content = {key: value for key, value in bundle.content.items() if key not in ("sample", "avoid")}
+    """Hash all of a model but what checking changes: the lengths its files are sent with, what TensorFlow.js told."""
+    content = {key: value for key, value in bundle.content.items() if key not in {"sample", "avoid"}}
     shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in content["shards"]]
     return hashlib.sha256(to_json({**content, "shards": shards})).hexdigest()[:16]
 

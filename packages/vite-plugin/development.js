@@ -27,12 +27,13 @@ const types = { js: "text/javascript; charset=utf-8", json: "application/json", 
  * @property {Record<string, string>} shapes
  * @property {Record<string, string>} contents
  * @property {object[]} errors
+ * @property {boolean} served there is a bundle
  */
 
 /** One bundle of models, as a development server gives it. */
 export class Development {
   /** @type {State} */
-  #state = { pages: hash(String(Date.now())).slice(0, 16), release: "", models: {}, shapes: {}, contents: {}, errors: [] };
+  #state = { pages: hash(String(Date.now())).slice(0, 16), release: "", models: {}, shapes: {}, contents: {}, errors: [], served: false };
   /** @type {Set<Response>} */
   #pages = new Set();
   #work = Promise.resolve();
@@ -85,7 +86,7 @@ export class Development {
       const index = readIndex(content.toString());
       const { shapes, contents } = this.#state;
       /** @type {State} */
-      const next = { ...this.#state, release: hash(content).slice(0, 16), models: {}, shapes: { ...shapes }, contents: { ...contents } };
+      const next = { ...this.#state, release: hash(content).slice(0, 16), models: {}, shapes: { ...shapes }, contents: { ...contents }, served: true };
       for (const [name, [head, , policy, priority]] of Object.entries(index.models)) {
         next.models[name] = { head, policy, priority };
         if (!next.shapes[head]) [next.shapes[head], next.contents[head]] = await this.#describe(name, head);
@@ -97,15 +98,15 @@ export class Development {
   }
 
   /**
-   * Hashes all of a model but its weights' values (models of one shape can take each other's weights), and all but what a
-   * second, better compression changes.
+   * Hashes all of a model but its weights' values (models of one shape can take each other's weights), and all but what
+   * the check of a draft changes: better compression, and what it found.
    *
    * @param {string} name
    * @param {string} sha256
    */
   async #describe(name, sha256) {
     const place = path.join(this.bundle.cdn, "assets", `${name}.${sha256.slice(0, 16)}.json`);
-    const { sample, ...head } = JSON.parse(await readFile(place, "utf8"));
+    const { sample, avoid, ...head } = JSON.parse(await readFile(place, "utf8"));
     const weights = head.weights.map((/** @type {any} */ weight) => [weight.name, weight.shape, weight.dtype]);
     const vectors = head.kind === "word-vectors" && head.shards.map((/** @type {any} */ shard) => shard.sha256);
     const shards = head.shards.map((/** @type {any} */ { wire, ...shard }) => shard);
