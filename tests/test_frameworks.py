@@ -306,6 +306,7 @@ def test_a_next_app_opens_offline(workshop: Path, browser: Browser) -> None:
             "app/useModel.ts": hook,
             "app/layout.tsx": layout + ' return <html lang="en"><body>{children}</body></html>; }',
             "package.json": '{"private": true}',
+            "tsconfig.json": '{"compilerOptions": {"strict": true}}',
         },
     )
     # The site is not there yet, which is told and no failure.

@@ -141,7 +141,7 @@ export class Development {
    * @param {() => void} next
    */
   async answer(request, response, next) {
-    const { pathname, searchParams } = new URL(request.originalUrl ?? request.url ?? "/", "http://localhost");
+    const { pathname, searchParams } = new URL(`http://localhost${request.originalUrl ?? request.url}`);
     const place = pathname.startsWith(this.base) ? pathname.slice(this.base.length) : "";
     if (place === `${own}dev/events`) return this.#listen(request, response);
     const [, script] = /^@shardpress\/dev\/([a-z-]+\.js)$/.exec(place) ?? [];
