@@ -370,7 +370,7 @@ def test_the_report_speaks_the_browsers_language_shows_the_ends_of_names_and_fit
                 titles = page.locator("#one .map i").first.get_attribute("title") or ""
                 assert bool(re.search(chinese, titles)) is told
                 labels = page.evaluate(cut)
-                assert len(labels) >= 8
+                assert len(labels) >= (8 if width > 360 else 5)
                 assert {text[:23] for text, _ in labels} <= {"a_block_of_the_network_", "+29"}
                 assert [text for text, whole in labels if not whole] == []
                 page.locator("#language").click()
