@@ -268,7 +268,7 @@ def test_style_and_beautify_tell_the_time_that_this_device_takes(page: Page, sit
     page.reload()
     # Nine tiles of 256 x 256 pixels, and 2 s.
     assert told() == 8
-    # Four of them are done when the gate shuts.
+    # Three of them are done when the gate shuts.
     page.evaluate(shut_after, 2000 + 4 * 655)
     page.locator("#start").click()
     assert told(left.replace(r"\d+", "4")) == 4
