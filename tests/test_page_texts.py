@@ -74,7 +74,7 @@ const entry = (name) => {
   };
 };
 export const models = Object.fromEntries(IDS.map((name) => [name, entry(name)]));
-export const configure = () => {};
+export const configure = ({ onEvent }) => Object.assign(fake, { onEvent });
 """
 
 start = """
@@ -221,6 +221,22 @@ def test_the_words_of_a_language_are_shown_on_a_map_of_it(page: Page, site: Site
     picture = (root / "assets/pages/pictures/words-zh.svg").read_text(encoding="utf-8")
     assert re.findall(r">([^<\s]+)</text>", picture)
     assert not re.search(r">[a-z]+</text>", picture)
+
+
+def test_the_index_shows_times_and_failures_and_not_what_else_is_told(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}assets/pages/index.html?lang=en")
+    page.wait_for_selector("tbody tr")
+    times = page.locator("#face .times")
+    assert times.inner_text() == "not yet"
+    tell = "(record) => fake.onEvent({ model: 'face', release: '', ms: 1500, ...record })"
+    for kind in ("offline", "online", "recovery", "eviction"):
+        page.evaluate(tell, {"type": kind})
+        assert times.inner_text() == "not yet"
+    page.evaluate(tell, {"type": "stage", "stage": "head"})
+    page.evaluate(tell, {"type": "offline"})
+    assert times.inner_text() == "head: 1.50 s"
+    page.evaluate(tell, {"type": "failure", "code": "network"})
+    assert times.inner_text().splitlines() == ["head: 1.50 s", "failed: network"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
