@@ -340,13 +340,13 @@ def test_the_report_speaks_the_browsers_language_shows_the_ends_of_names_and_fit
     cut = """() => [...document.querySelectorAll("#one .map b")].flatMap((box) => {
       const label = box.querySelector("bdi");
       if (!label.getClientRects().length) return [];
-      const { left, right } = box.getBoundingClientRect();
+      const { left, right, top, bottom } = box.getBoundingClientRect();
       const range = document.createRange();
       const text = label.firstChild;
       range.setStart(text, text.length - 2);
       range.setEnd(text, text.length);
       const end = range.getBoundingClientRect();
-      return [[text.data, end.left >= left && end.right <= right + 1]];
+      return [[text.data, end.left >= left && end.right <= right + 1 && end.top >= top && end.bottom <= bottom + 1]];
     })"""
     wrong: list[str] = []
     with chromium() as browser:
