@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from tests import test_inline_worker as inline
 from tests import test_loader_page as pages
 from tests import test_offline_updates as updates
 from tests.firefox import Browser, Context, firefox
+from tests.test_inline_worker import Inlined, inlined, packed
 from tests.test_loader_page import Place, built, place
 from tests.test_offline_updates import Web, made, web
 
-__all__ = ["built", "made", "place", "web"]
+__all__ = ["built", "inlined", "made", "packed", "place", "web"]
 pytestmark = pytest.mark.slow
 
 shared: tuple[Callable[[Any, Place], None], ...] = (
@@ -68,6 +70,25 @@ def test_what_is_kept_in_chromium_is_kept_in_firefox(
     case: Callable[[Any, Web], None], context: Context, web: Web
 ) -> None:
     case(context, web)
+
+
+def test_a_service_worker_holds_the_loader(context: Context, inlined: Inlined) -> None:
+    inline.test_a_service_worker_with_the_loader_in_it_reads_keeps_and_fails_like_a_page(context, inlined)  # type: ignore[arg-type]
+
+
+def test_a_lock_that_another_tab_never_gives_back_does_not_stop_a_load(context: Context, place: Place) -> None:
+    """As in Chromium, but for the clock: the loader's patience of five seconds is none."""
+    frozen, page = (pages.visit(context, place) for _ in range(2))  # type: ignore[arg-type]
+    held = """(name) => new Promise((held) => navigator.locks.request(name, () => {
+      held();
+      return new Promise(() => {});
+    }))"""
+    frozen.evaluate(f"(name) => ({held})(name)", f"shardpress {place.bundle.models[0].head.blob.sha256}")
+    page.evaluate("""() => {
+      const later = setTimeout;
+      window.setTimeout = (action, ms, ...given) => later(action, ms === 5000 ? 0 : ms, ...given);
+    }""")
+    pages.check(page.evaluate("answer()"), place)
 
 
 @pytest.mark.parametrize("what", pages.policies)

@@ -340,13 +340,13 @@ def test_the_report_speaks_the_browsers_language_shows_the_ends_of_names_and_fit
     cut = """() => [...document.querySelectorAll("#one .map b")].flatMap((box) => {
       const label = box.querySelector("bdi");
       if (!label.getClientRects().length) return [];
-      const { left, right } = box.getBoundingClientRect();
+      const { left, right, top, bottom } = box.getBoundingClientRect();
       const range = document.createRange();
       const text = label.firstChild;
       range.setStart(text, text.length - 2);
       range.setEnd(text, text.length);
       const end = range.getBoundingClientRect();
-      return [[text.data, end.left >= left && end.right <= right + 1]];
+      return [[text.data, end.left >= left && end.right <= right + 1 && end.top >= top && end.bottom <= bottom + 1]];
     })"""
     wrong: list[str] = []
     with chromium() as browser:
@@ -370,7 +370,7 @@ def test_the_report_speaks_the_browsers_language_shows_the_ends_of_names_and_fit
                 titles = page.locator("#one .map i").first.get_attribute("title") or ""
                 assert bool(re.search(chinese, titles)) is told
                 labels = page.evaluate(cut)
-                assert len(labels) >= 8
+                assert len(labels) >= (8 if width > 360 else 5)
                 assert {text[:23] for text, _ in labels} <= {"a_block_of_the_network_", "+29"}
                 assert [text for text, whole in labels if not whole] == []
                 page.locator("#language").click()

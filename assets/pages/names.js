@@ -47,8 +47,19 @@ const formats = {
   vectors: { en: "word vectors", zh: "词向量" },
 };
 
+/** Of the loader's errors. @type {Record<string, Both>} */
+const codes = {
+  network: { en: "network", zh: "网络" },
+  integrity: { en: "wrong content", zh: "内容有误" },
+  quota: { en: "no room left", zh: "存储空间不足" },
+  abort: { en: "stopped", zh: "已停止" },
+  manifest: { en: "description", zh: "结构描述" },
+  runtime: { en: "cannot run here", zh: "无法在此运行" },
+  contract: { en: "another contract", zh: "接口不符" },
+};
+
 /** By the name of what a text has in braces. @type {Record<string, Record<string, Both>>} */
-const kinds = { model: models, stage: stages, phase: phases, format: formats };
+const kinds = { model: models, stage: stages, phase: phases, format: formats, code: codes };
 
 /**
  * Gives what stands for an id in a text; `{Model}` begins with a capital letter.

@@ -225,6 +225,8 @@ export function timings() {
 
 /** @param {any} record */
 function note(record) {
+  // A network that went away, or files: that is nothing of how long a load took.
+  if (record.type !== "stage" && record.type !== "failure") return;
   const stage = record.type === "failure" ? "failure" : record.stage;
   // What an earlier load told is over once a new one has begun.
   const before = stage === "head" ? {} : timings()[record.model];

@@ -4,7 +4,7 @@ import { called } from "./names.js";
 /** @typedef {"en" | "zh"} Language */
 /** @typedef {Record<Language, Record<string, string>>} Dictionary */
 /**
- * What stands for `{name}` in a text; ids in `{model}`, `{stage}`, `{phase}` and `{format}` are written by their names.
+ * What stands for `{name}` in a text; ids in `{model}`, `{stage}`, `{phase}`, `{format}` and `{code}` are written by their names.
  *
  * @typedef {Record<string, string | number | (() => string)>} Values
  */

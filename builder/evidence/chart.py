@@ -8,7 +8,7 @@ from typing import Any
 from builder.evidence.languages import both
 
 width, height = 1000.0, 300.0
-left, bottom, right, top = 70.0, 62.0, 20.0, 14.0
+left, bottom, right, top = 70.0, 62.0, 20.0, 26.0
 
 
 def rate_distortion(layers: list[dict[str, Any]]) -> dict[str, Any] | None:
