@@ -31,7 +31,7 @@ class Published:
     Attributes:
         registry: ``pypi`` or ``npm``.
         package, version: that hold it.
-        member: path of the file, or of the folder, in the package.
+        member: path of the file, or of the folder, in the package; behind ``!`` that in a zip there.
         kind: what it is.
         settings: further lines of its table in build.toml.
     """
@@ -53,6 +53,7 @@ def _npm(package: str, version: str, member: str, kind: str, settings: str = "")
 
 
 sequential, functional = "Keras 2 Sequential .h5", "Keras 2 functional .h5"
+modern = "Keras 3 Sequential .keras"
 models = {
     "names-census": _pypi("ethnicolr", "0.9.6", "ethnicolr/models/census/lstm/census2010_ln_lstm.h5", sequential),
     "names-wiki": _pypi("ethnicolr", "0.9.6", "ethnicolr/models/wiki/lstm/wiki_name_lstm.h5", sequential),
@@ -66,7 +67,12 @@ models = {
     "splicing": _pypi("spliceai", "1.3.1", "spliceai/models/spliceai1.h5", functional),
     "donor": _pypi("mmsplice", "2.4.0", "mmsplice/models/Donor.h5", functional),
     "intron": _pypi("mmsplice", "2.4.0", "mmsplice/models/Intron3.h5", functional),
-    "exon": _pypi("mmsplice", "2.4.0", "mmsplice/models/Exon.h5", functional),
+    "exon": _pypi("mmsplice", "2.4.0", "mmsplice/models/Exon_prime3.h5", functional),
+    "sleep": _pypi("sleepecg", "0.6.0", "sleepecg/classifiers/ws-gru-mesa.zip!classifier.keras", modern),
+    "sleep-stages": _pypi("sleepecg", "0.6.0", "sleepecg/classifiers/wrn-gru-mesa.zip!classifier.keras", modern),
+    "sleep-weighted": _pypi(
+        "sleepecg", "0.6.0", "sleepecg/classifiers/wrn-gru-mesa-weighted.zip!classifier.keras", modern
+    ),
     "pitch": _pypi("basic-pitch", "0.4.0", "basic_pitch/saved_models/icassp_2022/nmp", "SavedModel"),
     "pitch-tfjs": _npm("@spotify/basic-pitch", "1.0.1", "model", "TensorFlow.js graph model"),
     "face-description": _npm("@vladmandic/human", "3.3.6", "models/faceres.json", "TensorFlow.js graph model"),
@@ -90,7 +96,8 @@ def fetch(model: Published, folder: Path) -> Path:
 
 def extract(model: Published, archive: Path, folder: Path) -> Path:
     """Copy the model's file or folder out of an archive; of a ``model.json`` the files beside it too."""
-    member = PurePosixPath(model.member)
+    outer, _, inner = model.member.partition("!")
+    member = PurePosixPath(outer)
     wanted = member.parent if member.suffix == ".json" else member
 
     def is_wanted(name: str) -> bool:
@@ -113,7 +120,13 @@ def extract(model: Published, archive: Path, folder: Path) -> Path:
                 file = packed.extractfile(item) if item.isfile() and is_wanted(item.name) else None
                 if file is not None:
                     write(item.name, file.read())
-    return folder / member.relative_to(wanted.parent)
+    found = folder / member.relative_to(wanted.parent)
+    if inner:
+        target = folder / PurePosixPath(inner).name
+        with zipfile.ZipFile(found) as content:
+            target.write_bytes(content.read(inner))
+        return target
+    return found
 
 
 def build(name: str, model: Published, source: Path, folder: Path) -> list[str]:
@@ -151,7 +164,7 @@ def _show(size: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*", choices=[*models, []])
+    parser.add_argument("names", nargs="*", choices=[*models, []], metavar="NAME")
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
     head = ["model", "package", "kind", "source", "first use", "all", "stock + br", "time", "max error (backends)"]

@@ -42,6 +42,7 @@ from builder.errors import (
     SourceError,
     UsageError,
 )
+from builder.graphs.bands import band_note
 from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
 from builder.preflight import check_files, read_labels
@@ -434,7 +435,7 @@ def _read(plan: _Plan) -> Model:
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
     notes, glue, vocabulary = (*model.notes, *notes), None, None
     if plan.source.kind == "tfjs":
-        notes = (*notes, *filter(None, [teachable_note(plan.place)]))
+        notes = (*notes, *filter(None, [teachable_note(plan.place), band_note(model)]))
     else:
         glue, vocabulary = read_glue(plan.place), read_vocabulary(plan.place)
     return replace(rewrite_for_wasm(model), notes=notes, glue=glue, vocabulary=vocabulary)

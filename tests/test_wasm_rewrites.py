@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from builder.graphs.bands import band_note
 from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import BytesData, Model, Weight
 
@@ -117,3 +118,13 @@ def test_an_equation_that_is_no_product_of_two_stays() -> None:
 def test_layers_models_are_left_alone() -> None:
     made = Model("layers-model", {"modelTopology": {"node": [node("c", "Cast", ["x"], DstT="DT_BOOL")]}}, (), (), ())
     assert rewrite_for_wasm(made) is made
+
+
+def test_bands_that_others_converted_are_told_of() -> None:
+    bands = [node("mask", "MatrixBandPart", ["x", "lower", "upper"], T="DT_BOOL")]
+    bounds = [weight("lower", -1, "int32"), weight("upper", 0, "int32")]
+    assert "causal masks hide nothing" in band_note(model(bands, *bounds))
+    assert "'mask'" in band_note(model([], *bounds, functions=[{"signature": {"name": "f"}, "nodeDef": bands}]))
+    assert band_note(model(bands, bounds[0])), "a bound that is computed"
+    assert not band_note(model(bands, bounds[0], weight("upper", -1, "int32")))
+    assert not band_note(model([node("x", "Relu", [])]))

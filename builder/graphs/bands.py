@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from builder.graphs.formulas import count_up, expand, number, pick, select, shape_vector, two
 from builder.graphs.nodes import NodeBuilder, Shape, ShapeOf, boolean, int32
+from builder.graphs.topology import Body, data_inputs
+from builder.model import Model
 
 
 def is_band(_node: object, _shape_of: ShapeOf) -> bool:
     """Tell that every node of the op is got wrong."""
     return True
+
+
+def band_note(model: Model) -> str:
+    """Say of a graph model that others converted that its bands are taken for others; "" where they are not."""
+    if model.kind != "graph-model":
+        return ""
+    topology, weights = model.artifacts["modelTopology"], {weight.name: weight for weight in model.weights}
+    parts = [
+        topology.get("node", []),
+        *(one.get("nodeDef", []) for one in topology.get("library", {}).get("function", [])),
+    ]
+    for part in parts:
+        body = Body({node["name"]: node for node in part}, weights)
+        for node in part:
+            if node["op"] == "MatrixBandPart" and not _is_one_bound(body, data_inputs(node)[1:3]):
+                return (
+                    f"TensorFlow.js takes the first bound of MatrixBandPart (at {node['name']!r}) for both, so causal "
+                    "masks hide nothing; built from the model before its conversion, it is right"
+                )
+    return ""
+
+
+def _is_one_bound(body: Body, references: list[str]) -> bool:
+    lower, upper = (body.value_of(reference) for reference in references)
+    return lower is not None and upper is not None and lower.item() == upper.item()
 
 
 def band_part(build: NodeBuilder) -> str:
