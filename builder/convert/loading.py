@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import zipfile
@@ -61,3 +62,15 @@ def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
         return copy
     copy_with_config(plain, copy, slim)
     return copy
+
+
+def plain_words(layers: Any) -> dict[str, Any]:
+    """Give custom objects that let words of a configuration be words.
+
+    Keras 3 takes a word in an HDF5 file that is also the name of one of its functions for that function: nobody can
+    load Attention, whose ``score_mode`` is "dot", as ``keras.layers.dot`` is.
+
+    Args:
+        layers: the module ``keras.src.layers``.
+    """
+    return {name: name for name, value in vars(layers).items() if inspect.isfunction(value)}

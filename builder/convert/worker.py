@@ -38,7 +38,7 @@ from builder.convert.graphs import (
     trim,
 )
 from builder.convert.keras_ends import ends_of
-from builder.convert.loading import keras_copy, part_folder
+from builder.convert.loading import keras_copy, part_folder, plain_words
 from builder.convert.reasons import explain_keras
 from builder.convert.requests import (
     ConvertRequest,
@@ -497,7 +497,9 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
         import keras
     keras.backend.clear_session()
     # Keras 2 knows safe_mode for its newer format only.
-    keywords = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
+    keywords: dict[str, Any] = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
+    if not is_keras2 and plain.suffix == ".h5":
+        keywords["custom_objects"] = plain_words(keras.src.layers)
     try:
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:

@@ -26,8 +26,13 @@ not_on_wasm = {
     "Hashing-masked": "its kernel Equal gives nothing for text",
     "MelSpectrogram": "it has no complex numbers",
 }
-# What Keras itself cannot make or write: no conversion is to blame. By library, item and the end of the form.
-keras_cannot: dict[tuple[str, str, str], str] = {}
+# What Keras itself cannot write, so that no conversion is to blame: by library, class and ending, what it says.
+module = "cannot pickle 'module' object"
+keras_cannot: dict[tuple[str, str, str], str] = {
+    ("keras", kind, "h5"): module
+    for kind in ("RandomBrightness", "RandomColorDegeneration", "RandomPosterization", "RandomSaturation",
+                 "RandomSharpness", "Solarization", "RandomColorJitter", "RandAugment", "AugMix", "AutoContrast")
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ def _problem(outcome: dict[str, Any], found: Verification | None) -> str:
 def _unbuilt(outcome: dict[str, Any]) -> str:
     """Say what is wrong with a refusal; "" where it names the layer and the way out, as it should."""
     if "unmade" in outcome:
-        known = keras_cannot.get((outcome["library"], outcome["items"][0], outcome["form"].partition("-")[2]))
+        known = keras_cannot.get((outcome["library"], outcome["kinds"][0], outcome["form"].partition("-")[2]))
         return "" if known is not None and known in outcome["unmade"] else f"Keras: {outcome['unmade']}"
     said = outcome["error"]
     (kind,) = outcome["kinds"]
