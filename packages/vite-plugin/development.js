@@ -27,12 +27,13 @@ const types = { js: "text/javascript; charset=utf-8", json: "application/json", 
  * @property {Record<string, string>} shapes
  * @property {Record<string, string>} contents
  * @property {object[]} errors
+ * @property {boolean} served there is a bundle
  */
 
 /** One bundle of models, as a development server gives it. */
 export class Development {
   /** @type {State} */
-  #state = { pages: hash(String(Date.now())).slice(0, 16), release: "", models: {}, shapes: {}, contents: {}, errors: [] };
+  #state = { pages: hash(String(Date.now())).slice(0, 16), release: "", models: {}, shapes: {}, contents: {}, errors: [], served: true };
   /** @type {Set<Response>} */
   #pages = new Set();
   #work = Promise.resolve();
