@@ -83,7 +83,9 @@ def build(
             raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
         models = with_samples(session, models)
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
-        if warning := write_offline(config, output.worker):
+        # Browsers without SIMD keep the other binary when they have used it.
+        binaries = tuple(file.url for name, file in own.wasm.items() if "simd" in name) if own else ()
+        if warning := write_offline(config, output.worker, binaries):
             warnings = (*warnings, warning)
         if check:
             evidence = Evidence(models, verified, output, time.monotonic() - begun, own)

@@ -15,10 +15,10 @@ from builder.bundle import immutable_name, loader_name, read_index
 from builder.cache import is_rest, write_atomically
 from builder.errors import FormatError, UsageError
 from builder.modules import module_templates
+from builder.render import client_names
 
 record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
-client_files = ("dev/client.js", "dev/news.js")  # templates, for other development servers such as Vite's
 package_files = (
     *("index.js", "index.cjs", "inline.js", "index.d.ts", "index.d.cts", "package.json"),
     *(f"{name}.{kind}" for name in module_templates for kind in ("js", "cjs")),
@@ -26,7 +26,6 @@ package_files = (
 beside = (
     *(f"package/{name}" for name in package_files),
     types_name,
-    *client_files,
     "preload.html",
     "sw.js",
     "headers.json",
@@ -34,7 +33,7 @@ beside = (
     "report.json",
     "report.html",
 )
-"""All that a build writes beside ``cdn``."""
+"""What a build writes beside ``cdn``, the scripts of development servers apart."""
 
 old_locks = (".lock", ".cdn.lock")  # of earlier versions
 harmless = frozenset((record_name, *old_locks, ".DS_Store", ".gitignore", ".gitkeep"))
@@ -45,6 +44,11 @@ class Record(msgspec.Struct, frozen=True):
     """The files of a build's folder that are ours, relative to it."""
 
     files: tuple[str, ...]
+
+
+def all_beside() -> tuple[str, ...]:
+    """Give all that a build writes beside ``cdn``."""
+    return *beside, *client_names()
 
 
 def check_claim(out: Path, project: Path) -> None:
@@ -61,7 +65,9 @@ def check_claim(out: Path, project: Path) -> None:
     if ours is None:
         foreign = list(islice(_files(out), shown))
     else:
-        foreign = sorted(name for name in (f"cdn/{loader_name}", *beside) if name not in ours and (out / name).exists())
+        foreign = sorted(
+            name for name in (f"cdn/{loader_name}", *all_beside()) if name not in ours and (out / name).exists()
+        )
     if foreign:
         raise _refusal(out, foreign)
 
@@ -106,7 +112,8 @@ def _recorded(out: Path) -> frozenset[str] | None:
     except (OSError, msgspec.DecodeError):
         return None
     # Whatever a record says, no other names than those a build gives are replaced or removed.
-    return frozenset(name for name in names if name in beside or _in_bundle(name))
+    known = all_beside()
+    return frozenset(name for name in names if name in known or _in_bundle(name))
 
 
 def _unrecorded(out: Path) -> frozenset[str] | None:
@@ -119,7 +126,7 @@ def _unrecorded(out: Path) -> frozenset[str] | None:
     except (OSError, FormatError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     named = (f"cdn/{url}{suffix}" for url in _urls(manifest) for suffix in ("", ".br", ".gz"))
-    return frozenset((*beside, *old_locks, f"cdn/{loader_name}", *filter(_in_bundle, named)))
+    return frozenset((*all_beside(), *old_locks, f"cdn/{loader_name}", *filter(_in_bundle, named)))
 
 
 def _urls(value: Any) -> Iterator[str]:

@@ -15,12 +15,13 @@ mark = b"// Written by shardpress"
 most_files = 10_000
 
 
-def write_offline(config: Config, worker: str) -> str | None:
+def write_offline(config: Config, worker: str, binaries: tuple[str, ...] = ()) -> str | None:
     """Write the worker of the site that ``[offline]`` names; give a warning where there is no such site yet.
 
     Args:
         config: with ``[offline]``, or nothing is done.
         worker: address of the bundle's offline worker, relative to the bundle.
+        binaries: those of files that have to be there from the first visit on, such as TensorFlow.js' wasm.
 
     Raises:
         ConfigError: a pattern finds nothing, or far too much, or the worker's file is somebody else's.
@@ -56,7 +57,7 @@ def write_offline(config: Config, worker: str) -> str | None:
         settings = {
             "base": base,
             "shell": [up + quote(name) for name in shell],
-            "runtime": [up + quote(name) for name in runtime],
+            "runtime": [*(up + quote(name) for name in runtime), *(base + url for url in binaries)],
             **({"fallback": up + quote(offline.fallback)} if offline.fallback else {}),
         }
         content = render("offline-sw.js.j2", settings=settings, worker=base + worker).encode()

@@ -21,7 +21,7 @@ from builder.bundle import (
     worker_url,
 )
 from builder.cache import Cache, write_atomically
-from builder.claim import beside, claim, client_files, note
+from builder.claim import all_beside, claim, note
 from builder.compress import Compressor
 from builder.errors import StoreError
 from builder.evidence.details import segment_sizes
@@ -31,7 +31,15 @@ from builder.modules import module_templates, module_url, runtime_name
 from builder.own_runtime import OwnRuntime
 from builder.pipeline import Built
 from builder.publish import publish, remove_unnamed
-from builder.render import render, render_loader, render_module, render_package, render_types, render_worker
+from builder.render import (
+    client_names,
+    render,
+    render_loader,
+    render_module,
+    render_package,
+    render_types,
+    render_worker,
+)
 from builder.stores.directory import DirectoryStore
 from builder.stores.locking import locked
 from builder.vectors.table import kind as vectors_kind
@@ -119,7 +127,7 @@ def write_output(
     ]
     store = DirectoryStore(out / "cdn")
     names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
-    names |= {f"cdn/{loader_name}", *beside}
+    names |= {f"cdn/{loader_name}", *all_beside()}
     try:
         with locked(out, lock_seconds):
             ours = claim(out, names)
@@ -193,7 +201,7 @@ def _beside(
     return {
         **{f"package/{name}": content for name, content in package.items()},
         "cdn/loader.d.ts": render_types(types),
-        **{name: render(name).encode() for name in client_files},
+        **{name: render(name).encode() for name in client_names()},
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         "headers.json": _pretty(header_rules()),

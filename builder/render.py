@@ -95,6 +95,12 @@ def render_types(models: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 @functools.cache
+def client_names() -> tuple[str, ...]:
+    """Give the scripts by which pages of a development server stay up to date: templates, and files of a build, too."""
+    return tuple(f"dev/{path.name}" for path in sorted((template_folder() / "dev").glob("*.js")))
+
+
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template_folder(), encoding="utf-8"),

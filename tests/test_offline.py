@@ -69,6 +69,12 @@ def test_a_worker_in_a_folder_and_a_bundle_elsewhere(tmp_path: Path) -> None:
     }
 
 
+def test_binaries_are_kept_from_the_first_visit_on(tmp_path: Path) -> None:
+    project(tmp_path, "", "index.html")
+    assert write_offline(load_config(tmp_path / "build.toml"), worker, ("tf-simd.0123456789abcdef.wasm",)) is None
+    assert settings(tmp_path / "site/sw.js")["runtime"] == ["./models/tf-simd.0123456789abcdef.wasm"]
+
+
 def test_somebody_elses_worker_stays(tmp_path: Path) -> None:
     project(tmp_path, "", "index.html", "sw.js")
     with pytest.raises(ConfigError, match="is not one that a build has written"):
