@@ -115,10 +115,11 @@ def test_photos_get_the_sources_answer_at_first_and_at_full_precision(
         state(page, "done", "failed")
         assert "full precision" in origin.inner_text()
         told["full"][name] = first(page)
+        # The detector takes the cat for a face at its first look.
+        assert page.locator("#faces").is_hidden()
         if name == "chelsea.png":
             for_documents(page, "classify")
     assert told == {"base": expected, "full": expected}
-    assert page.locator("#faces").is_hidden()
     assert witness.troubles == []
     assert witness.sent == []
     page.close()

@@ -29,7 +29,8 @@ globalThis.tf = any;
 loader = """
 const tensor = (shape, values) => ({ shape, data: async () => Float32Array.from(values), dispose() {} });
 const detector = (n) => {
-  const { score, side } = fake.face ?? { score: 0, side: 0 };
+  const { score: first, side, again = first } = fake.face ?? { score: 0, side: 0 };
+  const score = fake.looks > 1 ? again : first;
   const logits = Array(n).fill(-20);
   const places = Array(n * 16).fill(0);
   if (n === 512) {
@@ -40,7 +41,10 @@ const detector = (n) => {
 };
 const answers = {
   classify: () => tensor([1, 3], fake.scores),
-  face: () => [...detector(512), ...detector(384)],
+  face: () => {
+    fake.looks = (fake.looks ?? 0) + 1;
+    return [...detector(512), ...detector(384)];
+  },
   emotion: () => tensor([1, 3], fake.emotion),
 };
 const labels = { classify: ["tabby, tabby cat", "cup", "fountain"], emotion: ["happy", "sad", "angry"] };
@@ -177,16 +181,16 @@ cases = [
     (sure, (0.6, 60), happy, ("tabby", "tabby"), None),
     (sure, (0.95, 8), happy, ("tabby", "tabby"), None),
     (sure, None, happy, ("tabby", "tabby"), None),
+    # A cat is a face at the first look.
+    (sure, (0.95, 60, 0.7), happy, ("tabby", "tabby"), None),
 ]
 
 
 def test_a_mood_is_told_of_certain_faces_only_and_doubts_are_told(page: Page, site: Site) -> None:
     for scores, face, emotion, answers, moods in cases:
+        seen = face and dict(zip(("score", "side", "again"), face, strict=False))
         page.goto(f"{site.url}assets/pages/classify.html?lang=en")
-        page.evaluate(
-            "given => Object.assign(fake, given)",
-            {"scores": scores, "emotion": emotion, "face": face and {"score": face[0], "side": face[1]}},
-        )
+        page.evaluate("(given) => Object.assign(fake, given)", {"scores": scores, "emotion": emotion, "face": seen})
         page.get_by_role("button", name="An astronaut, smiling").click()
         page.wait_for_selector("#view canvas")
         state(page, "done", "failed")

@@ -1,5 +1,5 @@
 /** Looks at frames with whatever models are there already. */
-import { findFaces, readEmotion, showsExpression } from "./emotion.js";
+import { findFaces, isCertain, readEmotion, showsExpression } from "./emotion.js";
 import { canvasOf } from "./pictures.js";
 import { fromView, meshView, viewInput } from "./vision.js";
 
@@ -102,6 +102,8 @@ export class Tracker {
     const [face] = seen.faces;
     if (face && mesh) seen.mesh = await readMesh(tf, mesh, frame, face);
     if (!face || !emotion || !showsExpression(face)) this.#emotion = undefined;
+    // A face that was certain stays so from frame to frame.
+    else if (!this.#emotion && !(await isCertain(tf, detector, frame, face))) this.#emotion = undefined;
     else if (!this.#emotion || turn % emotionEvery === 0) {
       const last = this.#emotion;
       const scores = await readEmotion(tf, emotion, frame, face);

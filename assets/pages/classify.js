@@ -1,9 +1,9 @@
 /**
- * The page that names what is on a picture. `body.dataset.state` goes from `loading` over `base`, when the first stage
- * has answered, to `done`, or to `failed`.
+ * The page that names what is on a picture. `body.dataset.state` goes from `loading` over `base`, when there is a first
+ * answer, to `done`, when it is as good as it gets and faces were looked for, or to `failed`.
  */
 import { rank, showBars } from "./bars.js";
-import { emotionName, findFaces, isClear, readEmotion, showsExpression } from "./emotion.js";
+import { emotionName, findFaces, isCertain, isClear, readEmotion, showsExpression } from "./emotion.js";
 import { PageError, StatusLine, bundle, find, kilobytes, load, make, onLanguage, runtime, texts } from "./page.js";
 import { canvasOf, describe, pictureInput, sample } from "./pictures.js";
 import { aroundFace, middleInput } from "./vision.js";
@@ -89,7 +89,7 @@ async function lookAtFaces(given, current) {
   const detector = await quietly("face");
   const [tf, model] = await Promise.all([runtime(), detector.ready]);
   const face = (await findFaces(tf, model, given)).find(showsExpression);
-  if (!face || !current()) return;
+  if (!face || !(await isCertain(tf, model, given, face)) || !current()) return;
   const emotion = await quietly("emotion");
   const scores = await readEmotion(tf, await emotion.full, given, face);
   if (!current()) return;
@@ -131,7 +131,7 @@ async function begin() {
     let told = await answer(handle, given);
     if (!current()) return;
     show(told, handle);
-    enter(told.whole ? "done" : "base");
+    enter("base");
     const looked = lookAtFaces(given, current);
     looked.catch(() => {});
     if (!told.whole) {

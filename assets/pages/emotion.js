@@ -1,14 +1,16 @@
 /** What a face expresses: the detector finds the face, a small classifier looks at it. */
 import { language } from "./texts.js";
-import { greyFaceInput, readFaces, squareInput } from "./vision.js";
+import { closeUp, greyFaceInput, readFaces, squareInput } from "./vision.js";
 
 /** @typedef {import("./vision.js").Face} Face */
 /** @typedef {import("./vision.js").Picture} Picture */
 
 const detectorSize = 256;
 const emotionSize = 64;
-/** A detector's lower scores are cups and cats, too. */
+/** A detector's lower scores are cups, and cats reach this one. */
 const leastScore = 0.75;
+/** How much of its surroundings is seen with a face at a closer look, in its own size: a cat is no face any more at one of them. */
+const looks = [2, 3];
 /** Pixels of a face's shorter side, below which it shows no expression: the classifier looks at 64. */
 const leastSide = 32;
 
@@ -58,12 +60,28 @@ export async function findFaces(tf, model, picture) {
 }
 
 /**
- * Tells whether a face is one for certain, and large enough to show an expression.
+ * Tells whether a face may be one that shows an expression: probable and large enough.
  *
  * @param {Face} face
  */
 export const showsExpression = ({ score, box: { left, top, right, bottom } }) =>
   score >= leastScore && Math.min(right - left, bottom - top) >= leastSide;
+
+/**
+ * Looks at a face again, from closer by, and tells whether it is one each time.
+ *
+ * @param {any} tf
+ * @param {any} model
+ * @param {Picture} picture
+ * @param {Face} face
+ */
+export async function isCertain(tf, model, picture, face) {
+  for (const look of looks) {
+    const [again] = await findFaces(tf, model, closeUp(picture, face.box, look, detectorSize));
+    if (!again || again.score < leastScore) return false;
+  }
+  return true;
+}
 
 /**
  * Gives how sure the model is of each emotion.

@@ -256,6 +256,24 @@ export function aroundFace(picture, { left, top, right, bottom }) {
 }
 
 /**
+ * Gives a square around a box as a canvas; what lies outside of the picture is black.
+ *
+ * @param {Picture} picture
+ * @param {Box} box
+ * @param {number} scale sides of the square in those of the box
+ * @param {number} size of the canvas in pixels
+ */
+export function closeUp(picture, { left, top, right, bottom }, scale, size) {
+  const side = scale * Math.max(right - left, bottom - top);
+  const { canvas, context } = blank(size, size);
+  context.fillRect(0, 0, size, size);
+  context.imageSmoothingQuality = "high";
+  const [x, y] = [(left + right - side) / 2, (top + bottom - side) / 2];
+  context.drawImage(picture, x, y, side, side, 0, 0, size, size);
+  return canvas;
+}
+
+/**
  * Gives the face and a little around it in grey as [1, size, size, 1] in -1..1.
  *
  * @param {any} tf
