@@ -120,6 +120,11 @@ def test_a_missing_node_is_told_before_anything_converts(
     assert begun == []
     assert main(["--quiet"]) == 0
     assert begun == ["a"]
+    # The bundle's own TensorFlow.js needs it, strict or not.
+    (folder / "build.toml").write_text('[runtime]\nbuild = true\n[models.b]\nsource = "m/model.json"\n')
+    assert main([]) == 1
+    assert "runtime.build: Node is not installed" in capsys.readouterr().err
+    assert begun == ["a"]
 
 
 def test_a_folder_of_pages_that_is_none_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
