@@ -244,6 +244,9 @@ def test_what_pages_ask_for_is_bounded(tmp_path: Path) -> None:
         asked.note(tmp_path / str(number))
     assert len(asked.known()) == most
     assert tmp_path / "0" not in asked.known()
+    asked.note(tmp_path / "10")  # the oldest, but in use
+    asked.note(tmp_path / "new")
+    assert tmp_path / "10" in asked.known()
     asked.note(tmp_path / ("x" * 300))
     asked.note(tmp_path.joinpath(*["long"] * 1000))
     assert len(asked.known()) == most
