@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from builder import origins, program
 from builder.errors import ConfigError
-from builder.origins import check_hosts, check_origins
-from builder.program import program
 from builder.units import parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
@@ -233,8 +232,8 @@ class ServeConfig(_Table, frozen=True):
 
     def __post_init__(self) -> None:
         """Check the names."""
-        check_hosts(self.hosts)
-        check_origins(self.origins)
+        origins.check_hosts(self.hosts)
+        origins.check_origins(self.origins)
 
 
 class Document(_Table, frozen=True):
@@ -242,9 +241,9 @@ class Document(_Table, frozen=True):
 
     build: BuildConfig = BuildConfig()
     runtime: RuntimeConfig = RuntimeConfig()
-    serve: ServeConfig = ServeConfig()
     models: dict[str, ModelConfig] = {}
     targets: dict[str, TargetConfig] = {}
+    serve: ServeConfig = ServeConfig()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,15 +251,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file; relative paths in it start at its folder.
-        build, runtime, serve, models, targets: its tables.
+        build, runtime, models, targets: its tables.
+        serve: another one.
     """
 
     path: Path
     build: BuildConfig
     runtime: RuntimeConfig = RuntimeConfig()
-    serve: ServeConfig = ServeConfig()
     models: dict[str, ModelConfig]
     targets: dict[str, TargetConfig]
+    serve: ServeConfig = ServeConfig()
 
     @property
     def folder(self) -> Path:
@@ -282,7 +282,7 @@ def load_config(path: Path) -> Config:
     try:
         tables = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as error:
-        hint = f"Run {program()} init, which finds models and writes one, or name another with --config"
+        hint = f"Run {program.program()} init, which finds models and writes one, or name another with --config"
         raise ConfigError("does not exist", where=str(path), hint=hint) from error
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
@@ -294,7 +294,6 @@ def load_config(path: Path) -> Config:
         path=path,
         build=build,
         runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
-        serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
         models={
             name: _convert(table, ModelConfig, path, f"models.{name}")
             for name, table in _named(tables, "models", path).items()
@@ -303,6 +302,7 @@ def load_config(path: Path) -> Config:
             name: _convert(table, TargetConfig, path, f"targets.{name}")
             for name, table in _named(tables, "targets", path).items()
         },
+        serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
     )
     _check_sizes(config)
     return config

@@ -287,8 +287,8 @@ def shape_of(bundle: ModelBundle) -> str:
 
 
 def content_of(bundle: ModelBundle) -> str:
-    """Hash all of a model but what checking changes: the lengths its files are sent with, what TensorFlow.js told."""
-    content = {key: value for key, value in bundle.content.items() if key not in {"sample", "avoid"}}
+    """Hash all of a model but what checking changes: the bytes its files take when they are sent, and its findings."""
+    content = {key: value for key, value in bundle.content.items() if key not in ("sample", "avoid")}
     shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in content["shards"]]
     return hashlib.sha256(to_json({**content, "shards": shards})).hexdigest()[:16]
 
