@@ -34,15 +34,7 @@ from builder.config import Config, ModelConfig
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.convert.results import read_glue, read_vocabulary
 from builder.custom_ops import CustomOps, read_custom_ops
-from builder.errors import (
-    BudgetError,
-    BuildError,
-    ConfigError,
-    RuntimeBuildError,
-    ShardpressError,
-    SourceError,
-    UsageError,
-)
+from builder.errors import BudgetError, BuildError, ConfigError, ShardpressError, SourceError, UsageError
 from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.model import Model
 from builder.preflight import check_files, read_labels
