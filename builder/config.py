@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from builder import origins, program
+from builder import program, serve_config
 from builder.errors import ConfigError
 from builder.units import parse_size
 
@@ -216,26 +216,6 @@ class TargetConfig(_Table, frozen=True):
     hook: Annotated[tuple[str, ...], Meta(description="Command run after a release, with the changed paths.")] = ()
 
 
-class ServeConfig(_Table, frozen=True):
-    """The table ``[serve]``: who may reach and read the server of ``--watch``, besides this machine."""
-
-    hosts: Annotated[
-        tuple[str, ...],
-        Meta(description="Names it answers to, such as a tunnel's; '.example.com' stands for all below it, too."),
-    ] = ()
-    origins: Annotated[
-        tuple[str, ...], Meta(description="Pages that may read the bundle, by origin: 'https://app.example.com'.")
-    ] = ()
-    links: Annotated[
-        tuple[str, ...], Meta(description="Folders that links in served folders may lead to, besides those.")
-    ] = ()
-
-    def __post_init__(self) -> None:
-        """Check the names."""
-        origins.check_hosts(self.hosts)
-        origins.check_origins(self.origins)
-
-
 class Document(_Table, frozen=True):
     """All of build.toml; the source of the published JSON Schema."""
 
@@ -243,16 +223,16 @@ class Document(_Table, frozen=True):
     runtime: RuntimeConfig = RuntimeConfig()
     models: dict[str, ModelConfig] = {}
     targets: dict[str, TargetConfig] = {}
-    serve: ServeConfig = ServeConfig()
+    serve: serve_config.ServeConfig = serve_config.ServeConfig()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A checked build.toml and where it lies.
 
     Attributes:
+        serve: its table for development.
         path: the file; relative paths in it start at its folder.
         build, runtime, models, targets: its tables.
-        serve: another one.
     """
 
     path: Path
@@ -260,7 +240,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     runtime: RuntimeConfig = RuntimeConfig()
     models: dict[str, ModelConfig]
     targets: dict[str, TargetConfig]
-    serve: ServeConfig = ServeConfig()
+    serve: serve_config.ServeConfig = serve_config.ServeConfig()
 
     @property
     def folder(self) -> Path:
@@ -302,7 +282,7 @@ def load_config(path: Path) -> Config:
             name: _convert(table, TargetConfig, path, f"targets.{name}")
             for name, table in _named(tables, "targets", path).items()
         },
-        serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
+        serve=_convert(tables.get("serve", {}), serve_config.ServeConfig, path, "serve"),
     )
     _check_sizes(config)
     return config
