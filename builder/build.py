@@ -17,6 +17,7 @@ from builder.own_runtime import OwnRuntime, make_own_runtime
 from builder.pipeline import BuildOptions, Built, build_models, open_session
 from builder.progress import Progress
 from builder.report import Evidence, write_report
+from builder.runtime.bundle import find_packages
 from builder.vectors.table import kind as vectors_kind
 from builder.verification import verify_models, with_samples
 from builder.verify.run import Verification, find_node_modules, missing_runtime
@@ -73,8 +74,7 @@ def build(
     begun = time.monotonic()
     check_claim(out, config.folder)
     with open_session(config, options, progress, pool) as session:
-        if strict and check:
-            session.before_work = partial(_need_runtime, config.folder)
+        session.before_work = partial(_need_runtime, config, strict=strict and check)
         models = build_models(session)
         verified = verify_models(session, models) if check else {}
         own = make_own_runtime(session, models, verified, check=check)
@@ -93,9 +93,13 @@ def build(
     return BuildResult(models, verified, output, own, (*warnings, *session.warnings), _remarks(verified))
 
 
-def _need_runtime(folder: Path, kind: str) -> None:
-    """Refuse to make what nothing here can check: word vectors need Node alone, models TensorFlow.js, too."""
-    if problem := missing_runtime(folder if kind == vectors_kind else find_node_modules(folder)):
+def _need_runtime(config: Config, kind: str, *, strict: bool) -> None:
+    """Refuse to make what nothing here can bundle or check: word vectors need Node alone, models TensorFlow.js, too."""
+    words = kind == vectors_kind
+    modules = find_node_modules(config.folder)
+    if config.runtime.build and not words:
+        find_packages((), config.runtime.backends, modules)
+    if strict and (problem := missing_runtime(config.folder if words else modules)):
         what = f"could not be verified: {problem.rstrip('.')}"
         raise VerificationError(what, where="--strict", hint="Mend that, or build without --strict")
 

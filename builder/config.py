@@ -11,10 +11,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from builder import program, serve_config
 from builder.errors import ConfigError
 from builder.offline_config import OfflineConfig
-from builder.origins import check_hosts, check_origins
-from builder.program import program
 from builder.units import parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
@@ -218,52 +217,33 @@ class TargetConfig(_Table, frozen=True):
     hook: Annotated[tuple[str, ...], Meta(description="Command run after a release, with the changed paths.")] = ()
 
 
-class ServeConfig(_Table, frozen=True):
-    """The table ``[serve]``: who may reach and read the server of ``--watch``, besides this machine."""
-
-    hosts: Annotated[
-        tuple[str, ...],
-        Meta(description="Names it answers to, such as a tunnel's; '.example.com' stands for all below it, too."),
-    ] = ()
-    origins: Annotated[
-        tuple[str, ...], Meta(description="Pages that may read the bundle, by origin: 'https://app.example.com'.")
-    ] = ()
-    links: Annotated[
-        tuple[str, ...], Meta(description="Folders that links in served folders may lead to, besides those.")
-    ] = ()
-
-    def __post_init__(self) -> None:
-        """Check the names."""
-        check_hosts(self.hosts)
-        check_origins(self.origins)
-
-
 class Document(_Table, frozen=True):
     """All of build.toml; the source of the published JSON Schema."""
 
     build: BuildConfig = BuildConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     offline: OfflineConfig | None = None
-    serve: ServeConfig = ServeConfig()
     models: dict[str, ModelConfig] = {}
     targets: dict[str, TargetConfig] = {}
+    serve: serve_config.ServeConfig = serve_config.ServeConfig()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A checked build.toml and where it lies.
 
     Attributes:
+        serve: its table for development.
         path: the file; relative paths in it start at its folder.
-        build, runtime, offline, serve, models, targets: its tables.
+        build, runtime, offline, models, targets: its tables.
     """
 
     path: Path
     build: BuildConfig
     runtime: RuntimeConfig = RuntimeConfig()
     offline: OfflineConfig | None = None
-    serve: ServeConfig = ServeConfig()
     models: dict[str, ModelConfig]
     targets: dict[str, TargetConfig]
+    serve: serve_config.ServeConfig = serve_config.ServeConfig()
 
     @property
     def folder(self) -> Path:
@@ -285,7 +265,7 @@ def load_config(path: Path) -> Config:
     try:
         tables = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as error:
-        hint = f"Run {program()} init, which finds models and writes one, or name another with --config"
+        hint = f"Run {program.program()} init, which finds models and writes one, or name another with --config"
         raise ConfigError("does not exist", where=str(path), hint=hint) from error
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
@@ -298,7 +278,6 @@ def load_config(path: Path) -> Config:
         build=build,
         runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
         offline=_convert(tables["offline"], OfflineConfig, path, "offline") if "offline" in tables else None,
-        serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
         models={
             name: _convert(table, ModelConfig, path, f"models.{name}")
             for name, table in _named(tables, "models", path).items()
@@ -307,6 +286,7 @@ def load_config(path: Path) -> Config:
             name: _convert(table, TargetConfig, path, f"targets.{name}")
             for name, table in _named(tables, "targets", path).items()
         },
+        serve=_convert(tables.get("serve", {}), serve_config.ServeConfig, path, "serve"),
     )
     _check_sizes(config)
     return config

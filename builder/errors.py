@@ -33,12 +33,15 @@ class ShardpressError(Exception):
     def __str__(self) -> str:
         """Give the one paragraph a user reads."""
         place = f"{self.where}: " if self.where else ""
-        advice = f" {self.hint.rstrip('.')}." if self.hint else ""
-        return f"{place}{self.what.rstrip('.')}.{advice}"
+        return " ".join(_sentence(part) for part in (f"{place}{self.what}", self.hint) if part)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process with all fields."""
         return _rebuild, (type(self), self.what, self.where, self.hint)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text.rstrip('.')}."
 
 
 def _rebuild(kind: type[ShardpressError], what: str, where: str, hint: str) -> ShardpressError:

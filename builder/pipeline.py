@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from builder import errors
 from builder.assemble import (
     Assembly,
     assemble,
@@ -258,7 +259,7 @@ def _collecting(failures: dict[str, ShardpressError], name: str) -> Iterator[Non
     """Let the other models of a build go on when one fails."""
     try:
         yield
-    except (ConfigError, UsageError):
+    except (ConfigError, UsageError, errors.RuntimeBuildError):
         raise
     except ShardpressError as error:
         failures[name] = error

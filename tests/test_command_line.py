@@ -120,6 +120,35 @@ def test_a_missing_node_is_told_before_anything_converts(
     assert begun == []
     assert main(["--quiet"]) == 0
     assert begun == ["a"]
+    # The bundle's own TensorFlow.js needs it, strict or not.
+    (folder / "build.toml").write_text('[runtime]\nbuild = true\n[models.b]\nsource = "m/model.json"\n')
+    assert main([]) == 1
+    assert "runtime.build: Node is not installed" in capsys.readouterr().err
+    assert begun == ["a"]
+
+
+def test_a_question_ends_as_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "build.toml").write_text("[serve]\nhost = []\n")
+    assert main([]) == 2
+    assert capsys.readouterr().err.endswith("unknown key 'host'. Did you mean 'hosts'?\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['hosts = ["https://x.example"]', 'hosts = ["X.example"]', 'hosts = ["x.example:80"]', 'origins = ["null"]',
+     'origins = ["*"]', 'origins = ["https://x.example/"]', 'origins = ["https://x.example:443"]'],
+)  # fmt: skip
+def test_hosts_and_origins_are_as_browsers_write_them(
+    line: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "build.toml").write_text(f"[serve]\n{line}\n")
+    assert main([]) == 2
+    assert f"serve: the {line.split('s =')[0]} " in capsys.readouterr().err
+    (folder / "build.toml").write_text(
+        '[serve]\nhosts = [".x.example", "y"]\norigins = ["https://x.example:8443", "tauri://localhost"]\n'
+    )
+    assert main([]) == 2
+    assert "no model to build" in capsys.readouterr().err
 
 
 def test_a_folder_of_pages_that_is_none_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

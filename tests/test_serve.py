@@ -267,6 +267,7 @@ def test_what_another_site_embeds_without_asking_is_refused_too(folder: Path, cl
     assert client.get(path, **embedded, Referer="https://evil.example/x").status == 403
     assert client.get(path, **embedded, Referer="http://localhost:5173/").status == 200
     assert client.get(path, **(embedded | {"Sec_Fetch_Site": "same-origin"})).status == 200
+    assert client.get(path, **(embedded | {"Sec_Fetch_Site": "same-site"})).status == 200
     assert client.get("/assets/pages/", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate").status == 200
     told = client.get(path, Origin="https://app.example").body.decode()
     assert 'origins = ["https://app.example"]' in told
@@ -283,6 +284,8 @@ def test_configured_hosts_and_origins_are_let_in(folder: Path) -> None:
         assert client.get("/cdn/loader.js", Origin="http://app.example").status == 403
         assert client.get("/cdn/loader.js", Host="me.tunnel.example", Origin="https://me.tunnel.example").status == 200
         assert client.get("/cdn/loader.js", Host="you.tunnel.example").status == 421
+        neighbour = {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors", "Host": "me.tunnel.example"}
+        assert client.get("/cdn/loader.js", **neighbour).status == 403
 
 
 def test_development_has_the_headers_of_deployment(tmp_path: Path) -> None:

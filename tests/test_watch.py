@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -21,12 +22,16 @@ from builder import verification
 from builder.bundle import shard_urls
 from builder.cli import main
 from builder.config import load_config
+from builder.pipeline import BuildOptions
+from builder.serve.app import Site
 from builder.serve.asked import Asked, most
+from builder.serve.hub import Hub
 from builder.verify.nouns import Check, Comparison, Verification
-from builder.watch.develop import content_of, shape_of
+from builder.watch.develop import Developer, Development, Voice, content_of, shape_of
 from builder.watch.hints import Hints
 from builder.watch.loop import Change, Loop, Pace, folders, nearest
 from builder.watch.snapshot import Camera, Inputs, inputs_of
+from builder.workers import LocalWorkers
 from tests import tiny
 from tests.developing import Watched, watching
 from tests.whole import assert_whole
@@ -189,12 +194,59 @@ def test_edits_behind_links_count(tmp_path: Path) -> None:
     assert {elsewhere / "pages", elsewhere / "variables"} <= folders(before, inputs)
 
 
+def site_of(folder: Path, pages: Path | None = None) -> Site:
+    development = Development(folder / "build.toml", BuildOptions(), pages=pages)
+    nobody = Voice(*[lambda *_: None] * 4)  # type: ignore[list-item]
+    developer = Developer(development, nullcontext, nobody, Hub(), LocalWorkers(1))  # type: ignore[arg-type]
+    developer.prepare()
+    return developer.site()
+
+
+def test_where_pages_are(tmp_path: Path) -> None:
+    def prefixes(site: Site) -> dict[str, Path]:
+        return {mount.prefix: mount.folder for mount in site.mounts if mount.prefix not in {"node_modules/", "sw.js"}}
+
+    site, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for place in (site / "assets", site / "web", elsewhere):
+        place.mkdir(parents=True)
+    (site / "build.toml").write_text(
+        '[build]\nout = "public/models"\ncache = "work"\n[serve]\nhosts = ["me.example"]\n'
+    )
+    usual = {"assets/": site / "assets"}
+    nothing = site_of(site)  # whoever writes an index.html sees it
+    assert (nothing.home, prefixes(nothing)) == (site / "index.html", usual | {"": site})
+    assert (nothing.out, nothing.access.hosts) == (site / "public/models", ("me.example",))
+    assert {site / "build.toml", site / "work", site / ".shardpress"} <= set(nothing.secret)
+    (site / "assets/pages").mkdir()
+    folder = site_of(site)
+    assert (folder.home, folder.pages, prefixes(folder)) == (
+        None,
+        site / "assets/pages",
+        usual | {"": site / "assets/pages"},
+    )
+    (site / "index.html").write_text("<p>")
+    both = site_of(site)
+    assert (both.home, prefixes(both)) == (site / "index.html", usual | {"": site})
+    named = site_of(site, site / "web")
+    assert (named.home, named.pages, prefixes(named)) == (
+        None,
+        site / "web",
+        usual | {"web/": site / "web", "": site / "web"},
+    )
+    assert site_of(site, site).home == site / "index.html"
+    outside = site_of(site, elsewhere)
+    assert (outside.home, prefixes(outside)) == (None, usual | {"pages/": elsewhere, "": elsewhere})
+
+
 def test_what_pages_ask_for_is_bounded(tmp_path: Path) -> None:
     asked = Asked()
     for number in range(most + 10):
         asked.note(tmp_path / str(number))
     assert len(asked.known()) == most
     assert tmp_path / "0" not in asked.known()
+    asked.note(tmp_path / "10")  # the oldest, but in use
+    asked.note(tmp_path / "new")
+    assert tmp_path / "10" in asked.known()
     asked.note(tmp_path / ("x" * 300))
     asked.note(tmp_path.joinpath(*["long"] * 1000))
     assert len(asked.known()) == most
@@ -219,7 +271,8 @@ def test_a_draft_differs_from_the_build_in_nothing_that_a_page_has(tmp_path: Pat
     model = tiny.graph_model(tmp_path / "one", {**tiny.weights(1), "kernel": np.zeros((24, 10), np.float32)})
     plain = tiny.bundle(tmp_path / "cdn", {"one": model}).models[0]
     shards = [{**shard, "wire": shard["wire"] + 9} for shard in plain.content["shards"]]
-    checked = replace(plain, content={**plain.content, "shards": shards, "sample": {"outputs": []}, "avoid": ["cpu"]})
+    found = {"sample": {"outputs": []}, "avoid": ["wasm"]}
+    checked = replace(plain, content={**plain.content, "shards": shards, **found})
     other = tiny.graph_model(tmp_path / "two", tiny.weights(2))
     changed = tiny.bundle(tmp_path / "other", {"one": other}).models[0]
     assert content_of(checked) == content_of(plain)

@@ -36,19 +36,9 @@ def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> R
         RuntimeBuildError: Node, esbuild or a package is missing, or esbuild failed.
         ConfigError: ``wanted`` names a function that TensorFlow.js does not have.
     """
-    names = ("tfjs-core", "tfjs-converter", *wanted.packages, *(f"tfjs-backend-{name}" for name in wanted.backends))
-    packages = [f"@tensorflow/{name}" for name in dict.fromkeys(names)]
-    if shutil.which("node") is None:
-        raise RuntimeBuildError(
-            "Node is not installed", where="runtime.build", hint="Install Node 20 or later, or set build = false"
-        )
-    if node_modules is None:
-        raise RuntimeBuildError(
-            "TensorFlow.js is not installed for Node", where="runtime.build", hint=f"Run {_command(packages)}"
-        )
-    versions = _versions(node_modules, ("esbuild", *packages), packages)
+    folder, versions = find_packages(wanted.packages, wanted.backends, node_modules)
     version = versions["@tensorflow/tfjs-core"]
-    wasm, renamed = _wasm(node_modules, cache) if "wasm" in wanted.backends else ({}, None)
+    wasm, renamed = _wasm(folder, cache) if "wasm" in wanted.backends else ({}, None)
     entry = render(
         entry_template,
         packages=wanted.packages,
@@ -62,7 +52,7 @@ def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> R
     code = cache.find(record["code"]) if record else None
     if record is None or code is None:
         with cache.work() as work:
-            record, content = _run(job, node_modules, work)
+            record, content = _run(job, folder, work)
         if record["unknown"]:
             raise ConfigError(
                 f"TensorFlow.js has no function tf.{record['unknown'][0]}",
@@ -73,6 +63,32 @@ def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> R
         cache.put_record("runtime", key, {**record, "code": code.sha256})
     kernels = None if record["kernels"] is None else tuple(record["kernels"])
     return Runtime(code, wasm, version, wanted.backends, kernels)
+
+
+def find_packages(
+    more: tuple[str, ...], backends: tuple[str, ...], node_modules: Path | None
+) -> tuple[Path, dict[str, str]]:
+    """Give the folder and the versions of esbuild and of the packages that TensorFlow.js is made of.
+
+    Args:
+        more: packages beside the core and the converter, without ``@tensorflow/``.
+        backends: of the bundle.
+        node_modules: where they are installed.
+
+    Raises:
+        RuntimeBuildError: Node or one of them is missing, or does not fit.
+    """
+    names = ("tfjs-core", "tfjs-converter", *more, *(f"tfjs-backend-{name}" for name in backends))
+    packages = [f"@tensorflow/{name}" for name in dict.fromkeys(names)]
+    if shutil.which("node") is None:
+        raise RuntimeBuildError(
+            "Node is not installed", where="runtime.build", hint="Install Node 20.19 or later, or set build = false"
+        )
+    if node_modules is None:
+        raise RuntimeBuildError(
+            "TensorFlow.js is not installed for Node", where="runtime.build", hint=f"Run {_command(packages)}"
+        )
+    return node_modules, _versions(node_modules, ("esbuild", *packages), packages)
 
 
 def _kernels(wanted: Wanted) -> dict[str, Any] | None:

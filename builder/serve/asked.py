@@ -49,10 +49,10 @@ class Asked:
             return
         with self._lock:
             known = path in self._files
-            if not known:
-                self._files[path] = stamp(path)
-                if len(self._files) > most:
-                    del self._files[next(iter(self._files))]
+            # Asked for again, it is among the newest; as it was at first it stays.
+            self._files[path] = self._files.pop(path) if known else stamp(path)
+            if len(self._files) > most:
+                del self._files[next(iter(self._files))]
         if not known:
             self.wake()
 

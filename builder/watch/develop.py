@@ -15,7 +15,7 @@ from types import FrameType
 
 from builder.build import BuildResult, build, publish_again
 from builder.bundle import ModelBundle, loader_name, to_json
-from builder.config import Config, ServeConfig, load_config
+from builder.config import Config, load_config
 from builder.errors import BuildError, ShardpressError
 from builder.networks import Network
 from builder.pipeline import BuildOptions, local_cache
@@ -26,6 +26,7 @@ from builder.serve.app import Site, make_app, worker_name
 from builder.serve.files import Mount
 from builder.serve.hub import Hub
 from builder.serve.run import Running, running
+from builder.serve_config import ServeConfig
 from builder.stores.shared import is_shared
 from builder.vectors.table import kind as vectors_kind
 from builder.verify.run import find_node_modules
@@ -287,8 +288,8 @@ def shape_of(bundle: ModelBundle) -> str:
 
 
 def content_of(bundle: ModelBundle) -> str:
-    """Hash all of a model but what checking changes: the lengths its files are sent with, what TensorFlow.js told."""
-    content = {key: value for key, value in bundle.content.items() if key not in {"sample", "avoid"}}
+    """Hash all of a model but what checking changes: the bytes its files take when they are sent, and its findings."""
+    content = {key: value for key, value in bundle.content.items() if key not in ("sample", "avoid")}
     shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in content["shards"]]
     return hashlib.sha256(to_json({**content, "shards": shards})).hexdigest()[:16]
 

@@ -273,7 +273,7 @@ function showErrors({ errors, served }) {
     const place = article.appendChild(document.createElement("code"));
     place.textContent = [model && `model ${model}`, where].filter(Boolean).join(": ");
     article.appendChild(document.createElement("p")).textContent = `${what}.`;
-    if (hint) article.appendChild(document.createElement("p")).textContent = `→ ${hint}.`;
+    if (hint) article.appendChild(document.createElement("p")).textContent = `→ ${hint}${hint.endsWith("?") ? "" : "."}`;
   }
   document.documentElement.append(host);
 }

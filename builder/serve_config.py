@@ -1,9 +1,13 @@
-"""Names of hosts and origins of pages, as browsers write them."""
+"""The table ``[serve]`` of build.toml: names of hosts and origins of pages, as browsers write them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 host_pattern = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # In lower case, without a path, and without the port that is usual.
@@ -33,3 +37,23 @@ def check_origins(origins: Iterable[str]) -> None:
     for origin in origins:
         if not origin_pattern.fullmatch(origin):
             raise ValueError(f"the origin {origin!r} is not as browsers write it: 'https://app.example.com'")
+
+
+class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The table ``[serve]``: who may reach and read the server of ``--watch``, besides this machine."""
+
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="Names it answers to, such as a tunnel's; '.example.com' stands for all below it, too."),
+    ] = ()
+    origins: Annotated[
+        tuple[str, ...], Meta(description="Pages that may read the bundle, by origin: 'https://app.example.com'.")
+    ] = ()
+    links: Annotated[
+        tuple[str, ...], Meta(description="Folders that links in served folders may lead to, besides those.")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        check_hosts(self.hosts)
+        check_origins(self.origins)
