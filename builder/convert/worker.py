@@ -429,7 +429,7 @@ def _open_h5(options: SourceOptions, plain: Path) -> _Source:
     config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
     check_keras_config(config, trust=options.trust, where=where)
     if not file.is_keras2:
-        check_keras_limits(config, where)
+        check_keras_limits(config, where, is_hdf5=True)
     plain = keras_copy(plain, config, is_changed=config is not file.config)
     return _open_keras(options, plain, is_keras2=file.is_keras2, has_optimizer=file.has_optimizer)
 
