@@ -25,6 +25,7 @@ from builder.convert.graphs import (
     check_supported,
     drop_control_edges,
     drop_counters,
+    forget_places,
     forget_process,
     frozen_outputs,
     let_inline,
@@ -607,6 +608,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     if not options.trust:
         check_graph(frozen.graph_def, where, options.custom_ops)
     check_types(frozen.graph_def, where)
+    forget_places(frozen.graph_def)
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
     frozen = _inline(frozen)

@@ -137,7 +137,7 @@ def class_items(library: Any) -> list[Item]:
     Raises:
         LookupError: a class cannot be made; all such are named.
     """
-    from tests.matrix.special import draws, special
+    from tests.matrix.special import apart, draws, special
 
     table = special(library)
     found: list[Item] = []
@@ -146,7 +146,7 @@ def class_items(library: Any) -> list[Item]:
         try:
             made = table[name] if name in table else [by_default(library, kind)]
             saved = {"saved": lacking} if draws(library, kind) else {}
-            found += [replace(item, kind=name, **saved) for item in made]
+            found += [replace(item, kind=name, is_alone=item.is_alone or name in apart, **saved) for item in made]
         except LookupError as error:
             troubles.append(str(error))
     if troubles:
