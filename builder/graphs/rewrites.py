@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+from builder.graphs.bands import band_part, is_band
 from builder.graphs.colours import adjust_hue, adjust_saturation, hsv_to_rgb, rgb_to_hsv
 from builder.graphs.diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
 from builder.graphs.fake_quant import fake_quant
@@ -199,6 +200,7 @@ rewrites = MappingProxyType(
         "Inv": _renamed("Reciprocal"),
         "InvertPermutation": invert_permutation,
         "L2Loss": _l2_loss,
+        "MatrixBandPart": band_part,
         "MatrixDiag": matrix_diag,
         "MatrixDiagPart": matrix_diag_part,
         "MatrixDiagPartV2": matrix_diag_part,
@@ -249,6 +251,7 @@ wrong_nodes = MappingProxyType(
         "Conv2D": is_grouped,
         "Conv3D": is_grouped,
         "GatherV2": has_batches,
+        "MatrixBandPart": is_band,
         "MaxPool3D": pools_volumes,
     }
 )
