@@ -130,7 +130,7 @@ def _check_keras(path: Path, kind: str, model: ModelConfig) -> None:
         check_keras_weights(path, model.source)
     check_keras_config(file.config, trust=model.trust, where=model.source)
     if not file.is_keras2:
-        check_keras_limits(file.config, model.source)
+        check_keras_limits(file.config, model.source, is_hdf5=kind == "keras-h5")
 
 
 def _outline(path: Path, kind: str, model: ModelConfig, custom: tuple[str, ...]) -> Outline | None:

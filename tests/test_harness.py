@@ -253,6 +253,13 @@ def test_what_ends_the_wasm_backend_ends_its_process_too(tmp_path: Path, sources
     assert first != second
 
 
+def test_a_model_fails_on_wasm_only_in_a_process_of_its_own(tmp_path: Path, sources: dict[str, Path]) -> None:
+    bodies = ("globalThis.spoilt = true; throw new Error('first');", "throw new Error(`spoilt: ${globalThis.spoilt}`);")
+    items = [check(stand_in(tmp_path / str(n), body), "graph", sources["graph"]) for n, body in enumerate(bodies)]
+    wasm = verify_all(items, work=tmp_path, node_modules=modules, timeout=120)[1].problem.partition("; on cpu")[0]
+    assert "spoilt: undefined" in wasm
+
+
 def stand_in(folder: Path, body: str) -> tiny.Bundle:
     """Write a loader that is not ours, to see the harness catch it; ``body`` is the body of ``load()``."""
     folder.mkdir()

@@ -280,6 +280,12 @@ def let_inline(graph_def: Any) -> None:
             node.attr.pop("_noinline", None)
 
 
+def forget_places(graph_def: Any) -> None:
+    """Remove what asks for a place beside another node: that may be gone, in a branch that was inlined."""
+    for node in [*graph_def.node, *(node for item in graph_def.library.function for node in item.node_def)]:
+        node.attr.pop("_class", None)
+
+
 def replace_defaults(graph_def: Any, fed: set[str]) -> None:
     """Make each placeholder with a default that is not fed its default: it would be one input more."""
     for node in graph_def.node:

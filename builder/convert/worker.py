@@ -25,6 +25,7 @@ from builder.convert.graphs import (
     check_supported,
     drop_control_edges,
     drop_counters,
+    forget_places,
     forget_process,
     frozen_outputs,
     let_inline,
@@ -473,7 +474,7 @@ def _checked_h5(options: SourceOptions, plain: Path) -> tuple[Path, bool, bool]:
     config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
     check_keras_config(config, trust=options.trust, where=where)
     if not file.is_keras2:
-        check_keras_limits(config, where)
+        check_keras_limits(config, where, is_hdf5=True)
     return keras_copy(plain, config, is_changed=config is not file.config), file.is_keras2, file.has_optimizer
 
 
@@ -649,6 +650,7 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     if not options.trust:
         check_graph(frozen.graph_def, where, options.custom_ops)
     check_types(frozen.graph_def, where)
+    forget_places(frozen.graph_def)
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
     frozen = _inline(frozen)

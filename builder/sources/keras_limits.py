@@ -13,12 +13,13 @@ idle = ("InputLayer", "Random", "Dropout", "SpatialDropout", "Gaussian", "AlphaD
 recurrent = frozenset(("RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"))
 
 
-def check_keras_limits(config: Any, where: str = "") -> None:
+def check_keras_limits(config: Any, where: str = "", *, is_hdf5: bool = False) -> None:
     """Look for layers that keep state from call to call, or compute in bfloat16, at any depth.
 
     Args:
         config: decoded JSON of Keras 3; older ones say these things otherwise.
         where: the file, for messages.
+        is_hdf5: Keras reads it from an HDF5 file, and then takes one axis for several.
 
     Raises:
         SourceError: there is one; the first is named.
@@ -29,9 +30,23 @@ def check_keras_limits(config: Any, where: str = "") -> None:
             inner = item.get("config")
             if isinstance(inner, dict) and isinstance(item.get("class_name"), str):
                 _check_layer(item["class_name"], inner, where)
+                if is_hdf5:
+                    _check_axes(item["class_name"], inner, where)
             queue.extend(item.values())
         elif isinstance(item, list):
             queue.extend(item)
+
+
+def _check_axes(kind: str, config: dict[str, Any], where: str) -> None:
+    """Refuse what Keras 3 would load as another model: of HDF5 files it forgets an axis that is not one number."""
+    axes = config.get("axis", 0)
+    is_kept = isinstance(axes, int) or (isinstance(axes, list) and len(axes) == 1)
+    if not is_kept and (axes is not None or kind == "Normalization"):
+        raise SourceError(
+            f"holds layer {config.get('name', kind)} ({kind}) with the axes {axes}, which Keras 3 loses in HDF5 files",
+            where=where,
+            hint="Save the model as a .keras file, or export a SavedModel with model.export(PATH)",
+        )
 
 
 def _check_layer(kind: str, config: dict[str, Any], where: str) -> None:

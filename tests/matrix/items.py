@@ -41,6 +41,7 @@ class Item:
         apply: gives the output for the library's tensors.
         outcome: ``built``, or words that the refusal has.
         saved: the same for SavedModels, where it differs.
+        h5: the same for HDF5 files, where it differs.
         is_sequence: a Sequential can hold it: one layer, one input.
         layers: makes the layers of a Sequential.
         batch: the one batch size that it takes, or None.
@@ -53,6 +54,7 @@ class Item:
     apply: Callable[..., Any]
     outcome: str = "built"
     saved: str = ""
+    h5: str = ""
     is_sequence: bool = True
     layers: Callable[[], list[Any]] = field(default=list)
     batch: int | None = None
@@ -60,7 +62,7 @@ class Item:
 
     def wanted(self, form: str) -> str:
         """Give the outcome that it must have in a form."""
-        return self.saved if self.saved and form.endswith("saved") else self.outcome
+        return {"saved": self.saved, "h5": self.h5}.get(form.partition("-")[2], "") or self.outcome
 
 
 def layer(
@@ -135,7 +137,7 @@ def class_items(library: Any) -> list[Item]:
     Raises:
         LookupError: a class cannot be made; all such are named.
     """
-    from tests.matrix.special import draws, special
+    from tests.matrix.special import apart, draws, special
 
     table = special(library)
     found: list[Item] = []
@@ -144,7 +146,7 @@ def class_items(library: Any) -> list[Item]:
         try:
             made = table[name] if name in table else [by_default(library, kind)]
             saved = {"saved": lacking} if draws(library, kind) else {}
-            found += [replace(item, kind=name, **saved) for item in made]
+            found += [replace(item, kind=name, is_alone=item.is_alone or name in apart, **saved) for item in made]
         except LookupError as error:
             troubles.append(str(error))
     if troubles:

@@ -31,8 +31,9 @@ module = "cannot pickle 'module' object"
 keras_cannot: dict[tuple[str, str, str], str] = {
     ("keras", kind, "h5"): module
     for kind in ("RandomBrightness", "RandomColorDegeneration", "RandomPosterization", "RandomSaturation",
-                 "RandomSharpness", "Solarization", "RandomColorJitter", "RandAugment", "AugMix", "AutoContrast")
-}  # fmt: skip
+                 "RandomSharpness", "Solarization")
+} | {("tf_keras", "SpectralNormalization", ending): "must be an instance of InputSpec"
+     for ending in ("keras", "h5", "saved")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def options(library: Any) -> Iterator[Item]:
     yield layer("Resizing-cropped", lambda: layers.Resizing(4, 4, crop_to_aspect_ratio=True), (6, 8, 3))
     yield layer("BatchNormalization-plain", lambda: layers.BatchNormalization(center=False, scale=False), picture)
     yield layer("BatchNormalization-axis-1", lambda: layers.BatchNormalization(axis=1), steps)
-    yield layer("LayerNormalization-axes", lambda: layers.LayerNormalization(axis=[-2, -1]), steps)
+    yield from _several_axes(library)
     yield layer("GroupNormalization-each", lambda: layers.GroupNormalization(groups=-1), picture)
     yield layer("Softmax-axis-1", lambda: layers.Softmax(axis=1), steps)
     yield layer("ReLU-full", lambda: layers.ReLU(max_value=1.5, negative_slope=0.1, threshold=0.5))
@@ -109,6 +109,18 @@ def options(library: Any) -> Iterator[Item]:
         ),
     )
     yield layer("Concatenate-axis", lambda: _stack(library, layers.Reshape((3, 2)), layers.Permute((2, 1))))
+
+
+def _several_axes(library: Any) -> Iterator[Item]:
+    """Give layers over several axes, which Keras 3 loses in HDF5 files."""
+    layers = library.layers
+    lost = "loses in HDF5 files" if library.__name__ == "keras" else ""
+    for item in (
+        layer("LayerNormalization-axes", lambda: layers.LayerNormalization(axis=[-2, -1]), steps),
+        layer("UnitNormalization-axes", lambda: layers.UnitNormalization(axis=[1, 2]), steps),
+        layer("Softmax-axes", lambda: layers.Softmax(axis=(1, 2)), steps),
+    ):
+        yield replace(item, h5=lost)
 
 
 def _recurrent(library: Any) -> Iterator[Item]:

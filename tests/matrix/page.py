@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tests.matrix.judge import Verdict
+from tests.matrix.models import forms
 from tests.matrix.special import left_out
 
 begin = "<!-- matrix: begin. Written by bench/sources.py --write-docs from a run of all forms. -->"
@@ -48,14 +49,22 @@ def section(verdicts: Sequence[Verdict], versions: Mapping[str, str], classes: M
         whole = [kind for kind, found in kinds.items() if found and all(item.outcome in good for item in found)]
         cut = [kind for kind in whole if any(item.outcome == "cut" for item in kinds[kind])]
         rest = {kind: found for kind, found in kinds.items() if kind not in whole}
-        parts.append(f"### {title}\n\nVersion {versions[library]}, {len(kinds)} layer classes.\n")
+        parts.append(f"### {title}\n\nVersion {versions[library]}, {len(kinds)} layer classes; {_tried(mine)}.\n")
         listed = ", ".join(f"`{kind}`" for kind in whole if kind not in cut)
-        parts.append(f"Built in all forms ({len(whole) - len(cut)}): {listed}\n")
+        parts.append(f"Built and equal ({len(whole) - len(cut)}): {listed}\n")
         parts.append(f"Built, with text cut off and ids as input ({len(cut)}): {', '.join(f'`{k}`' for k in cut)}\n")
         parts.append("| layer | forms | what becomes of it |\n|---|---|---|")
         parts += [row for kind, found in rest.items() for row in _rows(kind, found)]
         parts.append("")
     return "\n".join(parts)
+
+
+def _tried(found: Sequence[Verdict]) -> str:
+    whole = [form for form in forms if len({item.kind for item in found if item.form == form}) > 50]
+    if set(whole) == set(forms):
+        return "all forms were run"
+    listed = ", ".join(form.replace("-", " ") for form in whole)
+    return f"run in whole: {listed or 'no form'}; of the other forms a sample"
 
 
 def _rows(kind: str, found: Sequence[Verdict]) -> Iterable[str]:
@@ -67,9 +76,9 @@ def _rows(kind: str, found: Sequence[Verdict]) -> Iterable[str]:
         if verdict.outcome not in good:
             key = (verdict.item.partition("-")[2], _reason(verdict))
             said.setdefault(key, {})[verdict.form.replace("-", " ")] = None
-    for (variant, words), forms in said.items():
+    for (variant, words), there in said.items():
         of = f" ({variant.replace('-', ' ')})" if variant else ""
-        yield f"| `{kind}`{of} | {_forms(forms, found)} | {words} |"
+        yield f"| `{kind}`{of} | {_forms(there, found)} | {words} |"
 
 
 def _forms(forms: Iterable[str], found: Sequence[Verdict]) -> str:

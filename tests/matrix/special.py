@@ -23,12 +23,18 @@ left_out = {
 drawing = ("AugMix", "CutMix", "MixUp", "Pipeline", "RandAugment", "Solarization")
 not_drawing = ("RandomColorJitter",)  # all its factors are 0 by default
 
+# What Keras cannot write in some form would take the models apart that it shares.
+apart = ("RandomBrightness", "RandomColorDegeneration", "RandomCrop", "RandomPosterization", "RandomSaturation",
+         "RandomSharpness", "Solarization", "SpectralNormalization")  # fmt: skip
+
 
 def draws(library: Any, kind: Any) -> bool:
     """Tell whether a class draws numbers in a SavedModel."""
     name = kind.__name__
+    if library.__name__ == "tf_keras":
+        return name == "RandomCrop"
     is_random = name.startswith("Random") and "image" in kind.__module__
-    return library.__name__ == "keras" and (is_random or name in drawing) and name not in not_drawing
+    return (is_random or name in drawing) and name not in not_drawing
 
 
 def special(library: Any) -> dict[str, list[Item]]:
