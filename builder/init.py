@@ -16,7 +16,7 @@ from builder.config import model_name
 from builder.errors import ShardpressError, UsageError
 from builder.render import render, render_worker
 from builder.sources.detect import detect, foreign
-from builder.sources.model_folders import packed_model, teachable_labels, unpack
+from builder.sources.model_folders import is_keras_folder, packed_model, teachable_labels, unpack
 from builder.sources.tfjs import read_model
 
 left_out = {"node_modules", "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
@@ -180,7 +180,9 @@ def _models(place: Path) -> Iterator[tuple[Path, str]]:
 def _kind(path: Path) -> str:
     """Give what kind of model a path is, or nothing: also for what only looks like one."""
     if path.is_dir():
-        return "saved-model" if (path / "saved_model.pb").is_file() else ""
+        if (path / "saved_model.pb").is_file():
+            return "saved-model"
+        return "keras-zip" if is_keras_folder(path) and not any(path.glob("*.keras")) else ""
     if path.suffix.lower() not in endings or path.name.endswith(".weights.h5"):
         return ""
     if path.suffix.lower() == ".zip":
