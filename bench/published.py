@@ -74,7 +74,7 @@ models = {
         "sleepecg", "0.6.0", "sleepecg/classifiers/wrn-gru-mesa-weighted.zip!classifier.keras", modern
     ),
     "pitch": _pypi("basic-pitch", "0.4.0", "basic_pitch/saved_models/icassp_2022/nmp", "SavedModel"),
-    "pitch-tfjs": _npm("@spotify/basic-pitch", "1.0.1", "model", "TensorFlow.js graph model"),
+    "pitch-tfjs": _npm("@spotify/basic-pitch", "1.0.1", "model/model.json", "TensorFlow.js graph model"),
     "face-description": _npm("@vladmandic/human", "3.3.6", "models/faceres.json", "TensorFlow.js graph model"),
     "face-emotion": _npm("@vladmandic/human", "3.3.6", "models/emotion.json", "TensorFlow.js graph model"),
 }

@@ -18,7 +18,7 @@ from builder.frameworks import Framework, own_out
 from builder.program import program
 from builder.render import render, render_worker
 from builder.sources.detect import detect, foreign
-from builder.sources.model_folders import packed_model, teachable_labels, unpack
+from builder.sources.model_folders import is_keras_folder, packed_model, teachable_labels, unpack
 from builder.sources.tfjs import read_model
 
 left_out = {"node_modules", own_out, "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
@@ -193,7 +193,9 @@ def _models(place: Path, outputs: tuple[Path, ...]) -> Iterator[tuple[Path, str]
 def _kind(path: Path) -> str:
     """Give what kind of model a path is, or nothing: also for what only looks like one."""
     if path.is_dir():
-        return "saved-model" if (path / "saved_model.pb").is_file() else ""
+        if (path / "saved_model.pb").is_file():
+            return "saved-model"
+        return "keras-zip" if is_keras_folder(path) and not any(path.glob("*.keras")) else ""
     if path.suffix.lower() not in endings or path.name.endswith(".weights.h5"):
         return ""
     if path.suffix.lower() == ".zip":

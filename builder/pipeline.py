@@ -51,7 +51,7 @@ from builder.progress import Progress
 from builder.sandbox.wall import missing
 from builder.sources.detect import detect
 from builder.sources.files import source_files
-from builder.sources.model_folders import locate, teachable_labels, teachable_note, unpack
+from builder.sources.model_folders import locate, packed_files, teachable_labels, teachable_note, unpack
 from builder.sources.tfjs import read_model
 from builder.stock import StockForm, measure_folder, measure_stock, stock_files
 from builder.stores.shared import SharedCache, is_shared, open_shared
@@ -266,8 +266,8 @@ def _collecting(failures: dict[str, ShardpressError], name: str) -> Iterator[Non
 
 
 def _unpacked(cache: Cache, path: Path) -> Path:
-    """Give the folder of the cache that holds what is in a zip."""
-    key = key_of(cache.file_digest(path), fingerprint("sources"))
+    """Give the folder of the cache that holds what is in a zip, or what a folder's parts are together."""
+    key = key_of([cache.file_digest(file) for file in packed_files(path)], fingerprint("sources"))
     tree = cache.tree("unpacked", key)
     if not cache.find_tree("unpacked", key):
         with cache.work() as work:

@@ -55,13 +55,6 @@ def keras_models(keras: Any, np: Any) -> dict[str, Callable[[], Any]]:
         x = keras.Input(batch_shape=(1, 6, 3))
         return model(x, layer.LSTM(4, stateful=True)(x))
 
-    def open_unet() -> Any:
-        image = keras.Input((None, None, 3))
-        a = layer.Conv2D(4, 3, padding="same")(image)
-        b = layer.SeparableConv2D(6, 3, padding="same", activation="gelu")(layer.MaxPooling2D()(a))
-        up = layer.UpSampling2D(interpolation="bilinear")(b)
-        return model(image, layer.Concatenate()([a, layer.Conv2DTranspose(4, 3, strides=2, padding="same")(b), up]))
-
     def long_crop() -> Any:
         x = keras.Input((None, 4))
         return model(x, layer.Conv1D(3, 1)(layer.Cropping1D(100)(layer.Conv1D(4, 11, padding="same")(x))))
@@ -85,7 +78,6 @@ def keras_models(keras: Any, np: Any) -> dict[str, Callable[[], Any]]:
         "named-outputs.keras": named_outputs,
         "bfloat16.keras": bfloat16,
         "stateful.keras": stateful,
-        "open-unet.keras": open_unet,
         "long-crop.keras": long_crop,
         "masked-gru.keras": masked_gru,
         "causal.keras": causal,

@@ -18,7 +18,7 @@ from builder.cli import main
 from builder.config import load_config
 from builder.errors import SourceError, UnsafeModelError
 from builder.init import find_models
-from builder.sources.model_folders import packed_model, unpack
+from builder.sources.model_folders import is_keras_folder, keras_parts, packed_model, unpack
 from tests import tiny
 
 pictures = """
@@ -29,6 +29,9 @@ layers = [keras.Input((12, 12, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flat
 model = keras.Sequential(layers)
 model.save(sys.argv[1] + "/model.keras")
 model.save_weights(sys.argv[1] + "/model.weights.h5")
+import zipfile
+with zipfile.ZipFile(sys.argv[1] + "/model.keras") as archive:
+    archive.extractall(sys.argv[1] + "/../parts")
 """
 
 
@@ -133,6 +136,44 @@ def test_zips_write_nothing_outside_their_folder(tmp_path: Path) -> None:
     assert packed_model(several) == ""
 
 
+def parts(folder: Path, config: dict[str, Any]) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "metadata.json").write_text('{"keras_version": "3.9.0"}')
+    (folder / "model.weights.h5").write_bytes(b"weights")
+    return folder
+
+
+def test_folders_of_keras_parts_are_packed_the_same_each_time(tmp_path: Path) -> None:
+    folder = parts(tmp_path / "hub", {"class_name": "Sequential", "config": {}})
+    (folder / "README.md").write_text("# a model")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        unpack(folder, tmp_path / name)
+    assert (tmp_path / "a" / "model.keras").read_bytes() == (tmp_path / "b" / "model.keras").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a" / "model.keras") as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            name: (folder / name).read_bytes() for name in keras_parts
+        }
+    assert [(model.path, model.kind) for model in find_models(tmp_path, (folder,))] == [("hub", "keras-zip")]
+
+
+def test_folders_of_other_things_and_links_out_are_no_keras_parts(tmp_path: Path) -> None:
+    folder = parts(tmp_path / "hub", {})
+    assert is_keras_folder(folder)
+    (folder / "metadata.json").write_text('{"labels": []}')
+    assert not is_keras_folder(folder)
+    (folder / "metadata.json").write_text("[" * 100_000)
+    assert not is_keras_folder(folder)
+    (folder / "metadata.json").write_text('{"keras_version": "3.9.0"}')
+    (tmp_path / "secret").write_bytes(b"secret")
+    (folder / "model.weights.h5").unlink()
+    (folder / "model.weights.h5").symlink_to(tmp_path / "secret")
+    with pytest.raises(UnsafeModelError, match="leads outside its folder"):
+        unpack(folder, tmp_path)
+    assert not (tmp_path / "model.keras").exists()
+
+
 @pytest.mark.slow
 def test_folders_and_zips_of_other_tools_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -148,8 +189,9 @@ def test_folders_and_zips_of_other_tools_build(
         "hub/model.keras",
         "my-pets/model.json",
         "packed-pets.zip",
+        "parts",
     ]
-    sources = {"hub": "hub", "folder": "my-pets", "packed": "packed-pets.zip"}
+    sources = {"hub": "hub", "parts": "parts", "folder": "my-pets", "packed": "packed-pets.zip"}
     text = "".join(f'[models.{name}]\nsource = "{source}"\n' for name, source in sources.items())
     (tmp_path / "build.toml").write_text(text)
     assert main([]) == 0

@@ -1,16 +1,22 @@
-"""Folders and archives that tools write around one model: Teachable Machine's, and those of Keras on Hugging Face."""
+"""Folders and archives that tools write around one model: Teachable Machine's, and those of Keras on Hugging Face.
+
+Keras 3 uploads a ``.keras`` file there as a folder of what is in it, and writes one with ``zipped=False``.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from builder.errors import SourceError
+from builder.sources.folders import check_folder
 from builder.sources.keras_zip import check_entries
 
+keras_parts = ("config.json", "metadata.json", "model.weights.h5")
 keras_suffixes = (".keras", ".h5", ".hdf5")
 most_metadata = 4 << 20
 most_unpacked = 1 << 30  # Teachable Machine's own are of 2 to 20 MB
@@ -21,7 +27,7 @@ def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
 
     Args:
         path: of the source.
-        unpacked: gives the folder in which ``unpack`` has put what is in a zip.
+        unpacked: gives the folder in which ``unpack`` has put what is in a zip, or what a folder's parts are together.
 
     Raises:
         SourceError: the folder holds several models, so that one has to be named; the zip is damaged.
@@ -38,7 +44,33 @@ def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
     if len(whole) > 1:
         names = ", ".join(item.name for item in whole[:5])
         raise SourceError("holds several models", where=str(path), hint=f"Name one of them: {names}")
+    if not whole and is_keras_folder(path):
+        return unpacked(path) / "model.keras"
     return whole[0] if whole else path
+
+
+def is_keras_folder(path: Path) -> bool:
+    """Tell whether a folder holds the parts of a ``.keras`` file."""
+    if not all((path / name).is_file() for name in keras_parts):
+        return False
+    metadata = path / "metadata.json"
+    try:
+        content = json.loads(metadata.read_bytes()) if metadata.stat().st_size <= most_metadata else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "keras_version" in content
+
+
+def packed_files(path: Path) -> tuple[Path, ...]:
+    """Give the files that ``unpack`` reads of a zip or of a folder of parts.
+
+    Raises:
+        UnsafeModelError: a part is a link that leads out of the folder.
+    """
+    if not path.is_dir():
+        return (path,)
+    check_folder(path)
+    return tuple(path / name for name in keras_parts)
 
 
 def packed_model(path: Path) -> str:
@@ -54,16 +86,19 @@ def packed_model(path: Path) -> str:
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpack a zip of Teachable Machine: the files beside its ``model.json``, and nothing else.
+    """Unpack a zip of Teachable Machine: the files beside its ``model.json``, and nothing else; pack a folder of parts.
 
     Args:
-        path: the zip; ``packed_model`` found a model in it.
+        path: the zip; ``packed_model`` found a model in it. Or a folder, see ``is_keras_folder``.
         folder: an existing, empty folder.
 
     Raises:
         UnsafeModelError: entries that point outside, come twice, or would unpack to absurd sizes.
         SourceError: damaged, or too large.
     """
+    if path.is_dir():
+        _pack(path, folder / "model.keras")
+        return
     where, home = str(path), PurePosixPath(packed_model(path)).parent
     try:
         with zipfile.ZipFile(path) as archive:
@@ -79,6 +114,16 @@ def unpack(path: Path, folder: Path) -> None:
         raise SourceError(
             f"is a damaged or truncated archive ({error})", where=where, hint="Download or save the model again"
         ) from error
+
+
+def _pack(path: Path, target: Path) -> None:
+    """Put a folder's parts into a ``.keras`` file, the same bytes each time."""
+    files = packed_files(path)
+    with zipfile.ZipFile(target, "w") as archive:
+        for part in files:
+            entry = zipfile.ZipInfo(part.name)  # of 1980
+            with part.open("rb") as content, archive.open(entry, "w", force_zip64=True) as written:
+                shutil.copyfileobj(content, written)
 
 
 def teachable_labels(model: Path) -> tuple[str, ...] | None:
