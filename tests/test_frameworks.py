@@ -275,10 +275,8 @@ def deploy_models(folder: Path, target: str) -> None:
 
 
 def opens_offline(tab: Page, site: Site) -> None:
-    """Wait for the worker, then open the page again without a network."""
+    """Wait for the worker, then open the page a second time, without a network."""
     tab.wait_for_function("navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated')")
-    tab.reload()
-    says(tab, "green 100 %")  # a page that the worker has served, as the second visit is
     site.gone = True
     tab.reload()
     says(tab, "green 100 %")
