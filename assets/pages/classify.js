@@ -125,6 +125,7 @@ async function begin() {
   enter("loading");
   [faces.hidden, retell] = [true, undefined];
   delete faces.dataset.emotion;
+  delete faces.dataset.clear;
   try {
     const given = (picture ??= await sample(first));
     const handle = await load("classify", line, { when: "visible", target: view, priority: "high" });
