@@ -36,8 +36,15 @@ def make_model(library: Any, group: Sequence[Item], form: str) -> Any:
             name = input_name(item, number)
             inputs[name] = _input(library, shape, kind, name, item.batch)
             tensors.append(inputs[name])
-        outputs[item.name] = item.apply(*tensors)
+        outputs[item.name] = _called(library, item.apply(*tensors), item.name, form)
     return library.Model(inputs, outputs)
+
+
+def _called(library: Any, tensor: Any, name: str, form: str) -> Any:
+    """Give an output a name: Keras 2 calls those of SavedModels by their layers, not by their keys."""
+    if library.__name__ == "tf_keras" and form.endswith("saved"):
+        return library.layers.Activation("linear", name=name)(tensor)
+    return tensor
 
 
 def input_name(item: Item, number: int) -> str:

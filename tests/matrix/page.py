@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from builder.graphs.ops import advice_for
 from tests.matrix.judge import Verdict
 from tests.matrix.models import forms
 from tests.matrix.special import left_out
@@ -14,7 +15,7 @@ begin = "<!-- matrix: begin. Written by bench/sources.py --write-docs from a run
 end = "<!-- matrix: end -->"
 titles = {"keras": "Keras 3", "tf_keras": "Keras 2 (`tf_keras`)"}
 good = ("built", "cut")
-longest_reason = 150
+longest_reason = 240
 
 
 def write_section(text: str, section: str) -> str:
@@ -36,7 +37,8 @@ def layers_of(text: str) -> dict[str, set[str]]:
     found = {}
     for name, title in titles.items():
         part = section.partition(f"### {title}\n")[2].partition("### ")[0]
-        found[name] = set(re.findall(r"`([A-Z]\w+)`", part))
+        lines = [line.split(" | ")[0] for line in part.splitlines() if line.startswith(("Built", "| `"))]
+        found[name] = {layer for line in lines for layer in re.findall(r"`([A-Z]\w+)`", line)}
     return found
 
 
@@ -53,8 +55,12 @@ def section(verdicts: Sequence[Verdict], versions: Mapping[str, str], classes: M
         listed = ", ".join(f"`{kind}`" for kind in whole if kind not in cut)
         parts.append(f"Built and equal ({len(whole) - len(cut)}): {listed}\n")
         parts.append(f"Built, with text cut off and ids as input ({len(cut)}): {', '.join(f'`{k}`' for k in cut)}\n")
-        parts.append("| layer | forms | what becomes of it |\n|---|---|---|")
-        parts += [row for kind, found in rest.items() for row in _rows(kind, found)]
+        parts.append("| layers | forms | what becomes of them |\n|---|---|---|")
+        rows: dict[tuple[str, str], list[str]] = {}
+        for kind, found in rest.items():
+            for layer, there, words in _rows(kind, found, [item for item in verdicts if item.library == library]):
+                rows.setdefault((there, words), []).append(layer)
+        parts += [f"| {', '.join(layers)} | {there} | {words} |" for (there, words), layers in rows.items()]
         parts.append("")
     return "\n".join(parts)
 
@@ -67,22 +73,23 @@ def _tried(found: Sequence[Verdict]) -> str:
     return f"run in whole: {listed or 'no form'}; of the other forms a sample"
 
 
-def _rows(kind: str, found: Sequence[Verdict]) -> Iterable[str]:
+def _rows(kind: str, found: Sequence[Verdict], every: Sequence[Verdict]) -> Iterator[tuple[str, str, str]]:
+    """Give the layer, its forms and what becomes of it, for each reason."""
     if not found:
-        yield f"| `{kind}` | all | no model is made of it: {left_out.get(kind, 'Keras cannot write it')} |"
+        is_tried = any(item.kind == kind for item in every)
+        yield f"`{kind}`", "all", left_out.get(kind, "Keras itself cannot write it" if is_tried else "not tried")
         return
     said: dict[tuple[str, str], dict[str, None]] = {}
     for verdict in found:
         if verdict.outcome not in good:
-            key = (verdict.item.partition("-")[2], _reason(verdict))
-            said.setdefault(key, {})[verdict.form.replace("-", " ")] = None
+            said.setdefault((verdict.item.partition("-")[2], _reason(verdict)), {})[verdict.form] = None
     for (variant, words), there in said.items():
         of = f" ({variant.replace('-', ' ')})" if variant else ""
-        yield f"| `{kind}`{of} | {_forms(there, found)} | {words} |"
+        yield f"`{kind}`{of}", _forms(there, found), words
 
 
-def _forms(forms: Iterable[str], found: Sequence[Verdict]) -> str:
-    kinds = list(dict.fromkeys(form.rpartition(" ")[2] for form in forms))
+def _forms(there: Iterable[str], found: Sequence[Verdict]) -> str:
+    kinds = list(dict.fromkeys(form.rpartition("-")[2] for form in there))
     tried = {verdict.form.rpartition("-")[2] for verdict in found}
     shown = {"keras": "`.keras`", "h5": "`.h5`", "saved": "SavedModel"}
     return "all" if set(kinds) == tried else ", ".join(shown[kind] for kind in kinds)
@@ -93,9 +100,10 @@ def _reason(verdict: Verdict) -> str:
     words = verdict.words.partition(": ")[2] or verdict.words
     found = re.search(r"lacks ops of this model: (\w+) at .*?\): (.*?)(?:; \w+ at |\. To keep|$)", words)
     if found:
-        advice = found[2].rstrip(". ")
-        return f"TensorFlow.js lacks `{found[1]}`: {advice}"
-    words = re.sub(r"layer '?[\w/]+'? ?", "the layer ", words).replace("|", "/").rstrip(". ")
+        return f"TensorFlow.js lacks `{found[1]}`: {advice_for(found[1])}"
+    words = re.sub(r" \(layer [\w/]+\)", "", words)
+    words = re.sub(r"^layer '\w+' \(\w+\) ", "", words)
+    words = re.sub(r"^holds layer \w+ \(\w+\) with the axes", "has the axes", words).replace("|", "/").rstrip(". ")
     return words if len(words) <= longest_reason else words[: longest_reason - 1] + "…"
 
 
