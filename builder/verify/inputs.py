@@ -49,7 +49,9 @@ class Sizes:
 
 usual = Sizes()
 # Where a model cannot run the usual ones, or answers with nothing.
-larger = tuple(Sizes(1, 64 << min(step, 4), 16 << step, pictures) for step in range(1, 9) for pictures in (False, True))
+larger = tuple(
+    Sizes(1, 64 << min(step, 4), 16 << step, pictures) for step in range(1, 11) for pictures in (False, True)
+)
 # To see whether a model is right with other sizes too; a source that does not take the first ones may take the others.
 others = (Sizes(2, 48, 10), Sizes(2, 64, 16), Sizes(1, 48, 10))
 
