@@ -77,11 +77,6 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         statistics = {"mean": matrix[0], "variance": matrix[0] ** 2}
         return raw.FusedBatchNorm(x=x, scale=matrix[2], offset=matrix[1], **statistics, is_training=False)[0]
 
-    def normed_by_itself(x: Any, op: Any = raw.FusedBatchNormV3, layout: str = "NHWC") -> Any:
-        scale = tf.range(1.0, x.shape[layout.index("C")] + 1.0)
-        none = tf.zeros([0])
-        return op(x=x, scale=scale, offset=-scale, mean=none, variance=none, data_format=layout, is_training=True)[0]
-
     def fixed3() -> Any:
         return v1.placeholder(tf.float32, [3, 3, 4], name="x")
 
@@ -220,9 +215,6 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         "scattered": ("rewritten", lambda: tf.tensor_scatter_nd_add(dense(rows()), [[0], [2], [0]], matrix[:3])),
         "scattered-away": ("rewritten", lambda: tf.tensor_scatter_nd_sub(dense(rows()), [[0, 1], [2, 0]], [3.0, 4.0])),
         "truncated": ("rewritten", lambda: tf.truncatediv(whole_numbers(), [[3, -2, 7, 1]]) + 10 * tf.truncatemod(whole_numbers(), [[3, -2, 7, 5]])),
-        "own-norm": ("rewritten", lambda: normed_by_itself(picture())),
-        "own-norm-first": ("rewritten", lambda: normed_by_itself(picture(), layout="NCHW")),
-        "own-norm-old": ("rewritten", lambda: normed_by_itself(picture(), raw.FusedBatchNorm)),
         "old-norm": ("rewritten", lambda: normed(picture())),
         "old-norm-plain": ("rewritten", lambda: normed(picture())),
         "old-bias": ("rewritten", lambda: raw.BiasAddV1(value=dense(rows()), bias=matrix[0])),

@@ -35,7 +35,6 @@ from builder.graphs.sequences import (
     selects_rows,
     unravel_index,
 )
-from builder.graphs.training_norms import own_norm, takes_own_statistics
 from builder.graphs.volumes import is_padded, max_pool_volumes, padded_max_pool, pools_volumes, transposed_conv3d
 
 
@@ -218,9 +217,6 @@ rewrites = MappingProxyType(
         "FakeQuantWithMinMaxArgs": fake_quant,
         "FakeQuantWithMinMaxVars": fake_quant,
         "FakeQuantWithMinMaxVarsPerChannel": fake_quant,
-        "FusedBatchNorm": own_norm,
-        "FusedBatchNormV2": own_norm,
-        "FusedBatchNormV3": own_norm,
         "GatherV2": batched_gather,
         "GuaranteeConst": _renamed("Identity"),
         "HSVToRGB": hsv_to_rgb,
@@ -281,9 +277,6 @@ wrong_nodes = MappingProxyType(
         "Cumsum": has_rank,
         "Conv2D": is_grouped,
         "Conv3D": is_grouped,
-        "FusedBatchNorm": takes_own_statistics,
-        "FusedBatchNormV2": takes_own_statistics,
-        "FusedBatchNormV3": takes_own_statistics,
         "GatherV2": has_batches,
         "MatrixBandPart": is_band,
         "MaxPool": is_padded,
