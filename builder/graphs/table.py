@@ -45,7 +45,8 @@ outcomes = {
             "range, ResizeBicubic, ResizeArea and ScaleAndTranslate a constant size before and after, Matrix…Diag… the "
             "main diagonal; AdjustHue and AdjustSaturation are for colours that are not negative. Rewritten too are "
             "nodes of supported ops that TensorFlow.js or a backend gets wrong: convolutions in groups, GatherV2 with "
-            "batches, MaxPool3D, Cumsum and Cumprod along an axis counted from the last."
+            "batches, MaxPool3D, Cumsum and Cumprod along an axis counted from the last, FusedBatchNorm by a batch's "
+            "own statistics or with channels first."
         ),
     ),
     "removed": ("Removed", "They only watch, print, check or call: nothing of them is left in a page."),
