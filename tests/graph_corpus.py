@@ -77,6 +77,12 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         statistics = {"mean": matrix[0], "variance": matrix[0] ** 2}
         return raw.FusedBatchNorm(x=x, scale=matrix[2], offset=matrix[1], **statistics, is_training=False)[0]
 
+    def normed_by_batch(x: Any, order: bytes, scale: Any) -> Any:
+        none = np.zeros(0, np.float32)
+        return raw.FusedBatchNormV3(
+            x=x, scale=scale, offset=matrix[1], mean=none, variance=none, is_training=True, data_format=order
+        )[0]
+
     def fixed3() -> Any:
         return v1.placeholder(tf.float32, [3, 3, 4], name="x")
 
@@ -216,6 +222,9 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         "scattered-away": ("rewritten", lambda: tf.tensor_scatter_nd_sub(dense(rows()), [[0, 1], [2, 0]], [3.0, 4.0])),
         "truncated": ("rewritten", lambda: tf.truncatediv(whole_numbers(), [[3, -2, 7, 1]]) + 10 * tf.truncatemod(whole_numbers(), [[3, -2, 7, 5]])),
         "old-norm": ("rewritten", lambda: normed(picture())),
+        "norm-by-batch": ("rewritten", lambda: normed_by_batch(picture(), b"NHWC", matrix[0])),
+        "norm-by-batch-first": ("rewritten", lambda: normed_by_batch(tf.transpose(picture(), [0, 3, 1, 2]), b"NCHW", matrix[0])),
+        "norm-by-batch-volume": ("rewritten", lambda: normed_by_batch(volume(), b"NDHWC", matrix[0])),
         "old-norm-plain": ("rewritten", lambda: normed(picture())),
         "old-bias": ("rewritten", lambda: raw.BiasAddV1(value=dense(rows()), bias=matrix[0])),
         "old-sum": ("rewritten", lambda: raw.AccumulateNV2(inputs=[fixed(), matrix.T], shape=[3, 4])),

@@ -15,6 +15,7 @@ import pytest
 from tests.matrix.judge import Verdict, judge, read_outcomes
 from tests.matrix.models import forms
 from tests.matrix.page import layers_of
+from tests.matrix.run import libraries
 from tests.matrix.special import left_out
 
 pytestmark = pytest.mark.slow
@@ -23,12 +24,24 @@ root = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[str]], list[dict[str, Any]]]:
-    """Give the classes of each library and the outcomes of the models, from one process with TensorFlow."""
+    """Give the classes of each library and the outcomes of the models; each library has a process, side by side."""
     folder = tmp_path_factory.mktemp("matrix")
-    command = [sys.executable, "-m", "tests.matrix.run", str(folder), "--sample"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=root)
-    assert done.returncode == 0, done.stderr[-4000:]  # names classes that nobody put into the matrix
-    return read_outcomes(folder)
+    started = []
+    for library in libraries:
+        command = [sys.executable, "-m", "tests.matrix.run", str(folder / library), "--libraries", library, "--sample"]
+        log = (folder / f"{library}.log").open("w+", encoding="utf-8")
+        started.append((library, log, subprocess.Popen(command, stdout=log, stderr=log, cwd=root)))
+    classes: dict[str, list[str]] = {}
+    models: list[dict[str, Any]] = []
+    for library, log, process in started:
+        with log, process:
+            status = process.wait()
+            log.seek(0)
+            assert status == 0, log.read()[-4000:]  # names classes that nobody put into the matrix
+        found, outcomes = read_outcomes(folder / library)
+        classes |= found
+        models += outcomes
+    return classes, models
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from builder.graphs.fake_quant import fake_quant
 from builder.graphs.formulas import number, one, reshape, select, shape_vector, spread_mask, two
 from builder.graphs.groups import grouped_convolution, is_grouped
 from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, float32, int32, int64
+from builder.graphs.norms import fused_batch_norm, is_wrong_norm
 from builder.graphs.ops import identities, watchers
 from builder.graphs.outline import source_of
 from builder.graphs.patches import image_patches
@@ -217,6 +218,9 @@ rewrites = MappingProxyType(
         "FakeQuantWithMinMaxArgs": fake_quant,
         "FakeQuantWithMinMaxVars": fake_quant,
         "FakeQuantWithMinMaxVarsPerChannel": fake_quant,
+        "FusedBatchNorm": fused_batch_norm,
+        "FusedBatchNormV2": fused_batch_norm,
+        "FusedBatchNormV3": fused_batch_norm,
         "GatherV2": batched_gather,
         "GuaranteeConst": _renamed("Identity"),
         "HSVToRGB": hsv_to_rgb,
@@ -277,6 +281,9 @@ wrong_nodes = MappingProxyType(
         "Cumsum": has_rank,
         "Conv2D": is_grouped,
         "Conv3D": is_grouped,
+        "FusedBatchNorm": is_wrong_norm,
+        "FusedBatchNormV2": is_wrong_norm,
+        "FusedBatchNormV3": is_wrong_norm,
         "GatherV2": has_batches,
         "MatrixBandPart": is_band,
         "MaxPool": is_padded,
@@ -286,8 +293,9 @@ wrong_nodes = MappingProxyType(
     }
 )
 float_only = frozenset(
-    ("AdjustHue", "AdjustSaturation", "BatchNormWithGlobalNormalization", "Conv3DBackpropInputV2", "Erfc", "HSVToRGB",
-     "L2Loss", "MulNoNan", "RGBToHSV", "Softsign", "Xdivy", "Xlog1py", "Xlogy")
+    ("AdjustHue", "AdjustSaturation", "BatchNormWithGlobalNormalization", "Conv3DBackpropInputV2", "Erfc",
+     "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "HSVToRGB", "L2Loss", "MulNoNan", "RGBToHSV",
+     "Softsign", "Xdivy", "Xlog1py", "Xlogy")
 )  # fmt: skip
 # The type of what a node gives, where its attribute T does not say: a number of DataType, or another attribute.
 result_types: dict[str, int | str] = {

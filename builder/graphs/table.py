@@ -46,7 +46,8 @@ outcomes = {
             "main diagonal; AdjustHue and AdjustSaturation are for colours that are not negative. Rewritten too are "
             "nodes of supported ops that TensorFlow.js or a backend gets wrong: convolutions in groups, GatherV2 with "
             "batches, MatrixBandPart (causal masks), MaxPool3D, MaxPool with borders of its own, Mean of whole "
-            "numbers, Select of rows by a vector, Cumsum and Cumprod along an axis counted from the last."
+            "numbers, Select of rows by a vector, FusedBatchNorm… by a batch's own statistics or with channels first, "
+            "Cumsum and Cumprod along an axis counted from the last."
         ),
     ),
     "removed": ("Removed", "They only watch, print, check or call: nothing of them is left in a page."),

@@ -26,8 +26,6 @@ not_on_wasm = {
     "Hashing-masked": "its kernel Equal gives nothing for text",
     "MelSpectrogram": "it has no complex numbers",
 }
-# Open: Keras 2 normalises vectors with what TensorFlow.js answers with NaN; verification refuses such builds.
-still_wrong = {("tf_keras", "LayerNormalization")}
 # What Keras itself cannot write, so that no conversion is to blame: by library, class and ending, what it says.
 module = "cannot pickle 'module' object"
 keras_cannot: dict[tuple[str, str, str], str] = {
@@ -71,18 +69,7 @@ def judge(outcomes: Sequence[dict[str, Any]]) -> list[Verdict]:
         for item, kind in zip(outcome["items"], outcome["kinds"], strict=True):
             cut = any(name.rpartition("_")[0] == item.replace("-", "_").lower() for name in outcome.get("cut", ()))
             is_cut = cut or bool(outcome.get("cut") and len(outcome["items"]) == 1)
-            is_wrong = (outcome["library"], item) in still_wrong and "model" in outcome
-            end = (
-                "refused"
-                if is_wrong and checked[outcome["model"]].problem
-                else "unmade"
-                if "unmade" in outcome
-                else "refused"
-                if "error" in outcome
-                else "cut"
-                if is_cut
-                else "built"
-            )
+            end = "unmade" if "unmade" in outcome else "refused" if "error" in outcome else "cut" if is_cut else "built"
             words = problem or outcome.get("error", "") or outcome.get("unmade", "")
             verdicts.append(
                 Verdict(outcome["library"], item, kind, outcome["form"], "failed" if problem else end, words)
@@ -118,8 +105,6 @@ def _problem(outcome: dict[str, Any], found: Verification | None) -> str:
         return "it was not run"
     if outcome["wanted"] != "built":
         return f"it was to be refused with {outcome['wanted']!r}, but was built"
-    if found.problem and (outcome["library"], outcome["items"][0]) in still_wrong:
-        return "" if "differs from the source model's" in found.problem else found.problem
     if found.problem:
         return found.problem
     if dict(found.wrong).keys() == {"wasm"} and set(outcome["items"]) <= set(not_on_wasm):

@@ -92,7 +92,7 @@ def _forms(there: Iterable[str], found: Sequence[Verdict]) -> str:
     kinds = list(dict.fromkeys(form.rpartition("-")[2] for form in there))
     tried = {verdict.form.rpartition("-")[2] for verdict in found}
     shown = {"keras": "`.keras`", "h5": "`.h5`", "saved": "SavedModel"}
-    return "all" if set(kinds) == tried else ", ".join(shown[kind] for kind in kinds)
+    return "all" if set(kinds) == tried and len(tried) == len(shown) else ", ".join(shown[kind] for kind in kinds)
 
 
 def _reason(verdict: Verdict) -> str:
