@@ -686,7 +686,8 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
         return tensor.dtype.as_datatype_enum, ids_shape(tensor).as_proto()
 
     ends = cut_graph(frozen.graph_def, outline, cut, info, cut_outputs, where)
-    drop_control_edges(frozen.graph_def)  # some lead to what is cut off
+    if not any(node.op == "Enter" for node in frozen.graph_def.node):  # TensorFlow's loops need them
+        drop_control_edges(frozen.graph_def)  # some lead to what is cut off
     trim(frozen.graph_def, set(map(source_of, ends.outputs.values())), set(map(source_of, ends.inputs.values())))
     between = _between(frozen, ends)
     specs = {name: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for name, tensor in between.inputs.items()}

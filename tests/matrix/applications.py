@@ -36,7 +36,8 @@ def members(library: Any) -> dict[str, Any]:
         if name not in smallest:
             made = [key for key, value in vars(family).items() if inspect.isfunction(value) and key[:1].isupper()]
             raise LookupError(f"{library.__name__}.applications.{name} is new: put one of {made} into smallest")
-        found[name] = getattr(family, smallest[name])
+        # Some stand beside their family's module rather than in it.
+        found[name] = getattr(family, smallest[name], None) or getattr(library.applications, smallest[name])
     return found
 
 
