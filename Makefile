@@ -33,7 +33,7 @@ build: setup examples ## Set up, fetch the example models and build them into di
 
 .PHONY: test
 test: setup browser examples check ## Set up, run all checks and all tests
-	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
 check: setup ## Only the checks of the Python code: style, types, layers

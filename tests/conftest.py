@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 from tests.credential_watch import pytest_configure  # noqa: F401 the plugin that looks for credentials
@@ -16,3 +17,31 @@ settings.load_profile("shardpress")
 
 # A shell's background jobs ignore Ctrl-C, and so would every process that a test starts and ends by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Files that take a minute or more, which would otherwise be the last ones to run, each alone on one core.
+long_files = frozenset(
+    f"test_{name}.py"
+    for name in [
+        "backends",
+        "determinism",
+        "frameworks",
+        "graphs_corpus",
+        "keras_matrix",
+        "kill",
+        "page_ar",
+        "page_classify",
+        "page_create",
+        "page_photos",
+        "page_retrain",
+        "pages",
+        "pipelines",
+        "second_wall",
+        "source_cases",
+        "worker",
+    ]
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    items.sort(key=lambda item: item.path.name not in long_files)
