@@ -11,7 +11,7 @@ from tests.matrix.judge import Verdict
 from tests.matrix.models import forms
 from tests.matrix.special import left_out
 
-begin = "<!-- matrix: begin. Written by bench/sources.py --write-docs from a run of all forms. -->"
+begin = "<!-- matrix: begin. bench/sources.py --write-docs writes what is between. -->"
 end = "<!-- matrix: end -->"
 titles = {"keras": "Keras 3", "tf_keras": "Keras 2 (`tf_keras`)"}
 good = ("built", "cut")
