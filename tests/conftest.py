@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.credential_watch import pytest_configure  # noqa: F401 the plugin that looks for credentials
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
 
 # A busy machine is no failure: speed is measured in bench/, never in tests. CI tries the same examples each time, so
 # that it tells of the change under test; everybody else looks for new ones.
@@ -45,3 +50,20 @@ long_files = frozenset(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files."""
     items.sort(key=lambda item: item.path.name not in long_files)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give a Chromium; files that need another one have a fixture of this name themselves."""
+    from tests.browsing import chromium  # most tests need none
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Give a visitor who has never been here."""
+    visitor = browser.new_context()
+    yield visitor
+    visitor.close()

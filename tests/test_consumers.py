@@ -16,7 +16,6 @@ from playwright.sync_api import Browser
 from builder.render import render_package
 from builder.verify.run import find_node_modules
 from tests import tiny
-from tests.browsing import chromium
 from tests.serving import Site, serve
 
 pytestmark = pytest.mark.slow
@@ -90,12 +89,6 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     (app / "index.html").write_text(page.format(script='<script type="module" src="./main.js"></script>'))
     with serve(root) as site:
         yield Workshop(app, modules, site, bundle)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 def install_package(bundle: tiny.Bundle, folder: Path) -> None:

@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests import framework_apps as apps
-from tests.browsing import chromium
 from tests.developing import watching
 from tests.s3_server import free_port
 from tests.serving import Site, serve
@@ -31,12 +30,6 @@ before_load = """() => { const { loadEventStart } = performance.getEntriesByType
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return apps.install(tmp_path_factory.mktemp("frameworks"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

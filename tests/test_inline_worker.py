@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import BrowserContext
 
 from builder.render import render_package
 from tests import models, tiny
-from tests.browsing import chromium
 from tests.serving import Site, serve
 
 pytestmark = pytest.mark.slow
@@ -98,19 +97,6 @@ def inlined(packed: tuple[Path, bytes]) -> Iterator[Inlined]:
     folder, weights = packed
     with serve(folder) as site:
         yield Inlined(site, weights)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    visitor = browser.new_context()
-    yield visitor
-    visitor.close()
 
 
 def test_a_service_worker_with_the_loader_in_it_reads_keeps_and_fails_like_a_page(

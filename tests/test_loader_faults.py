@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests import models, tiny
-from tests.browsing import chromium
 from tests.fault_proxy import Proxy, faulty
 from tests.serving import serve
 
@@ -95,20 +94,6 @@ class Place:
     def mend(self) -> None:
         """Let nothing go wrong any more."""
         self.proxy.choose = lambda verb, path: ""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Give a visitor who has never been here."""
-    visitor = browser.new_context()
-    yield visitor
-    visitor.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page
 
 from builder.render import render_worker
 from tests import models, tiny
-from tests.browsing import chromium, without_workers
+from tests.browsing import without_workers
 from tests.serving import Site, serve
 
 pytestmark = pytest.mark.slow
@@ -81,20 +81,6 @@ class Place:
         """Paths of the head and all shards."""
         (model,) = self.bundle.models
         return [f"/{file.url}" for file in (model.head, *model.shards)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Give a visitor who has never been here."""
-    visitor = browser.new_context()
-    yield visitor
-    visitor.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page
 
 from builder.render import render_worker
 from tests import models, tiny
-from tests.browsing import chromium
 from tests.serving import Site, serve
 from tests.test_loader_page import page_script, page_text, runtime
 
@@ -90,20 +89,6 @@ def web(made: Web) -> Iterator[Web]:
     with serve(made.root) as site:
         made.site = site
         yield made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Give a visitor who has never been here."""
-    visitor = browser.new_context()
-    yield visitor
-    visitor.close()
 
 
 def visit(context: BrowserContext, web: Web) -> Page:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browsing import chromium
 from tests.paging import Witness, bare_site, root, violations
 from tests.serving import Site
 from tests.test_render import check_types
@@ -96,12 +95,6 @@ own_clock = "performance.now = () => fake.clock;"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with bare_site(tmp_path_factory.mktemp("texts"), loader.replace("IDS", repr(ids))) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
         yield running
 
 
