@@ -7,7 +7,7 @@ import sys
 # Conversion workers are spawned and import this file again; they must not start a build of their own.
 if __name__ == "__main__":
     try:
-        from builder.cli import main
+        from builder.cli.main import main
     except ModuleNotFoundError as error:
         # The one error that no module of the package can tell: the likeliest of a first day.
         sys.stderr.write(

@@ -34,7 +34,7 @@ sys.path[:0] = [str(root), str(root / "bench")]
 from first_screen import Handler, Server  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
 
-from builder.networks import networks  # noqa: E402
+from builder.pipeline.report.networks import networks  # noqa: E402
 from tests.browsing import chromium  # noqa: E402
 
 names = ("face", "mesh", "emotion", "pose")

@@ -45,7 +45,7 @@ sys.path.insert(0, str(root))
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page  # noqa: E402
 
-from builder.bundle import head_url, read_index, shard_urls  # noqa: E402
+from builder.bundle.bundle import head_url, read_index, shard_urls  # noqa: E402
 from tests.browsing import chromium  # noqa: E402
 
 width, layers = 709, 7  # 3.52 M weights

@@ -68,7 +68,7 @@ const fs = require("fs");
 measured = """
 import resource, sys
 sys.argv = ["build.py", "--fast", *sys.argv[1:]]
-from builder.cli import main
+from builder.cli.main import main
 status = main()
 print(status, *(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 """

@@ -25,25 +25,25 @@ sys.path.insert(0, str(root))
 
 from precision_models import Cases, Subject, subjects  # noqa: E402
 
-from builder.assemble import assemble  # noqa: E402
-from builder.cache import Cache  # noqa: E402
-from builder.calibration import Measured, measure_precision  # noqa: E402
+from builder.cache.local import Cache  # noqa: E402
 from builder.codecs.quantized import widen  # noqa: E402
-from builder.compress import Compressor  # noqa: E402
-from builder.config import ModelConfig, VerifyConfig  # noqa: E402
+from builder.config.tables import ModelConfig, VerifyConfig  # noqa: E402
 from builder.convert import worker  # noqa: E402
+from builder.files.npz import write_npz  # noqa: E402
 from builder.model import Model, Weight  # noqa: E402
-from builder.npz import write_npz  # noqa: E402
+from builder.packing.compress import Compressor  # noqa: E402
+from builder.packing.segments import choose_codecs, quantize_weights  # noqa: E402
+from builder.pipeline.assemble import assemble  # noqa: E402
+from builder.pipeline.stock_copy import measure_stock  # noqa: E402
+from builder.precision.calibrate import Measured, measure_precision  # noqa: E402
 from builder.precision.distance import interval  # noqa: E402
 from builder.precision.network import plain_nodes, tensor_names  # noqa: E402
 from builder.precision.yardstick import Yardstick, yardstick_of  # noqa: E402
-from builder.segments import choose_codecs, quantize_weights  # noqa: E402
 from builder.sources.tfjs import read_model  # noqa: E402
-from builder.stock import measure_stock  # noqa: E402
 from builder.transforms.order import order_weights  # noqa: E402
 from builder.verify.compare import compare, max_error  # noqa: E402
 from builder.verify.gates import gate_of  # noqa: E402
-from builder.verify.nouns import Gate  # noqa: E402
+from builder.verify.types import Gate  # noqa: E402
 
 
 def weights_at(model: Model, precision: str, measured: Measured | None, refined: bool) -> dict[str, np.ndarray]:

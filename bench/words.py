@@ -25,10 +25,10 @@ sys.path[:0] = [str(root), str(root / "assets" / "recipes")]
 
 from words_package import read_package  # noqa: E402
 
-from builder.bundle import read_index, shard_urls  # noqa: E402
-from builder.sources.vectors import read_vectors  # noqa: E402
-from builder.vectors.answers import best_rows, unit_rows  # noqa: E402
-from builder.vectors.decode import Decoded, decode_vectors  # noqa: E402
+from builder.bundle.bundle import read_index, shard_urls  # noqa: E402
+from builder.sources.word_vectors import read_vectors  # noqa: E402
+from builder.words.answers import best_rows, unit_rows  # noqa: E402
+from builder.words.decode import Decoded, decode_vectors  # noqa: E402
 
 sources = {
     "words-en": ("vectors.npy", "words.txt"),

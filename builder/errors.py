@@ -1,6 +1,6 @@
 """The class tree of everything that may go wrong, and nothing else.
 
-An error says what happened, where, and what to do next. ``builder.cli`` is the one place that turns it
+An error says what happened, where, and what to do next. ``builder.cli.main`` is the one place that turns it
 into text and an exit status.
 """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from builder.errors import SourceError
+from .errors import SourceError
 
 type_sizes = {"float32": 4, "int32": 4, "bool": 1, "complex64": 8}
 code_sizes = {"uint8": 1, "uint16": 2, "float16": 2}

@@ -1,7 +1,9 @@
-"""Which Python packages each extra of this package needs, and whether they are installed."""
+"""This package: its folder, its name, the hash of its code, and which Python packages each of its extras needs."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib.metadata
 import re
 import tomllib
@@ -9,7 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 distribution = "shardpress"
-source = Path(__file__).resolve().parents[1] / "pyproject.toml"
+package_folder = Path(__file__).resolve().parent
+package_name = __name__.rpartition(".")[0]  # "builder" in a checkout, "shardpress" where a wheel is installed
+source = package_folder.parent / "pyproject.toml"
 for_us = "dev"  # the extra of those who work on this package
 requirement = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*\(?([^;()]*)\)?\s*(?:;(.*))?")
 of_extra = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
@@ -29,6 +33,23 @@ def extras() -> dict[str, dict[str, str]]:
             if extra_of:
                 found.setdefault(extra_of[1], {}).update(_parsed([line]))
     return {extra: packages for extra, packages in sorted(found.items()) if extra != for_us}
+
+
+@functools.cache  # the code that runs is that of the start
+def code_hash(*parts: str) -> str:
+    """Hash our own code, so that a changed tool makes what it cached void.
+
+    Args:
+        parts: folders of the package, as ``"pipeline/report"``; without any, all of it.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for place in [package_folder / part for part in parts] or [package_folder]:
+        for path in sorted((*place.rglob("*.py"), *place.rglob("*.mjs"))):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def installed(package: str) -> str | None:

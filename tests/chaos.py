@@ -23,12 +23,12 @@ from pathlib import Path
 import brotli
 import msgspec
 
-from builder.bundle import read_index
-from builder.cli import main
-from builder.deploy import afterwards, prune, uploads
-from builder.deploy.pointer import Pointer, loader_hash, read_pointer, split_pointer
-from builder.deploy.previews import empty, preview_key
-from builder.deploy.targets import Target
+from builder.bundle.bundle import read_index
+from builder.cli.main import main
+from builder.publish import follow_up, prune, uploads
+from builder.publish.pointer import Pointer, loader_hash, read_pointer, split_pointer
+from builder.publish.previews import empty, preview_key
+from builder.publish.targets import Target
 from builder.stores import TargetStore, s3, s3_deletes
 from builder.stores.directory import DirectoryStore
 from builder.stores.encoding import encode
@@ -353,7 +353,7 @@ class Scene:
             shutil.copytree(self.folder / "dist", self.folder / f"dist-{number}")
         prune.lease_seconds, prune.store_seconds = settings.lease, settings.margin
         prune.work_seconds = settings.lease / 4
-        afterwards.follow_up = self._purge
+        follow_up.follow_up = self._purge
         # Brotli at its best takes most of a deploy's time.
         uploads.encode = s3.encode = lambda content, encoding: (
             brotli.compress(content, quality=1) if encoding == "br" else encode(content, encoding)

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from builder.bundle import head_url, module_urls, ops_url, pinned_url, read_index, shard_urls
-from builder.cli import main
-from builder.config import Config, TargetConfig, load_config
-from builder.deploy.apply import Deployer, Keeping
-from builder.deploy.pointer import loader_hash, split_pointer
-from builder.deploy.targets import Target, open_target
+from builder.bundle.bundle import head_url, module_urls, ops_url, pinned_url, read_index, shard_urls
+from builder.cli.main import main
+from builder.config.tables import Config, TargetConfig, load_config
+from builder.publish.apply import Deployer, Keeping
+from builder.publish.pointer import loader_hash, split_pointer
+from builder.publish.targets import Target, open_target
 from builder.stores import TargetStore
 from tests.models import write_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from builder.sources.graphdef import messages
+from builder.graphs.graphdef import messages
 
 
 def add_node(target: Any, name: str, op: str, *inputs: str, **attributes: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from builder.sources.graphdef import messages
+from builder.graphs.graphdef import messages
 from tests.hostile_configs import dense_weights, measured
 from tests.hostile_nouns import Case, Target
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import brotli
 
-from builder.deploy.headers import headers_for
+from builder.publish.headers import headers_for
 
 bomb_bytes = 300 << 20
 drip_seconds = 0.02

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Request
 
-from builder.bundle import loader_name
+from builder.bundle.bundle import loader_name
 from tests.serving import Site, serve
 
 root = Path(__file__).resolve().parents[1]

@@ -11,11 +11,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from builder.convert.pool import ConversionPool
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import SourceError
-from builder.precision.nouns import MeasureRequest, MeasureResult
-from builder.verify.nouns import BoxRules, Gate
+from builder.precision.types import MeasureRequest, MeasureResult
+from builder.verify.types import BoxRules, Gate
+from builder.work.pool import ConversionPool
 
 code = (Path(__file__).parent,)  # what workers read that run these
 
@@ -24,7 +24,7 @@ def slimmed(folder: Path) -> tuple[int, int]:
     """Load a SavedModel slimmed; give the number of its functions before and after."""
     from builder.convert import worker
     from builder.convert.loading import part_folder
-    from builder.sources.graphdef import read_saved_model
+    from builder.graphs.graphdef import read_saved_model
     from builder.sources.safety import prepare_saved_model
 
     tf = worker._tensorflow()

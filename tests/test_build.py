@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.bundle import reachable, read_index
-from builder.cli import main
-from builder.schema import Manifest
+from builder.bundle.bundle import reachable, read_index
+from builder.bundle.manifest import Manifest
+from builder.cli.main import main
 from tests.models import write_model
 from tests.whole import assert_whole
 
@@ -250,7 +250,7 @@ def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedPr
 def test_a_no_op_build_imports_nothing_heavy(project: Path) -> None:
     assert run(project, "-q").returncode == 0
     code = (
-        "import sys; sys.argv = ['build.py', '-q']; from builder.cli import main; status = main();"
+        "import sys; sys.argv = ['build.py', '-q']; from builder.cli.main import main; status = main();"
         "print(status, sorted({'tensorflow', 'numpy', 'rich', 'boto3'} & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(root), "PATH": ""}
@@ -286,7 +286,7 @@ def test_an_interrupted_build_says_so_and_leaves_what_was_published(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("builder.assemble.pack", interrupt)
+    monkeypatch.setattr("builder.pipeline.assemble.pack", interrupt)
     capsys.readouterr()
     assert main(["-q"]) == 130
     assert capsys.readouterr().err.strip() == "interrupted; what was published before is as it was"

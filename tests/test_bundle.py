@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from builder.assemble import Assembly, assemble, from_record, to_record
-from builder.bundle import File, make_index, pinned_url, reachable, read_index, shard_urls, to_json
-from builder.cache import Blob, Cache
+from builder.bundle.bundle import File, make_index, pinned_url, reachable, read_index, shard_urls, to_json
+from builder.cache.local import Blob, Cache
 from builder.codecs.exact import Exact
 from builder.codecs.raw import Raw
-from builder.compress import Compressor
 from builder.errors import FormatError, StoreConflictError, StoreError
 from builder.model import BytesData, Model, TensorSpec, Weight
-from builder.publish import publish, remove_unnamed
+from builder.packing.compress import Compressor
+from builder.pipeline.assemble import Assembly, assemble, from_record, to_record
+from builder.publish.protocol import publish, remove_unnamed
 from builder.stores import Store
 from builder.stores.directory import DirectoryStore
 from builder.stores.memory import MemoryStore

@@ -11,11 +11,12 @@ import brotli
 import numpy as np
 import pytest
 
-from builder.cache import Cache, key_of, stale_seconds, write_atomically
+from builder.cache.local import Cache, key_of, stale_seconds
 from builder.codecs.exact import Exact
-from builder.compress import Compressor, compress_brotli, compress_gzip
 from builder.errors import ShardpressError
+from builder.files.atomic import write_atomically
 from builder.model import BytesData, Weight
+from builder.packing.compress import Compressor, compress_brotli, compress_gzip
 
 
 def noise(count: int) -> bytes:

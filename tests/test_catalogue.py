@@ -8,7 +8,7 @@ import brotli
 import numpy as np
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from tests.browsing import chromium
 from tests.models import write_model
 from tests.serving import serve

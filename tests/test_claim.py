@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from tests.deploying import change, project
 from tests.whole import assert_whole
 
@@ -36,7 +36,7 @@ def test_the_projects_own_folder_is_refused_before_anything_is_converted(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("the user's own")
     before = contents(folder)
-    monkeypatch.setattr("builder.build.open_session", lambda *_: pytest.fail("the work began"))
+    monkeypatch.setattr("builder.pipeline.run.open_session", lambda *_: pytest.fail("the work began"))
     for out in (folder, folder / "..", folder / "a"):
         capsys.readouterr()
         assert run(folder, "--out", str(out)) == 2
@@ -111,10 +111,10 @@ def test_a_build_killed_before_its_end_is_known_as_ours(folder: Path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("builder.output.publish", kill)
+        patch.setattr("builder.pipeline.write_dist.publish", kill)
         assert run(folder) == 130
     with monkeypatch.context() as patch:
-        patch.setattr("builder.output._write", kill)
+        patch.setattr("builder.pipeline.write_dist._write", kill)
         assert run(folder) == 130
     assert run(folder) == 0
     assert_whole(folder / "dist" / "cdn")

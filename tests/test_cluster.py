@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from builder.convert.exchange import Reply
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import ConversionError, SourceError, UsageError
-from builder.parcels import Parcel, pack, unpack, work_off
-from builder.sources.graphdef import messages
-from builder.workers import LocalWorkers, open_workers
+from builder.graphs.graphdef import messages
+from builder.work.parcels import Parcel, pack, unpack, work_off
+from builder.work.workers import LocalWorkers, open_workers
 from tests import pool_tasks
 from tests.models import write_model
 from tests.s3_server import free_port
@@ -126,7 +126,7 @@ def test_work_without_tensorflow_runs_here_in_threads() -> None:
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.cluster.patience", 1.0)
+    monkeypatch.setattr("builder.work.cluster.patience", 1.0)
     address = f"tcp://127.0.0.1:{free_port()}"
     with open_workers(1, scheduler=address) as workers, pytest.raises(UsageError, match="no Dask scheduler answers"):
         workers.submit(pool_tasks.square, 7)
@@ -161,7 +161,7 @@ def test_a_cluster_answers_as_this_machine_does(scheduler: str, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_workers_of_another_version_are_refused(scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from builder import cluster
+    from builder.work import cluster
 
     monkeypatch.setattr(cluster, "installed_versions", lambda: {"tensorflow": "0.1"})
     with open_workers(1, scheduler=scheduler) as workers, pytest.raises(UsageError, match="has other converters"):
@@ -192,7 +192,7 @@ def test_a_cluster_builds_the_same_bytes(scheduler: str, tmp_path: Path, capfd: 
 def test_without_dask_the_hint_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.delitem(sys.modules, "builder.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "builder.work.cluster", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"Dask is not installed.*shardpress\[cluster\]"):
         open_workers(1, scheduler="tcp://127.0.0.1:1")
@@ -209,7 +209,7 @@ def test_a_worker_that_came_later_with_another_version_does_no_work(
     scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What this machine takes for the cluster's kind is not what its workers are."""
-    from builder import cluster
+    from builder.work import cluster
 
     code, versions = cluster.describe()
     monkeypatch.setattr(cluster.ClusterWorkers, "_examine", lambda *_: (f"{code}-newer", versions))

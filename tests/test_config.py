@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.config import json_schema, load_config
+from builder.config.tables import json_schema, load_config
+from builder.config.units import parse_size, show_size
 from builder.errors import ConfigError
-from builder.units import parse_size, show_size
 
 
 def write(folder: Path, text: str) -> Path:

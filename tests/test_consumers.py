@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from builder.render import render_package
+from builder.bundle.render import render_package
 from builder.verify.run import find_node_modules
 from tests import tiny
 from tests.serving import Site, serve

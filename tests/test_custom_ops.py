@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.bundle import immutable_name, named_urls, ops_url, reachable, read_index
-from builder.cli import main
-from builder.custom_ops import read_custom_ops
-from builder.deploy.apply import deploy
-from builder.deploy.live import StoredSite, check_live
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice, level
-from builder.deploy.prune import prune
+from builder.bundle.bundle import immutable_name, named_urls, ops_url, reachable, read_index
+from builder.cli.main import main
 from builder.errors import ConfigError
 from builder.progress import Silent
+from builder.publish.apply import deploy
+from builder.publish.dist import read_local
+from builder.publish.live import StoredSite, check_live
+from builder.publish.plan import Choice, level
+from builder.publish.prune import prune
+from builder.sources.custom_ops import read_custom_ops
 from tests import tiny
 from tests.browsing import chromium
 from tests.deploying import assert_live, build, deployer_of, project, target_of

@@ -11,15 +11,15 @@ import msgspec
 import pytest
 from botocore.stub import ANY, Stubber
 
-from builder.cli import main
-from builder.config import Config, TargetConfig, load_config
-from builder.deploy.afterwards import invalidate, mutable_path
-from builder.deploy.bucket import examine_bucket, minimal_policy
-from builder.deploy.headers import headers_for, rules_hash
-from builder.deploy.targets import find_target, open_target
+from builder.cli.main import main
+from builder.config.tables import Config, TargetConfig, load_config
+from builder.config.units import parse_duration
 from builder.errors import ConfigError, StoreError, UsageError
+from builder.publish.bucket import examine_bucket, minimal_policy
+from builder.publish.follow_up import invalidate, mutable_path
+from builder.publish.headers import headers_for, rules_hash
+from builder.publish.targets import find_target, open_target
 from builder.stores.s3 import location_client
-from builder.units import parse_duration
 from tests import s3_server
 from tests.deploying import project
 
@@ -160,7 +160,7 @@ def test_durations() -> None:
 def test_a_build_imports_nothing_of_a_deploy() -> None:
     import subprocess
 
-    code = "import sys, builder.cli; print([m for m in sys.modules if m.startswith(('boto', 'builder.deploy'))])"
+    code = "import sys, builder.cli.main; print([m for m in sys.modules if m.startswith(('boto', 'builder.publish'))])"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

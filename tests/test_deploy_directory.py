@@ -13,17 +13,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.bundle import head_url, index_of, read_index, replace_index, to_json
-from builder.cli import main
-from builder.deploy.apply import deploy
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice, make_plan
-from builder.deploy.pointer import Pointer, State
-from builder.deploy.prune import prune
-from builder.deploy.uploads import Form
+from builder.bundle.bundle import head_url, index_of, read_index, replace_index, to_json
+from builder.bundle.manifest import FileEntry
+from builder.cli.main import main
 from builder.errors import ContractError, StoreConflictError
 from builder.progress import Silent
-from builder.schema import FileEntry
+from builder.publish.apply import deploy
+from builder.publish.dist import read_local
+from builder.publish.plan import Choice, make_plan
+from builder.publish.pointer import Pointer, State
+from builder.publish.prune import prune
+from builder.publish.uploads import Form
 from builder.stores.directory import DirectoryStore
 from tests.deploying import assert_live, build, change, deployer_of, project, relabel, state_of, target_of
 
@@ -307,7 +307,7 @@ def test_a_release_of_nothing_but_another_offline_worker_is_one(
 ) -> None:
     first = answer(capsys, folder, "deploy")
     old = state_of(store_of(folder))["worker"]
-    monkeypatch.setattr("builder.output.render_worker", lambda: b"// another worker\n")
+    monkeypatch.setattr("builder.pipeline.write_dist.render_worker", lambda: b"// another worker\n")
     build(folder)
     local = read_local(folder / "dist")
     assert local.worker.url != old
@@ -389,14 +389,14 @@ def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkey
         prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     monkeypatch.undo()
     assert "lease" not in state_of(store_of(folder)), "a prune that is interrupted gives the lease back"
-    monkeypatch.setattr("builder.deploy.prune._let_go", lambda *_: None)
+    monkeypatch.setattr("builder.publish.prune._let_go", lambda *_: None)
     monkeypatch.setattr(DirectoryStore, "delete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     monkeypatch.undo()
     assert state_of(store_of(folder))["lease"], "one that is killed cannot"
     change(folder, "a", 8)
-    monkeypatch.setattr("builder.deploy.apply.longest_wait", 0.0)
+    monkeypatch.setattr("builder.publish.apply.longest_wait", 0.0)
     config = ["--config", str(folder / "build.toml")]
     assert main(["deploy", *config]) == 3
     os.utime(folder / "public" / "loader.js", (time.time() - 80,) * 2)

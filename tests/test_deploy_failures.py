@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from builder.cli import main
-from builder.deploy import targets
+from builder.cli.main import main
+from builder.publish import targets
 from builder.stores import answers
 from tests import s3_server
 from tests.deploying import project
@@ -253,7 +253,7 @@ def test_settings_are_said_as_what_they_are(
 def test_a_certificate_that_nobody_signed_is_told(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from builder.serve.certificate import write_certificate
+    from builder.develop.server.certificate import write_certificate
 
     monkeypatch.setattr(targets, "attempts", 1)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -302,7 +302,7 @@ def test_files_that_the_system_refuses_are_named(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", "/somewhere/file")
 
-    monkeypatch.setattr("builder.deploy.apply.write_release", refuse)
+    monkeypatch.setattr("builder.publish.apply.write_release", refuse)
     said = check(capsys, folder, ["deploy", "--repair"], 1, "cannot be read or written (No space left on device)")
     assert "/somewhere/file" in said
 
@@ -319,7 +319,7 @@ def test_wrong_words_and_interruptions_give_a_document_too(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("builder.deploy.live.check_live", interrupt)
+    monkeypatch.setattr("builder.publish.live.check_live", interrupt)
     status, document, said = run(capsys, "verify", *config(folder))
     assert (status, document["ok"]) == (130, False)
 
@@ -330,7 +330,7 @@ def test_a_fault_of_ours_is_a_document_too(
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("at https://user:hunter2@example.com/?X-Amz-Signature=abcdef0123")
 
-    monkeypatch.setattr("builder.deploy.live.check_live", fail)
+    monkeypatch.setattr("builder.publish.live.check_live", fail)
     status, document, said = run(capsys, "verify", "-vv", *config(folder))
     assert (status, document["ok"]) == (1, False)
     assert "This is a fault of shardpress" in said
@@ -351,5 +351,5 @@ def test_the_words_of_a_failed_hook_are_shown_without_secrets(
     assert "s3same" not in said
     assert len(said) < 4000
     path.write_text(path.read_text().replace(hook, '["sh", "-c", "sleep 60 & echo waiting; wait"]'))
-    monkeypatch.setattr("builder.deploy.afterwards.hook_seconds", 0.2)
+    monkeypatch.setattr("builder.publish.follow_up.hook_seconds", 0.2)
     check(capsys, folder, ["deploy", "--repair"], 4, "did not end within 0.2 s: waiting")

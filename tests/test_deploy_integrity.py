@@ -17,13 +17,13 @@ from typing import Any
 import brotli
 import pytest
 
-from builder.bundle import head_url, read_index, replace_index
-from builder.cli import main
-from builder.deploy.apply import deploy
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice
+from builder.bundle.bundle import head_url, read_index, replace_index
+from builder.cli.main import main
 from builder.errors import FormatError
 from builder.progress import Silent
+from builder.publish.apply import deploy
+from builder.publish.dist import read_local
+from builder.publish.plan import Choice
 from builder.stores import Headers, no_headers
 from builder.stores.directory import DirectoryStore
 from tests.deploying import assert_live, change, deployer_of, project, target_of

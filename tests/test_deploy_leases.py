@@ -12,20 +12,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.cli import main
-from builder.deploy import afterwards
-from builder.deploy.afterwards import check_patiently, pay
-from builder.deploy.apply import Deployer, deploy
-from builder.deploy.live import Checked, Problem
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice
-from builder.deploy.pointer import State, join_pointer, read_pointer, split_pointer
-from builder.deploy.previews import empty, settle_preview
-from builder.deploy.probe import holds_fence
-from builder.deploy.prune import prune
-from builder.deploy.targets import Target
+from builder.cli.main import main
 from builder.errors import StoreConflictError, StoreDeniedError, StoreError
 from builder.progress import Silent
+from builder.publish import follow_up
+from builder.publish.apply import Deployer, deploy
+from builder.publish.dist import read_local
+from builder.publish.follow_up import check_patiently, pay
+from builder.publish.live import Checked, Problem
+from builder.publish.plan import Choice
+from builder.publish.pointer import State, join_pointer, read_pointer, split_pointer
+from builder.publish.previews import empty, settle_preview
+from builder.publish.probe import holds_fence
+from builder.publish.prune import prune
+from builder.publish.targets import Target
 from builder.stores import Fence, Removed, clock
 from builder.stores.directory import DirectoryStore
 from builder.stores.locking import locked
@@ -383,9 +383,9 @@ class Cdn:
         self.purges: list[str] = []
         self.failing = False
         self.log: list[str] = []
-        monkeypatch.setattr(afterwards, "follow_up", self.purge)
-        monkeypatch.setattr(afterwards, "sleep", self.slept.append)
-        monkeypatch.setattr("builder.deploy.live.site_of", lambda target: self)
+        monkeypatch.setattr(follow_up, "follow_up", self.purge)
+        monkeypatch.setattr(follow_up, "sleep", self.slept.append)
+        monkeypatch.setattr("builder.publish.live.site_of", lambda target: self)
         self.store = store_of(folder)
 
     def purge(self, target: Target, pointer: str, release: str) -> None:
@@ -434,7 +434,7 @@ def test_the_cdn_is_purged_before_the_check_and_may_take_its_time(cdn: Cdn, caps
     cdn.slept.clear()
     cdn.late = 1e9
     assert run(cdn.folder, "rollback", "--to", done["before"]) == 4
-    assert sum(cdn.slept) == afterwards.patience_of_cdn
+    assert sum(cdn.slept) == follow_up.patience_of_cdn
     assert assert_live(cdn.store)[0] == done["before"], "it is done nevertheless"
 
 
@@ -481,12 +481,12 @@ def test_what_somebody_else_changed_meanwhile_stays_owed(cdn: Cdn, monkeypatch: 
     deploy(deployer, read_local(cdn.folder / "dist"), Choice(), Silent())
 
     def purge(*_: object) -> None:
-        monkeypatch.setattr(afterwards, "follow_up", cdn.purge)
+        monkeypatch.setattr(follow_up, "follow_up", cdn.purge)
         change(cdn.folder, "a", 7)
         other = Deployer(cdn.store, deployer.form, deployer.keeping, purges=True)
         deploy(other, read_local(cdn.folder / "dist"), Choice(), Silent())  # and killed
 
-    monkeypatch.setattr(afterwards, "follow_up", purge)
+    monkeypatch.setattr(follow_up, "follow_up", purge)
     assert pay(target_of(cdn.folder), deployer) == ("loader.js",)
     assert state_of(cdn.store)["owed"] == {"loader.js": 2}
 

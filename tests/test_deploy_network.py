@@ -14,9 +14,9 @@ from typing import Any
 import brotli
 import pytest
 
-from builder.cli import main
-from builder.deploy import fetch
+from builder.cli.main import main
 from builder.errors import StoreError
+from builder.publish import fetch
 from builder.stores.encoding import decode, decode_stream
 from tests.deploying import project
 from tests.hostile_server import Site, bomb, bomb_bytes, hostile
@@ -102,7 +102,7 @@ def test_whatever_a_server_answers_the_check_ends_and_says_it(
         short = url.endswith(key) and ways[way] == "is not answered in time"
         return fetch.fetch(url, headers, fetch.Limits(limits.nbytes, time.monotonic() + 0.5) if short else limits)
 
-    monkeypatch.setattr("builder.deploy.live.fetch", hasty)
+    monkeypatch.setattr("builder.publish.live.fetch", hasty)
     begun = time.monotonic()
     status, document, said = run(capsys, "verify", *config(folder))
     assert time.monotonic() - begun < 25
@@ -128,9 +128,9 @@ def test_a_small_body_that_unpacks_to_much_takes_no_memory(folder: Path, site: S
 
 
 def test_the_check_as_a_whole_has_an_end(folder: Path, site: Site) -> None:
-    from builder.config import load_config
-    from builder.deploy.live import check_live, site_of
-    from builder.deploy.targets import find_target
+    from builder.config.tables import load_config
+    from builder.publish.live import check_live, site_of
+    from builder.publish.targets import find_target
 
     head = next((folder / "dist" / "cdn" / "assets").glob("a.*.json"))
     site.ways[f"assets/{head.name}"] = "drips its body"
@@ -184,7 +184,7 @@ def test_nothing_to_do_is_verified_like_a_deploy(
     folder: Path, site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """The first deploy told it; the second has nothing to send, and visitors still get nothing."""
-    monkeypatch.setattr("builder.deploy.afterwards.patience_without", 0.1)
+    monkeypatch.setattr("builder.publish.follow_up.patience_without", 0.1)
     site.every = way
     for words in (["deploy", "--repair"], ["deploy"], ["deploy"]):
         status, document, said = run(capsys, *words, *config(folder))
@@ -200,10 +200,10 @@ def test_nothing_to_do_is_verified_like_a_deploy(
 
 
 def test_a_bucket_that_the_public_may_not_read_is_named(site: Site, folder: Path) -> None:
-    from builder.config import TargetConfig
-    from builder.deploy.bucket import _public
-    from builder.deploy.live import advice, check_live, site_of
-    from builder.deploy.targets import open_target
+    from builder.config.tables import TargetConfig
+    from builder.publish.bucket import _public
+    from builder.publish.live import advice, check_live, site_of
+    from builder.publish.targets import open_target
 
     class Stored:
         """A store in which everything is."""

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from builder.cli import main
-from builder.deploy.apply import Deployer, deploy
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice
-from builder.deploy.prune import plan_prune, prune
-from builder.deploy.records import record_uploads, recorded
-from builder.deploy.weaker import record_key
+from builder.cli.main import main
 from builder.errors import UsageError
 from builder.progress import Silent
+from builder.publish.apply import Deployer, deploy
+from builder.publish.dist import read_local
+from builder.publish.emulated_conditions import record_key
+from builder.publish.plan import Choice
+from builder.publish.prune import plan_prune, prune
+from builder.publish.records import record_uploads, recorded
 from builder.stores import no_headers
 from builder.stores.directory import DirectoryStore
 from tests.deploying import assert_live, build, change, deployer_of, project, state_of, target_of
@@ -93,7 +93,7 @@ def test_what_a_killed_deploy_left_is_known_and_pruned(
     deploy(deployer(folder, store, unsafe=unsafe), read_local(folder / "dist"), Choice(), Silent())
     before = set(store.list())
     change(folder, "a", 7)
-    monkeypatch.setattr("builder.deploy.apply.uploaders", 1)
+    monkeypatch.setattr("builder.publish.apply.uploaders", 1)
     sent: list[str] = []
 
     class Ending(kind):  # type: ignore[valid-type, misc]
@@ -150,7 +150,7 @@ def test_a_target_of_an_earlier_version_without_records_is_pruned_as_before(
             gone.append(key)
             (self.root / key).unlink(missing_ok=True)
 
-        monkeypatch.setattr("builder.deploy.prune.fetchers", 1)
+        monkeypatch.setattr("builder.publish.prune.fetchers", 1)
         whole = DirectoryStore.delete
         monkeypatch.setattr(DirectoryStore, "delete", delete)
         with pytest.raises(Killed):

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from builder.cli import main
-from builder.config import TargetConfig
-from builder.deploy.local import read_local
-from builder.deploy.probe import holds_fence, probe
-from builder.deploy.records import record_uploads
-from builder.deploy.targets import open_target
+from builder.cli.main import main
+from builder.config.tables import TargetConfig
 from builder.errors import StoreDeniedError, StoreError
+from builder.publish.dist import read_local
+from builder.publish.probe import holds_fence, probe
+from builder.publish.records import record_uploads
+from builder.publish.targets import open_target
 from builder.stores import Fence, Found, Removed, clock, multipart
 from builder.stores.s3 import Location, S3Store
 from tests import s3_server
@@ -92,8 +92,8 @@ def answer(capfd: pytest.CaptureFixture[str], folder: Path, *words: str, status:
 
 
 def filled(folder: Path) -> Any:
-    from builder.config import load_config
-    from builder.deploy.targets import find_target
+    from builder.config.tables import load_config
+    from builder.publish.targets import find_target
 
     return find_target(load_config(folder / "build.toml"), "test")
 
@@ -371,7 +371,7 @@ def test_the_policy_allows_what_is_called_and_no_more(
     folder: Path, server: s3_server.S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deploys, a large upload that broke off, its repetition and refusal, a prune: each call has its action."""
-    from builder.deploy.bucket import actions_of_calls, minimal_policy
+    from builder.publish.bucket import actions_of_calls, minimal_policy
     from builder.stores import s3
 
     called: set[str] = set()

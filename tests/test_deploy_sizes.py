@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from tests.deploying import change, project, relabel
 
 root = Path(__file__).parents[1]

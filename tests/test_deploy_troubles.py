@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from builder.cli import main
-from builder.deploy.apply import Deployer, Keeping, deploy
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice
-from builder.deploy.probe import probe
-from builder.deploy.uploads import Form
-from builder.deploy.weaker import record_key
+from builder.cli.main import main
 from builder.errors import StoreConflictError, StoreError
 from builder.progress import Silent
+from builder.publish.apply import Deployer, Keeping, deploy
+from builder.publish.dist import read_local
+from builder.publish.emulated_conditions import record_key
+from builder.publish.plan import Choice
+from builder.publish.probe import probe
+from builder.publish.uploads import Form
 from builder.stores.s3 import Location, S3Store
 from tests import s3_server
 from tests.deploying import assert_live, change, project, state_of

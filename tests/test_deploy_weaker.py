@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from builder.deploy.apply import deploy
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice
-from builder.deploy.probe import probe
-from builder.deploy.weaker import record_key
 from builder.errors import StoreConflictError, StoreError
 from builder.progress import Silent
+from builder.publish.apply import deploy
+from builder.publish.dist import read_local
+from builder.publish.emulated_conditions import record_key
+from builder.publish.plan import Choice
+from builder.publish.probe import probe
 from builder.stores.directory import DirectoryStore
 from tests.deploying import assert_live, change, deployer_of, project, state_of, target_of
 

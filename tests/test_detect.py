@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from builder.errors import SourceError
+from builder.graphs.graphdef import messages
 from builder.sources.detect import detect
-from builder.sources.graphdef import messages
 from tests.graphs import add_node, saved_model, write_saved_model
 
 hdf5 = b"\x89HDF\r\n\x1a\n" + bytes(100)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.config import load_config
+from builder.config.tables import load_config
 from tests.whole import assert_whole
 
 root = Path(__file__).parents[1]

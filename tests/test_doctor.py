@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from builder import doctor, packages
-from builder.cli import main
-from builder.doctor import examine, least_node, show
+from builder import packages
+from builder.cli import doctor
+from builder.cli.doctor import examine, least_node, show
+from builder.cli.main import main
 from builder.packages import extras, fits, numbers
 
 root = Path(__file__).resolve().parents[1]

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from builder.build import build
-from builder.cli import main
-from builder.config import load_config
-from builder.examples import example_names
-from builder.pipeline import BuildOptions
+from builder.cli.examples import example_names
+from builder.cli.main import main
+from builder.config.tables import load_config
+from builder.develop.server.app import Site, make_app
+from builder.develop.server.files import Mount
+from builder.develop.server.hub import Hub
+from builder.develop.server.run import running
+from builder.pipeline.models import BuildOptions
+from builder.pipeline.run import build
 from builder.progress import Silent
-from builder.serve.app import Site, make_app
-from builder.serve.files import Mount
-from builder.serve.hub import Hub
-from builder.serve.run import running
 from builder.verify.run import find_node_modules
-from builder.workers import LocalWorkers
+from builder.work.workers import LocalWorkers
 from tests.browsing import chromium
 
 patience = 120_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from builder.convert.folding import fold_batch_norms
-from builder.sources.graphdef import messages
+from builder.graphs.graphdef import messages
 
 chance = np.random.default_rng(5)
 

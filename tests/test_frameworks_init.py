@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli import main
-from builder.config import load_config
-from builder.frameworks import find_framework
+from builder.cli.main import main
+from builder.config.frameworks import find_framework
+from builder.config.tables import load_config
 from tests import tiny
 
 projects: list[tuple[str, dict[str, object], tuple[str, ...], str, str, str]] = [

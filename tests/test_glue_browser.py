@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Error, Page
 
-from builder.cli import main
+from builder.cli.main import main
 from tests.browsing import chromium
 from tests.serving import serve
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import SourceError
-from builder.sources.graphdef import (
+from builder.graphs.graphdef import (
     choose_meta_graph,
     choose_signature,
     messages,
@@ -133,7 +133,7 @@ def test_both_descriptions_agree_with_tensorflows_in_one_process(tmp_path: Path)
     """Field names, numbers and types are TensorFlow's, and its own classes work beside ours."""
     program = """
 import sys
-from builder.sources.graphdef import messages, schema
+from builder.graphs.graphdef import messages, schema
 ours = messages()
 from tensorflow.core.protobuf import saved_model_pb2
 from google.protobuf.descriptor import FieldDescriptor as F

@@ -22,7 +22,7 @@ from builder.convert.graphs import (
     unique,
 )
 from builder.errors import SourceError, UnsupportedOpsError
-from builder.sources.graphdef import messages
+from builder.graphs.graphdef import messages
 from tests.graphs import add_function, add_node
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from builder.errors import UnsupportedOpsError
 from builder.graphs.analysis import Analysis, analyse, candidates, refusal
 from builder.graphs.cutting import cut_graph, find_tensors, fixed_cut
 from builder.graphs.flatten import outline_saved_model
+from builder.graphs.graphdef import messages
 from builder.graphs.ops import advice_for, supported_ops
 from builder.graphs.outline import Outline, outline_of
 from builder.graphs.table import ops_table
-from builder.sources.graphdef import messages
 
 docs = Path(__file__).resolve().parents[1] / "docs"
 

@@ -13,8 +13,8 @@ import pytest
 
 from builder.graphs.ops import supported_ops
 from builder.sources.tfjs import read_model
-from builder.verify.nouns import Check, Gate
 from builder.verify.run import find_node_modules, verify_all
+from builder.verify.types import Check, Gate
 from tests import tiny
 
 pytestmark = pytest.mark.slow

@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builder.check import check_models
-from builder.config import load_config
-from builder.convert.pool import ConversionPool
+from builder.config.tables import load_config
 from builder.convert.requests import ConvertRequest, ReferenceRequest, SourceOptions
 from builder.errors import ShardpressError, SourceError
-from builder.precision.nouns import MeasureRequest
+from builder.pipeline.check import check_models
+from builder.precision.types import MeasureRequest
 from builder.sources.detect import detect
 from builder.sources.tfjs import read_model
-from builder.verify.nouns import Gate
+from builder.verify.types import Gate
+from builder.work.pool import ConversionPool
 from tests.hostile_sources import Case, Target, cases, write_all
 
 root = Path(__file__).parent.parent

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli import main
-from builder.config import load_config
-from builder.init import Found, find_models, find_unreadable, write_config
-from builder.units import parse_size
+from builder.cli.init import Found, find_models, find_unreadable, write_config
+from builder.cli.main import main
+from builder.config.tables import load_config
+from builder.config.units import parse_size
 from tests import tiny
 
 

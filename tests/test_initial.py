@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from builder.sources.tfjs import read_model
 from tests import tiny
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext
 
-from builder.render import render_package
+from builder.bundle.render import render_package
 from tests import models, tiny
 from tests.serving import Site, serve
 

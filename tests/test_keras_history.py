@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.convert.pool import ConversionPool
 from builder.convert.requests import ConvertRequest, ReferenceRequest, SourceOptions
 from builder.errors import SourceError
 from builder.sources.keras_history import modernise
 from builder.sources.tfjs import read_model
+from builder.work.pool import ConversionPool
 
 
 def layer(kind: str, **config: Any) -> dict[str, Any]:

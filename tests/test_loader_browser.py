@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builder.render import render
+from builder.bundle.render import render
 from tests import tiny
 from tests.browsing import chromium
 from tests.serving import serve

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from builder.bundle import read_index
-from builder.cli import main
+from builder.bundle.bundle import read_index
+from builder.cli.main import main
 from tests.deploying import project, relabel
 from tests.models import write_model
 from tests.serving import serve

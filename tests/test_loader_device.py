@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from builder.cli import main
+from builder.cli.main import main
 from tests import tiny
 from tests.browsing import chromium, without_workers
 from tests.serving import Site, serve

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.modules import module_templates
-from builder.render import render_loader, render_module
+from builder.bundle.modules import module_templates
+from builder.bundle.render import render_loader, render_module
 
 tests = Path(__file__).parent / "js"
 

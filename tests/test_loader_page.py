@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from builder.render import render_worker
+from builder.bundle.render import render_worker
 from tests import models, tiny
 from tests.browsing import without_workers
 from tests.serving import Site, serve

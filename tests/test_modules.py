@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle import immutable_name, index_of, module_urls, read_index, replace_index
-from builder.deploy.apply import deploy
-from builder.deploy.live import StoredSite, check_live
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice, level
-from builder.deploy.prune import prune
+from builder.bundle.bundle import immutable_name, index_of, module_urls, read_index, replace_index
+from builder.bundle.modules import module_templates, module_url
 from builder.errors import FormatError
-from builder.modules import module_templates, module_url
 from builder.progress import Silent
+from builder.publish.apply import deploy
+from builder.publish.dist import read_local
+from builder.publish.live import StoredSite, check_live
+from builder.publish.plan import Choice, level
+from builder.publish.prune import prune
 from tests.deploying import assert_live, build, deployer_of, project, target_of
 
 digest = "0123456789abcdef" * 4
@@ -76,7 +76,7 @@ def test_a_deploy_carries_checks_keeps_and_prunes_modules(site: Path, monkeypatc
     first = release()
     assert check_live(StoredSite(target.store)).problems == ()
     monkeypatch.setattr(
-        "builder.output.render_module", lambda name: f"/*! other */ export const x = {len(name)};".encode()
+        "builder.pipeline.write_dist.render_module", lambda name: f"/*! other */ export const x = {len(name)};".encode()
     )
     build(site)
     assert not any((site / "dist/cdn" / url).exists() for url in first)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builder.npz import write_npz
+from builder.files.npz import write_npz
 
 
 def test_any_name_is_read_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from tests.models import tensor_shape
 
 names = ("a weight", "quote\"s'", "</script>", "重み/核", "semi;colon&amp")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from builder.config import load_config
+from builder.config.tables import load_config
 from builder.errors import ConfigError
-from builder.offline import write_offline
+from builder.pipeline.offline import write_offline
 
 worker = "sw.0123456789abcdef.js"
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from builder.render import render_worker
+from builder.bundle.render import render_worker
 from tests import models, tiny
 from tests.serving import Site, serve
 from tests.test_loader_page import page_script, page_text, runtime

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from builder.convert.pool import ConversionPool
 from builder.convert.requests import ReferenceRequest, SourceOptions
+from builder.work.pool import ConversionPool
 from tests.browsing import chromium
 from tests.paging import Witness, built_site, drawing, for_documents, patience, root
 from tests.serving import Site

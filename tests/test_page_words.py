@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from builder.sources.vectors import read_vectors
-from builder.vectors.answers import unit_rows
+from builder.sources.word_vectors import read_vectors
+from builder.words.answers import unit_rows
 from tests.browsing import chromium
 from tests.paging import Witness, for_documents, patience, root, violations
 from tests.serving import Site, serve

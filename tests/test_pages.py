@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pytest
 from playwright.sync_api import Browser, Page
 
-from builder.config import load_config
-from builder.convert.pool import ConversionPool
+from builder.config.tables import load_config
 from builder.convert.requests import ReferenceRequest, SourceOptions
 from builder.sources.detect import detect
+from builder.work.pool import ConversionPool
 from tests.browsing import chromium
 from tests.serving import Site, serve
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from builder.cli import cli
+from builder.cli.main import cli
 from tests.deploying import change, project
 from tests.models import write_model
 from tests.test_deploy_sizes import rows

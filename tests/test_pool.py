@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from builder.convert import pool as pool_module
-from builder.convert.pool import ConversionPool
 from builder.errors import ConversionError, SourceError
+from builder.work import pool as pool_module
+from builder.work.pool import ConversionPool
 from tests import pool_tasks
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def test_workers_stay_and_are_no_more_than_jobs(tmp_path: Path) -> None:
 
 def test_neither_side_imports_tensorflow_by_itself() -> None:
     program = (  # a process of its own: other tests have their reasons to import h5py
-        "from builder.convert.pool import ConversionPool\n"
+        "from builder.work.pool import ConversionPool\n"
         "from tests import pool_tasks\n"
         "with ConversionPool(1, reads=pool_tasks.code) as pool:\n"
         "    print(*pool.submit(pool_tasks.modules, None).result())\n"

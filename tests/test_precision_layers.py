@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from tests import tiny
 from tests.browsing import chromium
 from tests.serving import serve

@@ -13,10 +13,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from builder.codecs import Layout
 from builder.codecs.steps import Steps
-from builder.convert.pool import ConversionPool
 from builder.model import BytesData, Weight
 from builder.precision.distance import distance, entropy, interval
 from builder.precision.frames import enter_frames
@@ -29,7 +28,8 @@ from builder.precision.search import _spare, search, split, spread
 from builder.precision.yardstick import Yardstick
 from builder.sources.tfjs import read_model
 from builder.verify.compare import compare
-from builder.verify.nouns import Gate
+from builder.verify.types import Gate
+from builder.work.pool import ConversionPool
 from tests import pool_tasks
 from tests.test_precision_stages import head_of, two_outputs
 from tests.tiny import node

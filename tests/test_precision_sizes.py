@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from builder.assemble import assemble
-from builder.cache import Cache
+from builder.cache.local import Cache
 from builder.codecs.exact import Exact
 from builder.codecs.fitting import may_be_coarse, no_larger
 from builder.codecs.raw import Raw
-from builder.compress import Compressor
 from builder.model import BytesData, Model, Weight
-from builder.segments import choose_codecs
-from builder.stock import stock_files
+from builder.packing.compress import Compressor
+from builder.packing.segments import choose_codecs
+from builder.pipeline.assemble import assemble
+from builder.pipeline.stock_copy import stock_files
 
 Floats = NDArray[np.float32]
 fixed, share = 512, 1.01  # bytes that tiny weights cost for being among others; for cuts between files

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.bundle import shard_urls
-from builder.cli import main
+from builder.bundle.bundle import shard_urls
+from builder.cli.main import main
 from builder.errors import ConfigError
 from builder.sources.tfjs import read_model
 from builder.transforms.reach import first_stages

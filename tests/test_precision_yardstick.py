@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.convert.pool import ConversionPool
 from builder.errors import VerificationError
 from builder.precision.detections import distance_of_boxes
 from builder.precision.yardstick import Yardstick, yardstick_of
-from builder.verify.nouns import BoxRules, Gate
+from builder.verify.types import BoxRules, Gate
+from builder.work.pool import ConversionPool
 from tests import pool_tasks
 from tests.tiny import node
 

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from builder import __version__
-from builder.config import load_config
+from builder.config.tables import load_config
 
 root = Path(__file__).resolve().parents[1]
 registry = re.compile(

@@ -16,18 +16,18 @@ import pytest
 from botocore.config import Config
 from botocore.stub import ANY, Stubber
 
-from builder.bundle import File, head_url, loader_name, ops_url, read_index, shard_urls
-from builder.cache import Blob
-from builder.cli import main
+from builder.bundle.bundle import File, head_url, loader_name, ops_url, read_index, shard_urls
+from builder.cache.local import Blob
+from builder.cli.main import main
 from builder.codecs.exact import Exact
-from builder.deploy.apply import deploy
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice, plain
 from builder.errors import StoreConflictError
 from builder.model import BytesData, Weight
+from builder.packing.segments import plan_stages
 from builder.progress import Silent
-from builder.publish import publish
-from builder.segments import plan_stages
+from builder.publish.apply import deploy
+from builder.publish.dist import read_local
+from builder.publish.plan import Choice, plain
+from builder.publish.protocol import publish
 from builder.stores import Headers, no_headers
 from builder.stores.directory import DirectoryStore
 from builder.stores.memory import MemoryStore
@@ -84,7 +84,7 @@ def test_a_build_writes_nothing_before_what_it_names(folder: Path, monkeypatch: 
         stores.append(Watching(root))
         return stores[-1]
 
-    monkeypatch.setattr("builder.output.DirectoryStore", opened)
+    monkeypatch.setattr("builder.pipeline.write_dist.DirectoryStore", opened)
     shutil.rmtree(folder / "dist")
     change(folder, "a", 7)
     assert stores[0].written[-1] == loader_name
@@ -102,7 +102,7 @@ class State(Watching):
 def test_a_deploy_writes_nothing_before_what_it_names(
     folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr("builder.deploy.apply.uploaders", workers)
+    monkeypatch.setattr("builder.publish.apply.uploaders", workers)
     deployer = deployer_of(target_of(folder))
     deployer.store = store = State(folder / "public")
     deploy(deployer, read_local(folder / "dist"), Choice(), Silent())
@@ -213,7 +213,7 @@ def test_what_answers_otherwise_than_its_source_is_not_published(
 
     before = (folder / "dist" / "cdn" / "loader.js").read_bytes()
     monkeypatch.setattr("builder.verify.run.shutil.which", lambda name: "node")
-    monkeypatch.setattr("builder.verification.find_node_modules", lambda folder: folder)
+    monkeypatch.setattr("builder.pipeline.verify_models.find_node_modules", lambda folder: folder)
     monkeypatch.setattr("builder.verify.run.run_jobs", play)
     path = folder / "build.toml"
     path.write_text(path.read_text() + "\n[models.a.verify]\nmax_error = 0.01\n[models.b.verify]\nmax_error = 0.01\n")

@@ -108,7 +108,7 @@ def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
     write_model(project / "m", seed=1)
     (project / "build.toml").write_text('[models.m]\nsource = "m/model.json"\n')
     (project / "node_modules").symlink_to(root / "node_modules")
-    code = "import sys; from builder.cli import main; sys.exit(main(['--strict']))"
+    code = "import sys; from builder.cli.main import main; sys.exit(main(['--strict']))"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=False

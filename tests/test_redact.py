@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli import main
+from builder.cli.main import main
 from builder.redact import redact, redacted
 
 root = Path(__file__).parents[1] / "builder"
@@ -70,8 +70,8 @@ def test_values_of_secret_variables_go() -> None:
 
 
 def test_nothing_prints_past_that_place() -> None:
-    """Whoever prints does so by console.echo, or redacts by itself."""
-    allowed = {"console.py"}
+    """Whoever prints does so by options.echo, or redacts by itself."""
+    allowed = {"options.py"}
     for path in root.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and path.name not in allowed:
@@ -91,8 +91,8 @@ def test_addresses_in_settings_are_not_shown(
     form: list[str],
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-    monkeypatch.setattr("builder.deploy.targets.attempts", 1)
-    monkeypatch.setattr("builder.stores.shared.attempts", 1)
+    monkeypatch.setattr("builder.publish.targets.attempts", 1)
+    monkeypatch.setattr("builder.cache.shared.attempts", 1)
     for name, value in {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "word"}.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "build.toml").write_text(

@@ -12,9 +12,9 @@ from typing import Any
 import brotli
 import pytest
 
+from builder.bundle.modules import module_templates
+from builder.bundle.render import render, render_loader, render_module, render_package, render_worker
 from builder.errors import ShardpressError
-from builder.modules import module_templates
-from builder.render import render, render_loader, render_module, render_package, render_worker
 
 root = Path(__file__).parent.parent
 empty: dict[str, Any] = {"format": 1, "release": "0" * 16, "models": {}}

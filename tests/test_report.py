@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.cli import main
-from builder.evidence.advice import advise
-from builder.evidence.chart import rate_distortion
-from builder.evidence.coarseness import advise_precision, spread_of
-from builder.evidence.details import byte_details
-from builder.evidence.labels import Label, telling
-from builder.evidence.languages import both
-from builder.evidence.page import report_page
-from builder.evidence.treemap import Box, squarify
-from builder.evidence.waterfall import simulate
-from builder.networks import networks
-from builder.report import show_error
-from builder.verify.nouns import Comparison
+from builder.cli.main import main
+from builder.pipeline.report.advice import advise
+from builder.pipeline.report.chart import rate_distortion
+from builder.pipeline.report.coarseness import advise_precision, spread_of
+from builder.pipeline.report.details import byte_details
+from builder.pipeline.report.labels import Label, telling
+from builder.pipeline.report.languages import both
+from builder.pipeline.report.networks import networks
+from builder.pipeline.report.page import report_page
+from builder.pipeline.report.report import show_error
+from builder.pipeline.report.treemap import Box, squarify
+from builder.pipeline.report.waterfall import simulate
+from builder.verify.types import Comparison
 from tests import tiny
 from tests.browsing import chromium
 from tests.paging import violations

@@ -14,24 +14,24 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from builder import own_runtime
-from builder.bundle import File, read_index
-from builder.cache import Cache
-from builder.cli import main
-from builder.config import load_config
-from builder.deploy.apply import deploy
-from builder.deploy.live import StoredSite, check_live
-from builder.deploy.local import read_local
-from builder.deploy.plan import Choice
-from builder.deploy.prune import prune
+from builder.bundle.bundle import File, read_index
+from builder.bundle.modules import module_url, wasm_url
+from builder.cache.local import Cache
+from builder.cli.main import main
+from builder.config.tables import load_config
 from builder.errors import ConfigError, ContractError, RuntimeBuildError
-from builder.modules import module_url, wasm_url
-from builder.own_runtime import OwnRuntime
-from builder.pipeline import Session
+from builder.pipeline import bundled_tfjs
+from builder.pipeline.bundled_tfjs import OwnRuntime
+from builder.pipeline.models import Session
 from builder.progress import Silent
-from builder.runtime.bundle import bundle_runtime
-from builder.runtime.functions import page_functions
-from builder.runtime.nouns import Uses, Wanted
+from builder.publish.apply import deploy
+from builder.publish.dist import read_local
+from builder.publish.live import StoredSite, check_live
+from builder.publish.plan import Choice
+from builder.publish.prune import prune
+from builder.tfjs_runtime.bundle import bundle_runtime
+from builder.tfjs_runtime.functions import page_functions
+from builder.tfjs_runtime.types import Uses, Wanted
 from tests import tiny
 from tests.browsing import chromium
 from tests.deploying import assert_live, build, deployer_of, project, target_of
@@ -123,7 +123,7 @@ def test_the_same_models_give_the_same_bytes_and_a_second_build_does_nothing(
     assert main(["--config", str(other / "build.toml"), "--fast", "-q"]) == 0
     names = [sorted(path.name for path in (folder / "dist/cdn").iterdir()) for folder in (made, other)]
     assert names[0] == names[1]
-    monkeypatch.setattr("builder.runtime.bundle.subprocess.run", lambda *a, **k: pytest.fail("esbuild ran again"))
+    monkeypatch.setattr("builder.tfjs_runtime.bundle.subprocess.run", lambda *a, **k: pytest.fail("esbuild ran again"))
     monkeypatch.setattr("builder.verify.run.run_jobs", lambda *a, **k: pytest.fail("Node ran again"))
     capsys.readouterr()
     assert main(["--config", str(other / "build.toml"), "--fast"]) == 0
@@ -262,7 +262,7 @@ def test_one_that_lacks_a_kernel_is_found_out_and_has_all_instead(
     def forgetful(*_: Any) -> Uses:
         return Uses((), ("Add", "Cast", "Identity"), ("add",))
 
-    monkeypatch.setattr(own_runtime, "_uses", forgetful)
+    monkeypatch.setattr(bundled_tfjs, "_uses", forgetful)
     out = made / "other"
     assert main(["--config", str(made / "build.toml"), "--fast", "--out", str(out)]) == 0
     said = capsys.readouterr()
@@ -356,7 +356,7 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path, monkeyp
         (tmp_path / name / "package.json").write_text(json.dumps({"version": version}))
     with pytest.raises(RuntimeBuildError, match=r"tfjs-core 4\.20\.0 does not fit"):
         bundle_runtime(wanted, tmp_path, cache)
-    monkeypatch.setattr("builder.runtime.bundle.shutil.which", lambda name: None)
+    monkeypatch.setattr("builder.tfjs_runtime.bundle.shutil.which", lambda name: None)
     with pytest.raises(RuntimeBuildError, match=r"Node is not installed.*build = false"):
         bundle_runtime(wanted, node_modules, cache)
 
@@ -402,7 +402,7 @@ def test_a_deploy_carries_checks_and_prunes_it(deployed: Path, monkeypatch: pyte
     deployer = deployer_of(target, grace=-1, keep=1)
 
     def release(content: bytes) -> set[str]:
-        monkeypatch.setattr("builder.build.make_own_runtime", fake(content))
+        monkeypatch.setattr("builder.pipeline.run.make_own_runtime", fake(content))
         build(deployed)
         deploy(deployer, read_local(deployed / "dist"), Choice(), Silent())
         assert_live(target.store)
@@ -423,7 +423,7 @@ def test_a_deploy_of_some_models_does_not_change_the_runtime_of_others(
     deployer = deployer_of(target_of(deployed))
 
     def release(make: Callable[..., OwnRuntime | None], choice: Choice) -> None:
-        monkeypatch.setattr("builder.build.make_own_runtime", make)
+        monkeypatch.setattr("builder.pipeline.run.make_own_runtime", make)
         build(deployed)
         deploy(deployer, read_local(deployed / "dist"), choice, Silent())
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import SourceError, UnsafeModelError
+from builder.graphs.graphdef import messages
 from builder.sources.allowed_ops import danger_of
-from builder.sources.graphdef import messages
 from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_saved_model

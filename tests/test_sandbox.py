@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from builder.convert.pool import ConversionPool
 from builder.errors import ConversionError, SourceError
 from builder.sandbox import landlock, seccomp, wall
 from builder.sandbox.launch import real_program, run_behind_wall
 from builder.sandbox.syscalls import audit_arch, numbers
+from builder.work.pool import ConversionPool
 from tests import pool_tasks, sandbox_tasks
 
 secrets = {

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builder.convert.pool import ConversionPool
 from builder.convert.requests import ReferenceRequest, SourceOptions
 from builder.errors import ShardpressError, SourceError
-from builder.precision.nouns import MeasureRequest
+from builder.precision.types import MeasureRequest
 from builder.sources.detect import detect
-from builder.verify.nouns import Gate
+from builder.verify.types import Gate
+from builder.work.pool import ConversionPool
 from tests import pool_tasks, wall_tasks
 from tests.hostile_sources import Case, cases
 from tests.test_hostile_sources import Scene, root, scene_in

@@ -19,18 +19,18 @@ from pathlib import Path
 import brotli
 import pytest
 
-from builder.bundle import pinned_url
-from builder.deploy.headers import headers_for
+from builder.bundle.bundle import pinned_url
+from builder.bundle.render import render
+from builder.develop.server import files
+from builder.develop.server.access import Access
+from builder.develop.server.app import Site, client_path, make_app
+from builder.develop.server.files import Mount, accepts, locate
+from builder.develop.server.hub import Hub
+from builder.develop.server.run import bind, is_loopback, running
 from builder.errors import UsageError
-from builder.networks import Network, networks
-from builder.output import header_rules
-from builder.render import render
-from builder.serve import files
-from builder.serve.access import Access
-from builder.serve.app import Site, client_path, make_app
-from builder.serve.files import Mount, accepts, locate
-from builder.serve.hub import Hub
-from builder.serve.run import bind, is_loopback, running
+from builder.pipeline.report.networks import Network, networks
+from builder.pipeline.write_dist import header_rules
+from builder.publish.headers import headers_for
 from tests import tiny
 from tests.test_render import check_types
 

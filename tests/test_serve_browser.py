@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
-from builder.serve.app import Site, make_app
-from builder.serve.files import Mount
-from builder.serve.hub import Hub
-from builder.serve.run import running
+from builder.develop.server.app import Site, make_app
+from builder.develop.server.files import Mount
+from builder.develop.server.hub import Hub
+from builder.develop.server.run import running
 from tests.browsing import chromium
 from tests.serving import serve
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.serve.pages import answer_page, charset_of, head_start, missing_page, with_client
+from builder.develop.server.pages import answer_page, charset_of, head_start, missing_page, with_client
 
 mark = b"<script defer src="
 

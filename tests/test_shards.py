@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from builder.codecs import Codec
 from builder.codecs.raw import Raw
 from builder.model import BytesData, Model, Weight
-from builder.segments import choose_codecs, plan_stages
-from builder.shards import Shard, pack, read
+from builder.packing.segments import choose_codecs, plan_stages
+from builder.packing.shards import Shard, pack, read
 from builder.transforms.dedupe import find_same
 
 

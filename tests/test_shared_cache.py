@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from builder.cache import Cache
-from builder.cli import main
+from builder.cache.local import Cache
+from builder.cache.shared import SharedCache, open_shared
+from builder.cli.main import main
 from builder.errors import ConfigError, StoreError
 from builder.stores.directory import DirectoryStore
 from builder.stores.s3 import Location, S3Store
-from builder.stores.shared import SharedCache, open_shared
 from tests import s3_server
 from tests.credential_watch import wrong_secret
 from tests.models import write_model
@@ -127,7 +127,7 @@ def test_folders_from_a_bucket_stay_in_theirs(tmp_path: Path, name: str) -> None
 
 
 def _record_keys(name: str) -> Iterator[str]:
-    from builder.stores.shared import _record_key
+    from builder.cache.shared import _record_key
 
     yield _record_key(name)
 
@@ -251,7 +251,11 @@ def test_a_second_runner_rebuilds_nothing(
 
     second = runner_project(tmp_path / "two", cache)
     with monkeypatch.context() as patch:
-        for name in ("builder.pipeline.assemble", "builder.pipeline.stock_files", "builder.pipeline.measure_stock"):
+        for name in (
+            "builder.pipeline.models.assemble",
+            "builder.pipeline.models.stock_files",
+            "builder.pipeline.models.measure_stock",
+        ):
             patch.setattr(name, never)
         again = built(second, capfd)
     assert all(model["cached"] for model in again["models"].values())

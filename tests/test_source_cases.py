@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from builder.check import check_models
-from builder.cli import main
-from builder.config import load_config
+from builder.cli.main import main
+from builder.config.tables import load_config
+from builder.pipeline.check import check_models
 
 pytestmark = pytest.mark.slow
 program = Path(__file__).with_name("source_cases.py")

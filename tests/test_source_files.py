@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builder.sources.files import source_files
+from builder.sources.source_files import source_files
 from tests.models import write_model
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.bundle import read_index
-from builder.check import check_models
-from builder.cli import main
-from builder.config import load_config
+from builder.bundle.bundle import read_index
+from builder.cli.init import find_models
+from builder.cli.main import main
+from builder.config.tables import load_config
 from builder.errors import SourceError, UnsafeModelError
-from builder.init import find_models
+from builder.pipeline.check import check_models
 from builder.sources.model_folders import is_keras_folder, keras_parts, packed_model, unpack
 from tests import tiny
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.console import error_mark
-from builder.terminal import Lines
+from builder.cli.options import error_mark
+from builder.cli.progress_bars import Lines
 from tests import tiny
 
 root = Path(__file__).resolve().parents[1]
@@ -69,7 +69,7 @@ def test_a_terminal_sees_bars_that_leave_no_trace(tmp_path: Path, plain: bool) -
 
 def completed(folder: Path, words: str) -> set[str]:
     """Ask as bash does, at the last word."""
-    script = "import sys; sys.argv[0] = 'shardpress'; from builder.cli import main; sys.exit(main())"
+    script = "import sys; sys.argv[0] = 'shardpress'; from builder.cli.main import main; sys.exit(main())"
     asked = {"_SHARDPRESS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     asked |= {"PYTHONPATH": str(root)}
     command = [sys.executable, "-c", script]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.convert.pool import ConversionPool
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.convert.results import read_vocabulary
 from builder.errors import UnsupportedOpsError
@@ -21,8 +20,9 @@ from builder.sources.tfjs import read_model
 from builder.transforms.canonical import canonicalise
 from builder.verify.ids import ids_below
 from builder.verify.inputs import seeded_inputs
-from builder.verify.nouns import Check, Gate
 from builder.verify.run import find_node_modules, verify_all
+from builder.verify.types import Check, Gate
+from builder.work.pool import ConversionPool
 from tests import tiny
 
 pytestmark = pytest.mark.slow

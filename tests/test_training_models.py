@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builder.check import check_models
-from builder.config import load_config
-from builder.convert.pool import ConversionPool
+from builder.config.tables import load_config
 from builder.convert.requests import ConvertRequest, ReferenceRequest, SourceOptions
 from builder.errors import ConversionError, SourceError
+from builder.pipeline.check import check_models
 from builder.sources.detect import detect
 from builder.sources.tfjs import read_model
+from builder.work.pool import ConversionPool
 from tests import pool_tasks
 
 pytestmark = pytest.mark.slow

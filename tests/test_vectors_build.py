@@ -11,15 +11,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from builder.assemble import assemble_vectors
-from builder.cache import Cache
-from builder.cli import main
-from builder.compress import Compressor
-from builder.schema import Manifest
-from builder.vectors.answers import best_rows, unit_rows
-from builder.vectors.decode import decode_vectors
-from builder.vectors.table import make_table
-from builder.watch.develop import shape_of
+from builder.bundle.manifest import Manifest
+from builder.cache.local import Cache
+from builder.cli.main import main
+from builder.develop.session import shape_of
+from builder.packing.compress import Compressor
+from builder.pipeline.assemble import assemble_vectors
+from builder.words.answers import best_rows, unit_rows
+from builder.words.decode import decode_vectors
+from builder.words.table import make_table
 from tests.whole import assert_whole
 from tests.word_tables import batch, table, write_binary, write_numpy, write_text
 
@@ -139,7 +139,7 @@ def test_a_gate_that_is_not_met_fails_the_build(project: Path, capsys: pytest.Ca
 def test_settings_that_do_not_go_together(
     body: str, said: str, project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("builder.vectors.check.shutil.which", lambda name: None)
+    monkeypatch.setattr("builder.words.check.shutil.which", lambda name: None)
     write_numpy(project / "c.npy", *table(40, 3))
     configure(project, c=body)
     assert main(["--quiet"]) in {1, 2}
@@ -149,7 +149,7 @@ def test_settings_that_do_not_go_together(
 def test_without_node_the_model_is_unverified(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("builder.vectors.check.shutil.which", lambda name: None)
+    monkeypatch.setattr("builder.words.check.shutil.which", lambda name: None)
     write_text(project / "w.txt", *table(40, 3), header=False)
     configure(project, c='source = "w.txt"')
     assert main([]) == 0

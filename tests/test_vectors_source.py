@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from builder.errors import SourceError
-from builder.sources.vectors import is_vectors, read_vectors
+from builder.sources.word_vectors import is_vectors, read_vectors
 from tests.word_tables import table, write_binary, write_numpy, write_text
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.bundle import make_head
+from builder.bundle.bundle import make_head
+from builder.bundle.render import template_folder
 from builder.errors import FormatError
-from builder.render import template_folder
-from builder.shards import read
-from builder.vectors.answers import best_rows, unit_rows
-from builder.vectors.decode import Decoded, decode_vectors
-from builder.vectors.rows import quantize_rows, scales_of, values_of
-from builder.vectors.table import Table, make_table, plan
-from builder.vectors.vocabulary import bands, decode_words, encode_words
+from builder.packing.shards import read
+from builder.words.answers import best_rows, unit_rows
+from builder.words.decode import Decoded, decode_vectors
+from builder.words.rows import quantize_rows, scales_of, values_of
+from builder.words.table import Table, make_table, plan
+from builder.words.vocabulary import bands, decode_words, encode_words
 from tests.word_tables import batch, table
 
 

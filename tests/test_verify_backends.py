@@ -11,8 +11,8 @@ import pytest
 from builder.model import TensorSpec
 from builder.verify.doubts import doubts_of
 from builder.verify.inputs import declared_shape, is_open, larger_cases, other_cases, seeded_inputs, twice
-from builder.verify.nouns import Check, Comparison, Gate, Verification
 from builder.verify.trial import Trial, settle
+from builder.verify.types import Check, Comparison, Gate, Verification
 
 case = {"x": np.zeros((1, 3), np.float32)}
 good = {"y": np.array([[0.1, 0.9]], np.float32)}

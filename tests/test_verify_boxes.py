@@ -13,7 +13,7 @@ from builder.errors import ConfigError, VerificationError
 from builder.verify.boxes import match_boxes, overlaps
 from builder.verify.compare import compare
 from builder.verify.gates import gate_of
-from builder.verify.nouns import BoxRules, Gate
+from builder.verify.types import BoxRules, Gate
 
 corners = np.array([[[0, 0, 10, 10], [20, 20, 40, 30], [0, 0, 10, 9]]], np.float32)
 scores = np.array([[0.9, 0.8, 0.1]], np.float32)

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.convert.pool import ConversionPool
-from builder.convert.requests import InputsRequest
 from builder.errors import ConfigError, VerificationError
 from builder.model import BytesData, Model, TensorSpec, Weight
 from builder.verify.ids import ids_below
 from builder.verify.inputs import load_inputs, read_inputs, seeded_inputs
+from builder.verify.types import InputsRequest
+from builder.work.pool import ConversionPool
 
 picture = TensorSpec("image", "float32", (None, 4, 6, 3))
 

@@ -18,20 +18,20 @@ from typing import Self
 import numpy as np
 import pytest
 
-from builder import verification
-from builder.bundle import shard_urls
-from builder.cli import main
-from builder.config import load_config
-from builder.pipeline import BuildOptions
-from builder.serve.app import Site
-from builder.serve.asked import Asked, most
-from builder.serve.hub import Hub
-from builder.verify.nouns import Check, Comparison, Verification
-from builder.watch.develop import Developer, Development, Voice, content_of, shape_of
-from builder.watch.hints import Hints
-from builder.watch.loop import Change, Loop, Pace, folders, nearest
-from builder.watch.snapshot import Camera, Inputs, inputs_of
-from builder.workers import LocalWorkers
+from builder.bundle.bundle import shard_urls
+from builder.cli.main import main
+from builder.config.tables import load_config
+from builder.develop.hints import Hints
+from builder.develop.loop import Change, Loop, Pace, folders, nearest
+from builder.develop.server.app import Site
+from builder.develop.server.asked import Asked, most
+from builder.develop.server.hub import Hub
+from builder.develop.session import Developer, Development, Voice, content_of, shape_of
+from builder.develop.snapshot import Camera, Inputs, inputs_of
+from builder.pipeline import verify_models
+from builder.pipeline.models import BuildOptions
+from builder.verify.types import Check, Comparison, Verification
+from builder.work.workers import LocalWorkers
 from tests import tiny
 from tests.developing import Watched, watching
 from tests.whole import assert_whole
@@ -485,8 +485,8 @@ def test_a_source_that_changes_while_it_is_checked_proves_nothing(
             Verification("tfjs", passed=True, stages=(Comparison("full", 0.0, 1.0, "x"),), wrong=wrong) for _ in checks
         ]
 
-    monkeypatch.setattr(verification, "missing_runtime", lambda modules: "")
-    monkeypatch.setattr(verification, "verify_all", check)
+    monkeypatch.setattr(verify_models, "missing_runtime", lambda modules: "")
+    monkeypatch.setattr(verify_models, "verify_all", check)
     assert main([]) == 0
     assert "its source was changed while it was checked" in capsys.readouterr().err
     assert '"avoid"' not in head_of(tmp_path)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.convert.pool import ConversionPool
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
 from builder.errors import ShardpressError, SourceError, UnsafeModelError, UnsupportedOpsError
 from builder.sources.detect import detect
 from builder.sources.tfjs import read_model
 from builder.transforms.canonical import canonicalise
-from builder.verify.nouns import Check, Gate
 from builder.verify.run import find_node_modules, verify_all
+from builder.verify.types import Check, Gate
+from builder.work.pool import ConversionPool
 from tests import pool_tasks, tiny
 
 pytestmark = pytest.mark.slow

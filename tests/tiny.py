@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from builder.assemble import assemble
-from builder.bundle import ModelBundle, make_index
-from builder.cache import Cache
-from builder.compress import Compressor
+from builder.bundle.bundle import ModelBundle, make_index
+from builder.cache.local import Cache
 from builder.model import Model
+from builder.packing.compress import Compressor
+from builder.pipeline.assemble import assemble
 from builder.sources.tfjs import read_model
 
 features, classes = 24, 10
@@ -201,8 +201,8 @@ class Bundle:
 
 def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024, **options: Any) -> Bundle:
     """Build stock models into a bundle at ``root``, without any encodings."""
-    from builder.modules import module_templates, module_url
-    from builder.render import render_loader, render_module
+    from builder.bundle.modules import module_templates, module_url
+    from builder.bundle.render import render_loader, render_module
 
     cache = Cache(root.with_name(root.name + "-cache"))
     compressor = Compressor(cache, jobs=1, fast=True)

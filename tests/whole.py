@@ -10,7 +10,7 @@ from typing import Any
 
 import brotli
 
-from builder.bundle import module_urls, ops_url, read_index, shard_urls
+from builder.bundle.bundle import module_urls, ops_url, read_index, shard_urls
 
 
 def assert_whole(cdn: Path) -> dict[str, Any]:

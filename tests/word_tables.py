@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builder.sources.vectors import Batch
+from builder.sources.word_vectors import Batch
 
 syllables = ("ba", "ké", "lo", "mi", "ñu", "ra", "so", "ti", "вы", "水", "山", "語")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from builder.model import Weight
+from ..model import Weight
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from builder.codecs import Plane
-from builder.errors import FormatError
-from builder.model import Data, Weight
+from ..errors import FormatError
+from ..model import Data, Weight
+from . import Plane
 
 if TYPE_CHECKING:
     import numpy as np

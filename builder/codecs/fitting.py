@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from builder.codecs import Codec
-from builder.codecs.exact import Exact
-from builder.codecs.raw import Raw
+from . import Codec
+from .exact import Exact
+from .raw import Raw
 
 if TYPE_CHECKING:
-    from builder.model import Weight
+    from ..model import Weight
 
 quick, thorough = 5, 11  # qualities of brotli
 ordinary_bits = 27.0  # an element: trained float32 values compress to 29, and there the quick quality is right

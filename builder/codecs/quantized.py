@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from builder.model import Data, Weight, chunks, code_sizes
+from ..model import Data, Weight, chunks, code_sizes
 
 if TYPE_CHECKING:
     import numpy as np

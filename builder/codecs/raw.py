@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.codecs import Plane
-from builder.model import Weight
+from ..model import Weight
+from . import Plane
 
 
 class Raw:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builder.codecs import Plane
-from builder.model import BytesData, Weight
+from ..model import BytesData, Weight
+from . import Plane
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from builder.codecs import Layout, Plane
-from builder.errors import FormatError
-from builder.model import BytesData, Data, Weight
+from ..errors import FormatError
+from ..model import BytesData, Data, Weight
+from . import Layout, Plane
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,9 +15,9 @@ from typing import IO, Any
 
 import msgspec
 
-from builder.convert.requests import ConvertResult, ReferenceResult
-from builder.errors import ConversionError, ShardpressError
-from builder.precision.nouns import MeasureResult
+from ..errors import ConversionError, ShardpressError
+from ..precision.types import MeasureResult
+from .requests import ConvertResult, ReferenceResult
 
 Task = str | Callable[[Any], Any]
 largest_answer = 1 << 28

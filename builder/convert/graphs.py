@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from builder.errors import SourceError, UnsupportedOpsError
+from ..errors import SourceError, UnsupportedOpsError
 
 idle_ops = {"Const", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert", "VariableV2", "VarHandleOp"}
 counted_argument = re.compile(r"_\d+___(redundant_placeholder\d+)$")

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from builder.convert.results import glue_name
-from builder.errors import ConversionError, ShardpressError, SourceError
-from builder.sources.files import source_files
-from builder.sources.folders import check_folder
+from ..errors import ConversionError, ShardpressError, SourceError
+from ..sources.folders import check_folder
+from ..sources.source_files import source_files
+from .results import glue_name
 
 
 @dataclass(frozen=True, slots=True)

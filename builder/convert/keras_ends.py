@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builder.convert.graphs import unique
+from .graphs import unique
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from builder.sources.keras_h5 import copy_with_config
-from builder.sources.keras_safety import without_training
+from ..sources.keras_h5 import copy_with_config
+from ..sources.keras_safety import without_training
 
 
 def part_folder(part: Any, plain: Path, name: str) -> Path:

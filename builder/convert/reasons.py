@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from builder.errors import ConversionError, ShardpressError, SourceError
-from builder.sources.keras_limits import stateless_hint
+from ..errors import ConversionError, ShardpressError, SourceError
+from ..sources.keras_limits import stateless_hint
 
 longest_sentence = 300
 empty_lines = re.compile(

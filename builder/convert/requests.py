@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.model import TensorSpec
-
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -88,18 +86,3 @@ class ReferenceResult:
     outputs: Path
     empty: bool = False
     besides: tuple[Path, Path] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InputsRequest:
-    """Read pictures and arrays that a user has, whose decoders meet what strangers made.
-
-    Attributes:
-        files: one case each.
-        specs: the inputs of the model.
-        out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input.
-    """
-
-    files: tuple[Path, ...]
-    specs: tuple[TensorSpec, ...]
-    out: Path

@@ -12,13 +12,13 @@ import threading
 import traceback
 from typing import IO, Any
 
-from builder.convert.exchange import Reply, Task, open_request, receive_request, send_reply
-from builder.convert.reasons import explain
-from builder.errors import ConversionError, ShardpressError
-from builder.sandbox.wall import raise_wall
+from ..errors import ConversionError, ShardpressError
+from ..sandbox.wall import raise_wall
+from .exchange import Reply, Task, open_request, receive_request, send_reply
+from .reasons import explain
 
-worker_module = "builder.convert.worker"
-light_modules = {"read_inputs": "builder.verify.inputs"}  # of tasks that do not need TensorFlow
+worker_module = ".worker"
+light_modules = {"read_inputs": "..verify.inputs"}  # of tasks that do not need TensorFlow
 
 
 def main() -> None:
@@ -82,4 +82,4 @@ def _where(request: Any) -> str:
 
 
 def _function(name: str) -> Any:
-    return getattr(importlib.import_module(light_modules.get(name, worker_module)), name)
+    return getattr(importlib.import_module(light_modules.get(name, worker_module), __package__), name)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from builder.errors import SourceError
-from builder.graphs.nodes import read_tensor
-from builder.graphs.outline import Outline, ancestors, source_of
-from builder.graphs.text import finds, is_text_lookup
+from ..errors import SourceError
+from ..graphs.nodes import read_tensor
+from ..graphs.outline import Outline, ancestors, source_of
+from ..graphs.text import finds, is_text_lookup
 
 elementwise = frozenset(
     ("Identity", "Cast", "SelectV2", "AddV2", "Add", "Sub", "Mul", "FloorMod", "Maximum", "Minimum")

@@ -20,8 +20,34 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from builder.convert.folding import fold_batch_norms
-from builder.convert.graphs import (
+from ..errors import ConversionError, SourceError
+from ..files.npz import write_npz
+from ..graphs.analysis import analyse, refusal
+from ..graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
+from ..graphs.fake_quant import largest_step
+from ..graphs.glue import describe
+from ..graphs.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
+from ..graphs.halves import check_types
+from ..graphs.lookups import keep_shapes
+from ..graphs.loops import take_decoders
+from ..graphs.ops import calls, supported_ops
+from ..graphs.outline import ancestors, outline_of, source_of
+from ..graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
+from ..graphs.text import finds
+from ..model import Model, Weight
+from ..precision.network import tensor_names
+from ..precision.types import MeasureRequest, MeasureResult
+from ..sources.folders import check_folder
+from ..sources.keras_h5 import check_keras_weights, read_keras_h5
+from ..sources.keras_history import modernise
+from ..sources.keras_limits import check_keras_limits
+from ..sources.keras_safety import check_keras_config, without_training
+from ..sources.keras_zip import read_keras_zip
+from ..sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
+from ..sources.tfjs import read_model
+from ..sources.vocabulary_files import check_vocabulary_files
+from .folding import fold_batch_norms
+from .graphs import (
     check_supported,
     drop_control_edges,
     drop_counters,
@@ -38,44 +64,18 @@ from builder.convert.graphs import (
     take_large_constants,
     trim,
 )
-from builder.convert.keras_ends import ends_of
-from builder.convert.loading import keras_copy, part_folder, plain_words
-from builder.convert.reasons import explain_keras
-from builder.convert.requests import (
+from .keras_ends import ends_of
+from .loading import keras_copy, part_folder, plain_words
+from .reasons import explain_keras
+from .requests import (
     ConvertRequest,
     ConvertResult,
     ReferenceRequest,
     ReferenceResult,
     SourceOptions,
 )
-from builder.convert.results import write_glue, write_step, write_vocabulary
-from builder.convert.tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
-from builder.errors import ConversionError, SourceError
-from builder.graphs.analysis import analyse, refusal
-from builder.graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
-from builder.graphs.fake_quant import largest_step
-from builder.graphs.glue import describe
-from builder.graphs.halves import check_types
-from builder.graphs.lookups import keep_shapes
-from builder.graphs.loops import take_decoders
-from builder.graphs.ops import calls, supported_ops
-from builder.graphs.outline import ancestors, outline_of, source_of
-from builder.graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
-from builder.graphs.text import finds
-from builder.model import Model, Weight
-from builder.npz import write_npz
-from builder.precision.network import tensor_names
-from builder.precision.nouns import MeasureRequest, MeasureResult
-from builder.sources.folders import check_folder
-from builder.sources.graphdef import choose_meta_graph, choose_signature, read_graph, read_saved_model
-from builder.sources.keras_h5 import check_keras_weights, read_keras_h5
-from builder.sources.keras_history import modernise
-from builder.sources.keras_limits import check_keras_limits
-from builder.sources.keras_safety import check_keras_config, without_training
-from builder.sources.keras_zip import read_keras_zip
-from builder.sources.safety import check_graph, check_topology, prepare_graph, prepare_saved_model
-from builder.sources.tfjs import read_model
-from builder.sources.vocabulary_files import check_vocabulary_files
+from .results import write_glue, write_step, write_vocabulary
+from .tables import Export, export_table, exporter, fill_tables, ids_shape, vocabulary_of
 
 weights_file_bytes = 256 << 20
 int32_limits = (-(1 << 31), (1 << 31) - 1)
@@ -913,7 +913,7 @@ def measure(request: MeasureRequest) -> MeasureResult:
     Raises:
         ConversionError: TensorFlow cannot be imported, or cannot run the model.
     """
-    from builder.precision.measure import measure_model
+    from ..precision.measure import measure_model
 
     try:
         topology = read_model(request.model_json).artifacts["modelTopology"]

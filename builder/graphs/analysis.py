@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from builder.errors import UnsupportedOpsError
-from builder.graphs.ops import (
+from ..errors import UnsupportedOpsError
+from .ops import (
     advice_for,
     calls,
     decoding,
@@ -23,7 +23,7 @@ from builder.graphs.ops import (
     supported_ops,
     watchers,
 )
-from builder.graphs.outline import (
+from .outline import (
     Outline,
     ancestors,
     called_ops,
@@ -33,8 +33,8 @@ from builder.graphs.outline import (
     shortest_path,
     source_of,
 )
-from builder.graphs.rewrites import rewritten_ops
-from builder.graphs.text import text_head
+from .rewrites import rewritten_ops
+from .text import text_head
 
 # Tensors between these nodes are no data a page could feed: loop states, lists.
 inner_ops = ("Switch", "Merge", "Enter", "Exit", "RefSwitch", "LoopCond", "NextIteration", "TensorList*",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from builder.graphs.formulas import count_up, expand, number, pick, select, shape_vector, two
-from builder.graphs.nodes import NodeBuilder, Shape, ShapeOf, boolean, int32
-from builder.graphs.topology import Body, data_inputs
-from builder.model import Model
+from ..model import Model
+from .formulas import count_up, expand, number, pick, select, shape_vector, two
+from .nodes import NodeBuilder, Shape, ShapeOf, boolean, int32
+from .topology import Body, data_inputs
 
 
 def is_band(_node: object, _shape_of: ShapeOf) -> bool:

@@ -6,8 +6,8 @@ AdjustHue and AdjustSaturation have kernels of their own, with the same results 
 
 from __future__ import annotations
 
-from builder.graphs.formulas import number, select, two
-from builder.graphs.nodes import NodeBuilder, float32, int32
+from .formulas import number, select, two
+from .nodes import NodeBuilder, float32, int32
 
 Planes = tuple[str, str, str]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builder.errors import UnsupportedOpsError
-from builder.graphs.analysis import Cut
-from builder.graphs.outline import Outline, ancestors, data_inputs, descendants, source_of
+from ..errors import UnsupportedOpsError
+from .analysis import Cut
+from .outline import Outline, ancestors, data_inputs, descendants, source_of
 
 sizes = frozenset(("Shape", "ShapeN", "Size", "Rank", "TensorListLength"))
 TensorInfo = Callable[[str], tuple[int, Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.graphs.formulas import (
+from .formulas import (
     count_up,
     expand,
     join,
@@ -14,7 +14,7 @@ from builder.graphs.formulas import (
     spread_mask,
     two,
 )
-from builder.graphs.nodes import NodeBuilder, float32, int32
+from .nodes import NodeBuilder, float32, int32
 
 
 def matrix_diag(build: NodeBuilder) -> str:

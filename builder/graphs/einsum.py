@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from builder.graphs.topology import Patch, data_inputs, text_of, type_of
+from .topology import Patch, data_inputs, text_of, type_of
 
 
 def einsum(patch: Patch) -> str | None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from builder.graphs.formulas import number, one, two
-from builder.graphs.nodes import NodeBuilder, float32
+from .formulas import number, one, two
+from .nodes import NodeBuilder, float32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.errors import SourceError
-from builder.graphs.outline import Outline, outline_of, source_of
-from builder.sources.graphdef import choose_meta_graph, choose_signature, messages
+from ..errors import SourceError
+from .graphdef import choose_meta_graph, choose_signature, messages
+from .outline import Outline, outline_of, source_of
 
 call_ops = ("PartitionedCall", "StatefulPartitionedCall")
 deepest = 64

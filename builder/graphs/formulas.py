@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.graphs.nodes import NodeBuilder, boolean, float32, int32
+from .nodes import NodeBuilder, boolean, float32, int32
 
 
 def number(build: NodeBuilder, value: float, kind: int = float32) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.graphs.analysis import Cut
-from builder.graphs.cutting import Ends
-from builder.graphs.nodes import float32, read_tensor, uint8
-from builder.graphs.ops import decoding, encoding, matches
-from builder.graphs.outline import Outline, ancestors, descendants, source_of
+from .analysis import Cut
+from .cutting import Ends
+from .nodes import float32, read_tensor, uint8
+from .ops import decoding, encoding, matches
+from .outline import Outline, ancestors, descendants, source_of
 
 # What may stand around a decoder or an encoder without changing the picture.
 plumbing = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.graphs.formulas import join
-from builder.graphs.nodes import NodeBuilder, ShapeOf
+from .formulas import join
+from .nodes import NodeBuilder, ShapeOf
 
 
 def is_grouped(node: Any, shape_of: ShapeOf) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from builder.errors import SourceError
+from ..errors import SourceError
 
 bfloat16 = 14  # DataType's number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.graphs.text import finds
+from .text import finds
 
 
 def keep_shapes(graph_def: Any) -> None:

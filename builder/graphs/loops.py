@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.graphs.nodes import int32, string, uint8, write_constant
-from builder.graphs.ops import decoding
-from builder.graphs.outline import data_inputs, source_of
+from .nodes import int32, string, uint8, write_constant
+from .ops import decoding
+from .outline import data_inputs, source_of
 
 passing = frozenset(("Identity", "EnsureShape", "DecodeBase64"))
 loop_states = frozenset(("Identity", "Enter", "Switch", "Merge"))

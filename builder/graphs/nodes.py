@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from builder.errors import UnsupportedOpsError
-from builder.graphs.ops import identities
-from builder.graphs.outline import source_of
+from ..errors import UnsupportedOpsError
+from .ops import identities
+from .outline import source_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.graphs.formulas import number, one, reshape, two
-from builder.graphs.nodes import NodeBuilder, ShapeOf, float32, int32
-from builder.graphs.outline import source_of
+from .formulas import number, one, reshape, two
+from .nodes import NodeBuilder, ShapeOf, float32, int32
+from .outline import source_of
 
 channels_first = frozenset(("NCHW", "NCDHW"))
 

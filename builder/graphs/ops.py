@@ -8,7 +8,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from builder.errors import ConversionError
+from ..errors import ConversionError
 
 # Ops that begin a picture, and ops that end one; the browser does both.
 decoding = frozenset(

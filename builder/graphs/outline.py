@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builder.graphs.ops import heavy, matches
+from .ops import heavy, matches
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from builder.graphs.formulas import join, reshape, transpose
-from builder.graphs.nodes import NodeBuilder, int32
+from .formulas import join, reshape, transpose
+from .nodes import NodeBuilder, int32
 
 
 def image_patches(build: NodeBuilder) -> str:

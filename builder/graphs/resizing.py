@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from builder.graphs.formulas import reshape
-from builder.graphs.nodes import NodeBuilder, float32
-from builder.graphs.outline import source_of
+from .formulas import reshape
+from .nodes import NodeBuilder, float32
+from .outline import source_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

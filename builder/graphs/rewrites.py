@@ -10,20 +10,20 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
-from builder.graphs.bands import band_part, is_band
-from builder.graphs.colours import adjust_hue, adjust_saturation, hsv_to_rgb, rgb_to_hsv
-from builder.graphs.diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
-from builder.graphs.fake_quant import fake_quant
-from builder.graphs.formulas import number, one, reshape, select, shape_vector, spread_mask, two
-from builder.graphs.groups import grouped_convolution, is_grouped
-from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, float32, int32, int64
-from builder.graphs.norms import fused_batch_norm, is_wrong_norm
-from builder.graphs.ops import identities, watchers
-from builder.graphs.outline import source_of
-from builder.graphs.patches import image_patches
-from builder.graphs.resizing import resize_area, resize_bicubic, scale_and_translate
-from builder.graphs.segments import segment_extreme, segment_mean, segment_sum
-from builder.graphs.sequences import (
+from .bands import band_part, is_band
+from .colours import adjust_hue, adjust_saturation, hsv_to_rgb, rgb_to_hsv
+from .diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
+from .fake_quant import fake_quant
+from .formulas import number, one, reshape, select, shape_vector, spread_mask, two
+from .groups import grouped_convolution, is_grouped
+from .nodes import NodeBuilder, ShapeOf, boolean, float32, int32, int64
+from .norms import fused_batch_norm, is_wrong_norm
+from .ops import identities, watchers
+from .outline import source_of
+from .patches import image_patches
+from .resizing import resize_area, resize_bicubic, scale_and_translate
+from .segments import segment_extreme, segment_mean, segment_sum
+from .sequences import (
     batched_gather,
     cumulate,
     has_batches,
@@ -36,7 +36,7 @@ from builder.graphs.sequences import (
     selects_rows,
     unravel_index,
 )
-from builder.graphs.volumes import is_padded, max_pool_volumes, padded_max_pool, pools_volumes, transposed_conv3d
+from .volumes import is_padded, max_pool_volumes, padded_max_pool, pools_volumes, transposed_conv3d
 
 
 def _adjust_contrast(build: NodeBuilder) -> str:

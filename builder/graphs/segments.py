@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from builder.graphs.formulas import (
+from .formulas import (
     count_up,
     expand,
     join,
@@ -17,7 +17,7 @@ from builder.graphs.formulas import (
     spread_mask,
     two,
 )
-from builder.graphs.nodes import NodeBuilder, boolean, float32, int32
+from .nodes import NodeBuilder, boolean, float32, int32
 
 lowest = {float32: -3.4028234663852886e38, int32: -(1 << 31)}
 highest = {float32: 3.4028234663852886e38, int32: (1 << 31) - 1}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from builder.graphs.formulas import count_up, expand, join, part, pick, reshape, select, shape_vector, transpose, two
-from builder.graphs.nodes import NodeBuilder, ShapeOf, boolean, int32, int64
+from .formulas import count_up, expand, join, part, pick, reshape, select, shape_vector, transpose, two
+from .nodes import NodeBuilder, ShapeOf, boolean, int32, int64
 
 
 def roll(build: NodeBuilder) -> str:

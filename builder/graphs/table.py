@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.graphs.ops import (
+from .ops import (
     advice_by_pattern,
     identities,
     input_edges,
@@ -12,7 +12,7 @@ from builder.graphs.ops import (
     text_edges,
     watchers,
 )
-from builder.graphs.rewrites import rewritten_ops
+from .rewrites import rewritten_ops
 
 head = """# Ops
 

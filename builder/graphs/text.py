@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.graphs.ops import matches, text_edges
-from builder.graphs.outline import Outline, ancestors, data_inputs, data_sources, descendants, is_heavy, source_of
+from .ops import matches, text_edges
+from .outline import Outline, ancestors, data_inputs, data_sources, descendants, is_heavy, source_of
 
 string, whole = 7, frozenset((3, 9))  # DataType's numbers
 finds = frozenset(("LookupTableFind", "LookupTableFindV2"))

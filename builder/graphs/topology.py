@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from builder.model import BytesData, Weight
+from ..model import BytesData, Weight
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from builder.graphs.formulas import number, reshape, transpose
-from builder.graphs.nodes import NodeBuilder, ShapeOf, float32, int32
+from .formulas import number, reshape, transpose
+from .nodes import NodeBuilder, ShapeOf, float32, int32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

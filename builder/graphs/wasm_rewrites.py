@@ -13,9 +13,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from builder.graphs.einsum import einsum
-from builder.graphs.topology import Body, Node, Patch, data_inputs, flag_of, source_name, texts_of, type_of
-from builder.model import Model
+from ..model import Model
+from .einsum import einsum
+from .topology import Body, Node, Patch, data_inputs, flag_of, source_name, texts_of, type_of
 
 floats = frozenset({"DT_FLOAT", "DT_HALF", "DT_BFLOAT16", "DT_DOUBLE"})
 activations = ("Relu", "Relu6", "Elu", "Sigmoid", "Tanh", "LeakyRelu", "Prelu")

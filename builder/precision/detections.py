@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.precision.distance import Arrays, distance, error_weight
-from builder.verify.boxes import overlaps, read_rows
-from builder.verify.nouns import BoxRules
+from ..verify.boxes import overlaps, read_rows
+from ..verify.types import BoxRules
+from .distance import Arrays, distance, error_weight
 
 Floats = NDArray[np.float64]
 least_chance = 0.1  # of a row that tells anything

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.codecs import Codec, Layout
-from builder.codecs.exact import Exact
-from builder.codecs.steps import Steps, on_grid
-from builder.model import Weight
-from builder.precision.distance import entropy
-from builder.precision.nouns import LayerFacts
+from ..codecs import Codec, Layout
+from ..codecs.exact import Exact
+from ..codecs.steps import Steps, on_grid
+from ..model import Weight
+from .distance import entropy
+from .types import LayerFacts
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, Floats]

@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from builder.codecs.exact import smallest_of, suits
-from builder.codecs.fitting import may_be_coarse
-from builder.codecs.quantized import widen
-from builder.codecs.steps import layout_of
-from builder.model import Model, Weight
-from builder.npz import write_npz
-from builder.precision.frames import Node
-from builder.precision.layers import LayerData, ratio
-from builder.precision.network import (
+from ..codecs.exact import smallest_of, suits
+from ..codecs.fitting import may_be_coarse
+from ..codecs.quantized import widen
+from ..codecs.steps import layout_of
+from ..files.npz import write_npz
+from ..model import Model, Weight
+from ..sources.tfjs import read_model
+from ..transforms.channels import channel_axes
+from ..transforms.dedupe import find_same
+from ..transforms.order import order_weights
+from .frames import Node
+from .layers import LayerData, ratio
+from .network import (
     add_shadows,
     find_layers,
     plain_nodes,
@@ -26,13 +30,9 @@ from builder.precision.network import (
     shadow_input,
     tensor_names,
 )
-from builder.precision.nouns import MeasureRequest, MeasureResult
-from builder.precision.search import Runner, search
-from builder.precision.yardstick import yardstick_of
-from builder.sources.tfjs import read_model
-from builder.transforms.channels import channel_axes
-from builder.transforms.dedupe import find_same
-from builder.transforms.order import order_weights
+from .search import Runner, search
+from .types import MeasureRequest, MeasureResult
+from .yardstick import yardstick_of
 
 MakeRunner = Callable[[Model, list[Node], list[dict[str, Any]], Sequence[str]], Runner]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builder.model import Model, TensorSpec, Weight
-from builder.precision.frames import Node, enter_frames
+from ..model import Model, TensorSpec, Weight
+from .frames import Node, enter_frames
 
 fused = {
     "_FusedConv2D": "Conv2D",

@@ -28,8 +28,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.precision.distance import Arrays, interval
-from builder.precision.layers import (
+from ..verify.compare import compare
+from ..verify.types import Comparison, Gate
+from .distance import Arrays, interval
+from .layers import (
     Choice,
     Feeds,
     Floats,
@@ -42,11 +44,9 @@ from builder.precision.layers import (
     ratio,
     trial_steps,
 )
-from builder.precision.nouns import LayerFacts, StageFacts
-from builder.precision.rounding import round_together
-from builder.precision.yardstick import Yardstick
-from builder.verify.compare import compare
-from builder.verify.nouns import Comparison, Gate
+from .rounding import round_together
+from .types import LayerFacts, StageFacts
+from .yardstick import Yardstick
 
 T = TypeVar("T")
 Spreads = Mapping[str, NDArray[np.float64]]

@@ -11,11 +11,11 @@ import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from builder.errors import VerificationError
-from builder.precision.detections import distance_of_boxes
-from builder.precision.distance import Arrays, distance
-from builder.precision.frames import Node, frames_of, node_of
-from builder.verify.nouns import BoxRules, Gate
+from ..errors import VerificationError
+from ..verify.types import BoxRules, Gate
+from .detections import distance_of_boxes
+from .distance import Arrays, distance
+from .frames import Node, frames_of, node_of
 
 # Ops that pick boxes out of boxes [n, 4] by scores [n], their first two inputs.
 suppressing = {"NonMaxSuppression", *(f"NonMaxSuppressionV{version}" for version in (2, 3, 4, 5))}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import IntFlag
 from pathlib import Path
 
-from builder.sandbox.seccomp import set_no_new_privileges
+from .seccomp import set_no_new_privileges
 
 _create_ruleset, _add_rule, _restrict_self = 444, 445, 446  # the same on every architecture
 _version_flag, _path_beneath = 1, 1

@@ -1,7 +1,4 @@
-"""Starts a program behind the wall: this file is run by a Python of its own, which becomes that program.
-
-python launch.py '{"program": …, "arguments": […], "reads": […], "writes": […]}'
-"""
+"""Starts a program behind the wall: a Python of its own raises the wall around itself and becomes that program."""
 
 from __future__ import annotations
 
@@ -16,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-if __name__ == "__main__":  # without the packages of this interpreter
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from builder.sandbox.wall import Wall, clean_environment, raise_wall
+from .wall import Wall, clean_environment, package, raise_wall
 
 elf = b"\x7fELF"
+# Imports nothing but this folder, with no packages of this interpreter. An order is a file: many shards are more than a
+# command line holds.
+beginning = f"import sys; sys.path.insert(0, sys.argv[1]); from {__name__} import become; become(sys.argv[2])"
 harmless_options = re.compile(r"--(no-[a-z-]+|(max-[a-z-]+-size|stack-size)=\d+)")  # of Node: no files, no ports
 
 
@@ -48,10 +45,9 @@ def start_behind_wall(
             "reads": [str(path.resolve()) for path in reads],
             "writes": [str(path.resolve()) for path in writes],
         }
-        # As a file: many shards are more than a command line holds.
         place = writes[0].resolve() / "behind-wall.json"
         place.write_text(json.dumps(order), encoding="utf-8")
-        command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).resolve()), str(place)]
+        command = [sys.executable, "-I", "-S", "-B", "-c", beginning, str(package.parent), str(place)]
     environment = clean_environment(os.environ, writes[0])
     options = os.environ.get("NODE_OPTIONS", "").split()
     environment["NODE_OPTIONS"] = " ".join(option for option in options if harmless_options.fullmatch(option))
@@ -109,14 +105,16 @@ def real_program(found: str) -> str:
     return shutil.which(done.stdout.strip()) or found
 
 
-def _become(order: Mapping[str, str | list[str]]) -> None:
+def become(place: str) -> None:
+    """Raise the wall around this process and become the program of an order.
+
+    Args:
+        place: of a JSON file with ``program``, ``arguments``, and the folders and files ``reads`` and ``writes``.
+    """
+    order: Mapping[str, str | list[str]] = json.loads(Path(place).read_bytes())
     program, writes = str(order["program"]), [Path(path) for path in order["writes"]]
     file = Path(program)
     beside = file.parent.with_name("lib") if file.parent.name == "bin" else file.parent  # Node may bring libraries
     reads = (*(Path(path) for path in order["reads"]), beside)
     raise_wall(Wall(reads, tuple(writes), executes=(file,)))
     os.execv(program, [program, *order["arguments"]])  # noqa: S606
-
-
-if __name__ == "__main__":
-    _become(json.loads(Path(sys.argv[1]).read_bytes()))

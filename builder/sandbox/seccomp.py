@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Mapping, Sequence
 
-from builder.sandbox.syscalls import audit_arch, newest, numbers, seccomp_call, this_machine
+from .syscalls import audit_arch, newest, numbers, seccomp_call, this_machine
 
 _load, _and, _equal, _at_least, _any_bit, _return = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _allow, _errno, _kill = 0x7FFF0000, 0x00050000, 0x80000000

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.sandbox import landlock, seccomp
-from builder.sandbox.landlock import READ, WRITE, Access
+from . import landlock, seccomp
+from .landlock import READ, WRITE, Access
 
-package = Path(__file__).resolve().parents[1]
+package = Path(__file__).resolve().parents[1]  # not from ``packages``: behind the wall only this folder is imported
 # What the C library, Python and TensorFlow read of the system; each is left out where it is missing.
 system_files = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/libexec", "/nix/store"),

@@ -12,7 +12,7 @@ import fnmatch
 from collections.abc import Iterable
 from functools import cache
 
-from builder.graphs.ops import (
+from ..graphs.ops import (
     calls,
     identities,
     input_edges,
@@ -23,7 +23,7 @@ from builder.graphs.ops import (
     text_edges,
     watchers,
 )
-from builder.graphs.rewrites import rewritten_ops
+from ..graphs.rewrites import rewritten_ops
 
 
 def _names(text: str) -> frozenset[str]:

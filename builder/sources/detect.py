@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import BinaryIO
 
-from builder.errors import SourceError
-from builder.sources.vectors import fasttext_signature, vector_format
+from ..errors import SourceError
+from .word_vectors import fasttext_signature, vector_format
 
 hdf5_signature = b"\x89HDF\r\n\x1a\n"
 zip_signature = b"PK\x03\x04"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from builder.errors import UnsafeModelError
+from ..errors import UnsafeModelError
 
 
 def check_folder(folder: Path) -> None:

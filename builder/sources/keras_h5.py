@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.errors import ConversionError, SourceError, UnsafeModelError
-from builder.sources.keras_safety import parse_config
+from ..errors import ConversionError, SourceError, UnsafeModelError
+from .keras_safety import parse_config
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from builder.errors import SourceError
+from ..errors import SourceError
 
 Config = dict[str, Any]
 

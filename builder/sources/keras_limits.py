@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.errors import SourceError
-from builder.graphs.halves import refuse_bfloat16
+from ..errors import SourceError
+from ..graphs.halves import refuse_bfloat16
 
 stateless_hint = "Save it with stateful=False, and give states as inputs if pages need them"
 # Layers that do nothing in inference, or compute nothing themselves.

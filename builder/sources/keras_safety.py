@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from builder.errors import SourceError, UnsafeModelError
-from builder.sources.allowed_keras import (
+from ..errors import SourceError, UnsafeModelError
+from .allowed_keras import (
     class_methods,
     classes,
     functions,
@@ -22,7 +22,7 @@ from builder.sources.allowed_keras import (
     specs,
     tensor_methods,
 )
-from builder.sources.allowed_ops import danger_of, is_allowed_op
+from .allowed_ops import danger_of, is_allowed_op
 
 training_keys = ("compile_config",)
 _coding_layers = {

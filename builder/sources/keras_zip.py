@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from builder.errors import SourceError, UnsafeModelError
+from ..errors import SourceError, UnsafeModelError
 
 largest_json = 64 << 20
 largest_archive = 32 << 30

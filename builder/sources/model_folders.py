@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from builder.errors import SourceError
-from builder.sources.folders import check_folder
-from builder.sources.keras_zip import check_entries
+from ..errors import SourceError
+from .folders import check_folder
+from .keras_zip import check_entries
 
 keras_parts = ("config.json", "metadata.json", "model.weights.h5")
 keras_suffixes = (".keras", ".h5", ".hdf5")

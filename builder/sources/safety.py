@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from builder.errors import UnsafeModelError
-from builder.sources.allowed_ops import danger_of, is_allowed_op
-from builder.sources.graphdef import choose_meta_graph, choose_signature, messages
-from builder.sources.slimming import (
+from ..errors import UnsafeModelError
+from ..graphs.graphdef import choose_meta_graph, choose_signature, messages
+from .allowed_ops import danger_of, is_allowed_op
+from .slimming import (
     closure,
     concrete_functions,
     function_kinds,
@@ -25,7 +25,7 @@ from builder.sources.slimming import (
     slim_graph,
     slim_objects,
 )
-from builder.sources.vocabulary_files import declare_assets, own_tables
+from .vocabulary_files import declare_assets, own_tables
 
 # Ops that write where an attribute says, and what that may say.
 printing_ops = ("Print", "PrintV2")

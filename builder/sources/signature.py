@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.model import TensorSpec
+from ..model import TensorSpec
 
 tensorflow_types = {
     "DT_FLOAT": "float32",

@@ -12,9 +12,9 @@ import math
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from builder.errors import SourceError
-from builder.model import Extent, FileData, Model, Weight, code_sizes, type_sizes
-from builder.sources.signature import graph_specs, layers_specs
+from ..errors import SourceError
+from ..model import Extent, FileData, Model, Weight, code_sizes, type_sizes
+from .signature import graph_specs, layers_specs
 
 artifact_keys = (
     "format",

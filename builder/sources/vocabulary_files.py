@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from builder.errors import SourceError, UnsafeModelError
+from ..errors import SourceError, UnsafeModelError
 
 collection = "saved_model_assets"
 table_ops = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from builder.stores.encoding import largest
+from .encoding import largest
 
 Headers = Mapping[str, str]
 no_headers: Headers = {}

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.cache import is_rest, write_atomically
-from builder.errors import StoreConflictError, StoreError
-from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, no_headers
-from builder.stores.encoding import largest
-from builder.stores.locking import locked
+from ..errors import StoreConflictError, StoreError
+from ..files.atomic import is_rest, write_atomically
+from . import Fence, Found, Headers, Listed, Removed, Stat, no_headers
+from .encoding import largest
+from .locking import locked
 
 lock_seconds = 60.0  # a stopped process may hold it for ever
 

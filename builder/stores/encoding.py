@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import brotli
 
-from builder.errors import StoreError
-from builder.units import show_size
+from ..config.units import show_size
+from ..errors import StoreError
 
 largest = 1 << 30  # what is read at once where no length is known; nothing that we publish comes near it
 gzip_window = 31  # zlib: 32 KiB, in gzip's wrapping

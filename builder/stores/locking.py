@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.errors import StoreLockedError
+from ..errors import StoreLockedError
 
 pause = 0.01
 # What file systems over a network say to a lock on a folder; there a file beside it is locked.

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from builder.errors import StoreConflictError
-from builder.stores import Headers, no_headers
+from ..errors import StoreConflictError
+from . import Headers, no_headers
 
 
 class MemoryStore:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.errors import StoreError
+from ..errors import StoreError
 
 part_bytes = 8 << 20
 threshold = 4 * part_bytes  # below, one request is safer and as fast

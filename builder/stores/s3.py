@@ -21,12 +21,13 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 
-from builder.errors import ShardpressError, StoreConflictError, StoreDeniedError, StoreError
-from builder.stores import Fence, Found, Headers, Listed, Removed, Stat, multipart, no_headers, s3_deletes
-from builder.stores.answers import TimedResponse
-from builder.stores.encoding import decode, encode, largest
-from builder.stores.s3_deletes import Deleter, longest_delete
-from builder.stores.s3_failures import (
+from ..config.units import show_size
+from ..errors import ShardpressError, StoreConflictError, StoreDeniedError, StoreError
+from . import Fence, Found, Headers, Listed, Removed, Stat, multipart, no_headers, s3_deletes
+from .answers import TimedResponse
+from .encoding import decode, encode, largest
+from .s3_deletes import Deleter, longest_delete
+from .s3_failures import (
     AbsentError,
     Asked,
     RefusedError,
@@ -34,7 +35,6 @@ from builder.stores.s3_failures import (
     explain,
     failures,
 )
-from builder.units import show_size
 
 connections = 16
 body_attempts = 4

@@ -11,7 +11,7 @@ from typing import Any
 from botocore import UNSIGNED
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
 
-from builder.stores import Fence
+from . import Fence
 
 attempts, connect_seconds, read_seconds = 2, 5, 10
 

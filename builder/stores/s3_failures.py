@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from builder.errors import ConfigError, ShardpressError, StoreDeniedError, StoreError
-from builder.stores.answers import trouble
+from ..errors import ConfigError, ShardpressError, StoreDeniedError, StoreError
+from .answers import trouble
 
 # What botocore raises that is no BotoCoreError: answers that are not S3's, files it cannot read, addresses it refuses.
 failures = (aws.ClientError, aws.BotoCoreError, ResponseParserError, OSError, ValueError, RecursionError)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from builder.model import Model
+from ..model import Model
 
 
 def canonicalise(model: Model) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from builder.model import Model
+from ..model import Model
 
 passing = frozenset({"Identity", "Cast", "Enter", "ReadVariableOp", "StopGradient"})
 filters = frozenset({"Conv2D", "_FusedConv2D", "Conv1D", "Conv3D"})

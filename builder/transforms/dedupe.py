@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from builder.model import Weight, chunks
+from ..model import Weight, chunks
 
 
 def find_same(weights: tuple[Weight, ...], codecs: tuple[str, ...]) -> tuple[int | None, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.model import Weight, chunks
+from ..model import Weight, chunks
 
 
 def find_non_finite(weights: tuple[Weight, ...]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from builder.model import Model
-from builder.transforms.canonical import called_functions
+from ..model import Model
+from .canonical import called_functions
 
 
 def order_weights(model: Model) -> Model:

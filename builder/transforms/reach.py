@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.errors import ConfigError
-from builder.model import Model
-from builder.transforms.canonical import called_functions
+from ..errors import ConfigError
+from ..model import Model
+from .canonical import called_functions
 
 
 def first_stages(model: Model, stages: tuple[tuple[str, tuple[str, ...]], ...], where: str) -> tuple[int, ...]:

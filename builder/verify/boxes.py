@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.errors import VerificationError
-from builder.verify.nouns import BoxRules
+from ..errors import VerificationError
+from .types import BoxRules
 
 Array = NDArray[np.generic]
 Floats = NDArray[np.float64]

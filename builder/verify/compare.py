@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.errors import VerificationError
-from builder.verify.boxes import match_boxes
-from builder.verify.nouns import BoxRules, Comparison, Gate
+from ..errors import VerificationError
+from .boxes import match_boxes
+from .types import BoxRules, Comparison, Gate
 
 Array = NDArray[np.generic]
 Tensors = Mapping[str, Array]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from builder.errors import VerificationError
-from builder.verify.nouns import Check, Comparison
+from ..errors import VerificationError
+from .types import Check, Comparison
 
 if TYPE_CHECKING:
-    from builder.verify.compare import Array, Tensors
+    from .compare import Array, Tensors
 
 give_inputs = "give inputs that make a difference with [models.NAME.verify] inputs"
 slack = 4  # times the error at the usual size that another size may have
@@ -51,7 +51,7 @@ def _also(answer: Tensors | str | None) -> list[Tensors]:
 
 def _sizes(check: Check, last: Comparison, got: Tensors | str | None, wanted: Tensors | str | None) -> str:
     """Compare the answers to the extra case; a source that fails there itself tells nothing."""
-    from builder.verify.compare import compare
+    from .compare import compare
 
     if check.extra is None or got is None or wanted is None or isinstance(wanted, str):
         return ""

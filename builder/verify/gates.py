@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.verify.nouns import BoxRules, Gate
+from .types import BoxRules, Gate
 
 largest_errors = {"exact": 1e-4, "balanced": 1e-3}
 largest_error_else = 0.05

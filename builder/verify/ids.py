@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builder.model import Model, Weight
+from ..model import Model, Weight
 
 lookups = frozenset({"Gather", "GatherV2", "ResourceGather"})
 passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})

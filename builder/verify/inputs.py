@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.convert.requests import InputsRequest
-from builder.errors import ConfigError, VerificationError
-from builder.model import TensorSpec
-from builder.npz import write_npz
+from ..errors import ConfigError, VerificationError
+from ..files.npz import write_npz
+from ..model import TensorSpec
+from .types import InputsRequest
 
 Array = NDArray[np.generic]
 Case = dict[str, Array]

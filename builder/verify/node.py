@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from builder.errors import VerificationError
-from builder.sandbox.launch import start_behind_wall
+from ..errors import VerificationError
+from ..sandbox.launch import start_behind_wall
 
 harness = Path(__file__).with_name("harness.mjs")
 install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"

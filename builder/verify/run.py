@@ -13,14 +13,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from builder.errors import VerificationError
-from builder.sources.files import source_files
-from builder.verify.node import answer_of, install_hint, run_jobs
-from builder.verify.nouns import Check, SampleInput, Verification
-from builder.verify.trial import Trial, numpy_types, read_trial, settle
+from ..errors import VerificationError
+from ..packages import package_folder
+from ..sources.source_files import source_files
+from .node import answer_of, install_hint, run_jobs
+from .trial import Trial, numpy_types, read_trial, settle
+from .types import Check, SampleInput, Verification
 
 if TYPE_CHECKING:
-    from builder.verify.compare import Array
+    from .compare import Array
 
 __all__ = ["Check", "Verification", "find_node_modules", "missing_runtime", "verify", "verify_all"]
 backends = ("wasm", "cpu")
@@ -30,8 +31,7 @@ short_seconds = 15.0  # the same for a second backend
 
 def find_node_modules(*starts: Path) -> Path | None:
     """Find the nearest ``node_modules`` with TensorFlow.js, at or above each of ``starts``, else above this package."""
-    checkout = Path(__file__).resolve().parents[2]
-    for start in (*starts, checkout):
+    for start in (*starts, package_folder.parent):
         for folder in (start.resolve(), *start.resolve().parents):
             modules = folder / "node_modules"
             if (modules / "@tensorflow" / "tfjs" / "package.json").is_file():
@@ -185,6 +185,6 @@ def _write_tensor(file: BinaryIO, name: str, array: Array) -> dict[str, Any]:
 
 
 def _sample_tensors(check: Check) -> list[tuple[SampleInput, Array]]:
-    from builder.verify.samples import sample_tensor
+    from .samples import sample_tensor
 
     return [(spec, sample_tensor(spec, position)) for position, spec in enumerate(check.sample)]

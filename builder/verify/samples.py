@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.model import TensorSpec
-from builder.verify.inputs import Sizes, declared_shape, small_id, usual
-from builder.verify.nouns import SampleInput
+from ..model import TensorSpec
+from .inputs import Sizes, declared_shape, small_id, usual
+from .types import SampleInput
 
 Array = NDArray[Any]
 largest_elements = 1 << 22

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from builder.errors import VerificationError
-from builder.verify.doubts import doubts_of
-from builder.verify.node import failure_text, silence
-from builder.verify.nouns import Check, Comparison, Gate, Verification
+from ..errors import VerificationError
+from .doubts import doubts_of
+from .node import failure_text, silence
+from .types import Check, Comparison, Gate, Verification
 
 if TYPE_CHECKING:
-    from builder.verify.compare import Array, Tensors
+    from .compare import Array, Tensors
 
 numpy_types = {"float32": "<f4", "int32": "<i4", "bool": "?", "complex64": "<c8"}
 # What goes wrong with the files goes wrong on every backend.
@@ -67,7 +67,7 @@ class Trial:
 
 def read_trial(check: Check, result: Mapping[str, Any], content: bytes, *, short: bool) -> Trial:
     """Compare what the harness wrote with the source model's answers."""
-    from builder.verify.compare import compare
+    from .compare import compare
 
     stages: list[Comparison] = []
     problem = failure_text(result["error"]) if result["error"] is not None else ""
@@ -119,7 +119,7 @@ def settle(check: Check, first: Trial, second: Trial | None) -> Verification:
 
 
 def _believe_cpu(check: Check, first: Trial, second: Trial | None) -> tuple[Trial, Trial | None]:
-    from builder.verify.compare import compare
+    from .compare import compare
 
     if second is None or second.backend != "cpu" or second.problem or second.expected is None or not first.answers:
         return first, second
@@ -193,7 +193,7 @@ def _extra(found: Any, content: bytes) -> Tensors | str | None:
 
 
 def _sample(check: Check, found: Mapping[str, Any] | None, content: bytes) -> dict[str, Any] | None:
-    from builder.verify.samples import make_sample
+    from .samples import make_sample
 
     if not found or not found.get("full"):
         return None

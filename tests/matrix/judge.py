@@ -15,8 +15,8 @@ from builder.graphs.wasm_rewrites import rewrite_for_wasm
 from builder.sources.tfjs import read_model
 from builder.transforms.canonical import canonicalise
 from builder.verify.compare import Gate
-from builder.verify.nouns import Verification
 from builder.verify.run import Check, find_node_modules, verify_all
+from builder.verify.types import Verification
 from tests import tiny
 
 both = "wasm, cpu"

@@ -1,0 +1,278 @@
+"""Commands for development: what ``--watch`` does, ``init`` and ``report``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import BuildError, ShardpressError, UsageError
+from ..program import program, script
+from .examples import example_names
+from .options import Output, echo, error_mark, shared_options
+
+if TYPE_CHECKING:
+    from ..develop.session import ProgressOpener
+    from ..pipeline.models import BuildOptions
+
+needed = ("starlette", "uvicorn", "watchdog", "cryptography")
+network_names = ("3g", "slow-4g", "fast-4g")
+
+
+def watch_options(function: Any) -> Any:
+    """Add the options of watch mode to the build command."""
+    options = (
+        click.option("--watch", is_flag=True, help="Build, serve on 127.0.0.1:8000, and build again on every change."),
+        click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True,
+                     help="With --watch: port to serve on; the next free one if it is in use."),
+        click.option("--host", is_flag=False, flag_value="0.0.0.0", default="127.0.0.1", metavar="[ADDRESS]",  # noqa: S104
+                     help="With --watch: serve other machines too, over HTTPS; all addresses when none is given."),
+        click.option("--network", type=click.Choice(network_names), help="With --watch: simulate a slow network."),
+        click.option("--pages", type=click.Path(path_type=Path, file_okay=False),
+                     help="With --watch: folder with your pages; default: assets/pages beside build.toml."),
+        click.option("--poll", is_flag=True,
+                     help="With --watch: look for changes instead of being told (network drives, some containers)."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _check_watch(output: Output, pages: Path | None) -> None:
+    """Refuse what watch mode cannot do."""
+    if output.as_json:
+        raise UsageError("--json gives one document, and --watch never ends", where="--json", hint="Leave one out")
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"--watch needs {' and '.join(missing)}", where="--watch", hint='Run pip install "shardpress[watch]"'
+        )
+    if pages is not None and not pages.is_dir():
+        raise UsageError("is no folder", where=f"--pages {pages}", hint="Name the folder that holds your pages")
+
+
+def run_watch(
+    config: Path,
+    options: BuildOptions,
+    out: Path | None,
+    output: Output,
+    progress: ProgressOpener,
+    *,
+    strict: bool,
+    port: int,
+    host: str,
+    network: str | None,
+    pages: Path | None,
+    poll: bool,
+) -> None:
+    """Run watch mode until interrupted.
+
+    Raises:
+        UsageError: a package is missing, an option does not go with ``--watch``, or the server cannot listen there.
+    """
+    _check_watch(output, pages)
+    from ..develop.server.run import Running
+    from ..develop.session import Development, Voice, develop
+    from ..pipeline.report.networks import networks
+    from ..pipeline.report.report import summary
+    from ..pipeline.run import BuildResult
+
+    config = config.absolute()
+    development = Development(
+        config=config,
+        build=options,
+        out=out.absolute() if out else None,
+        strict=strict,
+        host=host,
+        port=port,
+        network=next((item for item in networks() if item.name == network), None),
+        pages=pages.absolute() if pages else None,
+        poll=poll,
+    )
+    first = [True]
+
+    def serving(server: Running) -> None:
+        moved = f" (port {port} is in use)" if port not in {0, server.port} else ""
+        output.say(f"Serving {server.url}{moved}; stop with Ctrl-C")
+        for url in server.others:
+            output.say(f"  for other machines: {url} (accept the self-signed certificate once)")
+
+    def live(result: BuildResult, seconds: float) -> None:
+        release = result.output.index["release"]
+        output.say(f"{time.strftime('%H:%M:%S')} live: release {release}, {seconds:.1f} s; it is checked next")
+
+    def built(result: BuildResult, seconds: float) -> None:
+        for warning in result.warnings if first[0] else ():
+            echo(f"warning: {warning}", err=True)
+        for remark in result.remarks if first[0] else ():
+            echo(f"note: {remark}", err=True)
+        if first[0]:
+            output.say(summary(result.models, result.verified))
+        changed = result.output.changed
+        state = f"{len(changed)} files new" if changed else "no new files"
+        release = result.output.index["release"]
+        output.say(f"{time.strftime('%H:%M:%S')} checked: release {release}, {state}, {seconds:.1f} s")
+        first[0] = False
+
+    def failed(error: ShardpressError, served: bool) -> None:
+        each = error.failures if isinstance(error, BuildError) else {"": error}
+        for model, one in each.items():
+            name = f"model {model}: " if model else ""
+            echo(error_mark() + name + str(one), err=True)
+        meanwhile = "the last good bundle is served" if served else "nothing was built yet"
+        echo(f"Watching goes on; {meanwhile}.", err=True)
+
+    develop(development, progress, Voice(serving, live, built, failed))
+
+
+@click.command()
+@shared_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the build, instead of [build] out.")
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Name the report of the last build, or open it in the browser."""
+    from ..config.tables import load_config
+
+    output = Output(as_json, -1 if quiet else verbose)
+    if out is None:
+        settings = load_config(config)
+        out = settings.folder / settings.build.out
+    page = out.absolute() / "report.html"
+    if not page.is_file():
+        raise UsageError("there is no report yet", where=str(page), hint="Build first")
+    if show and not webbrowser.open(page.as_uri()):
+        raise UsageError("no browser can be opened here", where=str(page), hint="Open the file yourself")
+    output.say(str(page))
+    output.give({"ok": True, "report": str(page), "data": str(page.with_suffix(".json"))})
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@shared_options
+@click.option("--force", is_flag=True, help="Write over a build.toml that is there.")
+@click.option("--no-build", is_flag=True, help="Do not build once to set the budgets.")
+@click.option(
+    "--example", type=click.Choice(example_names), help="Write a small site of this kind into the folder PATHS."
+)
+def init(
+    *,
+    paths: tuple[Path, ...],
+    config: Path,
+    force: bool,
+    no_build: bool,
+    example: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Find models below PATHS (default: here) and write a commented build.toml for them, and sw.js for offline use.
+
+    With --example: write a page, a build.toml and a program that makes a first model.
+    """
+    from ..config.frameworks import find_framework
+    from ..files.atomic import write_atomically
+    from .init import find_models, find_unreadable, write_config, write_site_worker
+
+    output = Output(as_json, -1 if quiet else verbose)
+    if example:
+        _write_example(example, paths, output, force=force)
+        return
+    if config.exists() and not force:
+        raise UsageError(
+            "is there already", where=str(config), hint="Give --force to write over it, or another --config"
+        )
+    config = config.absolute()
+    framework = find_framework(config.parent)
+    outputs = (*framework.outputs, framework.copy) if framework else ()
+    found = find_models(
+        config.parent, paths or (config.parent,), tuple(config.parent / name for name in outputs if name)
+    )
+    for path, advice in find_unreadable(paths or (config.parent,)):
+        output.say(f"{path} cannot be read: {advice}")
+    if not found:
+        raise UsageError(
+            "no model was found",
+            where=", ".join(map(str, paths)) or str(config.parent),
+            hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
+        )
+    write_atomically(config, write_config(found, {}, framework).encode())
+    wire: dict[str, int] = {}
+    if not no_build:
+        for model in found:
+            wire |= _sizes(config, model.name, output, quiet=quiet, verbose=verbose)
+        write_atomically(config, write_config(found, wire, framework).encode())
+    for model in found:
+        output.say(
+            f"{model.name}: {model.path}" + (f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else "")
+        )
+    worker = config.parent / framework.worker if framework else config.with_name("sw.js")
+    base = framework.base if framework else "/dist/cdn/"
+    offline = not worker.exists()
+    if offline:
+        worker.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(worker, write_site_worker(base).encode())
+    output.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
+    if offline:
+        output.say(f"{worker} is written; pages that register it work offline, see docs/loader.md")
+    if framework:
+        output.say(f"This is a project of {framework.name}, which needs one line more:\n  {framework.line}")
+    output.give(
+        {
+            "ok": True,
+            "config": str(config),
+            "models": [{"name": one.name, "source": one.path} for one in found],
+            "framework": framework.name if framework else None,
+            "line": framework.line if framework else None,
+        }
+    )
+
+
+def _write_example(name: str, paths: tuple[Path, ...], output: Output, *, force: bool) -> None:
+    from ..verify.run import find_node_modules
+    from .examples import write_example
+
+    if len(paths) != 1:
+        raise UsageError(
+            f"--example takes one folder, not {len(paths)}", where="--example", hint=f"init --example {name} my-{name}"
+        )
+    folder = paths[0].absolute()
+    files = write_example(name, folder, force=force)
+    for file in files:
+        output.say(f"written: {file.relative_to(folder)}")
+    python, typed = shlex.quote(sys.executable), Path(sys.argv[0]).absolute()
+    this = f"{python} {shlex.quote(str(typed))}" if typed.name == script else program()
+    packages = [] if find_node_modules(folder) else ["npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"]
+    steps = [f"cd {shlex.quote(str(folder))}", *packages, f"{python} make_model.py", f"{this} --watch"]
+    command = " && ".join(steps)
+    output.say(f"This makes the first model and shows it in the page:\n  {command}")
+    output.give({"ok": True, "files": [str(file) for file in files], "command": command})
+
+
+def _sizes(config: Path, name: str, output: Output, *, quiet: bool, verbose: int) -> dict[str, int]:
+    """Build one model into the cache alone, to know its size; one that cannot be built gets no budget."""
+    from ..config.tables import load_config
+    from ..pipeline.models import BuildOptions, build_models, open_session
+    from .progress_bars import open_progress
+
+    options = BuildOptions(only=(name,), jobs=os.cpu_count() or 1)
+    try:
+        with (
+            open_progress(quiet=quiet, verbose=verbose) as progress,
+            open_session(load_config(config), options, progress) as session,
+        ):
+            return {
+                built.bundle.name: built.bundle.wire for built in build_models(session) if built.bundle.name == name
+            }
+    except ShardpressError as error:
+        output.say(f"{name} cannot be built yet, so it has no budget: {error}")
+        return {}
+
+
+commands = (report, init)

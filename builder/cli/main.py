@@ -1,0 +1,259 @@
+"""The command line: the one place that prints, and that turns failures into text and an exit status."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from .. import __version__
+from ..config.tables import json_schema, load_config
+from ..errors import BuildError, ShardpressError
+from ..program import script
+from .deploy import commands as deploy_commands
+from .develop import commands as develop_commands
+from .develop import run_watch, watch_options
+from .options import Output, complete_models, echo, error_mark, give_json, shared_options
+from .progress_bars import open_progress
+
+interrupted = 130
+common = frozenset({"config", "as_json", "quiet", "verbose"})  # say nothing to a command that has none of them
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@shared_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to, instead of [build] out.")
+@click.option("--only", multiple=True, metavar="NAME", shell_complete=complete_models,
+              help="Build only this model; may be given several times.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), help="Parallel conversions and compressions; default: all cores.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Work on the Dask cluster of this scheduler.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep earlier work.")
+@click.option("--strict", is_flag=True, help="Warnings and unverified models fail.")
+@click.option("--fast", is_flag=True, help="Compress quickly (brotli 5), for development.")
+@click.option("--compare", is_flag=True, help="Measure each model against the stock converter's output with brotli.")
+@watch_options
+@click.version_option(__version__, prog_name="shardpress")
+@click.pass_context
+def cli(context: click.Context, /, **options: Any) -> None:
+    """Turn TensorFlow and Keras models into files that web pages load without delay.
+
+    Without a command: build every model of build.toml into dist/.
+    """
+    if context.invoked_subcommand is None:
+        _build(**options)
+    else:
+        _pass_on(context, options)
+
+
+def _pass_on(context: click.Context, options: Mapping[str, Any]) -> None:
+    """Have a command take the options that were given before it."""
+    name = context.invoked_subcommand or ""
+    command = cli.commands[name]
+    known = {parameter.name for parameter in command.params}
+    given = [
+        parameter
+        for parameter in context.command.params
+        if parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    for parameter in given:
+        if parameter.name not in known and parameter.name not in common:
+            raise click.UsageError(f"{parameter.opts[-1]} does not go with {name}.", context)
+    context.default_map = {name: {one.name: options[one.name] for one in given if one.name in options}}
+
+
+def _build(
+    *,
+    config: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    jobs: int | None,
+    scheduler: str,
+    no_cache: bool,
+    strict: bool,
+    fast: bool,
+    compare: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+    watch: bool,
+    **serving: Any,
+) -> None:
+    from ..pipeline.models import BuildOptions
+    from ..pipeline.report.report import describe_runtime, report_data, summary
+    from ..pipeline.run import build
+
+    output = Output(as_json, -1 if quiet else verbose)
+    begun = time.monotonic()
+    options = BuildOptions(
+        only=only,
+        jobs=jobs or os.cpu_count() or 1,
+        use_cache=not no_cache,
+        fast=fast,
+        compare=compare,
+        scheduler=scheduler,
+    )
+    if watch:
+        opener = partial(open_progress, quiet=quiet, verbose=verbose)
+        run_watch(config, options, out, output, opener, strict=strict, **serving)
+        return
+    settings = load_config(config)
+    target = out or settings.folder / settings.build.out
+    with open_progress(quiet=quiet, verbose=verbose) as progress:
+        result = build(settings, options, target, progress, strict=strict)
+    seconds = time.monotonic() - begun
+    for warning in result.warnings:
+        echo(f"warning: {warning}", err=True)
+    for remark in result.remarks:
+        echo(f"note: {remark}", err=True)
+    output.say(summary(result.models, result.verified))
+    if result.own:
+        output.say(describe_runtime(result.own))
+    state = f"{len(result.output.changed)} files new" if result.output.changed else "nothing changed"
+    output.say(f"{target / 'cdn'}: release {result.output.index['release']}, {state}, {seconds:.1f} s")
+    output.give(
+        {
+            "ok": True,
+            "release": result.output.index["release"],
+            "out": str(target),
+            "changed": list(result.output.changed),
+            "warnings": list(result.warnings),
+            "remarks": list(result.remarks),
+            **report_data(result.models, result.verified, seconds, result.own),
+        }
+    )
+
+
+@cli.command()
+@shared_options
+def check(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Tell what would fail and why; write nothing."""
+    from ..pipeline.check import check_models, show
+
+    output = Output(as_json, -1 if quiet else verbose)
+    settings = load_config(config)
+    found = check_models(settings)
+    output.say(show(found))
+    problems = [item for item in found if item.problem]
+    output.give({"ok": not problems, "models": [asdict(item) for item in found]})
+    if problems:
+        sys.exit(1)
+
+
+@cli.command()
+@shared_options
+def doctor(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Tell what works on this machine and how to mend what does not."""
+    from .doctor import examine, show
+
+    findings = examine(config.parent)
+    output = Output(as_json, -1 if quiet else verbose)
+    output.say(show(findings))
+    ok = all(finding.ok or finding.optional for finding in findings)
+    output.give({"ok": ok, "findings": [asdict(finding) for finding in findings]})
+    if not ok:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["config", "manifest"]), default="config")
+def schema(what: str) -> None:
+    """Print the JSON Schema of build.toml or of manifest.json."""
+    if what == "config":
+        give_json(json_schema())
+    else:
+        from ..bundle.manifest import manifest_schema
+
+        give_json(manifest_schema())
+
+
+for command in (*deploy_commands, *develop_commands):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and give the exit status of DESIGN §2."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        cli.main(args=words, prog_name=script if Path(sys.argv[0]).name == script else None, standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted(words)
+    except click.ClickException as error:
+        return _misused(error, words)
+    except ShardpressError as error:
+        _tell(error, words)
+        return error.exit_status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # the boundary: whatever it is, it is one paragraph
+        _tell(_unforeseen(error), words, error)
+        return 1
+    return 0
+
+
+def _interrupted(words: list[str]) -> int:
+    text = "interrupted; what was published before is as it was"
+    echo(text, err=True)
+    _give_errors(words, [_entry(None, ShardpressError(text))], {})
+    return interrupted
+
+
+def _misused(error: click.ClickException, words: list[str]) -> int:
+    """Tell of a wrong command line in click's own words."""
+    text = io.StringIO()
+    error.show(file=text)
+    echo(text.getvalue().rstrip(), err=True)
+    _give_errors(words, [_entry(None, ShardpressError(error.format_message()))], {})
+    return error.exit_code
+
+
+def _unforeseen(error: Exception) -> ShardpressError:
+    """Say what the system refused, or that the fault is ours."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return ShardpressError(
+            f"cannot be read or written ({error.strerror})",
+            where=str(error.filename),
+            hint="Check its rights and the disk",
+        )
+    if isinstance(error, MemoryError):
+        return ShardpressError("this machine's memory is used up", hint="Free some, or give --jobs 1")
+    return ShardpressError(
+        f"{type(error).__name__}: {error}",
+        hint="This is a fault of shardpress; run again with -vv and report it",
+    )
+
+
+def _tell(error: ShardpressError, words: list[str], cause: BaseException | None = None) -> None:
+    errors = error.failures if isinstance(error, BuildError) else {"": error}
+    for model, failure in errors.items():
+        echo(error_mark() + (f"model {model}: " if model else "") + str(failure), err=True)
+    _give_errors(words, [_entry(model or None, failure) for model, failure in errors.items()], error.facts)
+    if sum(word.count("v") for word in words if re.fullmatch("-[qv]+", word)) + words.count("--verbose") > 1:
+        traced: list[BaseException] = [cause] if cause else list(errors.values())
+        for one in traced:
+            echo("".join(traceback.format_exception(one)), err=True)
+
+
+def _entry(model: str | None, error: ShardpressError) -> dict[str, str | None]:
+    return {"model": model, "what": error.what, "where": error.where, "hint": error.hint}
+
+
+def _give_errors(words: list[str], entries: list[dict[str, str | None]], facts: Mapping[str, Any]) -> None:
+    """Print the one document of a command that failed, if JSON is wanted."""
+    if "--json" in words:
+        give_json({**facts, "ok": False, "errors": entries})

@@ -1,0 +1,1 @@
+"""Reads build.toml into frozen structs."""

@@ -1,0 +1,383 @@
+"""``build.toml`` as frozen structs, every key checked."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from ..errors import ConfigError
+from ..program import program
+from .offline import OfflineConfig
+from .serve import ServeConfig
+from .units import parse_size
+
+model_name = re.compile(r"[a-z][a-z0-9-]*")
+smallest_shard = 1024
+Size = Annotated[int | str, Meta(description="Bytes, as a number or as text: '256 KiB', '600 kB'.")]
+Load = Literal["now", "idle", "visible", "interaction", "manual"]
+Priority = Literal["high", "normal", "low"]
+WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
+Precision = Literal["exact", "balanced", "small", "auto", "float16", "uint8", "uint16"]
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of build.toml: unknown keys are errors."""
+
+
+class BuildConfig(_Table, frozen=True):
+    """The table ``[build]``."""
+
+    out: Annotated[str, Meta(description="Folder to write to.")] = "dist"
+    cache: Annotated[str, Meta(description="Folder of the build cache, or s3://bucket/prefix: shared.")] = ".shardpress"
+    shard_bytes: Annotated[Size, Meta(description="About how large a shard is before compression.")] = "256 KiB"
+    package: Annotated[str, Meta(description="Name of the ES package in dist/package.", min_length=1)] = "models"
+
+    def __post_init__(self) -> None:
+        """Check the address of a shared cache."""
+        if "://" in self.cache and not re.match(r"s3://[^/?#]", self.cache):
+            raise ValueError(f"the cache {self.cache!r} is neither a folder nor 's3://bucket/prefix'")
+
+
+class BoxesConfig(_Table, frozen=True):
+    """The table ``[models.NAME.verify.boxes]``: how the metric boxes reads the outputs."""
+
+    boxes: Annotated[str, Meta(description="Output with 4 numbers or more for each box; further ones are scores.")]
+    scores: Annotated[str | None, Meta(description="Output with the scores, if they have one of their own.")] = None
+    classes: Annotated[str | None, Meta(description="Output with the classes; else the best score tells.")] = None
+    format: Annotated[
+        Literal["xyxy", "yxyx", "xywh", "cxcywh"], Meta(description="What the 4 numbers are; c is the centre.")
+    ] = "xyxy"
+    classes_last: Annotated[bool, Meta(description="A row is 4 numbers, one score, and the class as its last.")] = False
+    columns_first: Annotated[bool, Meta(description="The output is [pictures, numbers, boxes], as YOLO's.")] = False
+    min_score: Annotated[float, Meta(description="Least score of a box that counts, as the model gives it.")] = 0.3
+    iou: Annotated[float, Meta(description="Least intersection over union of two boxes that match.", gt=0, le=1)] = 0.7
+    nms: Annotated[
+        float | None,
+        Meta(description="Drop boxes that overlap better ones of their class so much; none: the model did."),
+    ] = None
+    anchored: Annotated[bool, Meta(description="Boxes are relative to anchors, so only like rows can match.")] = False
+
+
+class VerifyConfig(_Table, frozen=True):
+    """The table ``[models.NAME.verify]``."""
+
+    inputs: Annotated[str | None, Meta(description="Pattern of .npz files or pictures; without it seeded inputs.")] = (
+        None
+    )
+    max_error: Annotated[
+        float | None,
+        Meta(
+            description="Largest error at full precision: max |a-b| / max(1, max |b|). By itself 1e-4 for exact, 1e-3 "
+            "for balanced and 0.05 for other precisions, and none beside min_agreement."
+        ),
+    ] = None
+    min_agreement: Annotated[
+        float | None, Meta(description="Least share of cases that agree by the metric, 0 to 1.")
+    ] = None
+    metric: Annotated[
+        Literal["top1", "boxes", "psnr", "relative"],
+        Meta(description="What agreement means: same top class, F1 of matched boxes, ≥ 40 dB, ≤ 1 %."),
+    ] = "top1"
+    boxes: Annotated[BoxesConfig | None, Meta(description="How the metric boxes reads the outputs.")] = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.max_error is not None and not 0 < self.max_error < float("inf"):
+            raise ValueError(f"max_error is {self.max_error}, it must be above 0")
+        if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
+            raise ValueError(f"min_agreement is {self.min_agreement}, it must be from 0 to 1")
+        if (self.metric == "boxes") is not (self.boxes is not None):
+            raise ValueError('metric = "boxes" and the table boxes need each other')
+
+
+class RuntimeConfig(_Table, frozen=True):
+    """The table ``[runtime]``: TensorFlow.js as a file of the bundle."""
+
+    build: Annotated[bool, Meta(description="Make TensorFlow.js for the models, from npm's packages with esbuild.")] = (
+        False
+    )
+    backends: Annotated[
+        tuple[Literal["webgpu", "webgl", "wasm", "cpu"], ...],
+        Meta(description="What it can run on, the best first.", min_length=1),
+    ] = ("webgl", "wasm", "cpu")
+    kernels: Annotated[
+        Literal["used", "all"],
+        Meta(description="used: only what the models, the loader and the functions below need, where that verifies."),
+    ] = "used"
+    functions: Annotated[
+        tuple[str, ...], Meta(description="More that pages call, as after tf.: 'topk', 'image.cropAndResize'.")
+    ] = ()
+    budget: Annotated[Size | None, Meta(description="Most wire bytes of its code; over it the build fails.")] = None
+
+    def __post_init__(self) -> None:
+        """Check that no backend is named twice."""
+        if len(set(self.backends)) < len(self.backends):
+            raise ValueError("a backend is named twice")
+
+
+class CutConfig(_Table, frozen=True):
+    """The table ``[models.NAME.cut]``: where the model begins and ends inside its graph."""
+
+    inputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages feed, by node name.")] = ()
+    outputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages get, by node name.")] = ()
+
+
+class StageConfig(_Table, frozen=True):
+    """An item of ``stages``: outputs that can be executed before later ones have arrived."""
+
+    name: Annotated[str, Meta(description="What pages wait for: handle.until(NAME).", pattern="^[a-z][a-z0-9-]*$")]
+    outputs: Annotated[tuple[str, ...], Meta(description="Names of outputs, as in the signature.", min_length=1)]
+
+
+class ModelConfig(_Table, frozen=True):
+    """The table ``[models.NAME]``."""
+
+    source: Annotated[
+        str,
+        Meta(
+            description="SavedModel folder, .h5, .hdf5, .keras, .pb or model.json; .bin, .vec, .txt or .npy of words.",
+            min_length=1,
+        ),
+    ]
+    load: Annotated[Load, Meta(description="When a page loads it.")] = "visible"
+    priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
+    precision: Annotated[
+        Precision | dict[str, WeightPrecision],
+        Meta(description="How weights are stored; or a table of patterns of weight names, of which the first counts."),
+    ] = "exact"
+    stages: Annotated[
+        tuple[StageConfig, ...], Meta(description="Which outputs come first; by itself all come together.")
+    ] = ()
+    budget: Annotated[Size | None, Meta(description="Most wire bytes of all stages; over it the build fails.")] = None
+    labels: Annotated[str | None, Meta(description="Text file, a label a line, carried in the head.")] = None
+    compat: Annotated[
+        Literal["float32"] | None, Meta(description="Also write a stock model.json for tf.loadGraphModel.")
+    ] = None
+    signature: Annotated[str, Meta(description="Signature of a SavedModel.")] = "serving_default"
+    tags: Annotated[tuple[str, ...], Meta(description="Tags of a SavedModel's graph.")] = ("serve",)
+    outputs: Annotated[tuple[str, ...], Meta(description="Outputs to keep; all when empty.")] = ()
+    weights: Annotated[
+        bool, Meta(description="false: only the layers, with initial weights, for pages that train them.")
+    ] = True
+    cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
+    custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (
+        None
+    )
+    vocabulary: Annotated[str | None, Meta(description="Words of a .npy of vectors: text, a word a line.")] = None
+    rows_first: Annotated[int, Meta(ge=1, description="How many rows of word vectors come first.")] = 5000
+    trust: Annotated[
+        bool,
+        Meta(description="The model may hold code, and functions and ops that are not on the list of harmless ones."),
+    ] = False
+    license: Annotated[str | None, Meta(description="Licence of the model, for the manifest.")] = None
+    card: Annotated[str | None, Meta(description="Where the model is described, for the manifest.")] = None
+    verify: Annotated[VerifyConfig, Meta(description="How the bundle is checked.")] = VerifyConfig()
+
+    def __post_init__(self) -> None:
+        """Check the names of the stages."""
+        names = [stage.name for stage in self.stages]
+        if "refine" in names:
+            raise ValueError("a stage cannot be named refine: the last one is")
+        if len(set(names)) < len(names):
+            raise ValueError("two stages have one name")
+
+
+class TargetConfig(_Table, frozen=True):
+    """The table ``[targets.NAME]``: where releases are published."""
+
+    type: Literal["s3", "directory"]
+    path: Annotated[str | None, Meta(description="Folder of a directory target.")] = None
+    bucket: Annotated[str | None, Meta(description="Bucket of an s3 target.")] = None
+    prefix: Annotated[str, Meta(description="What all keys start with: 'models/'.")] = ""
+    public_url: Annotated[str | None, Meta(description="Where pages find loader.js' folder.")] = None
+    endpoint_url: Annotated[str, Meta(description="Address of an S3-compatible store; empty for AWS.")] = ""
+    addressing: Annotated[Literal["auto", "path", "virtual"], Meta(description="Where the bucket's name goes.")] = (
+        "auto"
+    )
+    region: Annotated[str, Meta(description="AWS region; empty for the environment's.")] = ""
+    profile: Annotated[str, Meta(description="AWS profile; empty for the standard chain.")] = ""
+    no_overwrite_header: Annotated[
+        str, Meta(description="Header that makes a store without If-None-Match refuse to overwrite.")
+    ] = ""
+    encoding: Annotated[
+        Literal["br", "gzip", "identity"], Meta(description="The one encoding objects are stored in.")
+    ] = "br"
+    headers: Annotated[
+        dict[str, dict[str, str]], Meta(description="More headers, by pattern of the path: later ones win.")
+    ] = {}
+    keep_releases: Annotated[int, Meta(ge=1, description="How many releases prune keeps.")] = 5
+    grace: Annotated[str, Meta(description="Nothing that was live or written more recently is pruned.")] = "24 h"
+    origin: Annotated[str, Meta(description="Origin of the pages, for the check of CORS.")] = "https://example.com"
+    cloudfront: Annotated[str, Meta(description="Distribution whose copy of loader.js is invalidated.")] = ""
+    hook: Annotated[tuple[str, ...], Meta(description="Command run after a release, with the changed paths.")] = ()
+
+
+class Document(_Table, frozen=True):
+    """All of build.toml; the source of the published JSON Schema."""
+
+    build: BuildConfig = BuildConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    offline: OfflineConfig | None = None
+    models: dict[str, ModelConfig] = {}
+    targets: dict[str, TargetConfig] = {}
+    serve: ServeConfig = ServeConfig()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked build.toml and where it lies.
+
+    Attributes:
+        serve: its table for development.
+        path: the file; relative paths in it start at its folder.
+        build, runtime, offline, models, targets: its tables.
+    """
+
+    path: Path
+    build: BuildConfig
+    runtime: RuntimeConfig = RuntimeConfig()
+    offline: OfflineConfig | None = None
+    models: dict[str, ModelConfig]
+    targets: dict[str, TargetConfig]
+    serve: ServeConfig = ServeConfig()
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths start."""
+        return self.path.parent
+
+    @property
+    def shard_bytes(self) -> int:
+        """Size of shards in bytes."""
+        return parse_size(self.build.shard_bytes)
+
+
+def load_config(path: Path) -> Config:
+    """Read and check ``build.toml``.
+
+    Raises:
+        ConfigError: missing, malformed, an unknown key, a wrong value; the key and the nearest known one are named.
+    """
+    try:
+        tables = tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError as error:
+        hint = f"Run {program()} init, which finds models and writes one, or name another with --config"
+        raise ConfigError("does not exist", where=str(path), hint=hint) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"is not valid TOML: {error}", where=str(path), hint="Mend that line") from error
+    _known_keys(tables, Document, str(path))
+    build = _convert(tables.get("build", {}), BuildConfig, path, "build")
+    config = Config(
+        path=path,
+        build=build,
+        runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
+        offline=_convert(tables["offline"], OfflineConfig, path, "offline") if "offline" in tables else None,
+        models={
+            name: _convert(table, ModelConfig, path, f"models.{name}")
+            for name, table in _named(tables, "models", path).items()
+        },
+        targets={
+            name: _convert(table, TargetConfig, path, f"targets.{name}")
+            for name, table in _named(tables, "targets", path).items()
+        },
+        serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
+    )
+    _check_sizes(config)
+    return config
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of build.toml."""
+    return msgspec.json.schema(Document)
+
+
+Table = TypeVar("Table", bound=msgspec.Struct)
+
+
+def _named(tables: dict[str, Any], kind: str, path: Path) -> dict[str, Any]:
+    named = tables.get(kind, {})
+    if not isinstance(named, dict):
+        raise ConfigError(f"{kind} must be a table", where=str(path), hint=f"Write [{kind}.NAME]")
+    for name in named:
+        if not model_name.fullmatch(name):
+            raise ConfigError(
+                f"the name {name!r} is not allowed",
+                where=f"{path}, {kind}",
+                hint="Names are lower-case letters, digits and hyphens, and start with a letter",
+            )
+    return named
+
+
+def _convert(table: Any, kind: type[Table], path: Path, key: str) -> Table:
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        message, _, inner = text.partition(" - at `$")
+        place = f"{path}, {key}{inner.rstrip('`')}"
+        owner: Any = kind
+        found: Any = None
+        for part in re.findall(r"\.(\w+)", inner):
+            found = next((field.type for field in msgspec.structs.fields(owner) if field.name == part), None)
+            owner = _struct_of(found) or owner
+        if unknown := re.search(r"unknown field `(.*)`", message):
+            _unknown(unknown[1], owner, place, error)
+        if odd := re.search(r"enum value '(.*)'", message):
+            hint = _hint(odd[1], _choices(found), "Use one of")
+            raise ConfigError(f"cannot be {odd[1]!r}", where=place, hint=hint) from error
+        message = message.replace("Object missing required field", "missing the key").replace("`", "'")
+        raise ConfigError(message[0].lower() + message[1:], where=place, hint="Mend the value") from error
+
+
+def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return annotation
+    return next(filter(None, map(_struct_of, getattr(annotation, "__args__", ()))), None)
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Give the values of an annotation that lists some."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [value for part in get_args(annotation) for value in _choices(part)]
+
+
+def _known_keys(tables: dict[str, Any], kind: type[msgspec.Struct], place: str) -> None:
+    known = {field.name for field in msgspec.structs.fields(kind)}
+    for key in tables:
+        if key not in known:
+            _unknown(key, kind, place, None)
+
+
+def _unknown(key: str, kind: type[msgspec.Struct], place: str, cause: Exception | None) -> None:
+    known = [field.name for field in msgspec.structs.fields(kind)]
+    raise ConfigError(f"unknown key {key!r}", where=place, hint=_hint(key, known, "Known keys:")) from cause
+
+
+def _hint(text: str, known: list[str], lead: str) -> str:
+    near = difflib.get_close_matches(text, known, 1, 0.5)
+    return f"Did you mean {near[0]!r}?" if near else f"{lead} {', '.join(known)}"
+
+
+def _check_sizes(config: Config) -> None:
+    sizes: list[tuple[str, int | str | None]] = [
+        ("build.shard_bytes", config.build.shard_bytes),
+        ("runtime.budget", config.runtime.budget),
+    ]
+    sizes += [(f"models.{name}.budget", model.budget) for name, model in config.models.items()]
+    for key, size in sizes:
+        try:
+            count = parse_size(size) if size is not None else smallest_shard
+        except ValueError as error:
+            raise ConfigError(str(error), where=f"{config.path}, {key}", hint="Mend the value") from error
+        if key == "build.shard_bytes" and count < smallest_shard:
+            raise ConfigError(
+                f"shards of {count} bytes are too small", where=f"{config.path}, {key}", hint="Use at least 1 KiB"
+            )

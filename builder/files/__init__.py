@@ -1,0 +1,1 @@
+"""Files as such: whole or not at all, and formats of arrays."""

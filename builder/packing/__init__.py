@@ -1,0 +1,1 @@
+"""Weights into compressed shards: segments, shards, brotli."""

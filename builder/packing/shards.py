@@ -1,0 +1,70 @@
+"""Packs segments into shards: the unit of fetch, retry, cache and integrity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import brotli
+
+from .segments import Segment, Stage
+
+Shard = tuple[Segment, ...]
+largest_shard = 4 << 20  # what the stock converter writes: as far as brotli looks back
+smallest_shard = 1 << 15  # who wants smaller ones wants them for their own sake
+probe_quality, least_gain, few_bytes = 5, 0.99, 16
+
+
+def pack(stage: Stage, shard_bytes: int) -> tuple[Shard, ...]:
+    """Pack a stage's segments, in order, into shards of at most about ``shard_bytes``.
+
+    The planes of one weight stay together. A weight larger than a shard has shards of its own, so that a change of it
+    leaves all others as they are. Within a shard like planes lie side by side, which compresses better.
+    """
+    shards: list[Shard] = []
+    open_shard: list[Segment] = []
+    filled = 0
+    for group in stage.groups:
+        size = sum(segment.nbytes for segment in group)
+        if open_shard and filled + size > shard_bytes:
+            shards.append(_close(open_shard))
+            open_shard, filled = [], 0
+        if size > shard_bytes:
+            shards.extend(_split(group, _count(group, size, shard_bytes)))
+        else:
+            open_shard.extend(group)
+            filled += size
+    if open_shard:
+        shards.append(_close(open_shard))
+    return tuple(shards)
+
+
+def _close(segments: list[Segment]) -> Shard:
+    return tuple(sorted(segments, key=lambda segment: segment.plane.index))
+
+
+def _count(group: tuple[Segment, ...], size: int, shard_bytes: int) -> int:
+    """Give the number of shards of a large weight: fewer than usual where it repeats itself over long distances."""
+    few, many = -(-size // max(largest_shard, shard_bytes)), -(-size // shard_bytes)
+
+    def sent(count: int) -> int:
+        return sum(len(brotli.compress(read(shard), quality=probe_quality)) for shard in _split(group, count))
+
+    may_be_fewer = few < many and shard_bytes >= smallest_shard
+    return few if may_be_fewer and sent(few) < least_gain * sent(many) - few_bytes * many else many
+
+
+def _split(group: tuple[Segment, ...], count: int) -> list[Shard]:
+    """Cut all planes of a large weight at the same places, so that each shard can be decoded by itself."""
+    pieces = [
+        tuple(
+            replace(segment, start=segment.nbytes * number // count, stop=segment.nbytes * (number + 1) // count)
+            for segment in group
+        )
+        for number in range(count)
+    ]
+    return [tuple(segment for segment in piece if segment.nbytes) for piece in pieces]
+
+
+def read(shard: Shard) -> bytes:
+    """Give a shard's bytes."""
+    return b"".join(segment.read() for segment in shard)

@@ -1,0 +1,1 @@
+"""From build.toml to a whole bundle on disk."""

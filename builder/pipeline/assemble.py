@@ -1,0 +1,232 @@
+"""From a model to its head and shards, and from the record of that back to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgspec
+
+from ..bundle.bundle import File, ModelBundle, head_url, make_head, ops_url, shard_url
+from ..cache.local import Blob, Cache
+from ..model import Model, TensorSpec
+from ..packing.compress import Compressor, Encoded
+from ..packing.segments import Precision, Stage, base, choose_codecs, plan_stages, quantize_weights
+from ..packing.shards import Shard, pack, read
+from ..precision.calibrate import Measured
+from ..transforms.dedupe import find_same
+from ..transforms.inspect import find_non_finite
+from ..transforms.order import order_weights
+from ..transforms.reach import first_stages
+from ..verify.ids import ids_below
+from ..words.table import Table, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A built model without what only the index says of it (load policy, priority).
+
+    Attributes:
+        head, content, shards, inputs, outputs, ops: as in ``ModelBundle``.
+        notes: sentences the user should read.
+        precision: what was measured of it, for ``report.json``; empty when nothing was.
+        ids_below: rows of the tables that inputs look up, by input, for seeded verification.
+    """
+
+    name: str
+    head: File
+    content: Mapping[str, Any]
+    shards: tuple[File, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    notes: tuple[str, ...]
+    ids_below: Mapping[str, int]
+    precision: Mapping[str, Any]
+    ops: File | None = None
+
+    def bundle(self, load: str, priority: str) -> ModelBundle:
+        """Add the policies."""
+        ends = self.inputs, self.outputs
+        return ModelBundle(self.name, self.head, self.content, self.shards, load, priority, *ends, self.ops)
+
+
+def assemble(
+    name: str,
+    model: Model,
+    *,
+    labels: tuple[str, ...] | None,
+    precision: Precision = "exact",
+    measured: Measured | None = None,
+    outputs: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    ops: bytes | None = None,
+    shard_bytes: int,
+    cache: Cache,
+    compressor: Compressor,
+    begin: Callable[[int], None],
+    advance: Callable[[Blob], None],
+) -> Assembly:
+    """Order, deduplicate, split, pack and compress a model.
+
+    Args:
+        name: its name in the loader.
+        model: as a source gave it.
+        labels: what the outputs' numbers mean, if known.
+        precision: how weights are stored, as in build.toml.
+        measured: what a measurement of its precision gave.
+        outputs: name and outputs of each stage before the refining one; all come together when there are none.
+        ops: the module of its own ops, if it has some.
+        shard_bytes: about how large a shard is.
+        cache: keeps the files.
+        compressor: makes their encodings.
+        begin: told the number of files.
+        advance: told each one that is compressed.
+    """
+    model = order_weights(model)
+    model = (
+        quantize_weights(model, precision, measured.halves, measured.codecs)
+        if measured
+        else quantize_weights(model, precision)
+    )
+    codecs = choose_codecs(model, precision, measured.codecs if measured else None)
+    same = find_same(model.weights, tuple(codec.identity for codec in codecs))
+    notes = (*model.notes, *_weight_notes(model), *(measured.notes if measured else ()))
+    firsts = first_stages(model, outputs, f"models.{name}.stages") if outputs else ()
+    stages = plan_stages(model.weights, codecs, same, tuple(stage for stage, _ in outputs) or (base,), firsts)
+    plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
+    files, facts = _shards(name, stages, plans, cache, compressor, begin, advance)
+    ops_blob = cache.put(ops) if ops is not None else None
+    ops_file = File(ops_url(name, ops_blob.sha256), ops_blob, compressor.encode(ops_blob)) if ops_blob else None
+    placed = tuple((*each, fact) for each, fact in zip(plans, facts, strict=True))
+    head_content = make_head(name, model, stages, placed, codecs, same, labels, ops_blob.sha256 if ops_blob else None)
+    head = _head(name, head_content, cache, compressor, advance)
+    found = measured.facts if measured else {}
+    content = json.loads(head_content)
+    return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found, ops_file)
+
+
+def assemble_vectors(
+    name: str,
+    table: Table,
+    *,
+    cache: Cache,
+    compressor: Compressor,
+    begin: Callable[[int], None],
+    advance: Callable[[Blob], None],
+) -> Assembly:
+    """Pack and compress word vectors; the arguments are those of ``assemble``."""
+    model, codecs, stages, plans = plan(table)
+    files, facts = _shards(name, stages, plans, cache, compressor, begin, advance)
+    placed = tuple((*each, fact) for each, fact in zip(plans, facts, strict=True))
+    head_content = make_head(name, model, stages, placed, codecs, (None,) * len(codecs), None)
+    head = _head(name, head_content, cache, compressor, advance)
+    return Assembly(name, head, json.loads(head_content), files, model.inputs, model.outputs, model.notes, {}, {})
+
+
+def _shards(
+    name: str,
+    stages: tuple[Stage, ...],
+    plans: list[tuple[int, Shard]],
+    cache: Cache,
+    compressor: Compressor,
+    begin: Callable[[int], None],
+    advance: Callable[[Blob], None],
+) -> tuple[tuple[File, ...], list[dict[str, Any]]]:
+    """Write the shards; give their files and what the head says of them."""
+    blobs = [cache.put(read(shard)) for _, shard in plans]
+    begin(len(blobs) + 1)
+    encodings = compressor.encode_all(blobs, advance)
+    files = _shard_files(name, stages, plans, blobs, encodings)
+    return files, [{"bytes": file.blob.nbytes, "wire": file.wire, "sha256": file.blob.sha256} for file in files]
+
+
+def _head(name: str, content: bytes, cache: Cache, compressor: Compressor, advance: Callable[[Blob], None]) -> File:
+    blob = cache.put(content)
+    head = File(head_url(name, blob.sha256), blob, compressor.encode(blob))
+    advance(blob)
+    return head
+
+
+def _weight_notes(model: Model) -> tuple[str, ...]:
+    names = find_non_finite(model.weights)
+    if not names:
+        return ()
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return (f"the weight {names[0]!r}{more} holds NaN or infinities; they are kept as they are",)
+
+
+def _shard_files(
+    name: str,
+    stages: tuple[Stage, ...],
+    plans: list[tuple[int, Shard]],
+    blobs: list[Blob],
+    encodings: Mapping[str, Mapping[str, Encoded]],
+) -> tuple[File, ...]:
+    files = []
+    first = 0
+    for position, ((stage, _), blob) in enumerate(zip(plans, blobs, strict=True)):
+        if position and plans[position - 1][0] != stage:
+            first = position
+        url = shard_url(name, stages[stage].name, position - first, blob.sha256)
+        files.append(File(url, blob, encodings[blob.sha256]))
+    return tuple(files)
+
+
+def to_record(assembly: Assembly) -> dict[str, Any]:
+    """Give what is needed to find an assembly again in the cache."""
+    return {
+        "name": assembly.name,
+        "files": file_facts(record_files(assembly)),
+        "ops": assembly.ops is not None,
+        "inputs": [asdict(spec) for spec in assembly.inputs],
+        "outputs": [asdict(spec) for spec in assembly.outputs],
+        "notes": assembly.notes,
+        "ids_below": assembly.ids_below,
+        "precision": assembly.precision,
+    }
+
+
+def record_files(assembly: Assembly) -> tuple[File, ...]:
+    """Give the files that an assembly's record names, the head last."""
+    return *((assembly.ops,) if assembly.ops else ()), *assembly.shards, assembly.head
+
+
+def file_facts(files: Iterable[File]) -> list[list[Any]]:
+    """Give what is needed to find files again in the cache."""
+    return [[file.url, file.blob.sha256, list(file.encodings)] for file in files]
+
+
+def find_files(facts: Iterable[Any], cache: Cache, compressor: Compressor) -> list[File] | None:
+    """Find files again; None when one of them is no longer in the cache as it was."""
+    files = []
+    for url, sha256, names in facts:
+        blob = cache.find(sha256)
+        if blob is None:
+            return None
+        encodings = compressor.encode(blob)
+        if list(encodings) != names:
+            return None
+        files.append(File(url, blob, encodings))
+    return files
+
+
+def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly | None:
+    """Find an assembly again; None when anything of it is no longer in the cache."""
+    files = find_files(record["files"], cache, compressor)
+    if files is None:
+        return None
+    ops = files.pop(0) if record.get("ops") else None
+    *shards, head = files
+    return Assembly(
+        record["name"],
+        head,
+        json.loads(head.blob.path.read_bytes()),
+        tuple(shards),
+        tuple(msgspec.convert(spec, TensorSpec) for spec in record["inputs"]),
+        tuple(msgspec.convert(spec, TensorSpec) for spec in record["outputs"]),
+        tuple(record["notes"]),
+        record["ids_below"],
+        record["precision"],
+        ops,
+    )

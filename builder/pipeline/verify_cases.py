@@ -1,0 +1,138 @@
+"""What a model is verified with and what its source answers, found together: the source knows which sizes it takes."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..convert.requests import ReferenceRequest, ReferenceResult
+from ..errors import ShardpressError, VerificationError
+from ..files.npz import write_npz
+
+if TYPE_CHECKING:
+    from ..verify.inputs import Case, Sizes
+    from .models import Built, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The cases of a check.
+
+    Attributes:
+        cases: what to feed.
+        references: what the source answers to each; None where TensorFlow.js runs it.
+        sizes: what unknown lengths were taken for.
+        extra: a case of another batch and other sizes that the source takes, or None.
+        extra_reference: what the source answers to it; None where TensorFlow.js runs it.
+    """
+
+    cases: list[Case]
+    references: list[Case] | None
+    sizes: Sizes
+    extra: Case | None
+    extra_reference: Case | None
+
+
+class Question:
+    """One model's cases, put to its source."""
+
+    def __init__(self, session: Session, built: Built, stem: Path) -> None:
+        """Make the cases, and have TensorFlow begin where it is needed.
+
+        Raises:
+            VerificationError: inputs cannot be made up.
+        """
+        from ..verify.inputs import load_inputs, other_cases, seeded_inputs, twice
+
+        self._session, self._built, self._stem = session, built, stem
+        self._specs = built.bundle.inputs
+        pattern = built.settings.verify.inputs
+        self._seeded = pattern is None
+        if pattern is None:
+            self._cases = [seeded_inputs(self._specs, ids_below=built.ids_below)]
+            self._others = other_cases(self._specs, built.ids_below)
+        else:
+            folder = session.config.folder
+            self._cases = load_inputs(pattern, self._specs, folder, stem.parent, session.pool.submit)
+            self._others = twice(self._cases[0], self._specs)
+        self._futures: list[Future[Any]] = []
+        if built.needs_tensorflow:
+            besides = tuple(self._files(f"other-{n}", case) for n, case in enumerate(self._others))
+            for number, case in enumerate(self._cases):
+                request = ReferenceRequest(built.source, *self._files(str(number), case), besides=besides)
+                besides = ()
+                self._futures.append(session.pool.submit("reference", request, built.bundle.name))
+
+    def answers(self) -> Answers:
+        """Wait for the source's answers.
+
+        Raises:
+            ShardpressError: the source cannot run its inputs.
+        """
+        from ..verify.inputs import usual
+
+        if not self._futures:
+            return Answers(self._cases, None, usual, self._others[0] if self._others else None, None)
+        sizes = usual
+        try:
+            results: list[ReferenceResult] = [future.result() for future in self._futures]
+            failure: ShardpressError | None = None
+        except ShardpressError as error:  # another length may do
+            if not self._may_grow():
+                raise
+            results, failure = [], error
+        if failure is not None or (self._may_grow() and results[0].empty):
+            sizes, result = self._grow(failure)
+            results = [result]
+        references = [_read(result.outputs) for result in results]
+        cases = [_read(result.inputs) for result in results]
+        besides = results[0].besides
+        extra, reference = (_read(besides[0]), _read(besides[1])) if besides else (None, None)
+        return Answers(cases, references, sizes, extra, reference)
+
+    def _may_grow(self) -> bool:
+        from ..verify.inputs import is_open
+
+        return self._seeded and is_open(self._specs)
+
+    def _grow(self, failure: ShardpressError | None) -> tuple[Sizes, ReferenceResult]:
+        """Double the lengths that were guessed until the source takes them, and answers with something."""
+        from ..verify.inputs import larger_cases
+
+        built = self._built
+        tried: dict[Path, Sizes] = {}
+        files = []
+        for number, (sizes, case) in enumerate(larger_cases(self._specs, built.ids_below)):
+            files.append(self._files(f"larger-{number}", case))
+            tried[files[-1][0]] = sizes
+        shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in self._cases[0].items())
+        hint = "Give examples of the right size with [models.NAME.verify] inputs"
+        result: ReferenceResult | None = None
+        if files:
+            request = ReferenceRequest(built.source, *files[0], instead=tuple(files[1:]))
+            try:
+                result = self._session.pool.submit("reference", request, built.bundle.name).result()
+            except ShardpressError as error:
+                failure = failure or error
+        if result is None and failure is not None:
+            what = f"the source model runs with none of the sizes that were tried for its open lengths: {failure}"
+            raise VerificationError(what, where=f"inputs from {shapes}", hint=hint) from failure
+        if result is None or result.empty:
+            what = "the source model gives empty outputs for all sizes that were tried for its open lengths"
+            raise VerificationError(what, where=f"inputs from {shapes}", hint=hint)
+        return tried[result.inputs], result
+
+    def _files(self, name: str, case: Case) -> tuple[Path, Path]:
+        """Write a case; give its file and that for its answers."""
+        inputs, outputs = (self._stem.with_suffix(f".{name}.{side}.npz") for side in ("in", "out"))
+        write_npz(inputs, case)
+        return inputs, outputs
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    with np.load(path) as arrays:
+        return dict(arrays)

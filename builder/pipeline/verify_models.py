@@ -1,0 +1,292 @@
+"""Has TensorFlow.js run every built model, and remembers the answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from ..bundle.bundle import File, head_url, make_index, to_json
+from ..bundle.modules import module_url
+from ..bundle.render import render_loader, render_module
+from ..cache.local import key_of
+from ..convert.results import read_step
+from ..errors import BuildError, ConversionError, ShardpressError, VerificationError
+from ..packages import code_hash
+from ..tfjs_runtime.types import Runtime
+from ..verify.gates import gate_of
+from ..verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
+from ..words.check import VectorsCheck, gate_of_vectors, verify_vectors
+from ..words.table import kind as vectors_kind
+from .models import Built, Session
+from .verify_cases import Answers, Question
+
+vectors_module = "vectors"
+outdated = "its source was changed while it was checked. Build again."
+close_error = 0.01  # of devices, where build.toml states no max_error: half precision counts as right
+most_steps = 4  # that last bits move the answers of a quantisation-aware model by
+runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One model that is not known to run yet."""
+
+    built: Built
+    key: str
+    check: Check
+
+
+def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | None = None) -> dict[str, Verification]:
+    """Give for each model what became of its check; those that can no longer be checked are left out.
+
+    Args:
+        session: of the build.
+        models: what it made.
+        own: the bundle's TensorFlow.js to run them with, or None for the installed one.
+
+    Raises:
+        BuildError: TensorFlow.js cannot run some models, or they answer differently from their sources.
+    """
+    node_modules = find_node_modules(session.config.folder)
+    runtime = _runtime_versions(node_modules)
+    loader_code = render_loader(make_index(())).decode()
+    results: dict[str, Verification] = {}
+    missing: list[tuple[Built, str]] = []
+    for built in models:
+        name = built.bundle.name
+        key = key_of(
+            built.bundle.head.blob.sha256,
+            loader_code,
+            runtime,
+            built.key,
+            msgspec.to_builtins(built.settings.verify),
+            _input_digests(session, built),
+            code_hash("verify"),
+            render_module(vectors_module).decode() if built.bundle.content["kind"] == vectors_kind else None,
+            own.code.sha256 if own and built.bundle.content["kind"] != vectors_kind else None,
+        )
+        record = session.cache.record("verified", key)
+        if record is not None:
+            results[name] = msgspec.convert(record, Verification, strict=False)
+        elif built.source.kind != "kept":
+            missing.append((built, key))
+    words = [(built, key) for built, key in missing if built.source.kind == vectors_kind]
+    results |= _run_vectors(session, words)
+    missing = [item for item in missing if item not in words]
+    if missing:
+        results |= _run(session, missing, node_modules, own)
+    artefacts = {built.bundle.name: built.artefact for built in models}
+    failures: dict[str, ShardpressError] = {
+        name: VerificationError(result.problem, where="verification", hint=_way_out(name, result, artefacts[name]))
+        for name, result in results.items()
+        if result.runtime is not None and not result.passed
+    }
+    if failures:
+        raise BuildError(failures)
+    return results
+
+
+def _way_out(name: str, result: Verification, artefact: Path) -> str:
+    """Say what to do about a model that answers otherwise: of one that rounds to steps, a few steps are fine."""
+    step, error = read_step(artefact), result.stages[-1].max_error if result.stages else math.inf
+    if step and error <= most_steps * step:
+        fitting = f"{step * math.ceil(error / step) * 1.01:.2g}"
+        return (
+            f"Nothing was published; the model simulates quantisation in steps of up to {step:.2g}, and a last bit "
+            f"can move a number by one: [models.{name}.verify] max_error = {fitting} fits"
+        )
+    return f"Nothing was published; convert the model again, or loosen [models.{name}.verify] if that is fine"
+
+
+def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str, Verification]:
+    """Have the loader answer for word vectors, which need no TensorFlow.js."""
+    results = {}
+    for built, key in missing:
+        name, settings = built.bundle.name, built.settings
+        session.progress.begin(name, "verify under Node", 1)
+        with session.cache.work() as work:
+            code = render_module(vectors_module)
+            digest = hashlib.sha256(code).hexdigest()
+            # Node takes .js files for modules only where their folder says so.
+            (work / "package.json").write_text('{"type": "module"}')
+            (work / module_url(vectors_module, digest)).write_bytes(code)
+            loader = work / "loader.js"
+            loader.write_bytes(render_loader(make_index((built.bundle,), {vectors_module: digest})))
+            check = VectorsCheck(
+                model=name,
+                loader=loader,
+                files={file.url: file.blob.path for file in built.bundle.files},
+                source=built.artefact,
+                vocabulary=session.config.folder / settings.vocabulary if settings.vocabulary else None,
+                rows=built.bundle.content["weights"][-1]["shape"][0],
+                first=settings.rows_first,
+                gate=gate_of_vectors(settings.verify.max_error, settings.verify.min_agreement),
+            )
+            session.note_wall()
+            answer = results[name] = verify_vectors(check, work)
+        if answer.runtime is not None and answer.passed:
+            session.cache.put_record("verified", key, msgspec.to_builtins(answer))
+        session.progress.end(name)
+    return results
+
+
+def with_samples(session: Session, models: tuple[Built, ...]) -> tuple[Built, ...]:
+    """Put what TensorFlow.js has told into the heads of models that it ran, now or before: samples, wrong backends."""
+    return tuple(_with_sample(session, built) for built in models)
+
+
+def _with_sample(session: Session, built: Built) -> Built:
+    found = session.cache.record("sample", _sample_key(built)) or {}
+    found = {key: value for key, value in found.items() if value}
+    if not found:
+        return built
+    bundle = built.bundle
+    content = dict(bundle.content)
+    later = {key: content.pop(key) for key in ("stages", "shards", "weights")}
+    content |= {**found, **later}
+    blob = session.cache.put(to_json(content))
+    head = File(head_url(bundle.name, blob.sha256), blob, session.compressor.encode(blob))
+    return replace(built, bundle=replace(bundle, head=head, content=content))
+
+
+def _sample_key(built: Built) -> str:
+    """Name a model's sample: not the loader, with which it has nothing to do."""
+    limit = built.settings.verify.max_error
+    return key_of(built.bundle.head.blob.sha256, repr(limit), code_hash("verify"))
+
+
+def _run(
+    session: Session, missing: list[tuple[Built, str]], node_modules: Path | None, own: Runtime | None
+) -> dict[str, Verification]:
+    if problem := missing_runtime(node_modules):
+        return {built.bundle.name: Verification(None, passed=False, problem=problem) for built, _ in missing}
+    with session.cache.work() as work:
+        name = "verify in the bundle's TensorFlow.js" if own else "verify in TensorFlow.js"
+        session.progress.begin("", name, len(missing))
+        jobs = _jobs(session, missing, work, _lay_out(own, work) if own else None)
+        session.note_wall()
+        answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)
+        answers = [_grown(job, answer, work, node_modules) for job, answer in zip(jobs, answers, strict=True)]
+        results = {}
+        for job, answer in zip(jobs, answers, strict=True):
+            if job.built.is_outdated:  # it was compared with another model; nothing of that may be remembered
+                results[job.built.bundle.name] = Verification(None, passed=False, problem=outdated)
+                continue
+            results[job.built.bundle.name] = answer
+            if answer.runtime is not None and answer.passed:
+                session.cache.put_record("verified", job.key, msgspec.to_builtins(answer))
+                if own is None:  # which has all backends, other than a bundle's own
+                    avoid = [backend for backend, _ in answer.wrong]
+                    found = {"sample": answer.sample, "avoid": avoid}
+                    session.cache.put_record("sample", _sample_key(job.built), found)
+            session.progress.advance("")
+        session.progress.end("")
+        return results
+
+
+def _grown(job: _Job, answer: Verification, work: Path, node_modules: Path | None) -> Verification:
+    """Run a model that failed with larger inputs, where lengths were guessed; TensorFlow has done so by itself."""
+    from ..verify.inputs import is_open, larger_cases
+    from ..verify.samples import sample_inputs
+
+    built, specs = job.built, job.built.bundle.inputs
+    if answer.passed or built.needs_tensorflow or built.settings.verify.inputs is not None or not is_open(specs):
+        return answer
+    for number, (sizes, case) in enumerate(list(larger_cases(specs, built.ids_below))[1::3]):
+        folder = work / f"larger-{built.bundle.name}-{number}"
+        folder.mkdir()
+        sample = sample_inputs(specs, built.ids_below, sizes)
+        check = replace(job.check, cases=[case], extra=None, sample=sample)
+        found = verify_all([check], work=folder, node_modules=node_modules)[0]
+        if found.passed:
+            return found
+    return answer
+
+
+def _lay_out(own: Runtime, work: Path) -> Path:
+    """Put a bundle's TensorFlow.js and its binaries where Node finds them; give the module."""
+    folder = work / "runtime"
+    folder.mkdir()
+    for url, blob in own.wasm.items():
+        shutil.copyfile(blob.path, folder / url)
+    return Path(shutil.copyfile(own.code.path, folder / "tf.mjs"))
+
+
+def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtime: Path | None) -> list[_Job]:
+    """Prepare the checks; the references of all models are computed side by side in the conversion workers."""
+    failures: dict[str, ShardpressError] = {}
+    asked: list[tuple[Built, str, Question]] = []
+    for built, key in missing:
+        try:
+            asked.append((built, key, Question(session, built, work / built.bundle.name)))
+        except (VerificationError, ConversionError) as error:
+            failures[built.bundle.name] = error
+    jobs = []
+    for built, key, question in asked:
+        try:
+            answers = question.answers()
+        except ShardpressError as error:
+            failures[built.bundle.name] = error
+            continue
+        jobs.append(_Job(built, key, _check(built, answers, work, runtime)))
+    if failures:
+        raise BuildError(failures)
+    return jobs
+
+
+def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> Check:
+    from ..verify.samples import sample_inputs
+
+    name, settings = built.bundle.name, built.settings.verify
+    folder = work / f"bundle-{name}"
+    folder.mkdir()
+    (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
+    return Check(
+        model=name,
+        loader=folder / "loader.js",
+        cases=answers.cases,
+        gate=gate_of(
+            built.settings.precision,
+            settings.max_error,
+            settings.min_agreement,
+            settings.metric,
+            msgspec.to_builtins(settings.boxes),
+        ),
+        files={file.url: file.blob.path for file in built.bundle.files},
+        source=None if built.needs_tensorflow else built.artefact,
+        references=answers.references,
+        stages=tuple((stage.name, stage.outputs) for stage in built.settings.stages[:-1]),
+        ops=built.bundle.ops.blob.path if built.bundle.ops else None,
+        initial=not built.settings.weights,
+        runtime=runtime,
+        sample=sample_inputs(built.bundle.inputs, built.ids_below, answers.sizes),
+        extra=answers.extra,
+        extra_reference=answers.extra_reference,
+        tolerance=close_error if settings.max_error is None else settings.max_error,
+    )
+
+
+def _input_digests(session: Session, built: Built) -> list[list[str]]:
+    pattern = built.settings.verify.inputs
+    if pattern is None:
+        return []
+    from ..verify.inputs import matching_files
+
+    return [[path.name, session.cache.file_digest(path)] for path in matching_files(pattern, session.config.folder)]
+
+
+def _runtime_versions(node_modules: Path | None) -> dict[str, str]:
+    versions = {}
+    for package in runtime_packages:
+        try:
+            content = json.loads((node_modules / package / "package.json").read_bytes()) if node_modules else {}
+        except (OSError, ValueError):
+            content = {}
+        versions[package] = content.get("version", "none")
+    return versions

@@ -1,0 +1,319 @@
+"""Writes a build's folder: the bundle by the publish protocol, then what lies beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..bundle.bundle import (
+    File,
+    ModelBundle,
+    format_version,
+    hash_digits,
+    loader_name,
+    make_index,
+    pinned_url,
+    to_json,
+    worker_url,
+)
+from ..bundle.headers import anybody, forever, never
+from ..bundle.headers import types as media_types
+from ..bundle.modules import module_templates, module_url, runtime_name
+from ..bundle.render import (
+    client_names,
+    render,
+    render_loader,
+    render_module,
+    render_package,
+    render_types,
+    render_worker,
+)
+from ..cache.local import Cache
+from ..errors import StoreError
+from ..files.atomic import write_atomically
+from ..packing.compress import Compressor
+from ..publish.protocol import publish, remove_unnamed
+from ..stores.directory import DirectoryStore
+from ..stores.locking import locked
+from ..verify.run import Verification
+from ..words.table import kind as vectors_kind
+from .bundled_tfjs import OwnRuntime
+from .claim import all_beside, claim, note
+from .models import Built
+from .report.details import segment_sizes
+
+lock_seconds = 60.0
+most_typed_labels = 2000  # more make an editor slow and help nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What was written.
+
+    Attributes:
+        index: of the loader.
+        loader: the pinned copy.
+        changed: keys of the bundle files that are new.
+        removed: keys of those that nothing names any more.
+        worker: address of the offline worker, relative to the bundle.
+    """
+
+    index: dict[str, Any]
+    loader: File
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    worker: str
+
+    @property
+    def version(self) -> str:
+        """Change with the loader: with any policy, too, which the release's name does not cover."""
+        return self.loader.blob.sha256[:hash_digits]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The JavaScript of a bundle.
+
+    Attributes:
+        loader: the pinned copy.
+        worker: for offline use.
+        modules: what the loader imports, by name.
+        own: TensorFlow.js, if the bundle has its own; its code is among the modules.
+    """
+
+    loader: File
+    worker: File
+    modules: Mapping[str, File]
+    own: OwnRuntime | None
+
+
+def write_output(
+    out: Path,
+    package_name: str,
+    models: tuple[Built, ...],
+    verified: dict[str, Verification],
+    cache: Cache,
+    compressor: Compressor,
+    own: OwnRuntime | None = None,
+) -> Output:
+    """Write ``out`` so that a kill at any instant leaves the old bundle or the new one.
+
+    Raises:
+        StoreConflictError: another build writes to the same folder, and goes on doing so.
+        StoreError: the folder cannot be written.
+        UsageError: it holds files of these names that are not ours.
+    """
+    bundles = tuple(built.bundle for built in models)
+    modules = make_modules(cache, compressor) | ({runtime_name: own.code} if own else {})
+    wasm = own.wasm if own else {}
+    index = make_index(
+        bundles,
+        {name: file.blob.sha256 for name, file in modules.items()},
+        {name: file.blob.sha256 for name, file in wasm.items()},
+    )
+    blob = cache.put(render_loader(index))
+    loader = File(pinned_url(blob.sha256), blob, compressor.encode(blob))
+    blob = cache.put(render_worker())
+    worker = File(worker_url(blob.sha256), blob, compressor.encode(blob))
+    code = Code(loader, worker, modules, own)
+    files = [
+        worker,
+        *wasm.values(),
+        *modules.values(),
+        *(file for built in models for file in (*built.compat, *built.bundle.files)),
+    ]
+    store = DirectoryStore(out / "cdn")
+    names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
+    names |= {f"cdn/{loader_name}", *all_beside()}
+    try:
+        with locked(out, lock_seconds):
+            ours = claim(out, names)
+            store.remove_rests()
+            published = publish(files, loader, store)
+            removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
+            for name, content in _beside(package_name, models, bundles, index, code, verified).items():
+                _write(out / name, content)
+            for name in ours - names:
+                (out / name).unlink(missing_ok=True)
+            note(out, names)
+    except OSError as error:
+        raise StoreError(
+            f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
+        ) from error
+    return Output(index, loader, published.put, removed, worker.url)
+
+
+def make_modules(cache: Cache, compressor: Compressor) -> dict[str, File]:
+    """Give the modules that go beside the loader, by name."""
+    blobs = {name: cache.put(render_module(name)) for name in module_templates}
+    return {name: File(module_url(name, blob.sha256), blob, compressor.encode(blob)) for name, blob in blobs.items()}
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        pass
+    write_atomically(path, content)
+
+
+def _beside(
+    package_name: str,
+    models: tuple[Built, ...],
+    bundles: tuple[ModelBundle, ...],
+    index: dict[str, Any],
+    code: Code,
+    verified: dict[str, Verification],
+) -> dict[str, bytes]:
+    types = [
+        {
+            "name": bundle.name,
+            "kind": bundle.content["kind"],
+            "inputs": [spec.name for spec in bundle.inputs],
+            "outputs": [spec.name for spec in bundle.outputs],
+            "load": bundle.load,
+            "stages": bundle.content["stages"],
+            "labels": labels if len(labels) <= most_typed_labels else [],
+        }
+        for bundle in bundles
+        for labels in (bundle.content.get("labels") or [],)
+    ]
+    package = render_package(index, types, package_name, f"0.0.0-r{index['release']}")
+    preloads = [
+        file.url
+        for bundle in bundles
+        if bundle.load == "now"
+        for file in (
+            bundle.head,
+            *(
+                shard
+                for shard, facts in zip(bundle.shards, bundle.content["shards"], strict=True)
+                if facts["stage"] == 0
+            ),
+        )
+    ]
+    modules = [code.own.code.url] if code.own and preloads else []
+    preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
+    return {
+        **{f"package/{name}": content for name, content in package.items()},
+        "cdn/loader.d.ts": render_types(types),
+        **{name: render(name).encode() for name in client_names()},
+        "preload.html": preload.encode(),
+        "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
+        "headers.json": _pretty(header_rules()),
+        "manifest.json": _pretty(manifest(models, index, code, verified)),
+    }
+
+
+def header_rules() -> list[dict[str, Any]]:
+    """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
+    code, data = media_types[".js"], media_types[".bin"]
+    rows = (
+        ("loader.js", never, code),
+        ("loader.*.js", forever, code),
+        ("sw.*.js", forever, code),
+        *((f"{name}.*.js", forever, code) for name in (*module_templates, runtime_name)),
+        ("tf-*.wasm", forever, media_types[".wasm"]),
+        ("assets/*.json", forever, media_types[".json"]),
+        ("assets/*.js", forever, code),
+        ("assets/*.bin", forever, data),
+    )
+    return [
+        {"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **anybody}} for path, age, kind in rows
+    ]
+
+
+def manifest(
+    models: tuple[Built, ...],
+    index: dict[str, Any],
+    code: Code,
+    verified: dict[str, Verification],
+) -> dict[str, Any]:
+    """Describe every file for tools and pipelines; ``manifest_schema`` is its shape."""
+    return {
+        "version": format_version,
+        "release": index["release"],
+        "generator": f"shardpress {__version__}",
+        "loader": {"url": loader_name, "pinned": _file(code.loader)},
+        "worker": _file(code.worker),
+        "modules": {name: _file(file) for name, file in sorted(code.modules.items())},
+        "runtime": _runtime(code.own) if code.own else None,
+        "models": {built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
+    }
+
+
+def _runtime(own: OwnRuntime) -> dict[str, Any]:
+    return {
+        "version": own.version,
+        "backends": own.backends,
+        "kernels": own.kernels,
+        "wasm": [_file(file) for _, file in sorted(own.wasm.items())],
+    }
+
+
+def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
+    bundle = built.bundle
+    content = bundle.content
+    segments: dict[int, list[list[int]]] = {}
+    sizes: dict[int, dict[str, int]] = {}
+    for number, shard in enumerate(content["shards"]):
+        stage = content["stages"][shard["stage"]]
+        lengths = segment_sizes(shard, shard["bytes"], content["weights"])
+        for (weight, *place), length in zip(shard["segments"], lengths, strict=True):
+            segments.setdefault(weight, []).append([number, *place])
+            of_weight = sizes.setdefault(weight, {})
+            of_weight[stage] = of_weight.get(stage, 0) + length
+    return {
+        "format": content["kind"],
+        "load": bundle.load,
+        "priority": bundle.priority,
+        "precision": "int8" if content["kind"] == vectors_kind else built.settings.precision,
+        "contract": content["contract"],
+        "verified": _verified(verification),
+        "head": _file(bundle.head),
+        "ops": _file(bundle.ops) if bundle.ops else None,
+        "stages": [{"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()],
+        "shards": [
+            {**_file(file), "stage": content["stages"][shard["stage"]]}
+            for file, shard in zip(bundle.shards, content["shards"], strict=True)
+        ],
+        "weights": [
+            {
+                "name": weight["name"],
+                "shape": weight["shape"],
+                "dtype": weight["dtype"],
+                "codec": weight.get("codec", "raw"),
+                "bytes": {} if "same" in weight else sizes.get(number, {}),
+                "segments": segments.get(weight.get("same", number), []),
+            }
+            for number, weight in enumerate(content["weights"])
+        ],
+        "compat": [_file(file) for file in built.compat],
+        "license": built.settings.license,
+        "card": built.settings.card,
+    }
+
+
+def _verified(verification: Verification | None) -> dict[str, Any] | None:
+    if verification is None or not verification.passed:
+        return None
+    last = verification.stages[-1]
+    return {"runtime": verification.runtime, "max_error": last.max_error, "agreement": last.agreement}
+
+
+def _file(file: File) -> dict[str, Any]:
+    return {
+        "url": file.url,
+        "bytes": file.blob.nbytes,
+        "sha256": file.blob.sha256,
+        "encodings": {name: encoded.nbytes for name, encoded in file.encodings.items()},
+    }
+
+
+def _pretty(value: Any) -> bytes:
+    return json.dumps(json.loads(to_json(value)), indent=1, ensure_ascii=True).encode() + b"\n"

@@ -1,0 +1,116 @@
+"""Whether a manifest and a head name what the format allows: they come from another job and are not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..bundle.bundle import (
+    digest_pattern,
+    hash_digits,
+    head_url,
+    immutable_name,
+    model_pattern,
+    ops_url,
+    pinned_url,
+    shard_url,
+    shard_urls,
+    worker_url,
+)
+from ..bundle.manifest import FileEntry, Manifest, ModelEntry
+from ..bundle.modules import module_url, wasm_url
+from ..errors import FormatError
+from ..stores.encoding import largest
+
+longest_name = 100
+
+
+def check_manifest(manifest: Manifest, where: str) -> None:
+    """Compare every address of a manifest with what the format makes of its hash.
+
+    Raises:
+        FormatError: one is another, or a length cannot be right.
+    """
+    if len(manifest.generator) > longest_name:
+        raise _wrong(where, "a long name of its generator")
+    for url, file in _named(manifest, where):
+        if not digest_pattern.fullmatch(file.sha256):
+            raise _wrong(where, f"the hash {file.sha256[:80]!r}")
+        if file.url != url or not immutable_name.fullmatch(url):
+            raise _wrong(where, f"the address {file.url[:200]!r}")
+        if not 0 <= file.bytes <= largest or not all(0 < nbytes <= largest for nbytes in file.encodings.values()):
+            raise _wrong(where, f"the length of {file.url}")
+
+
+def check_index(index: Mapping[str, Any], manifest: Manifest, where: str) -> None:
+    """Compare a loader's index with its manifest.
+
+    Raises:
+        FormatError: they name different models, heads, modules or binaries.
+    """
+    heads = {name: [entry.head.sha256, entry.head.bytes] for name, entry in manifest.models.items()}
+    if {name: list(entry[:2]) for name, entry in index["models"].items()} != heads:
+        raise FormatError("names other models or heads than manifest.json", where=where, hint="Build again")
+    modules = {name: file.sha256 for name, file in manifest.modules.items()}
+    wasm = {_stem(file): file.sha256 for file in _wasm(manifest)}
+    if dict(index.get("modules", {})) != modules or dict(index.get("wasm", {})) != wasm:
+        raise FormatError("names other modules than manifest.json", where=where, hint="Build again")
+
+
+def check_head(name: str, head: Any, contract: str, named: Iterable[FileEntry], where: str) -> None:
+    """Compare a head with what the manifest says of its model: its contract, its shards and the module of its ops.
+
+    Raises:
+        FormatError: it is none, or of another model, or names other files.
+    """
+    files = {file.url: file.sha256 for file in named}
+    try:
+        found = dict(zip(shard_urls(name, head), (shard["sha256"] for shard in head["shards"]), strict=True))
+        if ops := head.get("ops"):
+            found[ops_url(name, ops)] = ops
+        same = found == files and (head["name"], head["contract"]) == (name, contract)
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        raise FormatError("is not a head", where=where, hint="Build again") from error
+    if not same:
+        raise FormatError("is not the head that manifest.json tells of", where=where, hint="Build again")
+
+
+def _named(manifest: Manifest, where: str) -> Iterator[tuple[str, FileEntry]]:
+    """Give every file with the address that it must have."""
+    yield pinned_url(manifest.loader.pinned.sha256), manifest.loader.pinned
+    yield worker_url(manifest.worker.sha256), manifest.worker
+    for name, file in manifest.modules.items():
+        yield module_url(name, file.sha256), file
+    for file in _wasm(manifest):
+        yield wasm_url(_stem(file), file.sha256), file
+    for name, entry in manifest.models.items():
+        if not model_pattern.fullmatch(name):
+            raise _wrong(where, f"the name {name[:80]!r}")
+        yield from _of_model(name, entry)
+
+
+def _of_model(name: str, entry: ModelEntry) -> Iterator[tuple[str, FileEntry]]:
+    yield head_url(name, entry.head.sha256), entry.head
+    if entry.ops:
+        yield ops_url(name, entry.ops.sha256), entry.ops
+    counts: dict[str, int] = {}
+    for shard in entry.shards:
+        number = counts.setdefault(shard.stage, 0)
+        counts[shard.stage] += 1
+        yield shard_url(name, shard.stage, number, shard.sha256), shard
+    for number, file in enumerate(entry.compat[:-1]):
+        yield f"assets/{name}-stock-{number}.{file.sha256[:hash_digits]}.bin", file
+    for file in entry.compat[-1:]:
+        yield f"assets/{name}-stock.{file.sha256[:hash_digits]}.json", file
+
+
+def _wasm(manifest: Manifest) -> list[FileEntry]:
+    return manifest.runtime.wasm if manifest.runtime else []
+
+
+def _stem(file: FileEntry) -> str:
+    return file.url.partition(".")[0]
+
+
+def _wrong(where: str, what: str) -> FormatError:
+    return FormatError(f"holds what no build writes: {what}", where=where, hint="Build again")

@@ -1,0 +1,79 @@
+"""From a head and its shards back to words and vectors: what a page has of them, in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FormatError
+from .rows import values_of
+from .vocabulary import decode_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Words and their vectors, in the order of rows.
+
+    Attributes:
+        words: one for each row.
+        vectors: float32 of shape [rows, dim].
+    """
+
+    words: tuple[str, ...]
+    vectors: npt.NDArray[np.float32] = field(repr=False)
+
+
+def decode_vectors(head: Mapping[str, Any], read: Callable[[int], bytes], stages: int | None = None) -> Decoded:
+    """Put words and vectors together.
+
+    Args:
+        head: parsed.
+        read: gives the bytes of the shard with this number.
+        stages: how many stages to read, or all.
+
+    Raises:
+        FormatError: a shard holds no whole rows, or a vocabulary is damaged.
+    """
+    import numpy as np
+
+    weights = head["weights"]
+    dim = next(weight["shape"][1] for weight in weights if weight["name"] == "vectors")
+    words: list[str] = []
+    parts = []
+    for number, shard in enumerate(head["shards"]):
+        if stages is not None and shard["stage"] >= stages:
+            break
+        pieces = _pieces(weights, shard, read(number))
+        count = len(pieces["scales"]) // 2
+        if len(pieces["scales"]) != 2 * count or len(pieces["vectors"]) != count * dim:
+            raise FormatError("holds no whole rows", where=f"shard {number}", hint="Build again")
+        words += [word.decode() for word in decode_words(pieces["words"], count)]
+        codes = np.frombuffer(pieces["vectors"], np.int8).reshape(count, dim)
+        parts.append(values_of(codes, np.frombuffer(pieces["scales"], "<u2")))
+    return Decoded(tuple(words), np.concatenate(parts))
+
+
+def _pieces(weights: list[dict[str, Any]], shard: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
+    pieces = {}
+    at = 0
+    for weight, _, *span in shard["segments"]:
+        spec = weights[weight]
+        whole = spec["bytes"] if spec["dtype"] == "string" else _length(spec)
+        length = span[1] - span[0] if span else whole
+        pieces[spec["name"]] = content[at : at + length]
+        at += length
+    if at != len(content):
+        raise FormatError("is not as long as its segments", where="a shard", hint="Build again")
+    return pieces
+
+
+def _length(weight: Mapping[str, Any]) -> int:
+    size = 2 if weight["quantization"]["dtype"] == "bfloat16" else 1
+    for length in weight["shape"]:
+        size *= int(length)
+    return size

@@ -1,0 +1,45 @@
+"""Which keys of build.toml word vectors have."""
+
+from __future__ import annotations
+
+from ..config.tables import ModelConfig
+from ..errors import ConfigError
+
+foreign = ("precision", "stages", "labels", "compat", "signature", "tags", "outputs", "cut", "custom_ops", "trust")
+
+
+def check_settings(name: str, model: ModelConfig) -> None:
+    """Refuse what says nothing of word vectors.
+
+    Args:
+        name: of the model.
+        model: its table.
+
+    Raises:
+        ConfigError: such a key is set.
+    """
+    plain = ModelConfig(source=model.source)
+    for key in foreign:
+        if getattr(model, key) != getattr(plain, key):
+            raise ConfigError(
+                "does not go with word vectors", where=f"models.{name}.{key}", hint="Leave it out; see docs/words.md"
+            )
+    if model.verify.inputs is not None or model.verify.metric != plain.verify.metric:
+        key = "inputs" if model.verify.inputs is not None else "metric"
+        raise ConfigError(
+            "does not go with word vectors, which are asked for neighbours and analogies of their own words",
+            where=f"models.{name}.verify.{key}",
+            hint="Leave it out; max_error and min_agreement may stay",
+        )
+
+
+def check_others(name: str, model: ModelConfig) -> None:
+    """Refuse what only word vectors have.
+
+    Raises:
+        ConfigError: such a key is set.
+    """
+    if model.vocabulary is not None:
+        raise ConfigError(
+            "goes with word vectors only", where=f"models.{name}.vocabulary", hint="Leave it out, or mend the source"
+        )

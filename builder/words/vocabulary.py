@@ -1,0 +1,90 @@
+"""Words of a block of rows, front-coded: what each has in common with the one before it, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..errors import FormatError
+
+first_band = 64
+growth = 4  # a band has a quarter of the rows before it
+
+
+def bands(rows: int) -> Iterator[tuple[int, int]]:
+    """Give the runs of rows whose words are in order of their bytes: short where frequency says much, long further on.
+
+    A row is by this at most a quarter of its rank from its place in the source, and never out of the first 64.
+    """
+    start = 0
+    while start < rows:
+        stop = min(rows, start + max(first_band, start // growth))
+        yield start, stop
+        start = stop
+
+
+def encode_words(words: Sequence[bytes]) -> bytes:
+    """Write words as ``docs/format.md`` has it: lengths in common, lengths of the rest, the rests."""
+    common = bytearray()
+    lengths = bytearray()
+    rests = []
+    previous = b""
+    for word in words:
+        shared = _common(previous, word)
+        common += _varint(shared)
+        lengths += _varint(len(word) - shared)
+        rests.append(word[shared:])
+        previous = word
+    return bytes(common) + bytes(lengths) + b"".join(rests)
+
+
+def _common(left: bytes, right: bytes) -> int:
+    length = min(len(left), len(right))
+    return next((at for at in range(length) if left[at] != right[at]), length)
+
+
+def decode_words(content: bytes, count: int) -> list[bytes]:
+    """Read the words of a block of ``count`` rows.
+
+    Raises:
+        FormatError: the block is cut off, too long, or has more in common than there is.
+    """
+    common, at = _varints(content, 0, count)
+    lengths, at = _varints(content, at, count)
+    words: list[bytes] = []
+    previous = b""
+    for shared, length in zip(common, lengths, strict=True):
+        if shared > len(previous) or at + length > len(content):
+            raise FormatError("has a damaged vocabulary", where=f"word {len(words)}", hint="Build again")
+        previous = previous[:shared] + content[at : at + length]
+        at += length
+        words.append(previous)
+    if at != len(content):
+        raise FormatError(f"has {len(content) - at} bytes after its vocabulary", hint="Build again")
+    return words
+
+
+def _varint(number: int) -> bytes:
+    """Write seven bits a byte, the lowest first; all but the last byte have their top bit set."""
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+def _varints(content: bytes, at: int, count: int) -> tuple[list[int], int]:
+    numbers = []
+    for _ in range(count):
+        number = shift = 0
+        while True:
+            if at >= len(content) or shift > 21:
+                raise FormatError("has a vocabulary that is cut off", hint="Build again")
+            byte = content[at]
+            at += 1
+            number |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        numbers.append(number)
+    return numbers, at

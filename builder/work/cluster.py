@@ -1,0 +1,243 @@
+"""An existing Dask cluster as the workers of a build. The one module that imports distributed.
+
+The cluster need not share a disk with this machine: what a task reads and writes travels with it. Its workers must run
+this very version of shardpress and the same converters, or equal inputs would not give equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import threading
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from distributed import Client, WorkerPlugin, get_worker
+from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from ..convert.exchange import Reply, Task
+from ..convert.versions import installed_versions
+from ..errors import ConversionError, ShardpressError, UsageError
+from ..packages import code_hash
+from ..sandbox.wall import missing
+from .parcels import Delivery, pack, unpack, work_off
+from .pool import ConversionPool
+
+patience = 15.0  # seconds for the scheduler to answer
+least, most = 4, 64  # tasks under way, whose files are in this machine's memory
+Kind = tuple[str, dict[str, str]]
+install = "pip install 'shardpress[convert,cluster]'"
+
+
+class Workshop(WorkerPlugin):  # type: ignore[misc]
+    """What shardpress keeps in each worker of the cluster, also in one that joins later.
+
+    Attributes:
+        kind: what the workers must be, as ``describe`` gives it.
+        fits: this worker is.
+        pool: one process for TensorFlow, behind the wall as on this machine.
+    """
+
+    idempotent = True  # two builds at once share it
+
+    def __init__(self, kind: Kind) -> None:
+        """Prepare to be sent."""
+        self.kind = kind
+        self.name = workshop_name(kind)
+        self.fits = False
+        self.pool: ConversionPool | None = None
+
+    def setup(self, worker: Any) -> None:  # noqa: ARG002
+        """Begin in a worker."""
+        self.pool = ConversionPool(1)
+        self.fits = describe() == self.kind
+
+    def teardown(self, worker: Any) -> None:  # noqa: ARG002
+        """End with the worker."""
+        if self.pool is not None:
+            self.pool.__exit__(None, None, None)
+
+    def run(self, task: Task, request: Any) -> Reply:
+        """Run a task that needs TensorFlow."""
+        assert self.pool is not None  # noqa: S101
+        try:
+            return Reply(self.pool.submit(task, request).result())
+        except ShardpressError as error:
+            return Reply(failure=error, notes=tuple(getattr(error, "__notes__", ())))
+
+
+class ClusterWorkers:
+    """The workers of a Dask cluster, which is spoken to at the first need.
+
+    Args:
+        address: of its scheduler, as Dask writes it: ``tcp://10.0.0.5:8786``.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Prepare; nothing is asked of the cluster yet."""
+        self._address = address
+        self._client: Any = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._kind: Kind = ("", {})
+        self._missing: tuple[str, ...] = ()
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closing.set()
+        if self._client is None or self._threads is None:
+            return
+        if kind is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._client.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._client.close()
+
+    def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
+        """Have ``task(request)`` run in the cluster."""
+        self._connect()
+        assert self._threads is not None  # noqa: S101
+        return self._threads.submit(self._run, task, request, name)
+
+    def versions(self) -> Mapping[str, str]:
+        """Give the versions that the cluster's workers have."""
+        self._connect()
+        return self._kind[1]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of the wall the machines of the cluster lack, as far as it was spoken to."""
+        return self._missing
+
+    def _connect(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                return
+            try:
+                client = Client(self._address, timeout=patience, set_as_default=False, name="shardpress")
+            except (OSError, ValueError) as error:
+                raise UsageError(
+                    f"no Dask scheduler answers ({type(error).__name__})",
+                    where=f"--scheduler {self._address}",
+                    hint="Check the address, and that the versions of distributed are alike",
+                ) from error
+            try:
+                self._kind = self._examine(client)
+                lacking: dict[str, tuple[str, ...]] = client.run(missing)
+                self._missing = tuple(f"on {worker}, {line}" for worker, lines in lacking.items() for line in lines)
+                client.register_plugin(Workshop(self._kind))
+                threads = sum(client.nthreads().values())
+            except BaseException:
+                client.close()
+                raise
+            self._threads = ThreadPoolExecutor(min(max(2 * threads, least), most), thread_name_prefix="cluster")
+            self._client = client
+
+    def _examine(self, client: Any) -> Kind:
+        """Give what all workers are: this version of shardpress, and the same converters everywhere.
+
+        Raises:
+            UsageError: there is no worker, or one of them is of another kind.
+        """
+        where = f"--scheduler {self._address}"
+        try:
+            client.wait_for_workers(1, timeout=patience)
+        except TimeoutError as error:
+            raise UsageError("the cluster has no workers", where=where, hint="Start some: dask worker") from error
+        try:
+            found: dict[str, Kind] = client.run(describe)
+        except Exception as error:  # whatever a foreign worker says of a function it cannot load
+            raise UsageError(
+                f"a worker of the cluster cannot run shardpress ({type(error).__name__}: {error})",
+                where=where,
+                hint=f"On all workers: {install}",
+            ) from error
+        ours, local = describe()
+        for worker, (code, versions) in found.items():
+            if code != ours:
+                raise UsageError(
+                    f"the worker {worker} has another version of shardpress",
+                    where=where,
+                    hint="Install this one there, and start the workers anew",
+                )
+            first = next(iter(found.values()))[1]
+            if versions != (local if local["tensorflow"] != "none" else first):
+                shown = ", ".join(f"{package} {version}" for package, version in versions.items())
+                raise UsageError(
+                    f"the worker {worker} has other converters than this machine ({shown})",
+                    where=where,
+                    hint=f"Install the same versions everywhere: {install}",
+                )
+        return next(iter(found.values()))
+
+    def _run(self, task: Task, request: Any, name: str) -> Any:
+        client = self._client
+        model = f"model {name!r}" if name else "a model"
+        handle = future = None
+        payload = pickle.dumps(pack(task, request))
+        try:
+            (handle,) = client.scatter([payload], hash=False)
+            place = workshop_name(self._kind)
+            future = client.submit(serve, handle, place, key=f"shardpress-{uuid.uuid4().hex}", pure=False)
+            delivery: Delivery = pickle.loads(future.result())  # noqa: S301
+        except KilledWorker as error:
+            raise ConversionError(
+                f"the cluster's workers died over {model}, most often because memory ran out",
+                where=name,
+                hint="Give its workers more memory, or build the model alone with --only",
+            ) from error
+        except (CommClosedError, FutureCancelledError, CancelledError, OSError, TimeoutError) as error:
+            if self._closing.is_set():
+                raise ConversionError("the build was interrupted", hint="Build again") from error
+            raise ConversionError(
+                f"the cluster was lost while it worked on {model} ({type(error).__name__})",
+                where=f"--scheduler {self._address}",
+                hint="Build again; what is done already is in the cache",
+            ) from error
+        finally:
+            with suppress(Exception):  # a connection that is gone has nothing to release
+                for one in (future, handle):
+                    if one is not None:
+                        one.release()
+        reply = unpack(delivery)
+        if reply.failure is not None:
+            for note in reply.notes:
+                reply.failure.add_note(note)
+            raise reply.failure
+        return reply.result
+
+
+def serve(payload: bytes, name: str) -> bytes:
+    """Work off a parcel, in a worker of the cluster and its workshop ``name``."""
+    worker = get_worker()
+    workshop: Workshop = worker.plugins[name]
+    if not workshop.fits:
+        failure = UsageError(
+            f"the worker {worker.address} came later and has another version of shardpress or of the converters",
+            where="--scheduler",
+            hint=f"Install the same versions everywhere: {install}",
+        )
+        return pickle.dumps(Delivery(Reply(failure=failure), {}))
+    parcel = pickle.loads(payload)  # noqa: S301
+    if not isinstance(parcel.task, str):
+        return pickle.dumps(work_off(parcel))
+    return pickle.dumps(work_off(parcel, workshop.run))
+
+
+def workshop_name(kind: Kind) -> str:
+    """Name the workshop of workers of this kind."""
+    return f"shardpress-{hashlib.sha256(repr(kind).encode()).hexdigest()[:16]}"
+
+
+def describe() -> Kind:
+    """Give the hash of this version's code, and the versions of the converters."""
+    return code_hash(), installed_versions()

@@ -1,0 +1,111 @@
+"""Requests with the files they read, packed for a machine that shares no disk with this one, and the way back.
+
+What a request reads and writes is for ``convert.handover`` to say.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..convert.exchange import Reply, Task
+from ..convert.handover import all_files, below, files_of, is_read, moved, paths_of, told_as_sent
+from ..convert.serve import answer
+from ..errors import ConversionError, SourceError
+from ..files.atomic import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A task on its way to another machine.
+
+    Attributes:
+        task, request: as they were submitted.
+        inputs: for each path that is read its files: address below it ("" for the path itself) and bytes.
+        outputs: paths that are written, and whether each is a folder.
+    """
+
+    task: Task
+    request: Any
+    inputs: Mapping[Path, tuple[tuple[str, bytes], ...]]
+    outputs: Mapping[Path, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A task's answer on its way back: the reply, and the files of each path that was written."""
+
+    reply: Reply
+    outputs: Mapping[Path, tuple[tuple[str, bytes], ...]]
+
+
+def pack(task: Task, request: Any) -> Parcel:
+    """Read all that a request needs.
+
+    Raises:
+        SourceError: a ``model.json`` names files that it must not, or a file cannot be read.
+    """
+    inputs: dict[Path, tuple[tuple[str, bytes], ...]] = {}
+    outputs: dict[Path, bool] = {}
+    for path in paths_of(request):
+        if is_read(path):
+            try:
+                inputs[path] = tuple((address, file.read_bytes()) for address, file in files_of(path))
+            except OSError as error:
+                raise SourceError(f"cannot be read ({error.strerror})", where=str(path), hint="Check it") from error
+        else:
+            outputs[path] = path.is_dir()
+    return Parcel(task, request, inputs, outputs)
+
+
+def work_off(parcel: Parcel, run: Callable[[Task, Any], Reply] = answer) -> Delivery:
+    """Run a task on the machine it was sent to; messages name the sender's paths.
+
+    Args:
+        parcel: with all that the task reads.
+        run: runs it, by default in this process.
+    """
+    with tempfile.TemporaryDirectory(prefix="shardpress-") as name:
+        places: dict[Path, Path] = {}
+        for number, (path, files) in enumerate(parcel.inputs.items()):
+            place = Path(name) / f"in{number}" / path.name
+            for address, content in files:
+                write_atomically(below(place, address), content)
+            places[path] = place
+        for number, (path, is_folder) in enumerate(parcel.outputs.items()):
+            place = Path(name) / f"out{number}" / path.name
+            (place if is_folder else place.parent).mkdir(parents=True)
+            places[path] = place
+        reply = run(parcel.task, moved(parcel.request, lambda path: places.get(path, path)))
+        outputs = {
+            path: tuple((address, file.read_bytes()) for address, file in all_files(places[path]))
+            for path in parcel.outputs
+            if places[path].exists()
+        }
+        return Delivery(Reply(*told_as_sent(reply.result, reply.failure, reply.notes, places)), outputs)
+
+
+def unpack(delivery: Delivery) -> Reply:
+    """Write what a task made to where it was asked for.
+
+    Raises:
+        ConversionError: it cannot be written.
+    """
+    try:
+        _write(delivery)
+    except OSError as error:
+        raise ConversionError(
+            f"the result cannot be written ({error.strerror})",
+            where=str(error.filename or ""),
+            hint="Check the disk and the permissions",
+        ) from error
+    return delivery.reply
+
+
+def _write(delivery: Delivery) -> None:
+    for path, files in delivery.outputs.items():
+        for address, content in files:
+            write_atomically(below(path, address), content)

@@ -1,0 +1,280 @@
+"""Keeps the processes that run TensorFlow, and gives them work.
+
+The main process never imports TensorFlow. A worker starts at the first request that finds none idle, stays until the
+pool closes, and ends by itself when the main process is gone. It is on the far side of a wall (``builder.sandbox``):
+it has a folder of its own, into which what a request reads is laid and from which what it writes is taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from ..convert import serve
+from ..convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
+from ..convert.handover import Handover, collect, lay, paths_of, told_as_sent
+from ..convert.serve import light_modules
+from ..errors import ConversionError
+from ..sandbox.wall import Wall, clean_environment, python_files
+
+needed_packages = ("tensorflow", "tensorflowjs", "tf_keras")
+install_hint = 'Run pip install "shardpress[convert]"'
+quoted_lines, quoted_bytes = 40, 1 << 16
+patience = 5.0  # seconds for a worker to end by itself
+beginning = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {serve.__name__} import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A process and its folder: ``in`` holds what it reads, ``out`` what it writes, ``tmp`` what it does for itself."""
+
+    process: subprocess.Popen[bytes]
+    requests: IO[bytes]
+    replies: IO[bytes]
+    folder: Path
+    log: Path
+
+
+class ConversionPool:
+    """Up to ``jobs`` worker processes, used as a context manager.
+
+    Leaving the context normally waits for the work under way; leaving it by an exception ends the workers at once.
+
+    Args:
+        jobs: the most processes at a time.
+        log: a file that gets what TensorFlow prints, or None.
+        folder: where the workers' folders are made, best on the disk of the sources and results; None for any.
+        reads: what workers may read beside the files of their requests.
+    """
+
+    def __init__(
+        self, jobs: int, log: Path | None = None, folder: Path | None = None, reads: Iterable[Path] = ()
+    ) -> None:
+        """Prepare; nothing starts before the first ``submit``."""
+        self._log = log
+        self._threads = ThreadPoolExecutor(max(1, jobs), thread_name_prefix="conversion")
+        self._place = folder
+        self._reads = tuple(reads)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._idle: list[_Worker] = []
+        self._all: list[_Worker] = []
+        self._missing: tuple[str, ...] = ()
+        self._closing = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            self._closing = kind is not None
+            doomed = list(self._all) if self._closing else []
+        for worker in doomed:
+            worker.process.kill()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for worker in list(self._all):
+            self._end(worker)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of the wall around the workers this system cannot enforce, as far as a worker has started."""
+        return self._missing
+
+    def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
+        """Have ``task(request)`` run in a worker.
+
+        Args:
+            task: name of a function of ``convert.worker``, or any function that can be imported and declares what it
+                gives.
+            request: a small picklable noun; its paths that exist are read, the others are written.
+            name: the model's, for messages.
+
+        Returns:
+            A future of the result. It raises the task's own ShardpressError, or ConversionError if the task failed
+            otherwise, the process died, or TensorFlow is not installed.
+        """
+        return self._threads.submit(self._run, task, request, name)
+
+    def _run(self, task: Task, request: Any, name: str) -> Any:
+        if isinstance(task, str) and task not in light_modules:
+            _check_installed()
+        worker = self._take()
+        before = _size(worker.log)
+        try:
+            handover = lay(request, worker.folder / "in", worker.folder / "out")
+        except BaseException:
+            self._put_back(worker, request)
+            raise
+        try:
+            reply = self._ask(worker, task, handover)
+            collect(handover)
+        except (EOFError, OSError) as error:
+            raise self._bury(worker, name, before) from error
+        except BaseException:
+            self._end(worker)
+            raise
+        self._keep_log(worker, before)
+        quoted = _quote(worker.log, before) if reply.failure is not None else ()
+        self._put_back(worker, request)
+        if reply.failure is not None:
+            for note in (*reply.notes, *quoted):
+                reply.failure.add_note(note)
+            raise reply.failure
+        return reply.result
+
+    def _ask(self, worker: _Worker, task: Task, handover: Handover) -> Reply:
+        send_request(worker.requests, (task, handover.request))
+        reply = receive_reply(worker.replies, type_of_result(task))
+        for path in paths_of(reply.result):
+            if ".." in path.parts or not any(path.is_relative_to(place) for place in handover.places.values()):
+                raise ConversionError("the process that ran it named a file of others", hint="Do not trust this model")
+        return Reply(*told_as_sent(reply.result, reply.failure, reply.notes, handover.places))
+
+    def _put_back(self, worker: _Worker, request: Any) -> None:
+        """Clear a worker's folder for the next request; one that ran code of a trusted model serves nobody else."""
+        if runs_trusted_code(request):
+            self._end(worker)
+            return
+        folders = [worker.folder / name for name in ("in", "out")]
+        for item in (item for folder in folders for item in folder.iterdir()):
+            shutil.rmtree(item, ignore_errors=True)
+        if any(item for folder in folders for item in folder.iterdir()):  # it put something else there
+            self._end(worker)
+            return
+        with self._lock:
+            self._idle.append(worker)
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            if self._closing:
+                raise ConversionError("the build was interrupted", hint="Build again")
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.process.poll() is None and worker.folder.is_dir():
+                    return worker
+            worker = self._start()
+        with contextlib.suppress(EOFError, OSError):  # of a dead one the request will tell
+            self._missing = receive_reply(worker.replies, tuple[str, ...]).result
+        return worker
+
+    def _start(self) -> _Worker:
+        if self._folder is None:
+            if self._place is not None:
+                self._place.mkdir(parents=True, exist_ok=True)
+            self._folder = tempfile.TemporaryDirectory(prefix="workers-", dir=self._place)
+        folder = Path(tempfile.mkdtemp(dir=self._folder.name)).resolve()
+        inputs, outputs, scratch = (folder / name for name in ("in", "out", "tmp"))
+        for path in (inputs, outputs, scratch):
+            path.mkdir()
+        log = folder / "log"
+        paths = json.dumps([str(Path(path).resolve()) for path in sys.path])
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-B", "-c", beginning, paths],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                cwd=scratch,
+                env=clean_environment(os.environ, scratch),
+                start_new_session=True,  # without a terminal, into which it could type
+            )
+        assert process.stdin is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101
+        worker = _Worker(process, process.stdin, process.stdout, folder, log)
+        self._all.append(worker)
+        wall = Wall(reads=(*python_files(), *self._reads, inputs), writes=(outputs,), scratch=scratch)
+        with contextlib.suppress(OSError):
+            send_request(worker.requests, wall)
+        return worker
+
+    def _bury(self, worker: _Worker, name: str, before: int) -> ConversionError:
+        """Say how a worker died."""
+        _close(worker)
+        code = _wait(worker)
+        model = f"model {name!r}" if name else "a model"
+        hint = "Run with -vv to see what TensorFlow printed last, and try the model alone with --only"
+        if code == -signal.SIGKILL:
+            how, hint = (
+                "was killed, most often because memory ran out",
+                "Build with fewer --jobs, or on a larger machine",
+            )
+        elif code < 0:
+            how = f"crashed ({signal.Signals(-code).name})"
+        else:
+            how = f"ended with status {code}"
+        error = ConversionError(f"the process that converted {model} {how}", where=name, hint=hint)
+        for note in _quote(worker.log, before):
+            error.add_note(note)
+        self._keep_log(worker, before)
+        with self._lock:
+            self._all.remove(worker)
+        return error
+
+    def _keep_log(self, worker: _Worker, before: int) -> None:
+        if self._log is None:
+            return
+        with worker.log.open("rb") as source:
+            source.seek(before)
+            with self._lock, self._log.open("ab") as target:
+                shutil.copyfileobj(source, target)
+
+    def _end(self, worker: _Worker) -> None:
+        _close(worker)
+        _wait(worker)
+        shutil.rmtree(worker.folder, ignore_errors=True)
+        with self._lock:
+            self._all.remove(worker)
+
+
+def _close(worker: _Worker) -> None:
+    for stream in (worker.requests, worker.replies):
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+def _wait(worker: _Worker) -> int:
+    """Give how a worker ended whose streams are closed."""
+    try:
+        return worker.process.wait(timeout=patience)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        return worker.process.wait()
+
+
+def runs_trusted_code(request: Any) -> bool:
+    """Tell whether a request's model may hold code, because its ``trust`` is set."""
+    return bool(getattr(getattr(request, "source", request), "trust", False))
+
+
+def _check_installed() -> None:
+    missing = [package for package in needed_packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise ConversionError(f"{' and '.join(missing)} cannot be imported: not installed", hint=install_hint)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _quote(log: Path, before: int) -> tuple[str, ...]:
+    """Give the last lines that TensorFlow printed since byte ``before``."""
+    with log.open("rb") as file:
+        file.seek(max(before, _size(log) - quoted_bytes))
+        lines = file.read().decode(errors="replace").splitlines()
+    return ("TensorFlow printed:\n" + "\n".join(lines[-quoted_lines:]),) if lines else ()
