@@ -8,6 +8,10 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from builder.graphs.graphdef import messages
+
+frozen_width = 64  # inputs and outputs of ``write_frozen_graph``
+
 
 def tensor_shape(*lengths: int) -> dict[str, Any]:
     return {"dim": [{"size": str(length)} for length in lengths]}
@@ -66,3 +70,24 @@ def write_model(folder: Path, *, shard_bytes: int = 1 << 20, width: int = 8, see
     path = folder / "model.json"
     path.write_text(json.dumps({**graph_json(width), "weightsManifest": [{"paths": paths, "weights": specs}]}))
     return path
+
+
+def write_frozen_graph(path: Path) -> None:
+    """``y = relu(x · w)`` as TensorFlow freezes it, made without TensorFlow."""
+    graph = messages().GraphDef()
+    graph.versions.producer = 1882
+    x = graph.node.add(name="x", op="Placeholder")
+    x.attr["dtype"].type = 1  # DT_FLOAT
+    x.attr["shape"].shape.dim.add(size=-1)
+    x.attr["shape"].shape.dim.add(size=frozen_width)
+    w = graph.node.add(name="w", op="Const")
+    w.attr["dtype"].type = 1  # DT_FLOAT
+    tensor = w.attr["value"].tensor
+    tensor.dtype = 1  # DT_FLOAT
+    tensor.tensor_shape.dim.add(size=frozen_width)
+    tensor.tensor_shape.dim.add(size=frozen_width)
+    numbers = (((i * 37) % 997) / 997 - 0.5 for i in range(frozen_width * frozen_width))
+    tensor.tensor_content = struct.pack(f"<{frozen_width * frozen_width}f", *numbers)
+    graph.node.add(name="product", op="MatMul", input=["x", "w"]).attr["T"].type = 1  # DT_FLOAT
+    graph.node.add(name="y", op="Relu", input=["product"]).attr["T"].type = 1  # DT_FLOAT
+    path.write_bytes(graph.SerializeToString())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,36 +14,11 @@ from builder.cli.main import main
 from builder.convert.exchange import Reply
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import ConversionError, SourceError, UsageError
-from builder.graphs.graphdef import messages
 from builder.work.parcels import Parcel, pack, unpack, work_off
 from builder.work.workers import LocalWorkers, open_workers
 from tests import pool_tasks
-from tests.models import write_model
+from tests.models import write_frozen_graph, write_model
 from tests.s3_server import free_port
-
-float32 = 1  # DT_FLOAT
-width = 64
-
-
-def write_frozen_graph(path: Path) -> None:
-    """``y = relu(x · w)`` as TensorFlow freezes it, made without TensorFlow."""
-    graph = messages().GraphDef()
-    graph.versions.producer = 1882
-    x = graph.node.add(name="x", op="Placeholder")
-    x.attr["dtype"].type = float32
-    x.attr["shape"].shape.dim.add(size=-1)
-    x.attr["shape"].shape.dim.add(size=width)
-    w = graph.node.add(name="w", op="Const")
-    w.attr["dtype"].type = float32
-    tensor = w.attr["value"].tensor
-    tensor.dtype = float32
-    tensor.tensor_shape.dim.add(size=width)
-    tensor.tensor_shape.dim.add(size=width)
-    numbers = (((i * 37) % 997) / 997 - 0.5 for i in range(width * width))
-    tensor.tensor_content = struct.pack(f"<{width * width}f", *numbers)
-    graph.node.add(name="product", op="MatMul", input=["x", "w"]).attr["T"].type = float32
-    graph.node.add(name="y", op="Relu", input=["product"]).attr["T"].type = float32
-    path.write_bytes(graph.SerializeToString())
 
 
 @dataclass(frozen=True, slots=True)

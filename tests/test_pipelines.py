@@ -19,6 +19,7 @@ from builder.cli.main import cli
 from tests.deploying import change, project
 from tests.models import write_model
 from tests.test_deploy_sizes import rows
+from tests.wheels import make_wheel
 
 root = Path(__file__).parents[1]
 github = root / "docs" / "pipelines" / "github.yml"
@@ -187,18 +188,6 @@ def test_the_deploy_step_runs_and_a_failed_one_fails(folder: Path) -> None:
         run_step(step, folder)
 
 
-def wheel(folder: Path) -> None:
-    """Make this checkout's wheel in ``folder``, as a registry would have it."""
-    clone = folder / "clone"
-    for name in ("builder", "templates"):
-        shutil.copytree(root / name, clone / name)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(root / name, clone)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(clone)]
-    subprocess.run(pip, check=True, capture_output=True)
-    shutil.rmtree(clone)
-
-
 def run_job(name: str, folder: Path, image: Path, **more: str) -> None:
     """Run a GitLab job's script in ``folder`` with nothing of this machine but its system, registries and ``image``."""
     file = yaml.safe_load(gitlab.read_text())
@@ -231,7 +220,7 @@ def run_job(name: str, folder: Path, image: Path, **more: str) -> None:
 @pytest.mark.slow
 def test_the_gitlab_jobs_run_in_clean_folders(tmp_path: Path) -> None:
     """Build with Node and a verified model, then sizes and deploy from the artifacts alone, each in its own image."""
-    wheel(tmp_path / "registry")
+    make_wheel(tmp_path / "registry")
     checkout = tmp_path / "build"
     checkout.mkdir()
     write_model(checkout / "m", seed=1)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.models import write_model
+from tests.models import write_frozen_graph, write_model
+from tests.wheels import install_wheel, make_wheel
 from tests.whole import assert_whole
 
 root = Path(__file__).parents[1]
@@ -93,25 +92,30 @@ def test_make_serve_serves_the_pages() -> None:
 
 @pytest.mark.slow
 def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    clone.mkdir()
-    for name in ("builder", "templates"):
-        shutil.copytree(root / name, clone / name)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(root / name, clone)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(clone)]
-    subprocess.run(pip, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "installed")
+    """Installed into a clean environment the package is shardpress, not builder; its workers and Node run too."""
+    programs = install_wheel(make_wheel(tmp_path), tmp_path / "environment")
     project = tmp_path / "project"
     write_model(project / "m", seed=1)
+    write_frozen_graph(project / "frozen.pb")
     (project / "build.toml").write_text('[models.m]\nsource = "m/model.json"\n')
     (project / "node_modules").symlink_to(root / "node_modules")
-    code = "import sys; from builder.cli.main import main; sys.exit(main(['--strict']))"
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    done = subprocess.run(
+        [programs / "shardpress", "--strict"], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"m"}
+    write_frozen_graph(project / "frozen.pb")  # needs TensorFlow, which stays where it is
+    (project / "build.toml").write_text('[models.frozen]\nsource = "frozen.pb"\n')
+    (site,) = programs.parent.glob("lib/python3*/site-packages")
+    code = "import sys; from shardpress.cli.main import main; sys.exit(main(['--strict']))"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"m"}
+    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"frozen"}
+    for name, found in (("shardpress.cli.main", True), ("builder.cli", False)):
+        done = subprocess.run(
+            [programs / "python", "-c", f"import {name}"], cwd=project, capture_output=True, check=False
+        )
+        assert (done.returncode == 0) is found, name
