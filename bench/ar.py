@@ -35,7 +35,7 @@ from first_screen import Handler, Server  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
 
 from builder.pipeline.report.networks import networks  # noqa: E402
-from tests.browsing import chromium  # noqa: E402
+from tests.helpers.browsing import chromium  # noqa: E402
 
 names = ("face", "mesh", "emotion", "pose")
 patience = 600_000

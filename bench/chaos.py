@@ -20,8 +20,8 @@ from pathlib import Path
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
 
-from tests import s3_server  # noqa: E402
-from tests.chaos import Settings, Tally, play, play_on_s3  # noqa: E402
+from tests.helpers import s3_server  # noqa: E402
+from tests.helpers.chaos import Settings, Tally, play, play_on_s3  # noqa: E402
 
 kills_a_scene = 250
 kills_a_scene_on_s3 = 100

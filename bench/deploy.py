@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
 
-from tests import s3_server  # noqa: E402
-from tests.deploying import change, project  # noqa: E402
-from tests.models import write_model  # noqa: E402
+from tests.helpers import s3_server  # noqa: E402
+from tests.helpers.deploying import change, project  # noqa: E402
+from tests.helpers.models import write_model  # noqa: E402
 
 models = 40
 width = 8000  # floats in eight columns: 256 kB a model

@@ -46,7 +46,7 @@ sys.path.insert(0, str(root))
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page  # noqa: E402
 
 from builder.bundle.bundle import head_url, read_index, shard_urls  # noqa: E402
-from tests.browsing import chromium  # noqa: E402
+from tests.helpers.browsing import chromium  # noqa: E402
 
 width, layers = 709, 7  # 3.52 M weights
 slow_4g = {"offline": False, "latency": 562.5, "downloadThroughput": 180_000, "uploadThroughput": 84_375}

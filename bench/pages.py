@@ -25,9 +25,9 @@ sys.path.insert(0, str(root))
 import brotli  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
 
-from tests.browsing import chromium  # noqa: E402
-from tests.paging import pages  # noqa: E402
-from tests.serving import media_types  # noqa: E402
+from tests.helpers.browsing import chromium  # noqa: E402
+from tests.helpers.paging import pages  # noqa: E402
+from tests.helpers.serving import media_types  # noqa: E402
 
 slow_4g = {"offline": False, "latency": 562.5, "downloadThroughput": 180_000, "uploadThroughput": 84_375}
 goal = 1.02

@@ -25,10 +25,10 @@ import brotli
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
 
-from tests import tiny  # noqa: E402
-from tests.browsing import chromium  # noqa: E402
-from tests.developing import watching  # noqa: E402
-from tests.test_watch import fuzz, served_weights  # noqa: E402
+from tests.develop.test_watch import fuzz, served_weights  # noqa: E402
+from tests.helpers import tiny  # noqa: E402
+from tests.helpers.browsing import chromium  # noqa: E402
+from tests.helpers.developing import watching  # noqa: E402
 
 make_models = """
 import sys

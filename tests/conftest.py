@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.credential_watch import pytest_configure  # noqa: F401 the plugin that looks for credentials
+from tests.helpers.credential_watch import pytest_configure  # noqa: F401 the plugin that looks for credentials
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Give a Chromium; files that need another one have a fixture of this name themselves."""
-    from tests.browsing import chromium  # most tests need none
+    from tests.helpers.browsing import chromium  # most tests need none
 
     with chromium() as running:
         yield running

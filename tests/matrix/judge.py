@@ -17,7 +17,7 @@ from builder.transforms.canonical import canonicalise
 from builder.verify.compare import Gate
 from builder.verify.run import Check, find_node_modules, verify_all
 from builder.verify.types import Verification
-from tests import tiny
+from tests.helpers import tiny
 
 both = "wasm, cpu"
 most_error = 1e-4

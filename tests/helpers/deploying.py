@@ -1,0 +1,121 @@
+"""Bundles and projects to deploy in tests, made without TensorFlow or Node."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from builder.bundle.bundle import head_url, module_urls, ops_url, pinned_url, read_index, shard_urls
+from builder.cli.main import main
+from builder.config.tables import Config, TargetConfig, load_config
+from builder.publish.apply import Deployer, Keeping
+from builder.publish.pointer import loader_hash, split_pointer
+from builder.publish.targets import Target, open_target
+from builder.stores import TargetStore
+from tests.helpers.models import write_model
+
+
+def project(
+    folder: Path,
+    *,
+    targets: str = "",
+    seeds: dict[str, int] | None = None,
+    width: int = 200,
+    shard_bytes: str = "4 KiB",
+) -> Path:
+    """Write and build a project of small models; seeds change their weights."""
+    shutil.copytree(_built(tuple((seeds or {"a": 1, "b": 2}).items()), width, shard_bytes), folder)
+    path = folder / "build.toml"
+    path.write_text(path.read_text() + targets + "\n")
+    return folder
+
+
+@functools.cache
+def _built(seeds: tuple[tuple[str, int], ...], width: int, shard_bytes: str) -> Path:
+    """Build once what many tests begin with."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name, seed in seeds:
+        write_model(folder / name, width=width, seed=seed)
+    tables = "\n".join(f'[models.{name}]\nsource = "{name}/model.json"' for name, _ in seeds)
+    (folder / "build.toml").write_text(f'[build]\nshard_bytes = "{shard_bytes}"\n{tables}\n')
+    build(folder)
+    return folder
+
+
+def build(folder: Path) -> None:
+    assert main(["-q", "--fast", "--config", str(folder / "build.toml")]) == 0
+
+
+def change(folder: Path, name: str, seed: int, width: int = 200) -> None:
+    """Give a model other weights and build again."""
+    write_model(folder / name, width=width, seed=seed)
+    build(folder)
+
+
+def relabel(folder: Path, name: str, labels: list[str]) -> None:
+    """Give a model labels, which changes its contract, and build again."""
+    (folder / f"{name}.txt").write_text("\n".join(labels) + "\n")
+    path = folder / "build.toml"
+    text = path.read_text()
+    line = f'source = "{name}/model.json"'
+    if "labels" not in text:
+        text = text.replace(line, f'{line}\nlabels = "{name}.txt"')
+    path.write_text(text)
+    build(folder)
+
+
+def target_of(folder: Path, name: str = "test") -> Target:
+    config: Config = load_config(folder / "build.toml")
+    table = config.targets.get(name) or TargetConfig(type="directory", path="public")
+    return open_target(name, table, folder)
+
+
+def deployer_of(target: Target, *, grace: float | None = None, keep: int | None = None) -> Deployer:
+    keeping = Keeping(keep or target.config.keep_releases, target.grace if grace is None else grace)
+    return Deployer(target.store, target.form, keeping)
+
+
+def assert_live(store: TargetStore, pointer: str = "loader.js") -> tuple[str, dict[str, Any]]:
+    """Follow all hashes from the pointer down; give the release's name and index."""
+    found = store.get(pointer)
+    assert found is not None
+    loader, _ = split_pointer(found[0])
+    index = read_index(loader)
+    pinned = store.get(pinned_url(loader_hash(loader)))
+    assert pinned is not None
+    assert pinned[0] == loader
+    for url, digest in module_urls(index).items():
+        whole(store, url, digest)
+    for name, entry in index["models"].items():
+        heads = [entry[0], *(item["older"][1] for item in entry if isinstance(item, dict))]
+        for digest in heads:
+            head = whole(store, head_url(name, digest), digest)
+            content = json.loads(head)
+            for url, shard in zip(shard_urls(name, content), content["shards"], strict=True):
+                assert len(whole(store, url, shard["sha256"])) == shard["bytes"]
+            if ops := content.get("ops"):
+                whole(store, ops_url(name, ops), ops)
+    return index["release"], index
+
+
+def whole(store: TargetStore, key: str, digest: str) -> bytes:
+    found = store.get(key)
+    assert found is not None, f"{key} is missing"
+    assert hashlib.sha256(found[0]).hexdigest() == digest, f"{key} is damaged"
+    return found[0]
+
+
+def state_of(store: TargetStore) -> dict[str, Any]:
+    found = store.get("loader.js")
+    assert found is not None
+    state: dict[str, Any] = msgspec.to_builtins(split_pointer(found[0])[1])
+    return state

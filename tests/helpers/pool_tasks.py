@@ -1,0 +1,200 @@
+"""Functions that tests run in conversion workers, and a program whose worker must not outlive it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from builder.convert.requests import ConvertRequest, SourceOptions
+from builder.errors import SourceError
+from builder.precision.types import MeasureRequest, MeasureResult
+from builder.verify.types import BoxRules, Gate
+from builder.work.pool import ConversionPool
+
+code = (Path(__file__).resolve().parents[1],)  # what workers read that run these
+
+
+def slimmed(folder: Path) -> tuple[int, int]:
+    """Load a SavedModel slimmed; give the number of its functions before and after."""
+    from builder.convert import worker
+    from builder.convert.loading import part_folder
+    from builder.graphs.graphdef import read_saved_model
+    from builder.sources.safety import prepare_saved_model
+
+    tf = worker._tensorflow()
+    with tempfile.TemporaryDirectory() as name:
+        plain = Path(name) / "model"
+        plain.symlink_to(folder)
+        part = prepare_saved_model(read_saved_model(folder), "serving_default", ("serve",))
+        copy = part_folder(part, plain, "part")
+        tf.saved_model.load(str(copy))
+        return _count_functions(folder), _count_functions(copy)
+
+
+def _count_functions(folder: Path) -> int:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    content = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return len(content.meta_graphs[0].graph_def.library.function)
+
+
+def covariances(folder: Path) -> list[list[float]]:
+    """Give the covariances of the input of a graph model over the cases of ``rows.npy`` beside it."""
+    import numpy as np
+
+    from builder.convert.worker import GraphRunner
+    from builder.sources.tfjs import read_model
+
+    model, rows = read_model(folder / "model.json"), np.load(folder / "rows.npy")
+    runner = GraphRunner(model, model.artifacts["modelTopology"]["node"], [{"x": case} for case in rows])
+    found: list[list[float]] = runner.covariances(range(len(rows)), ["x"])[0].tolist()
+    return found
+
+
+def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
+    """Give how far an LSTM's graph is from Keras, and what a measurement finds of it."""
+    from builder.convert import worker
+
+    worker._tensorflow()
+    import numpy as np
+    import tf_keras as keras
+
+    from builder.precision.network import plain_nodes
+    from builder.sources.tfjs import read_model
+
+    net = keras.Sequential([keras.layers.Input((5, 12)), keras.layers.LSTM(16), keras.layers.Dense(80)])
+    net.save(folder / "net.h5")
+    worker.convert(ConvertRequest(SourceOptions(folder / "net.h5", "keras-h5"), folder / "tfjs"))
+    model = read_model(folder / "tfjs" / "model.json")
+    paths, cases = [folder / f"{number}.npz" for number in range(6)], []
+    for number, path in enumerate(paths):
+        cases.append({model.inputs[0].name: np.random.default_rng(number).normal(size=(1, 5, 12)).astype(np.float32)})
+        np.savez(path, **cases[-1])
+    runner = worker.GraphRunner(model, plain_nodes(model.artifacts["modelTopology"]), cases)
+    answers = [next(iter(answer.values())) for answer in runner.outputs(range(6), {})]
+    expected = [net(next(iter(case.values()))).numpy() for case in cases]
+    off = max(float(np.abs(left - right).max()) for left, right in zip(answers, expected, strict=True))
+    request = MeasureRequest(folder / "tfjs" / "model.json", tuple(paths), folder / "found.npz", Gate(0.05))
+    return off, worker.measure(request)
+
+
+def measure_detector(folder: Path) -> MeasureResult:
+    """Give what a measurement finds of a model with random weights that suppresses boxes in its graph."""
+    from builder.convert import worker
+
+    tf = worker._tensorflow()
+    import numpy as np
+
+    from builder.sources.tfjs import read_model
+
+    generator = np.random.default_rng(5)
+
+    def kernel(*shape: int) -> Any:
+        return tf.Variable((generator.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32))
+
+    class Detector(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernels = [kernel(3, 3, 3, 48), kernel(1, 1, 48, 96), kernel(1, 1, 96, 5)]
+
+        @tf.function(input_signature=[tf.TensorSpec((1, 32, 32, 3), tf.float32, name="picture")])
+        def __call__(self, picture: Any) -> dict[str, Any]:
+            first, second, third = self.kernels
+            found = tf.nn.relu(tf.nn.conv2d(picture, first, 4, "SAME"))
+            found = tf.nn.relu(tf.nn.conv2d(found, second, 1, "SAME"))
+            found = tf.reshape(tf.nn.conv2d(found, third, 1, "SAME"), (64, 5))
+            low = tf.constant(generator.uniform(size=(64, 2)).astype(np.float32))
+            boxes = tf.concat([low, low + 0.2 + 0.1 * tf.sigmoid(found[:, 2:4])], 1)
+            scores = tf.sigmoid(found[:, 4])
+            kept = tf.image.non_max_suppression(boxes, scores, 20, 0.5, 0.6)
+            return {"boxes": tf.gather(boxes, kept), "scores": tf.gather(scores, kept)}
+
+    net = Detector()
+    tf.saved_model.save(net, str(folder / "net"))
+    worker.convert(ConvertRequest(SourceOptions(folder / "net", "saved-model"), folder / "tfjs"))
+    model = read_model(folder / "tfjs" / "model.json")
+    paths = [folder / f"{number}.npz" for number in range(16)]
+    for path in paths:
+        np.savez(path, **{model.inputs[0].name: generator.normal(size=(1, 32, 32, 3)).astype(np.float32)})
+    rules = BoxRules("boxes", "scores", format="yxyx", min_score=0.6)
+    gate = Gate(min_agreement=0.9, metric="boxes", boxes=rules)
+    return worker.measure(MeasureRequest(folder / "tfjs" / "model.json", tuple(paths), folder / "found.npz", gate))
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def read_text(path: Path) -> str:
+    return path.read_text()
+
+
+def process(_: object) -> int:
+    return os.getpid()
+
+
+def modules(_: object) -> list[str]:
+    return sorted(sys.modules)
+
+
+def crash(number: int) -> None:
+    os.write(2, b"the last words\n")
+    os.kill(os.getpid(), number)
+
+
+def leave(status: int) -> None:
+    os._exit(status)
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def refuse(where: str) -> None:
+    raise SourceError("is damaged", where=where, hint="Save it again")
+
+
+def speak(text: str) -> str:
+    print(text)  # noqa: T201
+    os.write(1, b"and from C++\n")
+    return text
+
+
+def make_pipe(pool: ConversionPool) -> str:
+    """Make a pipe in the folder of the one worker, by which ``wait_forever`` tells that it has begun."""
+    pool.submit(square, 1).result()
+    pipe = pool._all[0].folder / "out" / "started"
+    os.mkfifo(pipe)
+    return str(pipe)
+
+
+def wait_forever(pipe: str) -> None:
+    Path(pipe).write_text(str(os.getpid()))
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    pool_tasks = importlib.import_module("tests.helpers.pool_tasks")  # by the name that workers know it by
+    with ConversionPool(1, reads=code) as pool:
+        pipe = pool_tasks.make_pipe(pool)
+        sys.stdout.write(f"{pool._all[0].process.pid}\n{pipe}\n")
+        sys.stdout.flush()
+        if sys.argv[1] == "busy":
+            pool.submit(pool_tasks.wait_forever, pipe)
+        signal.pause()
+
+
+def kept_from_collections(_: object) -> int:
+    """Give how many objects the collections of a process that has converted something never look at."""
+    import gc
+
+    from builder.convert import worker
+
+    worker.versions()
+    return gc.get_freeze_count()

@@ -1,0 +1,40 @@
+"""This checkout's wheel, and environments that have it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+root = Path(__file__).resolve().parents[2]
+
+
+def make_wheel(folder: Path) -> Path:
+    """Make this checkout's wheel in ``folder``, as a registry would have it."""
+    clone = folder / "clone"
+    for name in ("builder", "templates", "packages"):
+        shutil.copytree(root / name, clone / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, clone)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(clone)]
+    subprocess.run(pip, check=True, capture_output=True)
+    shutil.rmtree(clone)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def install_wheel(wheel: Path, folder: Path) -> Path:
+    """Make a virtual environment with the wheel and the packages of this interpreter, and give its programs' folder.
+
+    This checkout is not in it: what a ``.pth`` file of another environment says does not count.
+    """
+    venv.create(folder)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", str(wheel)]
+    subprocess.run(pip, check=True, capture_output=True)
+    (site,) = folder.glob("lib/python3*/site-packages")
+    (site / "packages-of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "bin"

@@ -1,0 +1,55 @@
+"""Runs the loader's own tests, which are in JavaScript, on the rendered and minified file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builder.bundle.modules import module_templates
+from builder.bundle.render import render_loader, render_module
+
+tests = Path(__file__).resolve().parents[1] / "js"
+
+
+def run_node(name: str, folder: Path) -> None:
+    """Run one file of ``tests/js``, which must pass and hold tests."""
+    loader = folder / "loader.mjs"
+    loader.write_bytes(render_loader({"format": 1, "release": "0" * 16, "models": {}}))
+    for module in module_templates:
+        (folder / f"{module}.mjs").write_bytes(render_module(module))
+    done = subprocess.run(
+        ["node", "--test-reporter=tap", str(tests / name)],
+        env={**os.environ, "SHARDPRESS_LOADER": str(loader)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\n# pass 0\n" not in done.stdout
+    assert "\n# skipped 0\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["codecs", "device", "files", "ground", "heads", "schedule"])
+def test_without_tensorflow(name: str, tmp_path: Path) -> None:
+    run_node(f"{name}.test.mjs", tmp_path)
+
+
+@pytest.mark.slow
+def test_with_tensorflow(tmp_path: Path) -> None:
+    run_node("models.test.mjs", tmp_path)
+
+
+def test_every_file_of_tests_is_run() -> None:
+    assert {path.name for path in tests.glob("*.test.mjs")} == {
+        "codecs.test.mjs",
+        "device.test.mjs",
+        "files.test.mjs",
+        "ground.test.mjs",
+        "heads.test.mjs",
+        "models.test.mjs",
+        "schedule.test.mjs",
+    }

@@ -1,0 +1,121 @@
+"""Every command of the README is run, and the installed package works like the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.models import write_frozen_graph, write_model
+from tests.helpers.wheels import install_wheel, make_wheel
+from tests.helpers.whole import assert_whole
+
+root = Path(__file__).resolve().parents[2]
+readme = (root / "README.md").read_text(encoding="utf-8")
+chinese = (root / "README.zh-CN.md").read_text(encoding="utf-8")
+run_by_ci = {"make build", "make test"}
+
+
+def commands() -> list[str]:
+    """Give the commands of both languages, each once."""
+    blocks = re.findall(r"```sh\n(.*?)```", readme + chinese, re.DOTALL)
+    found = [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    return list(dict.fromkeys(found))
+
+
+def test_ci_runs_the_two_commands() -> None:
+    assert run_by_ci <= set(commands())
+    assert run_by_ci <= set((root / ".ci" / "run").read_text().splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [command for command in commands() if command not in run_by_ci])
+def test_a_command_does_what_the_readme_says(command: str, tmp_path: Path) -> None:
+    words = command.split()
+    assert words[:2] == ["python", "build.py"]
+    folder = tmp_path if "init" in words else root  # which writes a folder of its own
+    done = subprocess.run(
+        [sys.executable, str(root / "build.py"), *words[2:]], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_chinese_readme_names_files_and_options_that_exist(tmp_path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", chinese):
+        assert (root / link).exists(), link
+    (init,) = re.findall(r"^python build.py (init .*)$", chinese, re.MULTILINE)
+    words = init.split()
+    done = subprocess.run(
+        [sys.executable, "build.py", *words[:-1], str(tmp_path / words[-1])],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / words[-1] / "build.toml").is_file()
+
+
+def test_the_readme_explains_every_option_of_a_build() -> None:
+    help_text = subprocess.run(
+        [sys.executable, "build.py", "--help"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    named = set(re.findall(r"--[a-z][a-z-]+", readme))
+    options = set(re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
+    assert options - named <= {"--help", "--version", "--quiet", "--verbose"}
+
+
+def test_make_serve_serves_the_pages() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["make", "serve", f"PORT={port}", f"PY={sys.executable}"]
+    server = subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        assert server.stdout
+        for line in server.stdout:
+            if "Serving HTTP" in line:
+                break
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/assets/pages/", timeout=60) as answer:
+            assert answer.status == 200
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(timeout=60)
+        server.stdout.close()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
+    """Installed into a clean environment the package is shardpress, not builder; its workers and Node run too."""
+    programs = install_wheel(make_wheel(tmp_path), tmp_path / "environment")
+    project = tmp_path / "project"
+    write_model(project / "m", seed=1)
+    write_frozen_graph(project / "frozen.pb")
+    (project / "build.toml").write_text('[models.m]\nsource = "m/model.json"\n')
+    (project / "node_modules").symlink_to(root / "node_modules")
+    done = subprocess.run(
+        [programs / "shardpress", "--strict"], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"m"}
+    write_frozen_graph(project / "frozen.pb")  # needs TensorFlow, which stays where it is
+    (project / "build.toml").write_text('[models.frozen]\nsource = "frozen.pb"\n')
+    (site,) = programs.parent.glob("lib/python3*/site-packages")
+    code = "import sys; from shardpress.cli.main import main; sys.exit(main(['--strict']))"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"frozen"}
+    for name, found in (("shardpress.cli.main", True), ("builder.cli", False)):
+        done = subprocess.run(
+            [programs / "python", "-c", f"import {name}"], cwd=project, capture_output=True, check=False
+        )
+        assert (done.returncode == 0) is found, name
