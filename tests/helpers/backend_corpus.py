@@ -1,6 +1,7 @@
 """Graphs and layers whose kernels in TensorFlow.js' wasm backend are wrong.
 
-``python tests/helpers/backend_corpus.py FOLDER`` writes ``NAME/`` with the stock artefact, ``inputs.npz`` and ``outputs.npz``, in one process with TensorFlow.
+``python tests/helpers/backend_corpus.py FOLDER`` writes ``NAME/`` with the stock artefact, ``inputs.npz`` and
+``outputs.npz``, in one process with TensorFlow.
 """
 
 from __future__ import annotations
