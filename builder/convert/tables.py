@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import SourceError
-from ..graphs.nodes import read_tensor
+from ..graphs.known import read_tensor
 from ..graphs.outline import Outline, ancestors, source_of
 from ..graphs.text import finds, is_text_lookup
 
