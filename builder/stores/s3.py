@@ -186,7 +186,10 @@ class S3Store:
                 answer = self.client.get_object(**self._at(key))
                 if answer.get("ContentLength", 0) > most + more_when_encoded:
                     raise StoreError(
-                        f"is larger than the {show_size(most)} it may be", where=where, hint="Deploy with --repair"
+                        f"is larger than the {show_size(most)} it may be",
+                        code="SP-606",
+                        where=where,
+                        hint="Deploy with --repair",
                     )
                 try:
                     return answer, answer["Body"].read()
@@ -241,7 +244,10 @@ class S3Store:
             if (tag_now := self._own(key, nonce)) is not None:
                 return tag_now
             raise StoreConflictError(
-                "another release was published meanwhile", where=self.place + key, hint="Run the command again"
+                "another release was published meanwhile",
+                code="SP-640",
+                where=self.place + key,
+                hint="Run the command again",
             ) from error
         except StoreError:
             if (tag_now := self._own(key, nonce)) is not None:
@@ -280,7 +286,10 @@ class S3Store:
             page = self._ask("", "s3:ListBucket", partial(self.client.list_objects_v2, **arguments))
             if "IsTruncated" not in page:
                 raise StoreError(
-                    "a listing is asked for, and what comes is none", where=self.place, hint="Check endpoint_url"
+                    "a listing is asked for, and what comes is none",
+                    code="SP-614",
+                    where=self.place,
+                    hint="Check endpoint_url",
                 )
             now = _server_time(page)
             for item in page.get("Contents", ()):
@@ -289,7 +298,10 @@ class S3Store:
                 return
             if not (more := page.get("NextContinuationToken")):
                 raise StoreError(
-                    "gives half of a listing and no way to the rest", where=self.place, hint="Ask the store's owner"
+                    "gives half of a listing and no way to the rest",
+                    code="SP-614",
+                    where=self.place,
+                    hint="Ask the store's owner",
                 )
             token = {"ContinuationToken": more}
 
@@ -372,7 +384,7 @@ class S3Store:
             body = content.read_bytes()
         except OSError as error:
             raise StoreError(
-                f"cannot be read ({error.strerror})", where=str(content), hint="Build again, then deploy"
+                f"cannot be read ({error.strerror})", code="SP-601", where=str(content), hint="Build again, then deploy"
             ) from error
         self._write(key, body, headers, {body_hash: hashlib.sha256(body).hexdigest()}, condition)
 
@@ -481,6 +493,7 @@ def _tag(answer: Mapping[str, Any], where: str) -> str:
     if not (tag := answer.get("ETag")):
         raise StoreError(
             "comes without an ETag",
+            code="SP-614",
             where=where,
             hint="Speak to the store itself, or have the proxy before it pass ETag on",
         )
