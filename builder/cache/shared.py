@@ -57,7 +57,8 @@ def open_shared(text: str) -> SharedCache:
                 f"unknown option {key!r}", code="SP-203", where=where, hint=f"Known options: {', '.join(options)}"
             )
     try:
-        from ..stores.s3 import Location, S3Store
+        from ..stores.s3 import S3Store
+        from ..stores.s3_client import Location
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"{error.name} is not installed", code="SP-209", where=where, hint="pip install 'shardpress[deploy]'"

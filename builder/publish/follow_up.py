@@ -44,7 +44,7 @@ def invalidate(target: Target, pointer: str, client: Any = None) -> str:
     Raises:
         StoreError: CloudFront refused; the release is live nevertheless.
     """
-    from ..stores.s3 import cloudfront_failure, location_client, refusals
+    from ..stores.s3_client import cloudfront_failure, location_client, refusals
 
     path = mutable_path(target, pointer)
     try:

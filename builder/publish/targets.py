@@ -112,7 +112,8 @@ def _s3(table: TargetConfig, where: str) -> TargetStore:
     if not table.bucket:
         raise ConfigError("missing the key 'bucket'", code="SP-204", where=where, hint="Name the bucket")
     try:
-        from ..stores.s3 import Location, S3Store
+        from ..stores.s3 import S3Store
+        from ..stores.s3_client import Location
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"{error.name} is not installed", code="SP-209", where=where, hint="pip install 'shardpress[deploy]'"

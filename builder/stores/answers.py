@@ -74,7 +74,7 @@ def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
         error: of any library; the reason may lie deep inside.
         host: who was asked.
     """
-    causes = list(_causes(error))
+    found_causes = list(causes(error))
     for kind, what, hint, code in (
         (socket.gaierror, f"the name {host} cannot be resolved", "Check its spelling, and the network's name server",
          "SP-620"),
@@ -88,7 +88,7 @@ def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
         (TimeoutError, f"{host} does not answer in time", "Check the address and the network, then run it again",
          "SP-623"),
     ):  # fmt: skip
-        found = next((cause for cause in causes if isinstance(cause, kind)), None)
+        found = next((cause for cause in found_causes if isinstance(cause, kind)), None)
         if isinstance(found, ssl.SSLCertVerificationError):
             return f"the certificate of {host} is not trusted ({found.verify_message})", hint, code
         if found is not None:
@@ -96,7 +96,7 @@ def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Give an error and all that led to it, the way each library notes it."""
     seen: set[int] = set()
     waiting: list[Any] = [error]

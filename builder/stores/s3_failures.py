@@ -11,7 +11,7 @@ from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
 from ..errors import ConfigError, ShardpressError, StoreDeniedError, StoreError
-from .answers import trouble
+from .answers import causes, trouble
 
 # What botocore raises that is no BotoCoreError: answers that are not S3's, files it cannot read, addresses it refuses.
 failures = (aws.ClientError, aws.BotoCoreError, ResponseParserError, OSError, ValueError, RecursionError)
@@ -81,7 +81,7 @@ def explain(error: Exception, asked: Asked) -> ShardpressError:
     if isinstance(error, aws.ProxyConnectionError):
         what, hint = f"the proxy does not let us through to {host}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
         code = "SP-624"
-    elif isinstance(error, RecursionError):  # botocore follows a bucket's redirects for as long as they come
+    elif any(isinstance(one, RecursionError) for one in causes(error)):  # botocore follows redirects without end
         what = f"{host} answers with redirects that lead nowhere"
         hint = "Set region and endpoint_url to those of the bucket itself"
         code = "SP-612"

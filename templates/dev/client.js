@@ -272,7 +272,7 @@ function showErrors({ errors, served }) {
     const article = section.appendChild(document.createElement("article"));
     const place = article.appendChild(document.createElement("code"));
     place.textContent = [model && `model ${model}`, where].filter(Boolean).join(": ");
-    article.appendChild(document.createElement("p")).textContent = `${what}.${code && ` [${code}]`}`;
+    article.appendChild(document.createElement("p")).textContent = `${what}.${code ? ` [${code}]` : ""}`;
     if (hint) article.appendChild(document.createElement("p")).textContent = `→ ${hint}${hint.endsWith("?") ? "" : "."}`;
   }
   document.documentElement.append(host);
