@@ -31,11 +31,16 @@ def frozen_outputs(graph: Any, wanted: tuple[str, ...], where: str) -> dict[str,
         if len(sinks) == 1:
             return {sinks[0]: f"{sinks[0]}:0"}
         raise SourceError(
-            f"has {len(sinks)} nodes that could be its output", where=where, hint=f"Set outputs to some of {sinks[:20]}"
+            f"has {len(sinks)} nodes that could be its output",
+            code="SP-315",
+            where=where,
+            hint=f"Set outputs to some of {sinks[:20]}",
         )
     for name in wanted:
         if name.split(":")[0] not in nodes:
-            raise SourceError(f"has no node {name!r}", where=where, hint=f"Set outputs to some of {sinks[:20]}")
+            raise SourceError(
+                f"has no node {name!r}", code="SP-315", where=where, hint=f"Set outputs to some of {sinks[:20]}"
+            )
     return {name: name if ":" in name else f"{name}:0" for name in wanted}
 
 
@@ -74,6 +79,7 @@ def check_supported(graphs: list[Any], supported: set[str], where: str) -> None:
         found = "; ".join(f"{op} at {_some(sorted(nodes))}" for op, nodes in sorted(missing.items()))
         raise UnsupportedOpsError(
             f"TensorFlow.js lacks ops of this model: {found}",
+            code="SP-370",
             where=where,
             hint="Choose a signature or outputs that do not need them, or do that part in the page and feed its result",
         )

@@ -72,6 +72,7 @@ def fill_tables(
     if missing := [name for name in resources if name not in types]:
         raise SourceError(
             f"keeps something at {missing[0].removesuffix(':0')!r} that is neither a weight nor a table",
+            code="SP-319",
             where=where,
             hint="Save it for inference, without what changes from call to call",
         )

@@ -59,6 +59,7 @@ class NodeBuilder:
         """Say that this very node cannot be rewritten."""
         return UnsupportedOpsError(
             f"TensorFlow.js lacks {self.node.op}, and node {self.node.name!r} cannot be rewritten: {why}",
+            code="SP-370",
             where=self.where,
             hint="Export the model without it, or set cut to leave that part to the page",
         )

@@ -144,15 +144,20 @@ def parse_config(text: Any, where: str = "") -> Any:
     if text is None:
         raise SourceError(
             "holds weights only, no model",
+            code="SP-310",
             where=where,
             hint="Rebuild the model in Python, load these weights, and save all of it with model.save",
         )
     try:
         config = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        raise SourceError("its model_config is not JSON", where=where, hint="Save the model again") from error
+        raise SourceError(
+            "its model_config is not JSON", code="SP-309", where=where, hint="Save the model again"
+        ) from error
     if config is None:
-        raise SourceError("holds no model: its model_config is null", where=where, hint="Save the whole model")
+        raise SourceError(
+            "holds no model: its model_config is null", code="SP-310", where=where, hint="Save the whole model"
+        )
     return config
 
 
@@ -266,8 +271,8 @@ def _named_parts(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _refusal(problem: str, where: str) -> SourceError:
     """Put a problem into an error; what is only missing is no attack."""
     if _custom in problem:
-        return SourceError(problem, where=where, hint=f"{_elsewhere}. {_trust}")
-    return UnsafeModelError(problem, where=where, hint=_trust)
+        return SourceError(problem, code="SP-322", where=where, hint=f"{_elsewhere}. {_trust}")
+    return UnsafeModelError(problem, code="SP-364", where=where, hint=_trust)
 
 
 def _shown(item: dict[str, Any], kind: str) -> str:
