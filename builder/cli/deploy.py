@@ -220,7 +220,7 @@ def rollback(
 @click.option("--preview", metavar="NAME", help="Check this preview instead of the live release.")
 def verify(*, target: str | None, config: Path, preview: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
     """Read what is live as a browser would, and check every hash and header."""
-    from ..bundle.bundle import loader_name
+    from ..bundle.format import loader_name
     from ..config.tables import load_config
     from ..config.units import show_size
     from ..publish.live import check_live, site_of
@@ -452,7 +452,7 @@ def _checked_data(checked: Checked | None) -> dict[str, Any]:
 
 def _check_after(target: Target, deployer: Deployer, done: Deployed, preview: str, output: Output) -> Checked:
     """Read back what was written; all of it where nothing was, as nobody else may have looked."""
-    from ..bundle.bundle import loader_name
+    from ..bundle.format import loader_name
     from ..publish.follow_up import check_patiently
     from ..publish.live import check_live, site_of
     from ..publish.plan import plain

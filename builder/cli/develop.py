@@ -105,7 +105,7 @@ def run_watch(
             output.say(f"  for other machines: {url} (accept the self-signed certificate once)")
 
     def live(result: BuildResult, seconds: float) -> None:
-        release = result.output.index["release"]
+        release = result.output.index.release
         output.say(f"{time.strftime('%H:%M:%S')} live: release {release}, {seconds:.1f} s; it is checked next")
 
     def built(result: BuildResult, seconds: float) -> None:
@@ -117,7 +117,7 @@ def run_watch(
             output.say(summary(result.models, result.verified))
         changed = result.output.changed
         state = f"{len(changed)} files new" if changed else "no new files"
-        release = result.output.index["release"]
+        release = result.output.index.release
         output.say(f"{time.strftime('%H:%M:%S')} checked: release {release}, {state}, {seconds:.1f} s")
         first[0] = False
 

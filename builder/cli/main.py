@@ -120,11 +120,11 @@ def _build(
     if result.own:
         output.say(describe_runtime(result.own))
     state = f"{len(result.output.changed)} files new" if result.output.changed else "nothing changed"
-    output.say(f"{target / 'cdn'}: release {result.output.index['release']}, {state}, {seconds:.1f} s")
+    output.say(f"{target / 'cdn'}: release {result.output.index.release}, {state}, {seconds:.1f} s")
     output.give(
         {
             "ok": True,
-            "release": result.output.index["release"],
+            "release": result.output.index.release,
             "out": str(target),
             "changed": list(result.output.changed),
             "warnings": list(result.warnings),
