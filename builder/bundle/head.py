@@ -205,9 +205,9 @@ def read_head(content: bytes, where: str = "") -> Head:
         # Not msgspec's own reader: it refuses lone surrogates, which names in JavaScript may hold.
         head = msgspec.convert(json.loads(content), Head)
     except (ValueError, RecursionError) as error:
-        raise FormatError("is not a head", where=where, hint="Build again") from error
+        raise FormatError("is not a head", code="SP-505", where=where, hint="Build again") from error
     if any(not 0 <= shard.stage < len(head.stages) for shard in head.shards):
-        raise FormatError("is not a head", where=where, hint="Build again")
+        raise FormatError("is not a head", code="SP-505", where=where, hint="Build again")
     return head
 
 

@@ -172,7 +172,7 @@ def read_index(loader: bytes) -> Index:
     """
     parts = loader.split(index_mark.encode())
     if len(parts) != 2:
-        raise FormatError("is not a Shardpress loader", where=loader_name, hint="Build again")
+        raise FormatError("is not a Shardpress loader", code="SP-501", where=loader_name, hint="Build again")
     try:
         content, _ = json.JSONDecoder().raw_decode(parts[1].decode().lstrip())
         version, models = content["format"], content["models"]
@@ -183,10 +183,11 @@ def read_index(loader: bytes) -> Index:
         entries = {name: _entry(name, entry) for name, entry in models.items()}
         release = str(content["release"])
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise FormatError("has a damaged index", where=loader_name, hint="Build again") from error
+        raise FormatError("has a damaged index", code="SP-503", where=loader_name, hint="Build again") from error
     if type(version) is not int or not 1 <= version <= format_version or not valid:
         raise FormatError(
             f"has an index of format {version!r}; this version reads 1 to {format_version}",
+            code="SP-502",
             where=loader_name,
             hint="Upgrade shardpress",
         )

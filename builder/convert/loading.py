@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import shutil
@@ -9,8 +10,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..sources.keras_h5 import copy_with_config
-from ..sources.keras_safety import without_training
+from ..sources.allowed_keras import application_layers
+from ..sources.keras_h5 import copy_with_config, read_keras_h5
+from ..sources.keras_safety import application_layers_in, without_training
+from ..sources.keras_zip import read_keras_zip
 
 
 def part_folder(part: Any, plain: Path, name: str) -> Path:
@@ -62,6 +65,24 @@ def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
         return copy
     copy_with_config(plain, copy, slim)
     return copy
+
+
+def custom_objects(keras: Any, plain: Path) -> dict[str, Any]:
+    """Give the custom objects that a Keras needs to load a file of its own making.
+
+    HDF5 files name classes without their modules, and Keras 2 does not look into the modules that others name.
+
+    Args:
+        keras: the module ``keras`` or ``tf_keras``.
+        plain: the file, checked.
+    """
+    is_hdf5 = plain.suffix == ".h5"
+    found = plain_words(keras.src.layers) if is_hdf5 and keras.__name__ == "keras" else {}
+    config = read_keras_h5(plain).config if is_hdf5 else read_keras_zip(plain).config
+    for name in application_layers_in(config):
+        family = importlib.import_module(f"{keras.__name__}.src.applications.{application_layers[name][0]}")
+        found |= dict.fromkeys((name, f"Custom>{name}"), getattr(family, name))
+    return found
 
 
 def plain_words(layers: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from typing import Any
 from ..errors import ConversionError, SourceError
 from ..files.npz import write_npz
 from ..graphs.analysis import analyse, refusal
+from ..graphs.branches import drop_dead_branches
 from ..graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from ..graphs.fake_quant import largest_step
 from ..graphs.glue import describe
@@ -65,7 +66,7 @@ from .graphs import (
     trim,
 )
 from .keras_ends import ends_of
-from .loading import keras_copy, part_folder, plain_words
+from .loading import custom_objects, keras_copy, part_folder
 from .reasons import explain_keras
 from .requests import (
     ConvertRequest,
@@ -510,8 +511,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     keras.backend.clear_session()
     # Keras 2 knows safe_mode for its newer format only.
     keywords: dict[str, Any] = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
-    if not is_keras2 and plain.suffix == ".h5":
-        keywords["custom_objects"] = plain_words(keras.src.layers)
+    keywords["custom_objects"] = custom_objects(keras, plain)
     try:
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:
@@ -664,7 +664,10 @@ def _prepare(frozen: _Frozen, options: SourceOptions) -> _Prepared:
     forget_places(frozen.graph_def)
     replace_defaults(frozen.graph_def, _fed(frozen))
     drop_watchers(frozen.graph_def)
-    frozen = _inline(frozen)
+    _drop_dead_branches(frozen)
+    if (inlined := _inline(frozen)) is not frozen:
+        frozen = inlined
+        _drop_dead_branches(frozen)  # whose condition a call was given
     asks = bool(options.cut_inputs or options.cut_outputs)
     frozen, taken = (frozen, {}) if asks else _take_decoders(frozen)
     names = ({name: tensor.name for name, tensor in side.items()} for side in (frozen.inputs, frozen.outputs))
@@ -713,6 +716,33 @@ def _import(graph_def: Any) -> Any:
     return graph
 
 
+def _shapes_of(graph_def: Any) -> Callable[[str], list[int | None] | None]:
+    """Give what tells the shape of a tensor, as far as TensorFlow infers it; nothing is imported before it is asked."""
+    graph: list[Any] = []
+
+    def shape_of(name: str) -> list[int | None] | None:
+        if not graph:
+            graph.append(_import(graph_def))
+        tensor = _find(graph[0], name if ":" in name else f"{name}:0")
+        return tensor.shape.as_list() if tensor is not None and tensor.shape.rank is not None else None
+
+    return shape_of
+
+
+def _drop_dead_branches(frozen: _Frozen) -> None:
+    kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | _fed(frozen)
+    drop_dead_branches(frozen.graph_def, lambda _: None, kept)  # some conditions need no shapes,
+    shape_of = _shapes_of(frozen.graph_def)  # and what draws numbers has lost its variable: it cannot be imported
+
+    def known_shape(name: str) -> list[int | None] | None:
+        try:
+            return shape_of(name)
+        except ValueError:  # a later step says what is wrong
+            return None
+
+    drop_dead_branches(frozen.graph_def, known_shape, kept)
+
+
 def _inline(frozen: _Frozen) -> _Frozen:
     """Put the bodies of functions where they are called: TensorFlow.js cannot call."""
     if not any(node.op in calls for node in frozen.graph_def.node):
@@ -728,7 +758,9 @@ def _inline(frozen: _Frozen) -> _Frozen:
     config = config_pb2.ConfigProto()
     config.graph_options.rewrite_options.optimizers.append("function")
     config.graph_options.rewrite_options.min_graph_nodes = -1
-    return dataclasses.replace(frozen, graph_def=tf_optimizer.OptimizeGraph(config, meta_graph))
+    graph_def = tf_optimizer.OptimizeGraph(config, meta_graph)
+    forget_places(graph_def)  # inlining asks for places of its own
+    return dataclasses.replace(frozen, graph_def=graph_def)
 
 
 def _take_decoders(frozen: _Frozen) -> tuple[_Frozen, dict[str, Any]]:
@@ -786,12 +818,8 @@ def _rewrite(graph_def: Any, supported: frozenset[str], where: str) -> None:
     drop_identities(graph_def, supported)
     if not any(may_need_rewrite(node, supported) for node in graph_def.node):
         return
-    graph = _import(graph_def)
-
-    def shape_of(name: str) -> list[int | None] | None:
-        tensor = _find(graph, name if ":" in name else f"{name}:0")
-        return tensor.shape.as_list() if tensor is not None and tensor.shape.rank is not None else None
-
+    shape_of = _shapes_of(graph_def)
+    shape_of("")  # before anything is changed
     rewrite_ops(graph_def, supported, shape_of, where)
 
 

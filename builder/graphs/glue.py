@@ -7,7 +7,8 @@ from typing import Any
 
 from .analysis import Cut
 from .cutting import Ends
-from .nodes import float32, read_tensor, uint8
+from .known import known_value
+from .nodes import float32, uint8
 from .ops import decoding, encoding, matches
 from .outline import Outline, ancestors, descendants, source_of
 
@@ -137,11 +138,8 @@ def _resize(outline: Outline, steps: list[Any]) -> dict[str, Any] | None:
 
 
 def _constant(outline: Outline, text: str) -> list[int] | None:
-    """Give a constant's whole numbers, or None if it is none."""
-    node = outline.nodes.get(source_of(text))
-    while node is not None and node.op == "Identity":
-        node = outline.nodes.get(source_of(node.input[0]))
-    value = read_tensor(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+    """Give the whole numbers of what is constant, or None if it is not."""
+    value = known_value(outline.nodes, text, lambda _: None)
     return None if value is None else [int(n) for n in value.ravel()]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .formulas import join
-from .nodes import NodeBuilder, ShapeOf
+from .known import ShapeOf
+from .nodes import NodeBuilder
 
 
 def is_grouped(node: Any, shape_of: ShapeOf) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from .formulas import number, one, reshape, two
-from .nodes import NodeBuilder, ShapeOf, float32, int32
+from .known import ShapeOf
+from .nodes import NodeBuilder, float32, int32
 from .outline import source_of
 
 channels_first = frozenset(("NCHW", "NCDHW"))

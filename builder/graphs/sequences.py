@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .formulas import count_up, expand, join, part, pick, reshape, select, shape_vector, transpose, two
-from .nodes import NodeBuilder, ShapeOf, boolean, int32, int64
+from .known import ShapeOf
+from .nodes import NodeBuilder, boolean, int32, int64
 
 
 def roll(build: NodeBuilder) -> str:

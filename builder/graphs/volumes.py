@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .formulas import number, reshape, transpose
-from .nodes import NodeBuilder, ShapeOf, float32, int32
+from .known import ShapeOf
+from .nodes import NodeBuilder, float32, int32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

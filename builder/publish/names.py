@@ -52,11 +52,13 @@ def check_index(index: Index, manifest: Manifest, where: str) -> None:
     """
     heads = {name: (entry.head.sha256, entry.head.bytes) for name, entry in manifest.models.items()}
     if {name: (entry.head_sha256, entry.head_bytes) for name, entry in index.models.items()} != heads:
-        raise FormatError("names other models or heads than manifest.json", where=where, hint="Build again")
+        raise FormatError(
+            "names other models or heads than manifest.json", code="SP-505", where=where, hint="Build again"
+        )
     modules = {name: file.sha256 for name, file in manifest.modules.items()}
     wasm = {_stem(file): file.sha256 for file in _wasm(manifest)}
     if index.modules != modules or index.wasm != wasm:
-        raise FormatError("names other modules than manifest.json", where=where, hint="Build again")
+        raise FormatError("names other modules than manifest.json", code="SP-505", where=where, hint="Build again")
 
 
 def check_head(name: str, head: Head, contract: str, named: Iterable[FileEntry], where: str) -> None:
@@ -70,7 +72,7 @@ def check_head(name: str, head: Head, contract: str, named: Iterable[FileEntry],
     if head.ops:
         found[ops_url(name, head.ops)] = head.ops
     if found != files or (head.name, head.contract) != (name, contract):
-        raise FormatError("is not the head that manifest.json tells of", where=where, hint="Build again")
+        raise FormatError("is not the head that manifest.json tells of", code="SP-505", where=where, hint="Build again")
 
 
 def _named(manifest: Manifest, where: str) -> Iterator[tuple[str, FileEntry]]:
@@ -111,4 +113,4 @@ def _stem(file: FileEntry) -> str:
 
 
 def _wrong(where: str, what: str) -> FormatError:
-    return FormatError(f"holds what no build writes: {what}", where=where, hint="Build again")
+    return FormatError(f"holds what no build writes: {what}", code="SP-507", where=where, hint="Build again")
