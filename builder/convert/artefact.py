@@ -9,6 +9,7 @@ from typing import Any
 
 from ..graphs.lookups import keep_shapes
 from ..graphs.ops import supported_ops
+from . import stock
 from .frozen import Frozen, fed_nodes
 from .graphs import (
     check_supported,
@@ -22,7 +23,7 @@ from .graphs import (
     take_large_constants,
     trim,
 )
-from .session import import_graph
+from .session import import_graph, load_tensorflow
 from .surgery import rewrite
 from .tables import fill_tables
 
@@ -57,8 +58,6 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
         UnsupportedOpsError: TensorFlow.js lacks ops of it.
         SourceError: it keeps state that is neither a weight nor a table.
     """
-    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
-
     initializer, initializer_signature, ids = _initializer(frozen, where)
     graph_def, signature = frozen.graph_def, _signature(frozen)
     wanted = {tensor.op.name for tensor in frozen.outputs.values()}
@@ -73,7 +72,7 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
     rewrite(graph_def, supported, where)
     graph = import_graph(graph_def)
     gc.collect()
-    graph_def = stock.optimize_graph(graph, signature, skip_op_check=True, strip_debug_ops=True)
+    graph_def = stock.optimize_graph(graph, signature)
     put_back_constants(graph_def, taken)
     drop_control_edges(graph_def)
     trim(graph_def, wanted, fed)  # what only such edges held, weights among it, would be shipped
@@ -84,7 +83,7 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
     forget_process(graphs)
     for definition in graph_def.library.function:
         prepare_function(definition)
-    (weights,) = stock.extract_weights(graph_def, initializer)
+    weights = stock.extract_weights(graph_def, initializer)
     for weight in weights:
         weight["data"] = _narrow(weight["data"])
     return Artefact(graph_def, weights, signature, (initializer, initializer_signature, ids))
@@ -92,20 +91,16 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
 
 def _initializer(frozen: Frozen, where: str) -> tuple[Any, Any, Any]:
     """Give graph, signature and resource numbers of what fills the tables."""
-    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
-
     if frozen.initializer is not None:
         return frozen.initializer.as_graph_def(), None, None
     if not frozen.resources:
         return None, None, None
     function, ids = fill_tables(frozen.graph_def, frozen.resources, frozen.handles, where)
-    return function.graph.as_graph_def(), stock._build_signature_def(function.graph, [], function.outputs), ids
+    return function.graph.as_graph_def(), stock.signature_of_outputs(function.graph, function.outputs), ids
 
 
 def _signature(frozen: Frozen) -> Any:
-    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
-
-    signature = SignatureDef()
+    signature = stock.new_signature()
     for target, tensors in (
         (signature.inputs, {**frozen.inputs, **frozen.resources}),
         (signature.outputs, frozen.outputs),
@@ -129,18 +124,16 @@ def _narrow(array: Any) -> Any:
 
 def write_artefact(result: Artefact, out: Path) -> None:
     """Write ``model.json`` and its weight files into the folder ``out``."""
-    import tensorflow as tf
     from google.protobuf.json_format import MessageToDict
-    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     out.mkdir(parents=True, exist_ok=True)
     initializer, signature, ids = result.initializer
-    stock.write_artifacts(
+    stock.write_graph_model(
+        out / "model.json",
         MessageToDict(result.graph_def),
-        [result.weights],
-        str(out / "model.json"),
-        tf.__version__,
-        result.signature,
+        result.weights,
+        tf_version=load_tensorflow().__version__,
+        signature_def=result.signature,
         weight_shard_size_bytes=weights_file_bytes,
         initializer_graph_def=initializer,
         initializer_signature_def=signature,

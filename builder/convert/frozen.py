@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SourceError
+from . import stock
 from .graphs import drop_counters, let_inline
 from .requests import SourceOptions
-from .session import Arrays, feed, import_graph, run_session
+from .session import Arrays, feed, import_graph, load_tensorflow, run_session
 from .tables import Export
 
 
@@ -78,15 +79,8 @@ def freeze_function(function: Any, inputs: list[str], outputs: list[str], kept: 
         outputs: names of its outputs, in their order.
         kept: the outputs that are wanted.
     """
-    from tensorflow.python.framework import convert_to_constants as freezing
-
-    # TensorFlow's public function also makes a new function of the result: three more copies of all weights.
-    data = freezing._FunctionConverterDataInEager(func=function, lower_control_flow=True, aggressive_inlining=True)
-    drop_counters(data.graph_def)
-    data._build_node_defs_list()
-    graph_def, _ = freezing._replace_variables_by_constants(converter_data=data)
+    graph_def = stock.variables_to_constants(function, drop_counters)
     let_inline(graph_def)
-    del data
     placeholders = {node.name for node in graph_def.node if node.op == "Placeholder"}
     resources = {
         tensor.name: tensor
@@ -110,8 +104,7 @@ def fed_nodes(frozen: Frozen) -> set[str]:
 
 def run_frozen(frozen: Frozen, arrays: Arrays) -> Arrays:
     """Run what is between the cuts, with the tables of the whole model."""
-    import tensorflow as tf
-
+    tf = load_tensorflow()
     if frozen.resources:
         wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(frozen.graph_def, name=""), [])
         find = wrapped.graph.get_tensor_by_name

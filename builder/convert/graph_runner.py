@@ -9,6 +9,7 @@ from ..errors import ConversionError
 from ..model import Model
 from ..precision.network import tensor_names
 from ..sources.safety import check_graph
+from . import stock
 from .constants import constant_of, without_value
 from .session import Arrays, feed, load_tensorflow
 
@@ -181,6 +182,4 @@ class GraphRunner:
 def unregistered_ops(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
     """Give the ops of a graph that TensorFlow does not have; it says so itself."""
     load_tensorflow()
-    from tensorflow.python.framework import op_def_registry
-
-    return {op for node in nodes if op_def_registry.get(op := str(node["op"])) is None}
+    return {op for node in nodes if not stock.is_registered(op := str(node["op"]))}

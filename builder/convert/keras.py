@@ -12,13 +12,14 @@ from ..sources.keras_limits import check_keras_limits
 from ..sources.keras_safety import check_keras_config
 from ..sources.keras_zip import read_keras_zip
 from ..sources.safety import check_graph
+from . import stock
 from .frozen import Frozen, Source, freeze_function, kept_outputs
 from .graphs import node_name
 from .keras_ends import ends_of
 from .loading import keras_copy, plain_words
 from .reasons import explain_keras
 from .requests import SourceOptions
-from .session import Arrays, feed, load_tensorflow
+from .session import Arrays, feed, load_keras, load_tensorflow
 
 
 def open_h5(options: SourceOptions, plain: Path) -> Source:
@@ -68,16 +69,12 @@ def checked_zip(options: SourceOptions, plain: Path) -> tuple[Path, bool, bool]:
 def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_optimizer: bool) -> Source:
     """Load a Keras model and trace it for inference, as ``export()`` does, under its layers' names."""
     where = str(options.path)
-    tf = load_tensorflow()
-    if is_keras2:
-        import tf_keras as keras
-    else:
-        import keras
+    tf, keras = load_tensorflow(), load_keras(2 if is_keras2 else 3)
     keras.backend.clear_session()
     # Keras 2 knows safe_mode for its newer format only.
     keywords: dict[str, Any] = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
     if not is_keras2 and plain.suffix == ".h5":
-        keywords["custom_objects"] = plain_words(keras.src.layers)
+        keywords["custom_objects"] = plain_words(stock.keras_layers())
     try:
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:

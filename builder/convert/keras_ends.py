@@ -1,7 +1,7 @@
 """What a loaded Keras model takes and gives: the structure of its inputs and outputs, and a name for each of them.
 
-Keras keeps the structure in private places, others in Keras 2 and 3 and in a ``Sequential``; this module knows them. It
-imports neither: a model comes from the module that does.
+Keras keeps the structure in private places, which ``stock`` knows. Keras is not imported here: a model comes from the
+module that does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from . import stock
 from .graphs import unique
 
 
@@ -43,10 +44,10 @@ def ends_of(model: Any, tree: Any) -> KerasEnds | None:
         model: a model of Keras 2 or 3.
         tree: ``tf.nest`` for Keras 2, ``keras.tree`` for Keras 3.
     """
-    graph = getattr(model, "_functional", None) or model  # a Sequential of Keras 3 keeps its graph there
+    graph = stock.keras_graph(model)
     if not getattr(graph, "inputs", None):
         return None
-    inputs, outputs = (_structure(graph, side) for side in ("inputs", "outputs"))
+    inputs, outputs = (stock.keras_structure(graph, side) for side in ("inputs", "outputs"))
     names = _names(tree, inputs, [tensor.name for tensor in graph.inputs])
     return KerasEnds(
         tree,
@@ -56,16 +57,11 @@ def ends_of(model: Any, tree: Any) -> KerasEnds | None:
     )
 
 
-def _structure(graph: Any, side: str) -> Any:
-    places = (f"_{side}_struct", f"_nested_{side}")
-    return next(getattr(graph, place) for place in places if hasattr(graph, place))
-
-
 def _layer_names(graph: Any) -> list[str]:
     names = getattr(graph, "output_names", None)
     if names and len(names) == len(graph.outputs):
         return list(names)
-    return [tensor._keras_history.operation.name for tensor in graph.outputs]
+    return [stock.keras_layer_name(tensor) for tensor in graph.outputs]
 
 
 def _names(tree: Any, structure: Any, layers: list[str]) -> list[str]:

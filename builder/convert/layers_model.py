@@ -9,11 +9,12 @@ from typing import Any
 from ..errors import SourceError
 from ..model import Model, Weight
 from ..sources.keras_safety import check_keras_config, without_training
+from . import stock
 from .constants import numbers_of
 from .frozen import freeze_function
 from .keras_ends import ends_of
 from .reasons import explain_keras
-from .session import load_tensorflow
+from .session import load_keras, load_tensorflow
 
 
 def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
@@ -26,7 +27,7 @@ def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
     import json
 
     tf = load_tensorflow()
-    import tf_keras as keras
+    keras = load_keras(2)
     from google.protobuf.json_format import MessageToDict
 
     topology = model.artifacts["modelTopology"]
@@ -72,11 +73,9 @@ def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
 
 def _assign(net: Any, weights: Mapping[str, Weight]) -> dict[int, str]:
     """Give a Keras model its weights; the answer names them by the identity of the variables."""
-    from tensorflowjs.converters.keras_h5_conversion import normalize_weight_name
-
     named = {}
     for variable in net.weights:
-        name = normalize_weight_name(variable.name)
+        name = stock.layers_weight_name(variable.name)
         if name not in weights:  # newer versions put the cell's name before that of a recurrent weight
             *path, _, kind = name.split("/")
             name = "/".join([*path, kind])

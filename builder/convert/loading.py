@@ -6,6 +6,7 @@ import inspect
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,13 @@ def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
     return copy
 
 
-def plain_words(layers: Any) -> dict[str, Any]:
+def plain_words(layers: Mapping[str, Any]) -> dict[str, Any]:
     """Give custom objects that let words of a configuration be words.
 
     Keras 3 takes a word in an HDF5 file that is also the name of one of its functions for that function: nobody can
     load Attention, whose ``score_mode`` is "dot", as ``keras.layers.dot`` is.
 
     Args:
-        layers: the module ``keras.src.layers``.
+        layers: what it looks up, by name, see ``stock.keras_layers``.
     """
-    return {name: name for name, value in vars(layers).items() if inspect.isfunction(value)}
+    return {name: name for name, value in layers.items() if inspect.isfunction(value)}

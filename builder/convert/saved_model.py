@@ -10,6 +10,7 @@ from ..graphs.graphdef import choose_meta_graph, choose_signature, read_saved_mo
 from ..sources.folders import check_folder
 from ..sources.safety import prepare_saved_model
 from ..sources.vocabulary_files import check_vocabulary_files
+from . import stock
 from .frozen import Frozen, Source, freeze_function, kept_outputs
 from .loading import part_folder
 from .requests import SourceOptions
@@ -95,13 +96,11 @@ def _open_saved_model_2(options: SourceOptions, plain: Path, part: Any, whole: A
 def _open_saved_model_1(options: SourceOptions, plain: Path, inputs: dict[str, str], outputs: dict[str, str]) -> Source:
     """Open what TensorFlow 1 wrote: its signature names tensors of the one graph."""
     tf = load_tensorflow()
-    from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
-
     kept = kept_outputs(sorted(outputs), options)
     nodes = [outputs[name].split(":")[0] for name in kept]
 
     def freeze() -> Frozen:
-        graph, initializer = stock._freeze_saved_model_v1(str(plain), list(options.tags), nodes)
+        graph, initializer = stock.freeze_saved_model_1(plain, options.tags, nodes)
         return Frozen(
             graph.as_graph_def(),
             {key: tensor for key, name in inputs.items() if (tensor := find_tensor(graph, name)) is not None},

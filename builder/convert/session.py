@@ -1,59 +1,72 @@
 """The one process-wide session with TensorFlow: how it is imported, fed and emptied.
 
-Only this module imports TensorFlow and Keras; ``stock`` looks up what they and the stock converter do not document.
+Only this module imports TensorFlow and Keras; ``stock`` looks up what they and the converter do not document.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
-import types
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from ..errors import ConversionError
-from .folding import fold_batch_norms
+from . import stock
 
 Arrays = dict[str, Any]
 
 
-def load_tensorflow() -> Any:
-    """Import TensorFlow and the converter, quietly and without what conversion never uses."""
+@cache
+def load_tensorflow() -> ModuleType:
+    """Import TensorFlow and the converter, quietly and without what conversion never uses.
+
+    Raises:
+        ConversionError: one of them cannot be imported, or is not the version that ``stock`` was written for.
+    """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # oneDNN fuses more than TensorFlow.js knows, and its last bits depend on the number of threads.
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-    # The converter imports these for other sources; TF-DF's protobuf breaks many installs, JAX costs half a gigabyte.
-    for name in ("tensorflow_decision_forests", "tensorflow_hub", "tensorflowjs.converters.jax_conversion"):
-        if name not in sys.modules:
-            sys.modules[name] = types.ModuleType(name)
-    sys.modules["tensorflowjs.converters.jax_conversion"].__dict__.setdefault("convert_jax", None)
     try:
         import tensorflow as tf
-        from tensorflowjs.converters import graph_rewrite_util
-        from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
+
+        stock.import_converter()
     except Exception as error:
         raise ConversionError(
             f"TensorFlow or its converter cannot be imported ({type(error).__name__}: {error})",
             hint="Run shardpress doctor to see which package is missing or of the wrong version",
         ) from error
-
-    def fold(graph_def: Any) -> Any:
-        return fold_batch_norms(graph_def, graph_rewrite_util.values_from_const, tf.make_tensor_proto)
-
-    # The converter's own takes seconds for a million weights.
-    stock.fold_batch_norms = types.SimpleNamespace(fold_batch_norms=fold)
-    _freeze_modules()
-    return tf
-
-
-@cache
-def _freeze_modules() -> None:
-    """Keep TensorFlow's modules out of collections: walking them took four quarters of a second a conversion."""
+    stock.patch_converter(tf.make_tensor_proto)
+    # Keep their modules out of collections: walking them took four quarters of a second a conversion.
     gc.collect()
     gc.freeze()
+    module: ModuleType = tf
+    return module
+
+
+def load_keras(generation: int) -> ModuleType:
+    """Import Keras 2 (``tf_keras``) or 3; TensorFlow has to be loaded.
+
+    Raises:
+        ConversionError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module({2: "tf_keras", 3: "keras"}[generation])
+    except ImportError as error:
+        raise ConversionError(
+            f"Keras {generation} cannot be imported ({error})",
+            hint="Run shardpress doctor to see which package is missing or of the wrong version",
+        ) from error
+
+
+def loaded_versions() -> dict[str, str]:
+    """Give the versions of what takes part in a conversion, by module."""
+    modules = (load_tensorflow(), importlib.import_module("tensorflowjs"), load_keras(3), load_keras(2))
+    return {module.__name__: module.__version__ for module in modules}
 
 
 def forget_models() -> None:
@@ -66,8 +79,7 @@ def forget_models() -> None:
 
 def import_graph(graph_def: Any) -> Any:
     """Make a graph of its definition."""
-    import tensorflow as tf
-
+    tf = load_tensorflow()
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(graph_def, name="")

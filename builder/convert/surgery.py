@@ -17,10 +17,11 @@ from ..graphs.outline import ancestors, outline_of, source_of
 from ..graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
 from ..graphs.text import finds
 from ..sources.safety import check_graph
+from . import stock
 from .frozen import Frozen, fed_nodes, run_frozen
 from .graphs import drop_control_edges, forget_places, replace_defaults, trim
 from .requests import SourceOptions
-from .session import Arrays, find_tensor, import_graph
+from .session import Arrays, find_tensor, import_graph, load_tensorflow
 from .tables import exporter, ids_shape, vocabulary_of
 
 
@@ -96,18 +97,12 @@ def _inline(frozen: Frozen) -> Frozen:
     """Put the bodies of functions where they are called: TensorFlow.js cannot call."""
     if not any(node.op in calls for node in frozen.graph_def.node):
         return frozen
-    import tensorflow as tf
-    from tensorflow.core.protobuf import config_pb2
-    from tensorflow.python.grappler import tf_optimizer
-
+    tf = load_tensorflow()
     kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | fed_nodes(frozen)
     graph = import_graph(frozen.graph_def)
     meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=frozen.graph_def, graph=graph)
     meta_graph.collection_def["train_op"].node_list.value.extend(sorted(kept))
-    config = config_pb2.ConfigProto()
-    config.graph_options.rewrite_options.optimizers.append("function")
-    config.graph_options.rewrite_options.min_graph_nodes = -1
-    return dataclasses.replace(frozen, graph_def=tf_optimizer.OptimizeGraph(config, meta_graph))
+    return dataclasses.replace(frozen, graph_def=stock.inline_functions(meta_graph))
 
 
 def _take_decoders(frozen: Frozen) -> tuple[Frozen, dict[str, Any]]:

@@ -13,6 +13,7 @@ from ..errors import SourceError
 from ..graphs.nodes import read_tensor
 from ..graphs.outline import Outline, ancestors, source_of
 from ..graphs.text import finds, is_text_lookup
+from .session import load_tensorflow
 
 elementwise = frozenset(
     ("Identity", "Cast", "SelectV2", "AddV2", "Add", "Sub", "Mul", "FloorMod", "Maximum", "Minimum")
@@ -30,8 +31,8 @@ def export_table(handle: Any, key_type: Any, value_type: Any, run: Callable[...,
         run: runs tensors in the session of a graph of TensorFlow 1.
     """
     import numpy as np
-    import tensorflow as tf
 
+    tf = load_tensorflow()
     parts = tf.raw_ops.LookupTableExportV2(table_handle=handle, Tkeys=key_type, Tvalues=value_type)
     keys, values = run(tuple(parts)) if run is not None else (part.numpy() for part in parts)
     order = np.argsort(keys, kind="stable")
@@ -65,8 +66,7 @@ def fill_tables(
     Raises:
         SourceError: something else than a table is taken.
     """
-    import tensorflow as tf
-
+    tf = load_tensorflow()
     types = _types(graph_def, resources)
     contents = {name: (*types[name], *export_table(handles[name], *types[name])) for name in resources if name in types}
     if missing := [name for name in resources if name not in types]:
@@ -107,8 +107,7 @@ def _types(graph_def: Any, resources: Mapping[str, Any]) -> dict[str, tuple[Any,
 
 
 def _types_of(node: Any) -> tuple[Any, Any]:
-    import tensorflow as tf
-
+    tf = load_tensorflow()
     return tf.as_dtype(node.attr["Tin"].type), tf.as_dtype(node.attr["Tout"].type)
 
 

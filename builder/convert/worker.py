@@ -19,6 +19,7 @@ from ..graphs.fake_quant import largest_step
 from ..precision.types import MeasureRequest, MeasureResult
 from ..sources.safety import check_topology
 from ..sources.tfjs import read_model
+from . import stock
 from .answers import first_that_runs, runs
 from .artefact import optimise, write_artefact
 from .frozen import Source
@@ -29,7 +30,7 @@ from .layers_model import layers_as_graph
 from .requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
 from .results import write_glue, write_step, write_vocabulary
 from .saved_model import open_saved_model
-from .session import forget_models, load_tensorflow
+from .session import forget_models, load_tensorflow, loaded_versions
 from .surgery import prepare
 
 
@@ -64,8 +65,6 @@ def layers_form(request: ConvertRequest) -> ConvertResult:
         ConversionError: TensorFlow cannot be imported, or the stock converter makes none.
     """
     load_tensorflow()
-    from tensorflowjs.converters import converter, keras_h5_conversion
-
     options = request.source
     suffix, check = {"keras-h5": (".h5", checked_h5), "keras-zip": (".keras", checked_zip)}[options.kind]
     with tempfile.TemporaryDirectory(prefix="shardpress-") as folder:
@@ -73,12 +72,7 @@ def layers_form(request: ConvertRequest) -> ConvertResult:
         plain.symlink_to(options.path.resolve())
         copy, *_ = check(options, plain)
         try:
-            if suffix == ".keras":
-                converter.dispatch_keras_keras_to_tfjs_layers_model_conversion(str(copy), str(request.out))
-            else:
-                topology, groups = keras_h5_conversion.h5_merged_saved_model_to_tfjs_format(str(copy))
-                request.out.mkdir(parents=True, exist_ok=True)
-                keras_h5_conversion.write_artifacts(topology, groups, str(request.out))
+            stock.write_layers_model(copy, request.out)
         except Exception as error:  # whatever its own code meets in a file of a form that it does not know
             raise ConversionError(f"the stock converter makes no layers model of it ({error})") from error
     return ConvertResult(request.out / "model.json")
@@ -120,13 +114,7 @@ def measure(request: MeasureRequest) -> MeasureResult:
 
 def versions(_: object = None) -> dict[str, str]:
     """Give the versions of what took part in a conversion."""
-    tf = load_tensorflow()
-    import keras
-    import tensorflowjs
-    import tf_keras
-
-    modules = {"tensorflow": tf, "tensorflowjs": tensorflowjs, "keras": keras, "tf_keras": tf_keras}
-    return {name: module.__version__ for name, module in modules.items()}
+    return loaded_versions()
 
 
 @contextlib.contextmanager

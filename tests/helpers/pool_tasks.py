@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.convert.requests import ConvertRequest, SourceOptions
-from builder.errors import SourceError
+from builder.errors import ShardpressError, SourceError
 from builder.precision.types import MeasureRequest, MeasureResult
 from builder.verify.types import BoxRules, Gate
 from builder.work.pool import ConversionPool
@@ -201,3 +201,36 @@ def kept_from_collections(_: object) -> int:
 
     worker.versions()
     return gc.get_freeze_count()
+
+
+def moved_names(_: object) -> list[str]:
+    """Give what of the table of private names is not there, takes other parameters, or is not used where it was."""
+    import inspect
+
+    from builder.convert import stock
+    from builder.convert.keras_ends import ends_of
+    from builder.convert.session import load_keras, load_tensorflow
+
+    tf = load_tensorflow()
+    moved = []
+    for item in stock.private_names:
+        try:
+            found = stock.look_up(item.module, item.name)
+        except ShardpressError as error:
+            moved.append(str(error))
+            continue
+        if item.parameters:
+            known = inspect.signature(found).parameters
+            moved += [f"{item.address} takes no {name}" for name in item.parameters if name not in known]
+    converter = sys.modules["tensorflowjs.converters.tf_saved_model_conversion_v2"]
+    if "fold_batch_norms" not in converter.optimize_graph.__code__.co_names:
+        moved.append("optimize_graph does not call what fold_batch_norms is replaced by")
+    for generation, tree in ((2, tf.nest), (3, load_keras(3).tree)):
+        keras = load_keras(generation)
+        into = keras.Input((2,), name="into")
+        chain = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1, name="out")])
+        for model in (keras.Model({"into": into}, keras.layers.Dense(1, name="out")(into)), chain):
+            ends = ends_of(model, tree)
+            if ends is None or ends.outputs != ["out"]:
+                moved.append(f"Keras {generation} has the ends of a {type(model).__name__} elsewhere: {ends}")
+    return moved
