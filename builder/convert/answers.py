@@ -8,7 +8,8 @@ from pathlib import Path
 from ..errors import ConversionError
 from ..files.npz import write_npz
 from .requests import ReferenceRequest
-from .session import Arrays, plain_array
+from .session import plain_array
+from .tf_types import Arrays
 
 # What a network that answers with nothing may need, one that fails does not, and attention would fill the memory.
 longest_after_failures = 4096

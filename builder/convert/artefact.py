@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from ..graphs.lookups import keep_shapes
+from ..graphs.messages import GraphDef, SignatureDef
 from ..graphs.ops import supported_ops
 from . import stock
 from .frozen import Frozen, fed_nodes
@@ -24,10 +26,14 @@ from .graphs import (
     trim,
 )
 from .session import import_graph, load_tensorflow
+from .stock import StockWeight
 from .surgery import rewrite
 from .tables import fill_tables
+from .tf_types import Array
 
 weights_file_bytes = 256 << 20
+# A graph that fills tables, its signature, and which number belongs to which tensor of the model and of that graph.
+Initializer = tuple[GraphDef | None, SignatureDef | None, tuple[dict[str, int], dict[str, int]] | None]
 int32_limits = (-(1 << 31), (1 << 31) - 1)
 
 
@@ -35,10 +41,10 @@ int32_limits = (-(1 << 31), (1 << 31) - 1)
 class Artefact:
     """An optimised graph whose weights are taken out, ready to be written."""
 
-    graph_def: Any
-    weights: list[dict[str, Any]]
-    signature: Any
-    initializer: tuple[Any, Any, Any]
+    graph_def: GraphDef
+    weights: list[StockWeight]
+    signature: SignatureDef
+    initializer: Initializer
 
     @property
     def nbytes(self) -> int:
@@ -89,7 +95,7 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
     return Artefact(graph_def, weights, signature, (initializer, initializer_signature, ids))
 
 
-def _initializer(frozen: Frozen, where: str) -> tuple[Any, Any, Any]:
+def _initializer(frozen: Frozen, where: str) -> Initializer:
     """Give graph, signature and resource numbers of what fills the tables."""
     if frozen.initializer is not None:
         return frozen.initializer.as_graph_def(), None, None
@@ -99,7 +105,7 @@ def _initializer(frozen: Frozen, where: str) -> tuple[Any, Any, Any]:
     return function.graph.as_graph_def(), stock.signature_of_outputs(function.graph, function.outputs), ids
 
 
-def _signature(frozen: Frozen) -> Any:
+def _signature(frozen: Frozen) -> SignatureDef:
     signature = stock.new_signature()
     for target, tensors in (
         (signature.inputs, {**frozen.inputs, **frozen.resources}),
@@ -112,10 +118,8 @@ def _signature(frozen: Frozen) -> Any:
     return signature
 
 
-def _narrow(array: Any) -> Any:
+def _narrow(array: Array) -> Array:
     """Give a weight in a type that TensorFlow.js has; ends of slices such as 2**63-1 must not wrap round to -1."""
-    import numpy as np
-
     if array.dtype.kind in "iu" and array.dtype != np.int32:
         # Of an array without dimensions NumPy makes a scalar, which the stock writer refuses.
         return np.asarray(np.clip(array, *int32_limits) if array.dtype.itemsize > 2 else array).astype(np.int32)

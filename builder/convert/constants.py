@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
+import numpy as np
+
+from ..graphs.messages import AttrValue
+from ..graphs.topology import Node
 from ..model import Weight
+from .tf_types import Array
 
 
-def numbers_of(weight: Weight) -> Any:
+def numbers_of(weight: Weight) -> Array:
     """Give the numbers of a weight that is not of strings."""
-    import numpy as np
-
     stored = np.frombuffer(
         weight.data.read(0, weight.data.nbytes),
         {"bool": "?", "complex64": "<c8"}.get(weight.stored_type, weight.stored_type),
@@ -20,12 +23,10 @@ def numbers_of(weight: Weight) -> Any:
     return stored.reshape(weight.shape)
 
 
-def constant_of(tf: Any, weight: Weight, kind: int) -> Any:
+def constant_of(tf: ModuleType, weight: Weight, kind: int) -> AttrValue:
     """Give a weight as the attribute of a Const of TensorFlow's type ``kind``."""
-    import numpy as np
-
     dtype = tf.dtypes.as_dtype(kind)
-    value = tf.compat.v1.AttrValue()
+    value: AttrValue = tf.compat.v1.AttrValue()
     if weight.dtype == "string":
         content = weight.data.read(0, weight.data.nbytes)
         strings, at = [], 0
@@ -40,7 +41,7 @@ def constant_of(tf: Any, weight: Weight, kind: int) -> Any:
     return value
 
 
-def without_value(node: dict[str, Any]) -> dict[str, Any]:
+def without_value(node: Node) -> Node:
     """Give a node of a ``model.json`` without its value, if it is a constant."""
     if node["op"] != "Const":
         return node

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import SourceError
+from ..graphs.messages import GraphDef
 from . import stock
 from .graphs import drop_counters, let_inline
 from .requests import SourceOptions
-from .session import Arrays, feed, import_graph, load_tensorflow, run_session
+from .session import feed, import_graph, load_tensorflow, run_session
 from .tables import Export
+from .tf_types import Arrays, Function, Graph, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,12 @@ class Frozen:
         export: gives what is in the table of a lookup, or None where tables have handles.
     """
 
-    graph_def: Any
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
-    resources: dict[str, Any]
-    initializer: Any = None
-    handles: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    graph_def: GraphDef
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    resources: dict[str, Tensor]
+    initializer: Graph | None = None
+    handles: Mapping[str, object] = dataclasses.field(default_factory=dict)
     export: Export | None = None
 
 
@@ -52,7 +53,7 @@ class Source:
     freeze: Callable[[], Frozen]
     run: Callable[[Arrays], Arrays]
     notes: tuple[str, ...] = ()
-    model: Any = None
+    model: object = None
     may_be_cut: bool = True
 
 
@@ -70,7 +71,7 @@ def kept_outputs(outputs: list[str], options: SourceOptions) -> list[str]:
     return [name for name in outputs if not options.outputs or name in options.outputs]
 
 
-def freeze_function(function: Any, inputs: list[str], outputs: list[str], kept: list[str]) -> Frozen:
+def freeze_function(function: Function, inputs: list[str], outputs: list[str], kept: list[str]) -> Frozen:
     """Turn the variables of a concrete function into constants.
 
     Args:
@@ -85,7 +86,7 @@ def freeze_function(function: Any, inputs: list[str], outputs: list[str], kept: 
     resources = {
         tensor.name: tensor
         for tensor in function.inputs[len(inputs) :]
-        if tensor.dtype == "resource" and tensor.op.name in placeholders
+        if tensor.dtype.name == "resource" and tensor.op.name in placeholders
     }
     return Frozen(
         graph_def,

@@ -10,7 +10,8 @@ from ..sources.safety import prepare_graph
 from .frozen import Frozen, Source
 from .graphs import frozen_outputs
 from .requests import SourceOptions
-from .session import Arrays, load_tensorflow, run_session
+from .session import load_tensorflow, run_session
+from .tf_types import Arrays
 
 
 def open_frozen_graph(options: SourceOptions, _plain: Path) -> Source:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from ..errors import ConversionError
+from ..graphs.topology import Node
 from ..model import Model
 from ..precision.network import tensor_names
 from ..sources.safety import check_graph
 from . import stock
 from .constants import constant_of, without_value
-from .session import Arrays, feed, load_tensorflow
+from .session import feed, load_tensorflow
+from .tf_types import Array, Arrays, Tensor
 
 most_together = 1_300_000  # elements of inputs that run in one batch: 8 pictures of 224 x 224
 
@@ -22,7 +23,7 @@ class GraphRunner:
     def __init__(
         self,
         model: Model,
-        nodes: list[dict[str, Any]],
+        nodes: list[Node],
         cases: list[Arrays],
         tensors: Sequence[str] = (),
         *,
@@ -70,7 +71,7 @@ class GraphRunner:
         self._inputs = tensor_names(signature.get("inputs", {}), model.inputs)
         self._outputs = tensor_names(signature.get("outputs", {}), model.outputs) | {name: name for name in tensors}
         self._cases = cases
-        self._means: dict[str, Any] = {}
+        self._means: dict[str, Tensor] = {}
         # The last bits, and with them the steps, depend on the number of threads.
         options = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=2, inter_op_parallelism_threads=1)
         self._session = tf.compat.v1.Session(graph=self._graph, config=options)
@@ -93,7 +94,7 @@ class GraphRunner:
                 start = stop
         return found
 
-    def means(self, cases: Sequence[int], feeds: Arrays, results: Sequence[str]) -> list[Any]:
+    def means(self, cases: Sequence[int], feeds: Arrays, results: Sequence[str]) -> list[Array]:
         """Give the means of tensors over all cases and all axes but the last."""
         with self._graph.as_default():
             for name in results:
@@ -102,17 +103,17 @@ class GraphRunner:
                     flat = self._tf.reshape(tensor, [-1, self._tf.shape(tensor)[-1]])
                     self._means[name] = self._tf.reduce_mean(flat, 0)
         wanted = {name: self._means[name] for name in results}
-        totals: dict[str, Any] = {}
+        totals: dict[str, Array] = {}
         for group in self._groups(cases):
             for name, mean in self._run(wanted, group, feeds).items():
                 totals[name] = totals.get(name, 0.0) + mean * (len(group) / len(cases))
         return [totals[name] for name in results]
 
-    def covariances(self, cases: Sequence[int], results: Sequence[str]) -> list[Any]:
+    def covariances(self, cases: Sequence[int], results: Sequence[str]) -> list[Array]:
         """Give the covariances of the last axis of tensors over all cases and all other axes."""
         import numpy as np
 
-        wanted: dict[str, Any] = {}
+        wanted: dict[str, Tensor] = {}
         with self._graph.as_default():
             for name in results:
                 tensor = self._graph.get_tensor_by_name(f"{name}:0")
@@ -123,8 +124,8 @@ class GraphRunner:
                 wanted |= {f"{name} rows": self._tf.shape(rows)[0], f"{name} mean": mean}
                 wanted[f"{name} squares"] = self._tf.matmul(varying, varying, transpose_a=True)
         rows_of: dict[str, int] = dict.fromkeys(results, 0)
-        sums: dict[str, Any] = dict.fromkeys(results, 0.0)
-        squares: dict[str, Any] = dict.fromkeys(results, 0.0)
+        sums: dict[str, Array | float] = dict.fromkeys(results, 0.0)
+        squares: dict[str, Array | float] = dict.fromkeys(results, 0.0)
         for group in self._groups(cases):
             found = self._run(wanted, group, {})
             for name in results:
@@ -168,7 +169,7 @@ class GraphRunner:
             for name, array in both.items()
         )
 
-    def _run(self, wanted: Arrays, group: list[int], feeds: Arrays) -> Arrays:
+    def _run(self, wanted: Mapping[str, Tensor | str], group: list[int], feeds: Arrays) -> Arrays:
         import numpy as np
 
         fed = {f"{name}:0": array for name, array in feeds.items()}
@@ -179,7 +180,7 @@ class GraphRunner:
         return dict(self._session.run(wanted, fed))
 
 
-def unregistered_ops(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
+def unregistered_ops(nodes: Sequence[Node]) -> set[str]:
     """Give the ops of a graph that TensorFlow does not have; it says so itself."""
     load_tensorflow()
     return {op for node in nodes if not stock.is_registered(op := str(node["op"]))}

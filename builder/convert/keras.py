@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ..errors import SourceError
 from ..sources.keras_h5 import check_keras_weights, read_keras_h5
@@ -19,7 +18,8 @@ from .keras_ends import ends_of
 from .loading import keras_copy, plain_words
 from .reasons import explain_keras
 from .requests import SourceOptions
-from .session import Arrays, feed, load_keras, load_tensorflow
+from .session import feed, load_keras, load_tensorflow
+from .tf_types import Arrays, Tensor
 
 
 def open_h5(options: SourceOptions, plain: Path) -> Source:
@@ -72,7 +72,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     tf, keras = load_tensorflow(), load_keras(2 if is_keras2 else 3)
     keras.backend.clear_session()
     # Keras 2 knows safe_mode for its newer format only.
-    keywords: dict[str, Any] = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
+    keywords: dict[str, object] = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
     if not is_keras2 and plain.suffix == ".h5":
         keywords["custom_objects"] = plain_words(stock.keras_layers())
     try:
@@ -96,7 +96,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=node_name(name)) for name, tensor in ends.inputs.items()]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
-    def infer(*tensors: Any) -> list[Any]:
+    def infer(*tensors: Tensor) -> list[Tensor]:
         return list(ends.tree.flatten(model(ends.packed(tensors), training=False)))
 
     function = infer.get_concrete_function()

@@ -15,6 +15,7 @@ from .frozen import freeze_function
 from .keras_ends import ends_of
 from .reasons import explain_keras
 from .session import load_keras, load_tensorflow
+from .tf_types import Tensor
 
 
 def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
@@ -46,7 +47,7 @@ def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in net.inputs]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
-    def infer(*tensors: Any) -> list[Any]:
+    def infer(*tensors: Tensor) -> list[Tensor]:
         return list(tf.nest.flatten(net(ends.packed(tensors), training=False)))
 
     function = infer.get_concrete_function()

@@ -8,13 +8,13 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from ..graphs.messages import SavedModel
 from ..sources.keras_h5 import copy_with_config
 from ..sources.keras_safety import without_training
 
 
-def part_folder(part: Any, plain: Path, name: str) -> Path:
+def part_folder(part: SavedModel, plain: Path, name: str) -> Path:
     """Write a checked part of a SavedModel, beside links to its variables and assets.
 
     Args:
@@ -37,7 +37,7 @@ def part_folder(part: Any, plain: Path, name: str) -> Path:
     return folder
 
 
-def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
+def keras_copy(plain: Path, config: object, *, is_changed: bool = False) -> Path:
     """Give a Keras file without what only training needs.
 
     Args:
@@ -65,7 +65,7 @@ def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
     return copy
 
 
-def plain_words(layers: Mapping[str, Any]) -> dict[str, Any]:
+def plain_words(layers: Mapping[str, object]) -> dict[str, str]:
     """Give custom objects that let words of a configuration be words.
 
     Keras 3 takes a word in an HDF5 file that is also the name of one of its functions for that function: nobody can

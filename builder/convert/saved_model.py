@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ..errors import SourceError
 from ..graphs.graphdef import choose_meta_graph, choose_signature, read_saved_model
+from ..graphs.messages import MetaGraphDef, SavedModel
 from ..sources.folders import check_folder
 from ..sources.safety import prepare_saved_model
 from ..sources.vocabulary_files import check_vocabulary_files
@@ -14,8 +14,9 @@ from . import stock
 from .frozen import Frozen, Source, freeze_function, kept_outputs
 from .loading import part_folder
 from .requests import SourceOptions
-from .session import Arrays, feed, find_tensor, load_tensorflow, run_session
+from .session import feed, find_tensor, load_tensorflow, run_session
 from .tables import export_table
+from .tf_types import Array, Arrays, DType
 
 
 def open_saved_model(options: SourceOptions, plain: Path) -> Source:
@@ -43,7 +44,7 @@ def open_saved_model(options: SourceOptions, plain: Path) -> Source:
     return _open_saved_model_1(options, part_folder(part, plain, "part"), *names)
 
 
-def _part(model: Any, options: SourceOptions, *, generous: bool = False) -> Any:
+def _part(model: SavedModel, options: SourceOptions, *, generous: bool = False) -> SavedModel:
     return prepare_saved_model(
         model,
         options.signature,
@@ -55,7 +56,7 @@ def _part(model: Any, options: SourceOptions, *, generous: bool = False) -> Any:
     )
 
 
-def _check_variables(meta_graph: Any, folder: Path) -> None:
+def _check_variables(meta_graph: MetaGraphDef, folder: Path) -> None:
     has_variables = any(node.op in {"VarHandleOp", "Variable", "VariableV2"} for node in meta_graph.graph_def.node)
     index = folder / "variables" / "variables.index"
     if has_variables and not index.is_file():
@@ -69,7 +70,7 @@ def _check_variables(meta_graph: Any, folder: Path) -> None:
         )
 
 
-def _open_saved_model_2(options: SourceOptions, plain: Path, part: Any, whole: Any) -> Source:
+def _open_saved_model_2(options: SourceOptions, plain: Path, part: SavedModel, whole: SavedModel) -> Source:
     tf = load_tensorflow()
     try:
         model = tf.saved_model.load(str(part_folder(part, plain, "part")), tags=list(options.tags))
@@ -110,7 +111,7 @@ def _open_saved_model_1(options: SourceOptions, plain: Path, inputs: dict[str, s
             export=export,
         )
 
-    def export(handle: str, key_type: Any, value_type: Any) -> tuple[Any, Any]:
+    def export(handle: str, key_type: DType, value_type: DType) -> tuple[Array, Array]:
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             tf.compat.v1.saved_model.loader.load(session, list(options.tags), str(plain))
             return export_table(session.graph.get_tensor_by_name(f"{handle}:0"), key_type, value_type, session.run)

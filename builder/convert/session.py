@@ -11,12 +11,13 @@ import os
 import sys
 from functools import cache
 from types import ModuleType
-from typing import Any
+
+import numpy as np
 
 from ..errors import ConversionError
+from ..graphs.messages import GraphDef
 from . import stock
-
-Arrays = dict[str, Any]
+from .tf_types import Array, Arrays, DType, Graph, Session, Tensor, TensorShape
 
 
 @cache
@@ -77,16 +78,16 @@ def forget_models() -> None:
     gc.collect()
 
 
-def import_graph(graph_def: Any) -> Any:
+def import_graph(graph_def: GraphDef) -> Graph:
     """Make a graph of its definition."""
     tf = load_tensorflow()
-    graph = tf.Graph()
+    graph: Graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(graph_def, name="")
     return graph
 
 
-def find_tensor(graph: Any, name: str) -> Any:
+def find_tensor(graph: Graph, name: str) -> Tensor | None:
     """Give a tensor of a graph, or None where there is none of this name."""
     try:
         return graph.get_tensor_by_name(name)
@@ -94,7 +95,7 @@ def find_tensor(graph: Any, name: str) -> Any:
         return None
 
 
-def run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: dict[str, str]) -> Arrays:
+def run_session(session: Session, arrays: Arrays, inputs: dict[str, str], outputs: dict[str, str]) -> Arrays:
     """Feed what is there, and give the outputs by signature name; a placeholder with a default may stay unfed."""
     feeds = {}
     for name, tensor_name in inputs.items():
@@ -105,23 +106,19 @@ def run_session(session: Any, arrays: Arrays, inputs: dict[str, str], outputs: d
     return dict(answers)
 
 
-def feed(arrays: Arrays, name: str, dtype: Any, shape: Any) -> Any:
+def feed(arrays: Arrays, name: str, dtype: DType, shape: TensorShape) -> Array:
     """Give an input in the source's own type; what the converted model dropped gets zeros."""
-    import numpy as np
-
     if name not in arrays:
         lengths = [length or 1 for length in shape.as_list()] if shape.rank is not None else []
         return np.zeros(lengths, dtype.as_numpy_dtype)
-    if dtype == "string":
+    if dtype.name == "string":
         return arrays[name].astype(object)
     return arrays[name].astype(dtype.as_numpy_dtype)
 
 
-def plain_array(array: Any) -> Any:
+def plain_array(array: object) -> Array:
     """Give an array in a type that every numpy reads."""
-    import numpy as np
-
-    array = np.asarray(array)
-    if array.dtype == object:
-        return array.astype("S")
-    return array.astype(np.float32) if array.dtype.name in {"bfloat16", "float16"} else array
+    found: Array = np.asarray(array)
+    if found.dtype == object:
+        return found.astype("S")
+    return found.astype(np.float32) if found.dtype.name in {"bfloat16", "float16"} else found

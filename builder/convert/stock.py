@@ -14,14 +14,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ..errors import ConversionError
+from ..graphs.messages import GraphDef, MetaGraphDef, SignatureDef
 from ..packages import installed
-from .folding import fold_batch_norms
+from .folding import MakeTensor, fold_batch_norms
+from .tf_types import Array, Function, Graph, Tensor
 
 # The versions in which all of them were found; a test holds them to those that pyproject.toml asks for.
 seen_in = {"tensorflow": "==2.19.*", "tensorflowjs": "==4.22.0", "tf-keras": "==2.19.*", "keras": ">=3.5,<4"}
+
+
+class StockWeight(TypedDict):
+    """A weight as the converter hands it from step to step."""
+
+    name: str
+    data: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,7 @@ def import_converter() -> None:
     importlib.import_module(_graph_models)
 
 
-def patch_converter(make_tensor: Callable[[Any], Any]) -> None:
+def patch_converter(make_tensor: MakeTensor) -> None:
     """Have the converter fold batch normalisation by ``folding``; its own takes seconds for a million weights.
 
     Args:
@@ -178,7 +187,7 @@ def patch_converter(make_tensor: Callable[[Any], Any]) -> None:
     look_up(_graph_models, "fold_batch_norms")
     read = look_up(f"{_converters}.graph_rewrite_util", "values_from_const")
 
-    def fold(graph_def: Any) -> Any:
+    def fold(graph_def: GraphDef) -> GraphDef:
         return fold_batch_norms(graph_def, read, make_tensor)
 
     module = importlib.import_module(_graph_models)
@@ -188,7 +197,7 @@ def patch_converter(make_tensor: Callable[[Any], Any]) -> None:
 # --- the stock converter ----------------------------------------------------------------------------------------------
 
 
-def freeze_saved_model_1(folder: Path, tags: Sequence[str], nodes: Sequence[str]) -> tuple[Any, Any]:
+def freeze_saved_model_1(folder: Path, tags: Sequence[str], nodes: Sequence[str]) -> tuple[Graph, Graph | None]:
     """Give the graph of a SavedModel of TensorFlow 1 without variables, and the graph that fills its tables or None.
 
     Args:
@@ -200,24 +209,29 @@ def freeze_saved_model_1(folder: Path, tags: Sequence[str], nodes: Sequence[str]
     return graph, initializer
 
 
-def optimize_graph(graph: Any, signature: Any) -> Any:
+def optimize_graph(graph: Graph, signature: SignatureDef) -> GraphDef:
     """Give the definition of a graph as TensorFlow's and the converter's optimisers leave it."""
-    return look_up(_graph_models, "optimize_graph")(graph, signature, skip_op_check=True, strip_debug_ops=True)
+    optimize = look_up(_graph_models, "optimize_graph")
+    optimized: GraphDef = optimize(graph, signature, skip_op_check=True, strip_debug_ops=True)
+    return optimized
 
 
-def extract_weights(graph_def: Any, initializer: Any) -> list[dict[str, Any]]:
+def extract_weights(graph_def: GraphDef, initializer: GraphDef | None) -> list[StockWeight]:
     """Take the values out of a graph's constants, and out of those of the graph that fills its tables or None."""
     (weights,) = look_up(_graph_models, "extract_weights")(graph_def, initializer)
-    found: list[dict[str, Any]] = weights
+    found: list[StockWeight] = weights
     return found
 
 
-def signature_of_outputs(graph: Any, outputs: Sequence[Any]) -> Any:
+def signature_of_outputs(graph: Graph, outputs: Sequence[Tensor]) -> SignatureDef:
     """Describe tensors as the outputs of a graph, each by its own name."""
-    return look_up(_graph_models, "_build_signature_def")(graph, [], outputs)
+    signature: SignatureDef = look_up(_graph_models, "_build_signature_def")(graph, [], outputs)
+    return signature
 
 
-def write_graph_model(model_json: Path, topology: Any, weights: list[dict[str, Any]], **details: Any) -> None:
+def write_graph_model(
+    model_json: Path, topology: Mapping[str, object], weights: list[StockWeight], **details: object
+) -> None:
     """Write a ``model.json`` with its weight files.
 
     Args:
@@ -248,7 +262,7 @@ def layers_weight_name(name: str) -> str:
 # --- TensorFlow -------------------------------------------------------------------------------------------------------
 
 
-def variables_to_constants(function: Any, prepare: Callable[[Any], None]) -> Any:
+def variables_to_constants(function: Function, prepare: Callable[[GraphDef], None]) -> GraphDef:
     """Give the graph of a concrete function with constants in place of its variables.
 
     TensorFlow's public function also makes a new function of the result: three more copies of all weights.
@@ -260,16 +274,17 @@ def variables_to_constants(function: Any, prepare: Callable[[Any], None]) -> Any
     data = look_up(_freezing, _data)(func=function, lower_control_flow=True, aggressive_inlining=True)
     prepare(data.graph_def)
     data._build_node_defs_list()
-    graph_def, _ = look_up(_freezing, "_replace_variables_by_constants")(converter_data=data)
+    graph_def: GraphDef = look_up(_freezing, "_replace_variables_by_constants")(converter_data=data)[0]
     return graph_def
 
 
-def inline_functions(meta_graph: Any) -> Any:
+def inline_functions(meta_graph: MetaGraphDef) -> GraphDef:
     """Give the definition of a graph with the bodies of functions where they are called."""
     config = look_up("tensorflow.core.protobuf.config_pb2", "ConfigProto")()
     config.graph_options.rewrite_options.optimizers.append("function")
     config.graph_options.rewrite_options.min_graph_nodes = -1
-    return look_up("tensorflow.python.grappler.tf_optimizer", "OptimizeGraph")(config, meta_graph)
+    graph_def: GraphDef = look_up("tensorflow.python.grappler.tf_optimizer", "OptimizeGraph")(config, meta_graph)
+    return graph_def
 
 
 def is_registered(op: str) -> bool:
@@ -277,26 +292,27 @@ def is_registered(op: str) -> bool:
     return look_up("tensorflow.python.framework.op_def_registry", "get")(op) is not None
 
 
-def new_signature() -> Any:
+def new_signature() -> SignatureDef:
     """Give an empty SignatureDef."""
-    return look_up("tensorflow.core.protobuf.meta_graph_pb2", "SignatureDef")()
+    signature: SignatureDef = look_up("tensorflow.core.protobuf.meta_graph_pb2", "SignatureDef")()
+    return signature
 
 
 # --- Keras ------------------------------------------------------------------------------------------------------------
 
 
-def keras_layers() -> Mapping[str, Any]:
+def keras_layers() -> Mapping[str, object]:
     """Give all that Keras 3 looks up by name where an HDF5 file names a layer."""
     look_up("keras.src.layers", "dot")
     return vars(importlib.import_module("keras.src.layers"))
 
 
-def keras_graph(model: Any) -> Any:
+def keras_graph(model: object) -> Any:
     """Give the object that has the ends of a model: a Sequential of Keras 3 keeps its graph apart."""
     return getattr(model, functional_place, None) or model
 
 
-def keras_structure(graph: Any, side: str) -> Any:
+def keras_structure(graph: object, side: str) -> object:
     """Give the nested tensors of a side of a model.
 
     Args:
@@ -315,6 +331,6 @@ def keras_structure(graph: Any, side: str) -> Any:
     )
 
 
-def keras_layer_name(tensor: Any) -> str:
+def keras_layer_name(tensor: object) -> str:
     """Give the name of the layer that made a symbolic tensor of Keras 3."""
     return str(getattr(tensor, history_place).operation.name)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ..graphs.analysis import analyse, refusal
 from ..graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
-from ..graphs.glue import describe
+from ..graphs.glue import Glue, describe
 from ..graphs.halves import check_types
 from ..graphs.loops import take_decoders
+from ..graphs.messages import GraphDef, NodeDef, TensorShapeProto
 from ..graphs.ops import calls
 from ..graphs.outline import ancestors, outline_of, source_of
 from ..graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
@@ -21,31 +21,30 @@ from . import stock
 from .frozen import Frozen, fed_nodes, run_frozen
 from .graphs import drop_control_edges, forget_places, replace_defaults, trim
 from .requests import SourceOptions
-from .session import Arrays, find_tensor, import_graph, load_tensorflow
-from .tables import exporter, ids_shape, vocabulary_of
+from .session import find_tensor, import_graph, load_tensorflow
+from .tables import Words, exporter, ids_shape, vocabulary_of
+from .tf_types import Arrays
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A frozen graph from which all is cut off that a browser does better.
+    """What was cut off of a graph because a browser does it better.
 
     Attributes:
-        frozen: the graph between the cuts.
         run: runs it as it is in TensorFlow; None if nothing was cut.
         glue: what was cut off, for the loader.
         vocabulary: the words of inputs that take ids in place of text.
         notes: sentences the user should read.
     """
 
-    frozen: Any
     run: Callable[[Arrays], Arrays] | None = None
-    glue: dict[str, Any] | None = None
-    vocabulary: dict[str, Any] | None = None
+    glue: Glue | None = None
+    vocabulary: dict[str, Words] | None = None
     notes: tuple[str, ...] = ()
 
 
-def prepare(frozen: Frozen, options: SourceOptions) -> Prepared:
-    """Look at every op, and cut where the graph has to be and can be cut.
+def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
+    """Look at every op, and cut where the graph has to be and can be cut; give the graph between the cuts.
 
     Raises:
         UnsupportedOpsError: TensorFlow.js lacks ops that are neither at an edge nor can be rewritten.
@@ -71,10 +70,10 @@ def prepare(frozen: Frozen, options: SourceOptions) -> Prepared:
         raise refusal(outline, analysis, where)
     cut = analysis.cut
     if not cut.head and not cut.tail and not cut_outputs and not taken:
-        return Prepared(frozen)
+        return frozen, Prepared()
     tensors = import_graph(frozen.graph_def)
 
-    def info(name: str) -> tuple[int, Any]:
+    def info(name: str) -> tuple[int, TensorShapeProto]:
         tensor = tensors.get_tensor_by_name(name)
         return tensor.dtype.as_datatype_enum, ids_shape(tensor).as_proto()
 
@@ -90,7 +89,7 @@ def prepare(frozen: Frozen, options: SourceOptions) -> Prepared:
     def run(arrays: Arrays) -> Arrays:
         return run_frozen(between, arrays)
 
-    return Prepared(between, run, glue, vocabulary, notes)
+    return between, Prepared(run, glue, vocabulary, notes)
 
 
 def _inline(frozen: Frozen) -> Frozen:
@@ -105,7 +104,7 @@ def _inline(frozen: Frozen) -> Frozen:
     return dataclasses.replace(frozen, graph_def=stock.inline_functions(meta_graph))
 
 
-def _take_decoders(frozen: Frozen) -> tuple[Frozen, dict[str, Any]]:
+def _take_decoders(frozen: Frozen) -> tuple[Frozen, dict[str, NodeDef]]:
     """Let inputs be pixels where a loop over pictures decodes, see ``take_decoders``."""
     taken = take_decoders(frozen.graph_def, {name: tensor.name for name, tensor in frozen.inputs.items()})
     if not taken:
@@ -136,7 +135,7 @@ def _between(frozen: Frozen, ends: Ends) -> Frozen:
     )
 
 
-def rewrite(graph_def: Any, supported: frozenset[str], where: str) -> None:
+def rewrite(graph_def: GraphDef, supported: frozenset[str], where: str) -> None:
     """Rewrite what TensorFlow.js lacks; the shapes are those that TensorFlow infers."""
     drop_identities(graph_def, supported)
     if not any(may_need_rewrite(node, supported) for node in graph_def.node):

@@ -44,11 +44,11 @@ def convert(request: ConvertRequest) -> ConvertResult:
     """
     where = str(request.source.path)
     with _opened(request.source) as source:
-        prepared = prepare(source.freeze(), request.source)
+        frozen, prepared = prepare(source.freeze(), request.source)
+        step = largest_step(frozen.graph_def, where)
         # Nobody else holds the graph, so that its weights go as soon as they can.
-        graphs = [prepared.frozen]
-        step = largest_step(prepared.frozen.graph_def, where)
-        prepared = dataclasses.replace(prepared, frozen=None, run=None)
+        prepared, graphs = dataclasses.replace(prepared, run=None), [frozen]
+        del frozen
         result = optimise(graphs.pop(), where, request.source.custom_ops)
         write_artefact(result, request.out)
         write_glue(request.out / "model.json", prepared.glue)
@@ -87,7 +87,7 @@ def reference(request: ReferenceRequest) -> ReferenceResult:
     with _opened(request.source) as source:
         run = source.run
         if source.may_be_cut:
-            prepared = prepare(source.freeze(), request.source)
+            _, prepared = prepare(source.freeze(), request.source)
             run = prepared.run or run
         chosen, empty = first_that_runs(run, request)
         besides = next((pair for pair in request.besides if runs(run, *pair)), None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedOpsError
+from .messages import GraphDef, NodeDef, TensorProto
 from .ops import identities
 from .outline import source_of
 
@@ -27,8 +28,8 @@ ShapeOf = Callable[[str], Shape]
 class NodeBuilder:
     """Adds nodes beside the one that is rewritten."""
 
-    graph: Any
-    node: Any
+    graph: GraphDef
+    node: NodeDef
     shape_of: ShapeOf
     where: str
 
@@ -71,7 +72,7 @@ class NodeBuilder:
         )
 
 
-def write_constant(node: Any, value: Any, kind: int) -> None:
+def write_constant(node: NodeDef, value: Any, kind: int) -> None:
     """Set the value of a Const node, float32 or int32."""
     import numpy as np
 
@@ -85,7 +86,7 @@ def write_constant(node: Any, value: Any, kind: int) -> None:
     tensor.tensor_content = array.tobytes()
 
 
-def read_tensor(tensor: Any) -> Array | None:
+def read_tensor(tensor: TensorProto) -> Array | None:
     """Read an integer or float constant out of its message."""
     import numpy as np
 
