@@ -264,7 +264,7 @@ def read_index(loader: bytes) -> dict[str, Any]:
     """
     parts = loader.split(index_mark)
     if len(parts) != 2:
-        raise FormatError("is not a Shardpress loader", where=loader_name, hint="Build again")
+        raise FormatError("is not a Shardpress loader", code="SP-501", where=loader_name, hint="Build again")
     try:
         index, _ = json.JSONDecoder().raw_decode(parts[1].decode().lstrip())
         version = index["format"]
@@ -273,10 +273,11 @@ def read_index(loader: bytes) -> dict[str, Any]:
         beside = [item for key in of_code for item in index.get(key, {}).items()]
         valid = valid and all(model_pattern.fullmatch(name) and _is_digest(digest) for name, digest in beside)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise FormatError("has a damaged index", where=loader_name, hint="Build again") from error
+        raise FormatError("has a damaged index", code="SP-503", where=loader_name, hint="Build again") from error
     if type(version) is not int or not 1 <= version <= format_version or not valid:
         raise FormatError(
             f"has an index of format {version!r}; this version reads 1 to {format_version}",
+            code="SP-502",
             where=loader_name,
             hint="Upgrade shardpress",
         )

@@ -292,7 +292,7 @@ def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, qui
     output = Output(as_json, -1 if quiet else verbose)
     chosen, _ = _open(load_config(config), target, unsafe=True)
     if chosen.config.type != "s3":
-        raise UsageError(f"{chosen.name} is no s3 target", where=str(config), hint="Name one that is")
+        raise UsageError(f"{chosen.name} is no s3 target", code="SP-103", where=str(config), hint="Name one that is")
     if policy:
         give_json(minimal_policy(chosen.config))
         return
@@ -304,7 +304,9 @@ def bucket(*, target: str | None, config: Path, policy: bool, as_json: bool, qui
     shown = [{"what": item.what, "ok": item.ok, "advice": item.advice} for item in findings]
     facts = {"target": chosen.name, "findings": shown}
     if barring := next((finding for finding in wrong if finding.bars), None):
-        error = StoreError("pages may not read this bucket", where=chosen.store.place, hint=barring.advice)
+        error = StoreError(
+            "pages may not read this bucket", code="SP-651", where=chosen.store.place, hint=barring.advice
+        )
         error.facts = facts
         raise error
     output.give({"ok": not wrong, **facts})
@@ -359,6 +361,7 @@ def _preview_name(preview: str | None) -> str:
     if preview and not model_name.fullmatch(preview):
         raise UsageError(
             f"the name {preview!r} is not allowed",
+            code="SP-105",
             where="--preview",
             hint="Names are lower-case letters, digits and hyphens, and start with a letter",
         )
@@ -372,7 +375,7 @@ def _duration(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise UsageError(str(error), where="--ttl", hint="Write '7d' or '24h'") from error
+        raise UsageError(str(error), code="SP-106", where="--ttl", hint="Write '7d' or '24h'") from error
 
 
 def _show_plan(plan: Plan, target: Target, verbose: int) -> str:
@@ -488,6 +491,7 @@ def _not_as_it_should_be(checked: Checked, target: Target) -> StoreError:
     more = f" and {len(checked.problems) - 5} more" if len(checked.problems) > 5 else ""
     return StoreError(
         f"the live site is not what it should be: {shown}{more}",
+        code="SP-650",
         where=target.public_url or target.store.place,
         hint=advice(checked, target),
     )

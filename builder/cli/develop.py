@@ -16,7 +16,7 @@ import click
 from ..errors import BuildError, ShardpressError, UsageError
 from ..program import program, script
 from .examples import example_names
-from .options import Output, echo, error_mark, shared_options
+from .options import Output, echo, error_text, shared_options
 
 if TYPE_CHECKING:
     from ..develop.session import ProgressOpener
@@ -48,14 +48,21 @@ def watch_options(function: Any) -> Any:
 def _check_watch(output: Output, pages: Path | None) -> None:
     """Refuse what watch mode cannot do."""
     if output.as_json:
-        raise UsageError("--json gives one document, and --watch never ends", where="--json", hint="Leave one out")
+        raise UsageError(
+            "--json gives one document, and --watch never ends", code="SP-107", where="--json", hint="Leave one out"
+        )
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
         raise UsageError(
-            f"--watch needs {' and '.join(missing)}", where="--watch", hint='Run pip install "shardpress[watch]"'
+            f"--watch needs {' and '.join(missing)}",
+            code="SP-108",
+            where="--watch",
+            hint='Run pip install "shardpress[watch]"',
         )
     if pages is not None and not pages.is_dir():
-        raise UsageError("is no folder", where=f"--pages {pages}", hint="Name the folder that holds your pages")
+        raise UsageError(
+            "is no folder", code="SP-109", where=f"--pages {pages}", hint="Name the folder that holds your pages"
+        )
 
 
 def run_watch(
@@ -124,8 +131,7 @@ def run_watch(
     def failed(error: ShardpressError, served: bool) -> None:
         each = error.failures if isinstance(error, BuildError) else {"": error}
         for model, one in each.items():
-            name = f"model {model}: " if model else ""
-            echo(error_mark() + name + str(one), err=True)
+            echo(error_text(one, model), err=True)
         meanwhile = "the last good bundle is served" if served else "nothing was built yet"
         echo(f"Watching goes on; {meanwhile}.", err=True)
 
@@ -146,9 +152,9 @@ def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: 
         out = settings.folder / settings.build.out
     page = out.absolute() / "report.html"
     if not page.is_file():
-        raise UsageError("there is no report yet", where=str(page), hint="Build first")
+        raise UsageError("there is no report yet", code="SP-110", where=str(page), hint="Build first")
     if show and not webbrowser.open(page.as_uri()):
-        raise UsageError("no browser can be opened here", where=str(page), hint="Open the file yourself")
+        raise UsageError("no browser can be opened here", code="SP-111", where=str(page), hint="Open the file yourself")
     output.say(str(page))
     output.give({"ok": True, "report": str(page), "data": str(page.with_suffix(".json"))})
 
@@ -186,7 +192,10 @@ def init(
         return
     if config.exists() and not force:
         raise UsageError(
-            "is there already", where=str(config), hint="Give --force to write over it, or another --config"
+            "is there already",
+            code="SP-112",
+            where=str(config),
+            hint="Give --force to write over it, or another --config",
         )
     config = config.absolute()
     framework = find_framework(config.parent)
@@ -199,6 +208,7 @@ def init(
     if not found:
         raise UsageError(
             "no model was found",
+            code="SP-113",
             where=", ".join(map(str, paths)) or str(config.parent),
             hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
         )
@@ -240,7 +250,10 @@ def _write_example(name: str, paths: tuple[Path, ...], output: Output, *, force:
 
     if len(paths) != 1:
         raise UsageError(
-            f"--example takes one folder, not {len(paths)}", where="--example", hint=f"init --example {name} my-{name}"
+            f"--example takes one folder, not {len(paths)}",
+            code="SP-107",
+            where="--example",
+            hint=f"init --example {name} my-{name}",
         )
     folder = paths[0].absolute()
     files = write_example(name, folder, force=force)

@@ -70,7 +70,9 @@ def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...
     seen: dict[Path, str] = {}
     for place in places:
         if not place.exists():
-            raise UsageError("does not exist", where=str(place), hint="Name a model, or a folder that holds some")
+            raise UsageError(
+                "does not exist", code="SP-109", where=str(place), hint="Name a model, or a folder that holds some"
+            )
         seen |= dict(_models(place.absolute(), outputs))
     names: set[str] = set()
     found = []

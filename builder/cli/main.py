@@ -19,12 +19,12 @@ from click.core import ParameterSource
 
 from .. import __version__
 from ..config.tables import json_schema, load_config
-from ..errors import BuildError, ShardpressError
+from ..errors import BuildError, ShardpressError, UsageError
 from ..program import script
 from .deploy import commands as deploy_commands
 from .develop import commands as develop_commands
 from .develop import run_watch, watch_options
-from .options import Output, complete_models, echo, error_mark, give_json, shared_options
+from .options import Output, complete_models, echo, error_text, give_json, shared_options
 from .progress_bars import open_progress
 
 interrupted = 130
@@ -209,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _interrupted(words: list[str]) -> int:
     text = "interrupted; what was published before is as it was"
     echo(text, err=True)
-    _give_errors(words, [_entry(None, ShardpressError(text))], {})
+    _give_errors(words, [_entry(None, ShardpressError(text, code="SP-903"))], {})
     return interrupted
 
 
@@ -218,7 +218,7 @@ def _misused(error: click.ClickException, words: list[str]) -> int:
     text = io.StringIO()
     error.show(file=text)
     echo(text.getvalue().rstrip(), err=True)
-    _give_errors(words, [_entry(None, ShardpressError(error.format_message()))], {})
+    _give_errors(words, [_entry(None, UsageError(error.format_message(), code="SP-101"))], {})
     return error.exit_code
 
 
@@ -227,13 +227,15 @@ def _unforeseen(error: Exception) -> ShardpressError:
     if isinstance(error, OSError) and error.filename is not None:
         return ShardpressError(
             f"cannot be read or written ({error.strerror})",
+            code="SP-902",
             where=str(error.filename),
             hint="Check its rights and the disk",
         )
     if isinstance(error, MemoryError):
-        return ShardpressError("this machine's memory is used up", hint="Free some, or give --jobs 1")
+        return ShardpressError("this machine's memory is used up", code="SP-901", hint="Free some, or give --jobs 1")
     return ShardpressError(
         f"{type(error).__name__}: {error}",
+        code="SP-900",
         hint="This is a fault of shardpress; run again with -vv and report it",
     )
 
@@ -241,7 +243,7 @@ def _unforeseen(error: Exception) -> ShardpressError:
 def _tell(error: ShardpressError, words: list[str], cause: BaseException | None = None) -> None:
     errors = error.failures if isinstance(error, BuildError) else {"": error}
     for model, failure in errors.items():
-        echo(error_mark() + (f"model {model}: " if model else "") + str(failure), err=True)
+        echo(error_text(failure, model), err=True)
     _give_errors(words, [_entry(model or None, failure) for model, failure in errors.items()], error.facts)
     if sum(word.count("v") for word in words if re.fullmatch("-[qv]+", word)) + words.count("--verbose") > 1:
         traced: list[BaseException] = [cause] if cause else list(errors.values())
@@ -250,7 +252,7 @@ def _tell(error: ShardpressError, words: list[str], cause: BaseException | None 
 
 
 def _entry(model: str | None, error: ShardpressError) -> dict[str, str | None]:
-    return {"model": model, "what": error.what, "where": error.where, "hint": error.hint}
+    return {"model": model, "code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
 
 
 def _give_errors(words: list[str], entries: list[dict[str, str | None]], facts: Mapping[str, Any]) -> None:

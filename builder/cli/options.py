@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ..errors import ShardpressError
 from ..redact import redact, redacted
 
 
@@ -46,6 +47,11 @@ class Output:
 def error_mark() -> str:
     """Give what goes before an error, red where colours are wanted; click takes them away in pipes."""
     return "error: " if os.environ.get("NO_COLOR") else click.style("error: ", fg="red", bold=True)
+
+
+def error_text(error: ShardpressError, model: str = "") -> str:
+    """Give the paragraph of an error, with the code by which ``docs/errors.md`` explains it at its end."""
+    return f"{error_mark()}{f'model {model}: ' if model else ''}{error}{f' [{error.code}]' if error.code else ''}"
 
 
 def complete_models(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

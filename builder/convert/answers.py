@@ -32,7 +32,7 @@ def first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) 
         ran = ran or pair
     if ran is not None:
         return ran, True
-    raise failure or ConversionError("no inputs to run")
+    raise failure or ConversionError("no inputs to run", code="SP-412")
 
 
 def _longest(inputs: Path) -> int:

@@ -66,7 +66,10 @@ def kept_outputs(outputs: list[str], options: SourceOptions) -> list[str]:
     for name in options.outputs:
         if name not in outputs:
             raise SourceError(
-                f"has no output {name!r}", where=str(options.path), hint=f"Set outputs to some of {outputs}"
+                f"has no output {name!r}",
+                code="SP-315",
+                where=str(options.path),
+                hint=f"Set outputs to some of {outputs}",
             )
     return [name for name in outputs if not options.outputs or name in options.outputs]
 

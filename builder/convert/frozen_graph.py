@@ -32,7 +32,10 @@ def open_frozen_graph(options: SourceOptions, _plain: Path) -> Source:
     variables = [node.name for node in graph_def.node if node.op in {"VarHandleOp", "Variable", "VariableV2"}]
     if variables:
         raise SourceError(
-            f"is not frozen: it has the variable {variables[0]!r}", where=where, hint="Freeze it, or save a SavedModel"
+            f"is not frozen: it has the variable {variables[0]!r}",
+            code="SP-318",
+            where=where,
+            hint="Freeze it, or save a SavedModel",
         )
     graph = tf.Graph()
     with graph.as_default():

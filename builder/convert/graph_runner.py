@@ -65,6 +65,7 @@ class GraphRunner:
         except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
             raise ConversionError(
                 f"TensorFlow cannot run the converted model, so its precision cannot be measured: {error}",
+                code="SP-413",
                 hint='Use precision = "balanced" or "exact"',
             ) from error
         signature = model.artifacts.get("signature", {})

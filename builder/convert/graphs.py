@@ -31,11 +31,16 @@ def frozen_outputs(graph: GraphDef, wanted: tuple[str, ...], where: str) -> dict
         if len(sinks) == 1:
             return {sinks[0]: f"{sinks[0]}:0"}
         raise SourceError(
-            f"has {len(sinks)} nodes that could be its output", where=where, hint=f"Set outputs to some of {sinks[:20]}"
+            f"has {len(sinks)} nodes that could be its output",
+            code="SP-315",
+            where=where,
+            hint=f"Set outputs to some of {sinks[:20]}",
         )
     for name in wanted:
         if name.split(":")[0] not in nodes:
-            raise SourceError(f"has no node {name!r}", where=where, hint=f"Set outputs to some of {sinks[:20]}")
+            raise SourceError(
+                f"has no node {name!r}", code="SP-315", where=where, hint=f"Set outputs to some of {sinks[:20]}"
+            )
     return {name: name if ":" in name else f"{name}:0" for name in wanted}
 
 
@@ -74,6 +79,7 @@ def check_supported(graphs: list[GraphDef], supported: set[str], where: str) -> 
         found = "; ".join(f"{op} at {_some(sorted(nodes))}" for op, nodes in sorted(missing.items()))
         raise UnsupportedOpsError(
             f"TensorFlow.js lacks ops of this model: {found}",
+            code="SP-370",
             where=where,
             hint="Choose a signature or outputs that do not need them, or do that part in the page and feed its result",
         )
@@ -181,12 +187,23 @@ def put_back_constants(graph_def: GraphDef, taken: dict[str, AttrValue]) -> None
 
 
 def merge_constants(graph_def: GraphDef) -> None:
-    """Keep one of the constants that are equal: lowered loops come with copies of their weights."""
+    """Keep one of the constants that are equal: lowered loops come with copies of their weights.
+
+    Where a constant alone tells to which branch or loop its user belongs, it stays apart from those of others.
+    """
     first: dict[bytes, str] = {}
     merged: dict[str, str] = {}
+    constants = {node.name for node in graph_def.node if node.op == "Const"}
+    telling: set[str] = set()
+    for node in graph_def.node:
+        sources = {_source(text) for text in node.input if not text.startswith("^")}
+        if node.op == "Merge" or sources <= constants:
+            telling |= sources & constants
     for node in graph_def.node:
         if node.op == "Const" and node.attr["value"].ByteSize() >= least_merged:
             content = node.attr["value"].SerializeToString(deterministic=True)
+            if node.name in telling:
+                content += "".join(sorted(_orders(node))).encode()
             key = hashlib.sha256(content).digest()
             if first.setdefault(key, node.name) != node.name:
                 merged[node.name] = first[key]
@@ -202,8 +219,10 @@ def merge_constants(graph_def: GraphDef) -> None:
 def drop_control_edges(graph_def: GraphDef) -> None:
     """Remove the edges that only order nodes: TensorFlow.js takes them for data, and then finds no way to loops' ends.
 
-    A node that begins anew in each round of a loop keeps them: they alone tell which loop it belongs to.
+    A node that takes nothing but constants keeps them, or takes over those of its constants: they alone tell to which
+    round of which loop, or to which branch, it belongs. For TensorFlow.js itself, a constant is always there.
     """
+    _tie_constants(graph_def)
     constants = {node.name for node in graph_def.node if node.op == "Const"}
     for node in graph_def.node:
         data = [text for text in node.input if not text.startswith("^")]
@@ -211,6 +230,29 @@ def drop_control_edges(graph_def: GraphDef) -> None:
             node.input[:] = data
     used = {_source(text) for node in graph_def.node for text in node.input}
     _keep_nodes(graph_def, lambda node: node.op != "NoOp" or node.name in used)
+
+
+def _tie_constants(graph_def: GraphDef) -> None:
+    """Give the edges that order constants to what takes them; where branches meet, a node between is given them."""
+    constants = {node.name: node for node in graph_def.node if node.op == "Const"}
+    tied: dict[str, str] = {}
+    for node in list(graph_def.node):
+        data = [text for text in node.input if not text.startswith("^")]
+        edges = {text: _orders(constants[_source(text)]) for text in data if _source(text) in constants}
+        if node.op == "Merge":
+            for text in [text for text, found in edges.items() if found]:
+                constant = constants[_source(text)]
+                if constant.name not in tied:
+                    tied[constant.name] = name = f"{constant.name}/tied"
+                    identity = graph_def.node.add(name=name, op="Identity", input=[text, *edges[text]])
+                    identity.attr["T"].type = constant.attr["dtype"].type
+            node.input[:] = [tied.get(_source(text), text) for text in node.input]
+        elif len(data) == len(node.input) and len(edges) == len(set(data)):
+            node.input.extend(dict.fromkeys(text for found in edges.values() for text in found))
+
+
+def _orders(node: NodeDef) -> list[str]:
+    return [text for text in node.input if text.startswith("^")]
 
 
 def forget_process(graphs: list[GraphDef]) -> None:

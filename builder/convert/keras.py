@@ -11,11 +11,10 @@ from ..sources.keras_limits import check_keras_limits
 from ..sources.keras_safety import check_keras_config
 from ..sources.keras_zip import read_keras_zip
 from ..sources.safety import check_graph
-from . import stock
 from .frozen import Frozen, Source, freeze_function, kept_outputs
 from .graphs import node_name
 from .keras_ends import ends_of
-from .loading import keras_copy, plain_words
+from .loading import custom_objects, keras_copy
 from .reasons import explain_keras
 from .requests import SourceOptions
 from .session import feed, load_keras, load_tensorflow
@@ -73,8 +72,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     keras.backend.clear_session()
     # Keras 2 knows safe_mode for its newer format only.
     keywords: dict[str, object] = {} if is_keras2 and plain.suffix == ".h5" else {"safe_mode": not options.trust}
-    if not is_keras2 and plain.suffix == ".h5":
-        keywords["custom_objects"] = plain_words(stock.keras_layers())
+    keywords["custom_objects"] = custom_objects(keras, plain)
     try:
         model = keras.models.load_model(str(plain), compile=False, **keywords)
     except Exception as error:
@@ -83,6 +81,7 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     if ends is None:
         raise SourceError(
             "does not say what its inputs look like",
+            code="SP-320",
             where=where,
             hint="Call the model once before saving it, or give its first layer an input shape",
         )
@@ -90,7 +89,10 @@ def _open_keras(options: SourceOptions, plain: Path, *, is_keras2: bool, has_opt
     for name, tensor in ends.inputs.items():
         if getattr(tensor, "sparse", False) or "Ragged" in str(getattr(tensor, "type_spec", "")):
             raise SourceError(
-                f"input {name!r} is sparse or ragged, which TensorFlow.js lacks", where=where, hint="Make it dense"
+                f"input {name!r} is sparse or ragged, which TensorFlow.js lacks",
+                code="SP-316",
+                where=where,
+                hint="Make it dense",
             )
     kept = kept_outputs(outputs, options)
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=node_name(name)) for name, tensor in ends.inputs.items()]

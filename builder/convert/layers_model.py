@@ -43,7 +43,9 @@ def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
         raise explain_keras(error, where) from error
     ends = ends_of(net, tf.nest)
     if ends is None:
-        raise SourceError("does not say what its inputs look like", where=where, hint="Save the model again")
+        raise SourceError(
+            "does not say what its inputs look like", code="SP-320", where=where, hint="Save the model again"
+        )
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in net.inputs]
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]

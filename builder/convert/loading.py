@@ -8,10 +8,13 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from ..graphs.messages import SavedModel
-from ..sources.keras_h5 import copy_with_config
-from ..sources.keras_safety import without_training
+from ..sources.keras_h5 import copy_with_config, read_keras_h5
+from ..sources.keras_safety import application_layers_in, without_training
+from ..sources.keras_zip import read_keras_zip
+from . import stock
 
 
 def part_folder(part: SavedModel, plain: Path, name: str) -> Path:
@@ -63,6 +66,26 @@ def keras_copy(plain: Path, config: object, *, is_changed: bool = False) -> Path
         return copy
     copy_with_config(plain, copy, slim)
     return copy
+
+
+def custom_objects(keras: ModuleType, plain: Path) -> dict[str, object]:
+    """Give the custom objects that a Keras needs to load a file of its own making.
+
+    HDF5 files name classes without their modules, and Keras 2 does not look into the modules that others name.
+
+    Args:
+        keras: the module ``keras`` or ``tf_keras``.
+        plain: the file, checked.
+    """
+    is_hdf5 = plain.suffix == ".h5"
+    found: dict[str, object] = {}
+    if is_hdf5 and keras.__name__ == "keras":
+        found |= plain_words(stock.keras_layers())
+    config = read_keras_h5(plain).config if is_hdf5 else read_keras_zip(plain).config
+    for name in application_layers_in(config):
+        layer = stock.application_layer(keras.__name__, name)
+        found |= dict.fromkeys((name, f"Custom>{name}"), layer)
+    return found
 
 
 def plain_words(layers: Mapping[str, object]) -> dict[str, str]:

@@ -61,12 +61,18 @@ def _check_variables(meta_graph: MetaGraphDef, folder: Path) -> None:
     index = folder / "variables" / "variables.index"
     if has_variables and not index.is_file():
         raise SourceError(
-            "has no variables/variables.index", where=str(folder), hint="Copy the whole SavedModel folder"
+            "has no variables/variables.index",
+            code="SP-307",
+            where=str(folder),
+            hint="Copy the whole SavedModel folder",
         )
     data = list((folder / "variables").glob("variables.data-*"))
     if has_variables and not data:
         raise SourceError(
-            "has no variables/variables.data-*", where=str(folder), hint="Copy the whole SavedModel folder"
+            "has no variables/variables.data-*",
+            code="SP-307",
+            where=str(folder),
+            hint="Copy the whole SavedModel folder",
         )
 
 

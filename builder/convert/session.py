@@ -39,6 +39,7 @@ def load_tensorflow() -> ModuleType:
     except Exception as error:
         raise ConversionError(
             f"TensorFlow or its converter cannot be imported ({type(error).__name__}: {error})",
+            code="SP-405",
             hint="Run shardpress doctor to see which package is missing or of the wrong version",
         ) from error
     stock.patch_converter(tf.make_tensor_proto)
@@ -60,6 +61,7 @@ def load_keras(generation: int) -> ModuleType:
     except ImportError as error:
         raise ConversionError(
             f"Keras {generation} cannot be imported ({error})",
+            code="SP-405",
             hint="Run shardpress doctor to see which package is missing or of the wrong version",
         ) from error
 

@@ -19,6 +19,7 @@ from typing import Any, TypedDict
 from ..errors import ConversionError
 from ..graphs.messages import GraphDef, MetaGraphDef, SignatureDef
 from ..packages import installed
+from ..sources.allowed_keras import application_layers
 from .folding import MakeTensor, fold_batch_norms
 from .tf_types import Array, Function, Graph, Tensor
 
@@ -134,6 +135,11 @@ private_names = (
     PrivateName("tensorflow", _resource, "TrackableResource._destroy_resource", "to keep the tables of a SavedModel"),
     # Of objects: looked up in each model that is loaded, as each kind keeps it elsewhere.
     PrivateName("keras", "keras.src.layers", "dot", "to read an HDF5 file of Keras 3"),
+    *(
+        PrivateName(package, f"{module}.src.applications.{family}", name, "to load a network of keras.applications")
+        for package, module in (("keras", "keras"), ("tf-keras", "tf_keras"))
+        for name, (family, _) in application_layers.items()
+    ),
     PrivateName("keras", "keras.tree", "pack_sequence_as", "to name the inputs of a model of Keras 3"),
 )
 _by_address = {item.address: item for item in private_names}
@@ -155,6 +161,7 @@ def look_up(module: str, name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise ConversionError(
             f"{wanted.package} {installed(wanted.package)} has no {wanted.address}, which is needed {wanted.purpose}",
+            code="SP-405",
             hint=f"Install {_asked_for(wanted.package)}",
         ) from error
 
@@ -307,6 +314,16 @@ def keras_layers() -> Mapping[str, object]:
     return vars(importlib.import_module("keras.src.layers"))
 
 
+def application_layer(module: str, name: str) -> object:
+    """Give the class of a layer that a network of ``keras.applications`` has of its own.
+
+    Args:
+        module: ``keras`` or ``tf_keras``.
+        name: of the class, one of ``application_layers``.
+    """
+    return look_up(f"{module}.src.applications.{application_layers[name][0]}", name)
+
+
 def keras_graph(model: object) -> Any:
     """Give the object that has the ends of a model: a Sequential of Keras 3 keeps its graph apart."""
     return getattr(model, functional_place, None) or model
@@ -327,6 +344,7 @@ def keras_structure(graph: object, side: str) -> object:
             return getattr(graph, name)
     raise ConversionError(
         f"keras {installed('keras')} or tf-keras {installed('tf-keras')} keeps the structure of a model elsewhere",
+        code="SP-405",
         hint=f"Install {_asked_for('keras')} and {_asked_for('tf-keras')}",
     )
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..graphs.analysis import analyse, refusal
+from ..graphs.branches import drop_dead_branches
 from ..graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
 from ..graphs.glue import Glue, describe
 from ..graphs.halves import check_types
+from ..graphs.known import ShapeOf
 from ..graphs.loops import take_decoders
 from ..graphs.messages import GraphDef, NodeDef, TensorShapeProto
 from ..graphs.ops import calls
@@ -23,7 +25,7 @@ from .graphs import drop_control_edges, forget_places, replace_defaults, trim
 from .requests import SourceOptions
 from .session import find_tensor, import_graph, load_tensorflow
 from .tables import Words, exporter, ids_shape, vocabulary_of
-from .tf_types import Arrays
+from .tf_types import Arrays, Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
     forget_places(frozen.graph_def)
     replace_defaults(frozen.graph_def, fed_nodes(frozen))
     drop_watchers(frozen.graph_def)
-    frozen = _inline(frozen)
+    _drop_dead_branches(frozen)
+    if (inlined := _inline(frozen)) is not frozen:
+        frozen = inlined
+        _drop_dead_branches(frozen)  # whose condition a call was given
     asks = bool(options.cut_inputs or options.cut_outputs)
     frozen, taken = (frozen, {}) if asks else _take_decoders(frozen)
     names = ({name: tensor.name for name, tensor in side.items()} for side in (frozen.inputs, frozen.outputs))
@@ -92,6 +97,33 @@ def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
     return between, Prepared(run, glue, vocabulary, notes)
 
 
+def _shapes_of(graph_def: GraphDef) -> ShapeOf:
+    """Give what tells the shape of a tensor, as far as TensorFlow infers it; nothing is imported before it is asked."""
+    graph: list[Graph] = []
+
+    def shape_of(name: str) -> list[int | None] | None:
+        if not graph:
+            graph.append(import_graph(graph_def))
+        tensor = find_tensor(graph[0], name if ":" in name else f"{name}:0")
+        return tensor.shape.as_list() if tensor is not None and tensor.shape.rank is not None else None
+
+    return shape_of
+
+
+def _drop_dead_branches(frozen: Frozen) -> None:
+    kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | fed_nodes(frozen)
+    drop_dead_branches(frozen.graph_def, lambda _: None, kept)  # some conditions need no shapes,
+    shape_of = _shapes_of(frozen.graph_def)  # and what draws numbers has lost its variable: it cannot be imported
+
+    def known_shape(name: str) -> list[int | None] | None:
+        try:
+            return shape_of(name)
+        except ValueError:  # a later step says what is wrong
+            return None
+
+    drop_dead_branches(frozen.graph_def, known_shape, kept)
+
+
 def _inline(frozen: Frozen) -> Frozen:
     """Put the bodies of functions where they are called: TensorFlow.js cannot call."""
     if not any(node.op in calls for node in frozen.graph_def.node):
@@ -101,7 +133,9 @@ def _inline(frozen: Frozen) -> Frozen:
     graph = import_graph(frozen.graph_def)
     meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=frozen.graph_def, graph=graph)
     meta_graph.collection_def["train_op"].node_list.value.extend(sorted(kept))
-    return dataclasses.replace(frozen, graph_def=stock.inline_functions(meta_graph))
+    graph_def = stock.inline_functions(meta_graph)
+    forget_places(graph_def)  # inlining asks for places of its own
+    return dataclasses.replace(frozen, graph_def=graph_def)
 
 
 def _take_decoders(frozen: Frozen) -> tuple[Frozen, dict[str, NodeDef]]:
@@ -140,10 +174,6 @@ def rewrite(graph_def: GraphDef, supported: frozenset[str], where: str) -> None:
     drop_identities(graph_def, supported)
     if not any(may_need_rewrite(node, supported) for node in graph_def.node):
         return
-    graph = import_graph(graph_def)
-
-    def shape_of(name: str) -> list[int | None] | None:
-        tensor = find_tensor(graph, name if ":" in name else f"{name}:0")
-        return tensor.shape.as_list() if tensor is not None and tensor.shape.rank is not None else None
-
+    shape_of = _shapes_of(graph_def)
+    shape_of("")  # before anything is changed
     rewrite_ops(graph_def, supported, shape_of, where)

@@ -12,8 +12,8 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from ..errors import SourceError
+from ..graphs.known import read_tensor
 from ..graphs.messages import GraphDef, NodeDef
-from ..graphs.nodes import read_tensor
 from ..graphs.outline import Outline, ancestors, source_of
 from ..graphs.text import finds, is_text_lookup
 from .session import load_tensorflow
@@ -85,6 +85,7 @@ def fill_tables(
     if missing := [name for name in resources if name not in types]:
         raise SourceError(
             f"keeps something at {missing[0].removesuffix(':0')!r} that is neither a weight nor a table",
+            code="SP-319",
             where=where,
             hint="Save it for inference, without what changes from call to call",
         )

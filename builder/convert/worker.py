@@ -74,7 +74,9 @@ def layers_form(request: ConvertRequest) -> ConvertResult:
         try:
             stock.write_layers_model(copy, request.out)
         except Exception as error:  # whatever its own code meets in a file of a form that it does not know
-            raise ConversionError(f"the stock converter makes no layers model of it ({error})") from error
+            raise ConversionError(
+                f"the stock converter makes no layers model of it ({error})", code="SP-404"
+            ) from error
     return ConvertResult(request.out / "model.json")
 
 

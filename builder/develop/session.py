@@ -18,7 +18,7 @@ from ..bundle.render import template_folder
 from ..cache.shared import is_shared
 from ..config.serve import ServeConfig
 from ..config.tables import Config, load_config
-from ..errors import BuildError, ShardpressError
+from ..errors import BuildError, ConfigError, ShardpressError
 from ..packages import package_folder
 from ..pipeline.models import BuildOptions, local_cache
 from ..pipeline.report.networks import Network
@@ -166,7 +166,7 @@ class Developer:
         reload = change.pages or change.templates
         try:
             if config is None:
-                raise self._problem or ShardpressError("there are no settings")
+                raise self._problem or ConfigError("there are no settings", code="SP-201")
             out = self._development.out or config.folder / config.build.out
             # What changed is seen before TensorFlow.js has run it and before it is as small as can be.
             self._publish(config, out, begun, check=False)
@@ -299,7 +299,8 @@ def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
     """Give what pages show of a failure."""
     each = error.failures if isinstance(error, BuildError) else {"": error}
     return tuple(
-        {"model": model, "what": one.what, "where": one.where, "hint": one.hint} for model, one in each.items()
+        {"model": model, "code": one.code, "what": one.what, "where": one.where, "hint": one.hint}
+        for model, one in each.items()
     )
 
 

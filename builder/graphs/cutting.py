@@ -46,7 +46,9 @@ def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[
             last = head.rsplit("/", 1)[-1]
             similar = near or [node for node in outline.nodes if node.endswith(last)]
             hint = f"Name one of {similar[:8]}" if similar else "The command check names the nodes"
-            raise UnsupportedOpsError(f"has no one node {name!r} to cut at", where=f"{where}, cut", hint=hint)
+            raise UnsupportedOpsError(
+                f"has no one node {name!r} to cut at", code="SP-371", where=f"{where}, cut", hint=hint
+            )
         found.append(f"{head if head in outline.nodes else near[0]}{colon}{number}")
     return tuple(found)
 
@@ -80,7 +82,10 @@ def cut_graph(
     names, replaced_inputs = _input_names(outline, cut, entries)
     if not exits or not (names or any(source_of(text) not in cut.head for text in outline.inputs.values())):
         raise UnsupportedOpsError(
-            "nothing is left between its decoding and encoding", where=where, hint="This model needs no TensorFlow.js"
+            "nothing is left between its decoding and encoding",
+            code="SP-372",
+            where=where,
+            hint="This model needs no TensorFlow.js",
         )
     taken = {node.name for node in graph.node}
     placeholders = {tensor: _unique(_node_name(names[tensor]), taken) for tensor in entries}

@@ -7,8 +7,9 @@ from typing import NotRequired, TypedDict
 
 from .analysis import Cut
 from .cutting import Ends
+from .known import known_value
 from .messages import NodeDef
-from .nodes import float32, read_tensor, uint8
+from .nodes import float32, uint8
 from .ops import decoding, encoding, matches
 from .outline import Outline, ancestors, descendants, source_of
 
@@ -181,11 +182,8 @@ def _resize(outline: Outline, steps: list[NodeDef]) -> _Resizing | None:
 
 
 def _constant(outline: Outline, text: str) -> list[int] | None:
-    """Give a constant's whole numbers, or None if it is none."""
-    node = outline.nodes.get(source_of(text))
-    while node is not None and node.op == "Identity":
-        node = outline.nodes.get(source_of(node.input[0]))
-    value = read_tensor(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+    """Give the whole numbers of what is constant, or None if it is not."""
+    value = known_value(outline.nodes, text, lambda _: None)
     return None if value is None else [int(n) for n in value.ravel()]
 
 

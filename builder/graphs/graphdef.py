@@ -104,7 +104,9 @@ def parse_graph(content: bytes, where: str = "") -> GraphDef:
     """
     graph = _parse(messages().GraphDef, content, where, "a TensorFlow graph (GraphDef)")
     if not graph.node:
-        raise SourceError("holds no graph: there is no node in it", where=where, hint="Export the frozen graph again")
+        raise SourceError(
+            "holds no graph: there is no node in it", code="SP-310", where=where, hint="Export the frozen graph again"
+        )
     return graph
 
 
@@ -116,7 +118,9 @@ def parse_saved_model(content: bytes, where: str = "") -> SavedModel:
     """
     model = _parse(messages().SavedModel, content, where, "a SavedModel")
     if not model.meta_graphs:
-        raise SourceError("holds no graph", where=where, hint="Save the model again with tf.saved_model.save")
+        raise SourceError(
+            "holds no graph", code="SP-310", where=where, hint="Save the model again with tf.saved_model.save"
+        )
     return model
 
 
@@ -149,7 +153,9 @@ def choose_meta_graph(model: SavedModel, tags: tuple[str, ...], where: str = "")
         if set(meta_graph.meta_info_def.tags) == set(tags):
             return meta_graph
     found = " or ".join(sorted(str(sorted(graph.meta_info_def.tags)) for graph in model.meta_graphs))
-    raise SourceError(f"has no graph with the tags {sorted(tags)}", where=where, hint=f"Set tags = {found}")
+    raise SourceError(
+        f"has no graph with the tags {sorted(tags)}", code="SP-313", where=where, hint=f"Set tags = {found}"
+    )
 
 
 def choose_signature(meta_graph: MetaGraphDef, name: str, where: str = "") -> SignatureDef:
@@ -161,13 +167,14 @@ def choose_signature(meta_graph: MetaGraphDef, name: str, where: str = "") -> Si
     if name not in meta_graph.signature_def:
         known = sorted(key for key in meta_graph.signature_def if not key.startswith("__"))
         hint = f"Set signature to one of {known}" if known else "Save the model again with signatures=…"
-        raise SourceError(f"has no signature {name!r}", where=where, hint=hint)
+        raise SourceError(f"has no signature {name!r}", code="SP-314", where=where, hint=hint)
     signature = meta_graph.signature_def[name]
     for side in (signature.inputs, signature.outputs):
         for key, info in side.items():
             if info.HasField("coo_sparse") or info.HasField("composite_tensor"):
                 raise SourceError(
                     f"signature {name!r} has the sparse or ragged tensor {key!r}, which TensorFlow.js lacks",
+                    code="SP-316",
                     where=where,
                     hint="Add a signature with dense tensors",
                 )
@@ -177,11 +184,13 @@ def choose_signature(meta_graph: MetaGraphDef, name: str, where: str = "") -> Si
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > largest_file:
-            raise SourceError("is larger than 2 GiB, the limit of such files", where=str(path), hint="Use a SavedModel")
+            raise SourceError(
+                "is larger than 2 GiB, the limit of such files", code="SP-312", where=str(path), hint="Use a SavedModel"
+            )
         return path.read_bytes()
     except OSError as error:
         raise SourceError(
-            f"cannot be read ({error.strerror})", where=str(path), hint="Check the path in build.toml"
+            f"cannot be read ({error.strerror})", code="SP-302", where=str(path), hint="Check the path in build.toml"
         ) from error
 
 
@@ -190,5 +199,8 @@ def _parse(kind: type[M], content: bytes, where: str, what: str) -> M:
         return kind.FromString(content)
     except (message.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(
-            f"is not {what}, or is truncated", where=where, hint="Export the model again, or copy it completely"
+            f"is not {what}, or is truncated",
+            code="SP-308",
+            where=where,
+            hint="Export the model again, or copy it completely",
         ) from error

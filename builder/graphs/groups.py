@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .formulas import join
+from .known import ShapeOf
 from .messages import NodeDef
-from .nodes import NodeBuilder, ShapeOf
+from .nodes import NodeBuilder
 
 
 def is_grouped(node: NodeDef, shape_of: ShapeOf) -> bool:

@@ -25,6 +25,7 @@ def refuse_bfloat16(place: str, where: str) -> NoReturn:
     """Say of a model that it computes in bfloat16 at a node or layer."""
     raise SourceError(
         f"computes in bfloat16 (first at {place!r}), which TensorFlow.js lacks",
+        code="SP-317",
         where=where,
         hint='Make it under keras.mixed_precision.set_global_policy("float32"), load its weights into that, '
         "and save it in float32",

@@ -6,8 +6,9 @@ Keras 2 makes LayerNormalization of it, with the rows as channels.
 from __future__ import annotations
 
 from .formulas import number, one, reshape, two
+from .known import ShapeOf
 from .messages import NodeDef
-from .nodes import NodeBuilder, ShapeOf, float32, int32
+from .nodes import NodeBuilder, float32, int32
 from .outline import source_of
 
 channels_first = frozenset(("NCHW", "NCDHW"))

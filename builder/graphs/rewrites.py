@@ -15,8 +15,9 @@ from .diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
 from .fake_quant import fake_quant
 from .formulas import number, one, reshape, select, shape_vector, spread_mask, two
 from .groups import grouped_convolution, is_grouped
+from .known import ShapeOf
 from .messages import GraphDef, NodeDef
-from .nodes import NodeBuilder, ShapeOf, boolean, float32, int32, int64
+from .nodes import NodeBuilder, boolean, float32, int32, int64
 from .norms import fused_batch_norm, is_wrong_norm
 from .ops import identities, watchers
 from .outline import source_of

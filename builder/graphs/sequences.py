@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .formulas import count_up, expand, join, part, pick, reshape, select, shape_vector, transpose, two
+from .known import ShapeOf
 from .messages import NodeDef
-from .nodes import NodeBuilder, ShapeOf, boolean, int32, int64
+from .nodes import NodeBuilder, boolean, int32, int64
 
 
 def roll(build: NodeBuilder) -> str:

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .formulas import number, reshape, transpose
+from .known import ShapeOf
 from .messages import NodeDef
-from .nodes import NodeBuilder, ShapeOf, float32, int32
+from .nodes import NodeBuilder, float32, int32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -72,6 +72,7 @@ def make_own_runtime(
         if check and _in_node(session) and (problem := _problem(session, models, runtime)):
             raise VerificationError(
                 f"does not run the models: {problem}",
+                code="SP-541",
                 where="runtime",
                 hint='Add "cpu" to [runtime] backends, or set build = false',
             )
@@ -80,6 +81,7 @@ def make_own_runtime(
     if settings.budget is not None and own.code.wire > parse_size(settings.budget):
         raise BudgetError(
             f"{show_size(own.code.wire)} on the wire are over the budget of {settings.budget}",
+            code="SP-561",
             where="runtime.budget",
             hint="Name fewer backends or functions, or raise the budget",
         )

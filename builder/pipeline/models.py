@@ -208,11 +208,14 @@ def build_models(session: Session) -> tuple[Built, ...]:
         if name not in config.models:
             raise UsageError(
                 f"there is no model {name!r}",
+                code="SP-102",
                 where="--only",
                 hint=f"build.toml has {', '.join(config.models) or 'none'}",
             )
     if not config.models:
-        raise ConfigError("no model to build", where=str(config.path), hint="Add a table [models.NAME] with a source")
+        raise ConfigError(
+            "no model to build", code="SP-210", where=str(config.path), hint="Add a table [models.NAME] with a source"
+        )
     wanted = options.only or tuple(config.models)
     for name in wanted:
         check_files(config, name)
@@ -284,11 +287,14 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     path = session.config.folder / model.source
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
-        raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
+        raise SourceError(
+            "does not exist", code="SP-301", where=where, hint="Mend the path; it starts at build.toml's folder"
+        )
     path = locate(path, partial(_unpacked, session.cache))
     if not model.weights and detect(path) != "tfjs":
         raise SourceError(
             "has to be a layers model of TensorFlow.js for `weights = false`",
+            code="SP-334",
             where=where,
             hint="Save the untrained model from TensorFlow.js by model.save(), and name its model.json",
         )
@@ -314,7 +320,9 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     try:
         digest = [[file, session.cache.file_digest(place)] for file, place in files]
     except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror})", where=where, hint="Check its files") from error
+        raise SourceError(
+            f"cannot be read ({error.strerror})", code="SP-302", where=where, hint="Check its files"
+        ) from error
     options = [source.kind, source.signature, source.tags, source.outputs, source.trust]
     cut = [source.cut_inputs, source.cut_outputs, source.custom_ops]
     conversion_key = key_of(
@@ -561,6 +569,7 @@ def _check_budget(built: Built, model: ModelConfig) -> Built:
         stages = ", ".join(f"{name} {show_size(wire)}" for name, _, wire in built.bundle.stage_sizes())
         raise BudgetError(
             f"{show_size(built.bundle.wire)} on the wire ({stages}) are over the budget of {model.budget}",
+            code="SP-560",
             where=f"models.{built.bundle.name}.budget",
             hint="Make the model smaller or raise the budget",
         )

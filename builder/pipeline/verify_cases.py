@@ -118,10 +118,10 @@ class Question:
                 failure = failure or error
         if result is None and failure is not None:
             what = f"the source model runs with none of the sizes that were tried for its open lengths: {failure}"
-            raise VerificationError(what, where=f"inputs from {shapes}", hint=hint) from failure
+            raise VerificationError(what, code="SP-546", where=f"inputs from {shapes}", hint=hint) from failure
         if result is None or result.empty:
             what = "the source model gives empty outputs for all sizes that were tried for its open lengths"
-            raise VerificationError(what, where=f"inputs from {shapes}", hint=hint)
+            raise VerificationError(what, code="SP-546", where=f"inputs from {shapes}", hint=hint)
         return tried[result.inputs], result
 
     def _files(self, name: str, case: Case) -> tuple[Path, Path]:

@@ -83,7 +83,9 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
         results |= _run(session, missing, node_modules, own)
     artefacts = {built.bundle.name: built.artefact for built in models}
     failures: dict[str, ShardpressError] = {
-        name: VerificationError(result.problem, where="verification", hint=_way_out(name, result, artefacts[name]))
+        name: VerificationError(
+            result.problem, code="SP-540", where="verification", hint=_way_out(name, result, artefacts[name])
+        )
         for name, result in results.items()
         if result.runtime is not None and not result.passed
     }

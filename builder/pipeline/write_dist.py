@@ -142,7 +142,10 @@ def write_output(
             note(out, names)
     except OSError as error:
         raise StoreError(
-            f"cannot be written ({error.strerror})", where=str(out), hint="Check the disk and the permissions"
+            f"cannot be written ({error.strerror})",
+            code="SP-601",
+            where=str(out),
+            hint="Check the disk and the permissions",
         ) from error
     return Output(index, loader, published.put, removed, worker.url)
 

@@ -140,6 +140,7 @@ class Deployer:
             if not self.unsafe:
                 raise StoreError(
                     "this store ignores conditions, so two deploys at once could mix releases",
+                    code="SP-615",
                     where=self.store.place,
                     hint="Set no_overwrite_header if it has one, or vouch for a single writer: --unsafe-single-writer",
                 )
@@ -161,7 +162,10 @@ class Deployer:
                 continue
             if time.monotonic() > end:
                 raise StoreConflictError(
-                    "a prune is under way", where=self.store.place, hint="Wait for its end, then run the command again"
+                    "a prune is under way",
+                    code="SP-641",
+                    where=self.store.place,
+                    hint="Wait for its end, then run the command again",
                 )
             time.sleep(min(2.0, base.lease_left) + random.random() / 4)  # noqa: S311
         return base
@@ -257,11 +261,14 @@ def deploy(
             if started is not None and entries != started:
                 raise StoreConflictError(
                     "somebody else deployed the same models meanwhile; theirs are live",
+                    code="SP-642",
                     where=deployer.store.place,
                     hint="Look at `releases`, then deploy again if yours is the newer one",
                 )
             if started is None and confirm and not confirm(plan):
-                raise UsageError("not deployed", where=deployer.store.place, hint="Say yes, or give --yes")
+                raise UsageError(
+                    "not deployed", code="SP-121", where=deployer.store.place, hint="Say yes, or give --yes"
+                )
             deployer.prepare()
             if base is None and deployer.read() is not None:
                 continue  # a record of a first deploy that was killed, now mended

@@ -49,6 +49,7 @@ def find_release(base: Pointer, wanted: str, place: str) -> PastRelease:
         names = ", ".join(f"{item.name} (loader.{item.loader}.js)" for item in found or known)
         raise UsageError(
             f"{'no release is' if not found else 'several releases are'} called {wanted!r}",
+            code="SP-124",
             where=place,
             hint=f"Known: {names or 'none'}; give the hash of one's loader" if found else f"Known: {names or 'none'}",
         )
@@ -74,7 +75,10 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         base = required(deployer, reading=dry_run)
         if first is not None and base.live != first:
             raise StoreConflictError(
-                "another release was published meanwhile", where=deployer.store.place, hint="Look at `releases`"
+                "another release was published meanwhile",
+                code="SP-640",
+                where=deployer.store.place,
+                hint="Look at `releases`",
             )
         first = base.live
         target = find_release(base, to, deployer.store.place) if to else _previous(base, deployer.store.place)
@@ -82,6 +86,7 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         if loader is None:
             raise StoreError(
                 f"the pinned loader of release {target.name} is missing",
+                code="SP-608",
                 where=deployer.store.place,
                 hint="Roll back to another release, or deploy the older bundle again",
             )
@@ -117,7 +122,7 @@ def required(deployer: Deployer, *, reading: bool = False) -> Pointer:
         deployer.mends = False
     base = deployer.read() if reading else deployer.read_unleased()
     if base is None:
-        raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
+        raise StoreError("nothing is deployed here", code="SP-607", where=deployer.store.place, hint="Deploy first")
     if not reading:
         deployer.prepare()
     return base
@@ -154,7 +159,9 @@ def _previous(base: Pointer, place: str) -> PastRelease:
     names = [item.loader for item in base.state.releases]
     position = names.index(base.live) + 1 if base.live in names else 0
     if position >= len(names):
-        raise UsageError("there is no earlier release", where=place, hint="`releases` shows what there is")
+        raise UsageError(
+            "there is no earlier release", code="SP-125", where=place, hint="`releases` shows what there is"
+        )
     return base.state.releases[position]
 
 
@@ -165,7 +172,10 @@ def _merged(base: Pointer, loader: bytes, target: PastRelease, only: tuple[str, 
     for name in only:
         if name not in past:
             raise UsageError(
-                f"release {target.name} has no model {name!r}", where="--only", hint=f"It has: {', '.join(past)}"
+                f"release {target.name} has no model {name!r}",
+                code="SP-102",
+                where="--only",
+                hint=f"It has: {', '.join(past)}",
             )
         entries[name] = past[name]
         stock.pop(name, None)

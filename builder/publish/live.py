@@ -134,10 +134,12 @@ class StoredSite:
     def fetch(self, key: str, limits: Limits, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:  # noqa: ARG002
         """Read an object."""
         if limits.deadline is not None and time.monotonic() > limits.deadline:
-            raise StoreError("was not asked for: the check as a whole took too long", where=self.store.place + key)
+            raise StoreError(
+                "was not asked for: the check as a whole took too long", code="SP-654", where=self.store.place + key
+            )
         found = self.store.read(key, largest if limits.nbytes is None else limits.nbytes)
         if found is None:
-            raise StoreError("is missing", where=self.store.place + key)
+            raise StoreError("is missing", code="SP-608", where=self.store.place + key)
         return found.content, {}
 
     def complaints(self, key: str, headers: Mapping[str, str]) -> list[str]:  # noqa: ARG002
@@ -222,7 +224,7 @@ def _named(index: Mapping[str, Any]) -> tuple[dict[str, str], list[Named]]:
         ]
         return module_urls(index), heads
     except malformed as error:
-        raise FormatError("has a damaged index", hint="Deploy with --repair") from error
+        raise FormatError("has a damaged index", code="SP-503", hint="Deploy with --repair") from error
 
 
 def _shards(site: Site, head: Named, only: Collection[str] | None, end: float) -> tuple[list[Named], list[Problem]]:

@@ -28,6 +28,7 @@ def check_runtime(local: Local, live: Mapping[str, Any], entries: Mapping[str, A
     if new is None:
         raise ContractError(
             "pages may break: the live release brings TensorFlow.js with it and this bundle does not",
+            code="SP-671",
             where="deploy",
             hint="Set [runtime] build = true, or deploy with --breaking if every page brings its own",
         )
@@ -36,6 +37,7 @@ def check_runtime(local: Local, live: Mapping[str, Any], entries: Mapping[str, A
     if foreign:
         raise ContractError(
             f"pages may break: this bundle's TensorFlow.js was not run with the live {', '.join(foreign)}",
+            code="SP-671",
             where="deploy",
             hint="Deploy without --only from a bundle that has all models, or with --breaking if they need no more",
         )

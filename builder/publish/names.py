@@ -50,11 +50,13 @@ def check_index(index: Mapping[str, Any], manifest: Manifest, where: str) -> Non
     """
     heads = {name: [entry.head.sha256, entry.head.bytes] for name, entry in manifest.models.items()}
     if {name: list(entry[:2]) for name, entry in index["models"].items()} != heads:
-        raise FormatError("names other models or heads than manifest.json", where=where, hint="Build again")
+        raise FormatError(
+            "names other models or heads than manifest.json", code="SP-505", where=where, hint="Build again"
+        )
     modules = {name: file.sha256 for name, file in manifest.modules.items()}
     wasm = {_stem(file): file.sha256 for file in _wasm(manifest)}
     if dict(index.get("modules", {})) != modules or dict(index.get("wasm", {})) != wasm:
-        raise FormatError("names other modules than manifest.json", where=where, hint="Build again")
+        raise FormatError("names other modules than manifest.json", code="SP-505", where=where, hint="Build again")
 
 
 def check_head(name: str, head: Any, contract: str, named: Iterable[FileEntry], where: str) -> None:
@@ -70,9 +72,9 @@ def check_head(name: str, head: Any, contract: str, named: Iterable[FileEntry], 
             found[ops_url(name, ops)] = ops
         same = found == files and (head["name"], head["contract"]) == (name, contract)
     except (TypeError, KeyError, IndexError, AttributeError) as error:
-        raise FormatError("is not a head", where=where, hint="Build again") from error
+        raise FormatError("is not a head", code="SP-505", where=where, hint="Build again") from error
     if not same:
-        raise FormatError("is not the head that manifest.json tells of", where=where, hint="Build again")
+        raise FormatError("is not the head that manifest.json tells of", code="SP-505", where=where, hint="Build again")
 
 
 def _named(manifest: Manifest, where: str) -> Iterator[tuple[str, FileEntry]]:
@@ -113,4 +115,4 @@ def _stem(file: FileEntry) -> str:
 
 
 def _wrong(where: str, what: str) -> FormatError:
-    return FormatError(f"holds what no build writes: {what}", where=where, hint="Build again")
+    return FormatError(f"holds what no build writes: {what}", code="SP-507", where=where, hint="Build again")

@@ -129,7 +129,9 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
         UsageError: ``only`` names a model that is not in the bundle, or a preview would be the first release.
     """
     if choice.preview and base is None:
-        raise UsageError("there is no release to preview beside", where=store.place, hint="Deploy one first")
+        raise UsageError(
+            "there is no release to preview beside", code="SP-125", where=store.place, hint="Deploy one first"
+        )
     touched = _touched(local, choice.only)
     live: Mapping[str, Any] = base.index["models"] if base else {}
     old_heads = _old_heads(local, live, touched, store)
@@ -173,6 +175,7 @@ def _touched(local: Local, only: tuple[str, ...]) -> tuple[str, ...]:
         if name not in local.models:
             raise UsageError(
                 f"there is no model {name!r} in the bundle",
+                code="SP-102",
                 where="--only",
                 hint=f"Its models: {', '.join(local.models) or 'none'}",
             )
@@ -219,6 +222,7 @@ def _entries(
         what += [f"{name} is live but not in this bundle" for name in gone]
         raise ContractError(
             f"pages may break: {'; '.join(what)}",
+            code="SP-670",
             where="deploy",
             hint="Deploy with --breaking if that is wanted, or with --only for single models",
         )

@@ -155,7 +155,7 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
         index = read_index(loader)
     except FormatError as error:  # what lies on a target is the store's matter, not the build's
         hint = "Move it away or choose another place if it is not ours, else upgrade shardpress"
-        raise StoreError(error.what, where=store.place + key, hint=hint) from error
+        raise StoreError(error.what, code="SP-604", where=store.place + key, hint=hint) from error
     return Pointer(loader, index, state, found.tag, found.age, found.now, found.headers)
 
 
@@ -183,7 +183,9 @@ def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, Stat
     try:
         return loader, msgspec.json.decode(text, type=State)
     except msgspec.DecodeError as error:
-        raise FormatError("has a damaged last line", where=where, hint="Deploy again with --repair") from error
+        raise FormatError(
+            "has a damaged last line", code="SP-508", where=where, hint="Deploy again with --repair"
+        ) from error
 
 
 def join_pointer(loader: bytes, state: State) -> bytes:
@@ -222,7 +224,7 @@ def fetch_loader(store: TargetStore, digest: str) -> bytes | None:
     if found is None:
         return None
     if loader_hash(found[0]) != digest:
-        raise StoreError("is damaged", where=store.place + key, hint="Deploy with --repair")
+        raise StoreError("is damaged", code="SP-605", where=store.place + key, hint="Deploy with --repair")
     return found[0]
 
 
@@ -236,11 +238,11 @@ def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | No
     if found is None:
         return None
     if not hashlib.sha256(found[0]).hexdigest().startswith(digest):
-        raise StoreError("is damaged", where=store.place + key, hint="Deploy with --repair")
+        raise StoreError("is damaged", code="SP-605", where=store.place + key, hint="Deploy with --repair")
     try:
         return dict(json.loads(found[0]))
     except (ValueError, TypeError, RecursionError) as error:
-        raise StoreError("is not JSON", where=store.place + key, hint="Deploy with --repair") from error
+        raise StoreError("is not JSON", code="SP-605", where=store.place + key, hint="Deploy with --repair") from error
 
 
 def made_live(state: State, content: bytes, now: float, stock: Mapping[str, str], *, again: bool = False) -> State:

@@ -67,7 +67,7 @@ def plan_prune(deployer: Deployer) -> Pruned:
     deployer.mends = False
     base = deployer.read()
     if base is None:
-        raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
+        raise StoreError("nothing is deployed here", code="SP-607", where=deployer.store.place, hint="Deploy first")
     return _collect(deployer, base, deployer.state_of(base))
 
 
@@ -108,6 +108,7 @@ def _tried(deployer: Deployer) -> bool:
     raise StoreError(
         "this store carries out deletes whose signature has expired, so a prune that was stopped could go on"
         " during a later deploy",
+        code="SP-616",
         where=deployer.store.place,
         hint="Prune while nobody deploys, and say so: --unsafe-single-writer",
     )
@@ -132,7 +133,9 @@ class _Held:
         read_at = clock()
         pointer = read_pointer(self.deployer.store)
         if pointer is None or pointer.state.lease is None or pointer.state.lease.holder != self.holder:
-            raise StoreConflictError("the lease was lost", where=self.deployer.store.place, hint="Run prune again")
+            raise StoreConflictError(
+                "the lease was lost", code="SP-644", where=self.deployer.store.place, hint="Run prune again"
+            )
         self.pointer = pointer
         self.fence = fence_of(pointer, read_at, store_seconds, enforced=self.enforced)
 
@@ -178,7 +181,7 @@ def _remove_batch(held: _Held, keys: Sequence[str], progress: Progress) -> None:
             progress.advance(key)
         if fresh and not gone:
             place = held.deployer.store.place
-            raise StoreError("no delete ends within a lease", where=place, hint="Run prune again later")
+            raise StoreError("no delete ends within a lease", code="SP-616", where=place, hint="Run prune again later")
         left = [key for key in left if key not in gone]
         if fresh := bool(left) or held.is_used():
             held.renew()
@@ -208,7 +211,7 @@ def _collect_now(deployer: Deployer, base: Pointer, state: State) -> Pruned:
         if now is not None and now.tag == base.tag:
             raise
         raise StoreConflictError(
-            "another release was published meanwhile", where=deployer.store.place, hint="Run prune again"
+            "another release was published meanwhile", code="SP-640", where=deployer.store.place, hint="Run prune again"
         ) from error
 
 
@@ -286,6 +289,7 @@ def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str
         if content is None:
             raise StoreError(
                 "is missing, though a kept release names it",
+                code="SP-608",
                 where=store.place + url,
                 hint="Run `verify`, then deploy with --repair",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -91,11 +92,16 @@ class Form:
         uploads = []
         for name, encoding in chosen:
             path = folder / name
-            path.write_bytes(encode(loader, encoding))
+            path.write_bytes(_encoded(loader, encoding))
             headers = headers_for(key, encoding or None, self.rules) if self.keeps_headers else {}
             digest = hashlib.sha256(loader).hexdigest()
             uploads.append(Upload(name, path, path.stat().st_size, headers, digest, len(loader), encoding))
         return uploads
+
+
+@functools.lru_cache(maxsize=8)  # a plan that is made again, after a conflict, has the same loader
+def _encoded(loader: bytes, encoding: str) -> bytes:
+    return encode(loader, encoding)
 
 
 def _upload(root: Path, file: FileEntry, encoding: str, key: str, headers: Headers) -> Upload:

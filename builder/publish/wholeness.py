@@ -71,6 +71,7 @@ def check_whole(
         more = f" and {len(problems) - shown} more" if len(problems) > shown else ""
         raise StoreError(
             f"release {release} is not whole any more: {'; '.join(problems[:shown])}{more}",
+            code="SP-608",
             where=store.place,
             hint="Deploy its bundle again, or roll back to another release; nothing was changed",
         )

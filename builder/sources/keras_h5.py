@@ -50,7 +50,10 @@ def read_keras_h5(path: Path, where: str = "") -> KerasFile:
             has_optimizer = "optimizer_weights" in file
     except OSError as error:
         raise SourceError(
-            f"is a damaged or truncated HDF5 file ({error})", where=where, hint="Download or save the model again"
+            f"is a damaged or truncated HDF5 file ({error})",
+            code="SP-308",
+            where=where,
+            hint="Download or save the model again",
         ) from error
     return KerasFile(parse_config(text, where), version, has_optimizer)
 
@@ -69,7 +72,7 @@ def check_keras_weights(path: Path, where: str = "") -> bool:
                 return bool(content.get("optimizer") or content.get("_optimizer"))
         except OSError as error:
             raise SourceError(
-                f"has damaged weights ({error})", where=where, hint="Download or save the model again"
+                f"has damaged weights ({error})", code="SP-308", where=where, hint="Download or save the model again"
             ) from error
 
 
@@ -98,7 +101,9 @@ def _check_links(file: Any, where: str) -> None:
         return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
 
     if name := file.visititems_links(visit):
-        raise UnsafeModelError(f"keeps {name!r} in another file", where=where, hint="Save the model again, as one file")
+        raise UnsafeModelError(
+            f"keeps {name!r} in another file", code="SP-361", where=where, hint="Save the model again, as one file"
+        )
 
 
 def _h5py() -> ModuleType:
@@ -106,7 +111,7 @@ def _h5py() -> ModuleType:
         import h5py
     except ModuleNotFoundError as error:
         raise ConversionError(
-            "h5py cannot be imported: not installed", hint='Run pip install "shardpress[convert]"'
+            "h5py cannot be imported: not installed", code="SP-405", hint='Run pip install "shardpress[convert]"'
         ) from error
     module: ModuleType = h5py
     return module

@@ -77,7 +77,9 @@ def modernise(config: object, version: str, where: str) -> object:
         found = _modernise(config, version, where)
         return config if found == config else found
     except RecursionError as error:
-        raise SourceError("its configuration is nested too deeply", where=where, hint="Save the model again") from error
+        raise SourceError(
+            "its configuration is nested too deeply", code="SP-309", where=where, hint="Save the model again"
+        ) from error
 
 
 def _modernise(config: object, version: str, where: str) -> object:
@@ -127,6 +129,7 @@ def _merge(config: Config, where: str) -> tuple[str, Config]:
     if mode not in {*_merges, "cos"} or "layers" in config:
         raise SourceError(
             f"layer {name!r} merges others in a way that no later Keras has ({mode!r})",
+            code="SP-326",
             where=where,
             hint="Write the model anew in a later version of Keras, load these weights, and save all of it",
         )
@@ -146,6 +149,7 @@ def _batch_norm(config: Config, where: str) -> tuple[str, Config]:
     if mode := config.pop("mode", 0):
         raise SourceError(
             f"layer {config.get('name')!r} is a BatchNormalization of mode {mode}, which no later Keras has",
+            code="SP-326",
             where=where,
             hint="Train it again with BatchNormalization as it is today, or with LayerNormalization for mode 1",
         )

@@ -44,6 +44,7 @@ def _check_axes(kind: str, config: Mapping[str, object], where: str) -> None:
     if not is_kept and (axes is not None or kind == "Normalization"):
         raise SourceError(
             f"holds layer {config.get('name', kind)} ({kind}) with the axes {axes}, which Keras 3 loses in HDF5 files",
+            code="SP-325",
             where=where,
             hint="Save the model as a .keras file, or export a SavedModel with model.export(PATH)",
         )
@@ -52,7 +53,9 @@ def _check_axes(kind: str, config: Mapping[str, object], where: str) -> None:
 def _check_layer(kind: str, config: Mapping[str, object], where: str) -> None:
     name = str(config.get("name", kind))
     if kind in recurrent and config.get("stateful") is True:
-        raise SourceError(f"keeps state from call to call (layer {name})", where=where, hint=stateless_hint)
+        raise SourceError(
+            f"keeps state from call to call (layer {name})", code="SP-319", where=where, hint=stateless_hint
+        )
     policy = config.get("dtype")
     if isinstance(policy, dict) and isinstance(policy.get("config"), dict):
         policy = policy["config"].get("name")

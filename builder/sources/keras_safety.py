@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ..errors import SourceError, UnsafeModelError
 from .allowed_keras import (
+    application_layers,
     class_methods,
     classes,
     functions,
@@ -65,6 +66,53 @@ def check_keras_config(config: object, *, trust: bool = False, where: str = "") 
             queue.extend(item)
 
 
+def is_application_layer(item: dict[str, object]) -> bool:
+    """Tell whether an object is a layer that a network of ``keras.applications`` has of its own.
+
+    HDF5 files name its class only, which others may have chosen too; so it must be given exactly what Keras' own is.
+    """
+    kind, inner, module = item.get("class_name"), item.get("config"), item.get("module")
+    name = kind.removeprefix("Custom>") if isinstance(kind, str) else ""
+    if name not in application_layers or not isinstance(inner, dict):
+        return False
+    family, own = application_layers[name]
+    roots = ("keras", "keras.src", "tf_keras", "tf_keras.src")
+    return (
+        module in [None, *(f"{root}.applications.{family}" for root in roots)]
+        and item.get("registered_name") in [None, name, f"Custom>{name}"]
+        and inner.keys() == own | {"name", "trainable", "dtype"}
+        and all(type(inner[key]) in {int, float} for key in own)
+        and (name != "CustomScaleLayer" or _takes_two(item.get("inbound_nodes")))
+    )
+
+
+def application_layers_in(config: object) -> set[str]:
+    """Give the classes of such layers in a configuration, without those that others' layers have too."""
+    found: set[str] = set()
+    others: set[str] = set()
+    queue = [config]
+    for item in queue:  # grows
+        if isinstance(item, dict):
+            if isinstance(item.get("class_name"), str):
+                name = item["class_name"].rpartition(">")[2]
+                (found if is_application_layer(item) else others).add(name)
+            queue.extend(item.values())
+        elif isinstance(item, list):
+            queue.extend(item)
+    return found - others
+
+
+def _takes_two(inbound: object) -> bool:
+    """Tell whether a layer is called with two tensors, as Keras 2 and 3 write it."""
+    if not isinstance(inbound, list) or len(inbound) != 1:
+        return False
+    (node,) = inbound
+    if isinstance(node, dict):
+        args = node.get("args")
+        node = args[0] if isinstance(args, list) and len(args) == 1 else None
+    return isinstance(node, list) and len(node) == 2
+
+
 def without_training(config: T) -> T:
     """Give a configuration without what only training needs: optimisers, losses and metrics, at any depth.
 
@@ -99,15 +147,20 @@ def parse_config(text: str | bytes | None, where: str = "") -> object:
     if text is None:
         raise SourceError(
             "holds weights only, no model",
+            code="SP-310",
             where=where,
             hint="Rebuild the model in Python, load these weights, and save all of it with model.save",
         )
     try:
         config = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        raise SourceError("its model_config is not JSON", where=where, hint="Save the model again") from error
+        raise SourceError(
+            "its model_config is not JSON", code="SP-309", where=where, hint="Save the model again"
+        ) from error
     if config is None:
-        raise SourceError("holds no model: its model_config is null", where=where, hint="Save the whole model")
+        raise SourceError(
+            "holds no model: its model_config is null", code="SP-310", where=where, hint="Save the whole model"
+        )
     return config
 
 
@@ -139,6 +192,8 @@ def _problem(item: dict[str, object]) -> str:
         return f"an object has no name of a class, but {kind!r:.100}"
     if kind in _coding_layers:
         return f"layer {name!r} ({kind}) {_coding_layers[kind]}"
+    if is_application_layer(item):
+        return ""
     return _module_problem(item, kind, name) or _kind_problem(item, kind, name, inner)
 
 
@@ -219,8 +274,8 @@ def _named_parts(item: dict[str, object]) -> Iterator[tuple[str, str]]:
 def _refusal(problem: str, where: str) -> SourceError:
     """Put a problem into an error; what is only missing is no attack."""
     if _custom in problem:
-        return SourceError(problem, where=where, hint=f"{_elsewhere}. {_trust}")
-    return UnsafeModelError(problem, where=where, hint=_trust)
+        return SourceError(problem, code="SP-322", where=where, hint=f"{_elsewhere}. {_trust}")
+    return UnsafeModelError(problem, code="SP-364", where=where, hint=_trust)
 
 
 def _shown(item: dict[str, object], kind: str) -> str:

@@ -123,7 +123,7 @@ def check_assets(meta_graph: MetaGraphDef, where: str = "") -> None:
         name = asset.filename
         if not name or "\\" in name or "\0" in name or ":" in name or name.startswith("/") or ".." in name.split("/"):
             raise UnsafeModelError(
-                f"names the asset {name!r}, outside its folder", where=where, hint="Save the model again"
+                f"names the asset {name!r}, outside its folder", code="SP-360", where=where, hint="Save the model again"
             )
 
 
@@ -259,6 +259,7 @@ def _check_restoring(
                 raise UnsafeModelError(
                     f"{_place(node, inside)} has the op {node.op}, which reads a checkpoint that {first.name!r} names, "
                     "not the model's own",
+                    code="SP-363",
                     where=where,
                     hint=_untrusted,
                 )
@@ -336,7 +337,7 @@ def _check_nodes(
         if (inside, node.name) not in own and (danger := _danger(node, functions, custom)):
             hint = _forests if node.op.startswith("SimpleML") else _hints.get(node.op.removesuffix("V2"), _untrusted)
             raise UnsafeModelError(
-                f"{_place(node, inside)} has the op {node.op}, which {danger}", where=where, hint=hint
+                f"{_place(node, inside)} has the op {node.op}, which {danger}", code="SP-362", where=where, hint=hint
             )
 
 

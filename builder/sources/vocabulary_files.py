@@ -42,7 +42,7 @@ def declare_assets(meta_graph: MetaGraphDef, where: str) -> None:
                 meta_graph.asset_file_def.add().MergeFromString(item.value)
             except DecodeError as error:
                 raise SourceError(
-                    "has a damaged list of assets", where=where, hint="Copy or save the model again"
+                    "has a damaged list of assets", code="SP-308", where=where, hint="Copy or save the model again"
                 ) from error
     del meta_graph.collection_def[collection]
 
@@ -92,10 +92,13 @@ def check_vocabulary_files(meta_graph: MetaGraphDef, folder: Path, where: str) -
     for asset in meta_graph.asset_file_def:
         path = folder / "assets" / asset.filename
         if not path.is_file():
-            raise SourceError(f"has no assets/{asset.filename}", where=where, hint="Copy the whole SavedModel folder")
+            raise SourceError(
+                f"has no assets/{asset.filename}", code="SP-307", where=where, hint="Copy the whole SavedModel folder"
+            )
         if path.stat().st_size > most_bytes or b"\0" in path.read_bytes():
             raise UnsafeModelError(
                 f"fills a table from assets/{asset.filename}, which is no text, or larger than 64 MiB",
+                code="SP-366",
                 where=where,
                 hint="Save the model with a vocabulary of one word a line",
             )

@@ -16,7 +16,7 @@ import { listen } from "./news.js";
  * @property {Record<string, { head: string, policy: string, priority: string }>} models
  * @property {Record<string, string>} shapes for each head a hash of all but its weights' values
  * @property {Record<string, string>} contents for each head a hash of all but how well it is compressed
- * @property {{ model: string, what: string, where: string, hint: string }[]} errors
+ * @property {{ model: string, code: string, what: string, where: string, hint: string }[]} errors
  * @property {boolean} served there is a bundle
  */
 
@@ -268,11 +268,11 @@ function showErrors({ errors, served }) {
   button.textContent = "Hide";
   button.addEventListener("click", () => host.remove());
   section.appendChild(document.createElement("h1")).textContent = served ? "The build failed; the page shows the last good one" : "The build failed";
-  for (const { model, what, where, hint } of errors) {
+  for (const { model, code, what, where, hint } of errors) {
     const article = section.appendChild(document.createElement("article"));
     const place = article.appendChild(document.createElement("code"));
     place.textContent = [model && `model ${model}`, where].filter(Boolean).join(": ");
-    article.appendChild(document.createElement("p")).textContent = `${what}.`;
+    article.appendChild(document.createElement("p")).textContent = `${what}.${code ? ` [${code}]` : ""}`;
     if (hint) article.appendChild(document.createElement("p")).textContent = `→ ${hint}${hint.endsWith("?") ? "" : "."}`;
   }
   document.documentElement.append(host);

@@ -13,6 +13,7 @@ from builder import packages
 from builder.convert import stock
 from builder.errors import ConversionError
 from builder.packages import package_folder
+from builder.sources.allowed_keras import application_layers
 from builder.sources.slimming import load_functions
 from builder.work.pool import ConversionPool
 from tests.helpers import pool_tasks
@@ -60,7 +61,11 @@ def test_names_that_are_looked_up_are_in_the_table() -> None:
     """A look-up of another one would be a KeyError, in the one conversion that needs it."""
     tree = ast.parse(Path(stock.__file__).read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "look_up"]
-    asked = {".".join(eval(ast.unparse(argument), vars(stock)) for argument in call.args) for call in calls}
+    asked = set()
+    for module in ("keras", "tf_keras"):
+        for name in application_layers:
+            known = {**vars(stock), "module": module, "name": name}
+            asked |= {".".join(eval(ast.unparse(argument), known) for argument in call.args) for call in calls}
     assert len(calls) > 10
     assert asked <= set(stock._by_address)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 from builder.bundle.bundle import ModelBundle, make_index
 from builder.cache.local import Cache
 from builder.model import Model
-from builder.packing.compress import Compressor
+from builder.packing.compress import Compressed, Compressor
 from builder.pipeline.assemble import assemble
 from builder.sources.tfjs import read_model
 
@@ -199,13 +201,22 @@ class Bundle:
         return self.root / "loader.js"
 
 
-def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024, **options: Any) -> Bundle:
-    """Build stock models into a bundle at ``root``, without any encodings."""
+def _plain(_: Callable[[Any], Any], request: Any) -> Future[Any]:
+    """Find that no encoding pays: most of the time of bundles of large networks goes there."""
+    found: Future[Any] = Future()
+    found.set_result(Compressed(None, None))
+    return found
+
+
+def bundle(
+    root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024, compresses: bool = True, **options: Any
+) -> Bundle:
+    """Build stock models into a bundle at ``root``, which has no encodings; their sizes are told if it compresses."""
     from builder.bundle.modules import module_templates, module_url
     from builder.bundle.render import render_loader, render_module
 
     cache = Cache(root.with_name(root.name + "-cache"))
-    compressor = Compressor(cache, jobs=1, fast=True)
+    compressor = Compressor(cache, jobs=1, fast=True, submit=None if compresses else _plain)
     models = []
     for name, source in sources.items():
         model = source if isinstance(source, Model) else read_model(source)

@@ -31,7 +31,8 @@ from builder.publish.protocol import publish
 from builder.stores import Headers, no_headers
 from builder.stores.directory import DirectoryStore
 from builder.stores.memory import MemoryStore
-from builder.stores.s3 import Location, S3Store
+from builder.stores.s3 import S3Store
+from builder.stores.s3_client import Location
 from tests.helpers.deploying import change, deployer_of, project, target_of
 
 
