@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..bundle.bundle import File, count_ops
-from ..bundle.modules import module_url, runtime_name
+from ..bundle.files import File
+from ..bundle.format import module_url
+from ..bundle.head import count_ops
+from ..bundle.modules import runtime_name
 from ..cache.local import Blob
 from ..config.units import parse_size, show_size
 from ..errors import BudgetError, BuildError, VerificationError
@@ -59,7 +61,7 @@ def make_own_runtime(
         BudgetError: it is larger than its budget.
     """
     settings = session.config.runtime
-    models = tuple(built for built in models if built.bundle.content["kind"] in packages)
+    models = tuple(built for built in models if built.bundle.content.kind in packages)
     if not settings.build or not models:
         return None
     doubt = _doubt(session, models, verified) if check else ""
@@ -113,11 +115,11 @@ def _uses(session: Session, models: tuple[Built, ...], verified: Mapping[str, Ve
 
 
 def _graph_ops(built: Built) -> Mapping[str, int]:
-    return count_ops(built.bundle.content) if built.bundle.content["kind"] == "graph-model" else {}
+    return count_ops(built.bundle.content) if built.bundle.content.kind == "graph-model" else {}
 
 
 def _bundle(session: Session, models: tuple[Built, ...], uses: Uses | None) -> Runtime:
-    kinds = {built.bundle.content["kind"] for built in models}
+    kinds = {built.bundle.content.kind for built in models}
     trained = any(not built.settings.weights for built in models)
     backends = session.config.runtime.backends
     wanted = Wanted(tuple(sorted(packages[kind] for kind in kinds)), backends, uses, trained)

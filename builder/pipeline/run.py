@@ -124,7 +124,7 @@ def _warnings(models: tuple[Built, ...], verified: dict[str, Verification]) -> t
     for built in models:
         name = built.bundle.name
         verification = verified.get(name)
-        notes = list(built.notes)
+        notes = list(built.assembly.notes)
         if verification is not None and verification.runtime is None:
             notes.append(f"not verified: {verification.problem}")
         notes += verification.doubts if verification is not None else ()

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import loader_name
+from ..bundle.format import loader_name
+from ..bundle.index import IndexEntry
 from ..errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 from ..progress import Progress
 from ..stores import TargetStore
@@ -249,7 +249,7 @@ def deploy(
         StoreConflictError: somebody else changed the same models.
         ShardpressError: the store failed; what was live still is.
     """
-    started: Mapping[str, Any] | None = None
+    started: Mapping[str, IndexEntry | None] | None = None
     for attempt in range(attempts):
         base = deployer.read_unleased()
         with tempfile.TemporaryDirectory() as folder:
@@ -288,11 +288,11 @@ def _nothing_done(deployer: Deployer, plan: Plan, choice: Choice) -> Deployed:
     return Deployed(plan, swapped=False, owes=deployer.purges and bool(state.owed), until=until)
 
 
-def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
+def _concerned(base: Pointer | None, choice: Choice) -> dict[str, IndexEntry | None]:
     """Give the live entries that this deploy replaces: if they change meanwhile, it must not win."""
     if base is None or choice.preview:
         return {}
-    models = base.index["models"]
+    models = base.index.models
     return {name: models.get(name) for name in choice.only} if choice.only else dict(models)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle.bundle import loader_name, pinned_url
+from ..bundle.format import loader_name, pinned_url
 from ..bundle.manifest import FileEntry
 from ..stores import Headers
 from ..stores.encoding import encode
