@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..bundle.bundle import ModelBundle, loader_name, to_json
-from ..bundle.render import template_folder
+from ..bundle.scripts import template_folder
 from ..cache.shared import is_shared
 from ..config.serve import ServeConfig
 from ..config.tables import Config, load_config
