@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builder.bundle.bundle import index_mark
+from builder.bundle.format import index_mark
 
 from builder.bundle import scripts
 from builder.bundle.modules import module_templates
