@@ -17,7 +17,8 @@ from ..tfjs_runtime.bundle import bundle_runtime
 from ..tfjs_runtime.functions import inner_functions, page_functions
 from ..tfjs_runtime.types import Runtime, Uses, Wanted, node_backends
 from ..verify.run import Verification, find_node_modules
-from .models import Built, Session
+from .make_model import Built
+from .session import Session
 from .verify_models import verify_models
 
 packages = {"graph-model": "tfjs-converter", "layers-model": "tfjs-layers"}

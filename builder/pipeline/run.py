@@ -16,9 +16,11 @@ from ..verify.run import Verification, find_node_modules, missing_runtime
 from ..words.table import kind as vectors_kind
 from .bundled_tfjs import OwnRuntime, make_own_runtime
 from .claim import check_claim
-from .models import BuildOptions, Built, build_models, open_session
+from .make_model import Built
+from .models import build_models
 from .offline import write_offline
 from .report.report import Evidence, write_report
+from .session import BuildOptions, open_session
 from .verify_models import verify_models, with_samples
 from .write_dist import Output, write_output
 

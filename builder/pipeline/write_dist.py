@@ -49,7 +49,7 @@ from ..verify.run import Verification
 from ..words.table import kind as vectors_kind
 from .bundled_tfjs import OwnRuntime
 from .claim import all_beside, claim, note
-from .models import Built
+from .make_model import Built
 from .report.details import segment_sizes
 
 lock_seconds = 60.0

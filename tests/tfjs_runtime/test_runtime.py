@@ -23,7 +23,7 @@ from builder.config.tables import load_config
 from builder.errors import ConfigError, ContractError, RuntimeBuildError
 from builder.pipeline import bundled_tfjs
 from builder.pipeline.bundled_tfjs import OwnRuntime
-from builder.pipeline.models import Session
+from builder.pipeline.session import Session
 from builder.progress import Silent
 from builder.publish.apply import deploy
 from builder.publish.dist import read_local

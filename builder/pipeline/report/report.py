@@ -22,7 +22,7 @@ from ...packages import code_hash
 from ...verify.run import Verification
 from ...verify.types import Comparison
 from ..bundled_tfjs import OwnRuntime
-from ..models import Built
+from ..make_model import Built
 from ..stock_copy import StockForm
 from ..write_dist import Output
 from .advice import advise
