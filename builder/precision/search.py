@@ -55,7 +55,7 @@ first_bits, last_bits = 10, 15  # of the biases' mantissas, in the base stage an
 searches = 10
 near_enough = 1.04  # of the largest factor that fits to the smallest that does not
 margin = math.sqrt(2)  # below the largest factor that meets a gate: half the divergence
-dear = 1.125  # times the bits
+max_bit_growth = 1.125  # that a finer step may cost
 least_cases, most_cases, most_runs = 4, 16, 512
 most_turns = 16  # between calibrating and judging
 least_distance = 1e-10
@@ -150,7 +150,7 @@ def search(
         factor, best = _coarsest(factor or start, gated, near=1.25)
         if best:
             careful, fits, _ = gated(factor / margin)
-            best = careful if fits and careful.bits <= best.bits * dear else best
+            best = careful if fits and careful.bits <= best.bits * max_bit_growth else best
         if not best or best.bits > byte * sum(layer.weight.size for layer in layers):
             spared = _spare(half, trials, distances, admitted, damping, spreads)
             best = spared if not best or (spared.bits < best.bits and admitted(spared)) else best
