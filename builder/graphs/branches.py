@@ -6,16 +6,16 @@ Keras 2 leaves such in its models: what a layer does in training stands beside w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from .known import ShapeOf, known_value
+from .messages import GraphDef, NodeDef, Repeated
 from .nodes import int32, write_constant
 from .outline import data_inputs, source_of
 
 conditionals = frozenset(("If", "StatelessIf"))
 
 
-def drop_dead_branches(graph: Any, shape_of: ShapeOf, kept: Iterable[str]) -> None:
+def drop_dead_branches(graph: GraphDef, shape_of: ShapeOf, kept: Iterable[str]) -> None:
     """Make of each condition that is known the branch that is taken.
 
     Args:
@@ -31,7 +31,7 @@ def drop_dead_branches(graph: Any, shape_of: ShapeOf, kept: Iterable[str]) -> No
     _take_switches(graph, shape_of, set(kept))
 
 
-def _take_calls(nodes: Any, shape_of: ShapeOf) -> None:
+def _take_calls(nodes: Repeated[NodeDef], shape_of: ShapeOf) -> None:
     """Make calls of conditionals whose branches are functions."""
     named = {node.name: node for node in nodes}
     for node in nodes:
@@ -46,7 +46,7 @@ def _take_calls(nodes: Any, shape_of: ShapeOf) -> None:
         del node.input[0]
 
 
-def _take_switches(graph: Any, shape_of: ShapeOf, kept: set[str]) -> None:
+def _take_switches(graph: GraphDef, shape_of: ShapeOf, kept: set[str]) -> None:
     """Do the same with branches that lie in the graph, between Switch and Merge."""
     nodes = {node.name: node for node in graph.node}
     taken = {
@@ -82,14 +82,14 @@ def _take_switches(graph: Any, shape_of: ShapeOf, kept: set[str]) -> None:
             nodes[name].op = "Identity"
 
 
-def _known_condition(nodes: Mapping[str, Any], tensor: str, shape_of: ShapeOf) -> bool | None:
+def _known_condition(nodes: Mapping[str, NodeDef], tensor: str, shape_of: ShapeOf) -> bool | None:
     value = known_value(nodes, tensor, shape_of)
     return bool(value) if value is not None and value.size == 1 else None
 
 
-def _dead(graph: Any, taken: Mapping[str, bool]) -> set[str]:
+def _dead(graph: GraphDef, taken: Mapping[str, bool]) -> set[str]:
     """Give the names of nodes that never run."""
-    consumers: dict[str, list[Any]] = {}
+    consumers: dict[str, list[NodeDef]] = {}
     for node in graph.node:
         for text in node.input:
             consumers.setdefault(source_of(text), []).append(node)
@@ -104,7 +104,7 @@ def _dead(graph: Any, taken: Mapping[str, bool]) -> set[str]:
     return dead
 
 
-def _never_runs(node: Any, nodes: Mapping[str, Any], dead: set[str], taken: Mapping[str, bool]) -> bool:
+def _never_runs(node: NodeDef, nodes: Mapping[str, NodeDef], dead: set[str], taken: Mapping[str, bool]) -> bool:
     if node.op != "Merge":
         return any(_is_dead(text, dead, taken) for text in node.input)
     # A loop that is not entered does not come back either.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from .messages import NodeDef, TensorProto
 from .ops import identities
 from .outline import data_inputs, source_of
 
@@ -40,7 +41,7 @@ _logic = MappingProxyType({"LogicalAnd": False, "LogicalOr": True, "All": False,
 _totals = MappingProxyType({"Sum": "sum", "Prod": "prod", "Max": "max", "Min": "min"})
 
 
-def known_value(nodes: Mapping[str, Any], tensor: str, shape_of: ShapeOf) -> Array | None:
+def known_value(nodes: Mapping[str, NodeDef], tensor: str, shape_of: ShapeOf) -> Array | None:
     """Give the value of a tensor, or None if any of it depends on what is fed.
 
     Args:
@@ -57,7 +58,7 @@ def known_value(nodes: Mapping[str, Any], tensor: str, shape_of: ShapeOf) -> Arr
     return value
 
 
-def read_tensor(tensor: Any) -> Array | None:
+def read_tensor(tensor: TensorProto) -> Array | None:
     """Read a constant of numbers or truth values out of its message, or give None if it is of another type."""
     import numpy as np
 
@@ -87,7 +88,7 @@ def _masked() -> Any:
 class _Reader:
     """Reads tensors of one graph."""
 
-    def __init__(self, nodes: Mapping[str, Any], shape_of: ShapeOf) -> None:
+    def __init__(self, nodes: Mapping[str, NodeDef], shape_of: ShapeOf) -> None:
         self.nodes = nodes
         self.shape_of = shape_of
         self.known: dict[str, Found] = {}
@@ -137,7 +138,7 @@ def _length(op: str, shape: Shape) -> Found:
     return _masked().masked_all(()) if lengths.mask.any() else _masked().masked_array(np.int32(np.prod(lengths.data)))
 
 
-def _apply(node: Any, given: Sequence[Found]) -> Found:
+def _apply(node: NodeDef, given: Sequence[Found]) -> Found:
     """Compute a node, as TensorFlow does; None where it is of no known kind."""
     import numpy as np
 
@@ -149,39 +150,39 @@ def _apply(node: Any, given: Sequence[Found]) -> Found:
     return None if found is None else _masked().masked_array(found)
 
 
-def _divide(node: Any, given: Sequence[Found]) -> Found:
+def _divide(node: NodeDef, given: Sequence[Found]) -> Found:
     # numpy masks what is divided by zero; TensorFlow gives infinity or an error.
     if (given[1].filled(1) == 0).any() or (node.op == "RealDiv" and given[0].dtype.kind != "f"):
         return None
     return getattr(_masked(), _divisions[node.op])(*given)
 
 
-def _cast(node: Any, given: Sequence[Found]) -> Found:
+def _cast(node: NodeDef, given: Sequence[Found]) -> Found:
     kind = _types.get(node.attr["DstT"].type)
     return None if kind is None else given[0].astype(kind)
 
 
-def _pack(node: Any, given: Sequence[Found]) -> Found:
+def _pack(node: NodeDef, given: Sequence[Found]) -> Found:
     return _masked().stack(given, axis=node.attr["axis"].i)
 
 
-def _concat(_: Any, given: Sequence[Found]) -> Found:
+def _concat(_: NodeDef, given: Sequence[Found]) -> Found:
     return None if _is_unknown(given[-1:]) else _masked().concatenate(given[:-1], axis=int(given[-1]))
 
 
-def _expand(_: Any, given: Sequence[Found]) -> Found:
+def _expand(_: NodeDef, given: Sequence[Found]) -> Found:
     return None if _is_unknown(given[1:]) else _masked().expand_dims(given[0], int(given[1]))
 
 
-def _squeeze(node: Any, given: Sequence[Found]) -> Found:
+def _squeeze(node: NodeDef, given: Sequence[Found]) -> Found:
     return given[0].squeeze(axis=tuple(node.attr["squeeze_dims"].list.i) or None)
 
 
-def _reshape(_: Any, given: Sequence[Found]) -> Found:
+def _reshape(_: NodeDef, given: Sequence[Found]) -> Found:
     return None if _is_unknown(given[1:]) else given[0].reshape([int(length) for length in given[1]])
 
 
-def _gather(node: Any, given: Sequence[Found]) -> Found:
+def _gather(node: NodeDef, given: Sequence[Found]) -> Found:
     import numpy as np
 
     if node.attr["batch_dims"].i or _is_unknown(given[1:]):
@@ -189,7 +190,7 @@ def _gather(node: Any, given: Sequence[Found]) -> Found:
     return _masked().take(given[0], np.asarray(given[1]), axis=int(given[2]))
 
 
-def _range(_: Any, given: Sequence[Found]) -> Found:
+def _range(_: NodeDef, given: Sequence[Found]) -> Found:
     import numpy as np
 
     if _is_unknown(given):
@@ -203,7 +204,7 @@ def _is_unknown(values: Sequence[Found]) -> bool:
     return any(_masked().getmaskarray(value).any() for value in values)
 
 
-def _decide(node: Any, given: Sequence[Found]) -> Found:
+def _decide(node: NodeDef, given: Sequence[Found]) -> Found:
     """And, or: one element may decide, whatever the others are."""
     import numpy as np
 
@@ -222,7 +223,7 @@ def _decide(node: Any, given: Sequence[Found]) -> Found:
     return _masked().masked_all((), bool) if mask.any() else _masked().masked_array(not deciding)
 
 
-def _total(node: Any, given: Sequence[Found]) -> Found:
+def _total(node: NodeDef, given: Sequence[Found]) -> Found:
     import numpy as np
 
     values, axes = given
@@ -234,7 +235,7 @@ def _total(node: Any, given: Sequence[Found]) -> Found:
     return getattr(np, _totals[node.op])(np.asarray(values), axis=axis, keepdims=node.attr["keep_dims"].b, **kind)
 
 
-def _slice(node: Any, given: Sequence[Found]) -> Found:
+def _slice(node: NodeDef, given: Sequence[Found]) -> Found:
     """Slice a vector."""
     values, start, stop, step = given
     masks = {key: node.attr[f"{key}_mask"].i for key in ("begin", "end", "shrink_axis", "ellipsis", "new_axis")}
@@ -246,7 +247,7 @@ def _slice(node: Any, given: Sequence[Found]) -> Found:
     return values[first : behind : int(step[0])]
 
 
-_steps: Mapping[str, Callable[[Any, Sequence[Found]], Found]] = MappingProxyType(
+_steps: Mapping[str, Callable[[NodeDef, Sequence[Found]], Found]] = MappingProxyType(
     dict.fromkeys(_divisions, _divide)
     | dict.fromkeys(_logic, _decide)
     | dict.fromkeys(_totals, _total)

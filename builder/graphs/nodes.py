@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedOpsError
 from .known import ShapeOf, known_value
+from .messages import GraphDef, NodeDef
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +25,8 @@ type_attributes = frozenset(("SrcT", "DstT", "Index", "dtype", "index_type", "ou
 class NodeBuilder:
     """Adds nodes beside the one that is rewritten."""
 
-    graph: Any
-    node: Any
+    graph: GraphDef
+    node: NodeDef
     shape_of: ShapeOf
     where: str
 
@@ -65,7 +66,7 @@ class NodeBuilder:
         )
 
 
-def write_constant(node: Any, value: Any, kind: int) -> None:
+def write_constant(node: NodeDef, value: Any, kind: int) -> None:
     """Set the value of a Const node, float32 or int32."""
     import numpy as np
 
