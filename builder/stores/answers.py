@@ -57,7 +57,7 @@ class _Timed(io.RawIOBase):
     def readinto(self, buffer: Any) -> Any:
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the answer goes on for too long")
+            raise TimeoutError("the answer takes too long")
         self._sock.settimeout(left if self._idle is None else min(left, self._idle))
         return self._raw.readinto(buffer)
 
@@ -78,13 +78,14 @@ def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
     for kind, what, hint, code in (
         (socket.gaierror, f"the name {host} cannot be resolved", "Check its spelling, and the network's name server",
          "SP-620"),
-        (ssl.SSLCertVerificationError, "", "Check the address; one of your own goes into SSL_CERT_FILE, AWS_CA_BUNDLE",
+        (ssl.SSLCertVerificationError, "",
+         "Check the address; set SSL_CERT_FILE or AWS_CA_BUNDLE for a certificate of your own", "SP-621"),
+        (ssl.SSLError, f"the TLS connection to {host} failed", "Check that the address is an https one, and its port",
          "SP-621"),
-        (ssl.SSLError, f"TLS with {host} fails", "Check that the address is one of https, and its port", "SP-621"),
         (ConnectionRefusedError, f"{host} refuses the connection", "Check the address and that the server runs",
          "SP-622"),
-        (ConnectionError, f"{host} hangs up", "Run the command again; if that does not help, look at the server",
-         "SP-622"),
+        (ConnectionError, f"{host} closed the connection",
+         "Run the command again; if that does not help, look at the server", "SP-622"),
         (TimeoutError, f"{host} does not answer in time", "Check the address and the network, then run it again",
          "SP-623"),
     ):  # fmt: skip

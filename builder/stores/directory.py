@@ -33,7 +33,7 @@ class DirectoryStore:
         self.root = root
         if root.exists() and not root.is_dir():
             raise StoreError(
-                "is no folder", code="SP-602", where=str(root), hint="Move it away, or choose another place"
+                "is not a folder", code="SP-602", where=str(root), hint="Move it away, or choose another path"
             )
 
     def get(self, key: str) -> tuple[bytes, str] | None:
@@ -73,7 +73,7 @@ class DirectoryStore:
             found = self.get(key)
             if (found and found[1]) != tag:
                 raise StoreConflictError(
-                    "another release was published meanwhile",
+                    "another release was published in the meantime",
                     code="SP-640",
                     where=str(self._path(key)),
                     hint="Run the command again",
@@ -206,7 +206,9 @@ class DirectoryStore:
             StoreError: it would lead out of the folder.
         """
         if key.startswith("/") or "\\" in key or "\0" in key or ".." in key.split("/"):
-            raise StoreError(f"{key!r} is no key", code="SP-605", where=str(self.root), hint="Deploy with --repair")
+            raise StoreError(
+                f"{key!r} is not a valid key", code="SP-605", where=str(self.root), hint="Deploy with --repair"
+            )
         return self.root / key
 
 

@@ -58,10 +58,10 @@ def decode_stream(
     decoder = {"": _plain, "identity": _plain, "br": _brotli, "gzip": _gzip}.get(name)
     if decoder is None:
         raise StoreError(
-            f"comes in the Content-Encoding {encoding!r}, which browsers may not read",
+            f"has the Content-Encoding {encoding!r}, which not all browsers can decode",
             code="SP-609",
             where=key,
-            hint="Have it stored and served as br, gzip or without an encoding",
+            hint="Store and serve it as br, gzip or without an encoding",
         )
     read = 0
 
@@ -77,7 +77,7 @@ def decode_stream(
             total += len(part)
             if total > most:
                 raise StoreError(
-                    f"is larger than the {show_size(most)} it may be",
+                    f"exceeds the size limit of {show_size(most)}",
                     code="SP-606",
                     where=key,
                     hint="Deploy with --repair",
@@ -92,7 +92,10 @@ def decode_stream(
             found.append(part)
     except (brotli.error, zlib.error, EOFError) as error:
         raise StoreError(
-            f"is not what its Content-Encoding ({name}) says", code="SP-609", where=key, hint="Deploy with --repair"
+            f"cannot be decoded as its Content-Encoding ({name})",
+            code="SP-609",
+            where=key,
+            hint="Deploy with --repair",
         ) from error
     return b"".join(found)
 

@@ -54,10 +54,10 @@ def _take(descriptor: int, folder: Path, seconds: float) -> None:
         except BlockingIOError as error:
             if time.monotonic() > end:
                 raise StoreLockedError(
-                    f"another process has written to this folder for {seconds:.0f} s",
+                    f"another process has held this folder for {seconds:.0f} s",
                     code="SP-645",
                     where=str(folder),
-                    hint="See whether a build, deploy or prune is stopped, end it, then run the command again",
+                    hint="Check for a suspended build, deploy or prune, end it, then run the command again",
                 ) from error
             time.sleep(pause)
         else:

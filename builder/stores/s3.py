@@ -78,7 +78,7 @@ class S3Store:
                 answer = self.client.get_object(**self._at(key))
                 if answer.get("ContentLength", 0) > most + more_when_encoded:
                     raise StoreError(
-                        f"is larger than the {show_size(most)} it may be",
+                        f"exceeds the size limit of {show_size(most)}",
                         code="SP-606",
                         where=where,
                         hint="Deploy with --repair",
@@ -136,7 +136,7 @@ class S3Store:
             if (tag_now := self._own(key, nonce)) is not None:
                 return tag_now
             raise StoreConflictError(
-                "another release was published meanwhile",
+                "another release was published in the meantime",
                 code="SP-640",
                 where=self.place + key,
                 hint="Run the command again",
@@ -178,7 +178,7 @@ class S3Store:
             page = self._ask("", "s3:ListBucket", partial(self.client.list_objects_v2, **arguments))
             if "IsTruncated" not in page:
                 raise StoreError(
-                    "a listing is asked for, and what comes is none",
+                    "the answer to a listing request is not a listing",
                     code="SP-614",
                     where=self.place,
                     hint="Check endpoint_url",
@@ -190,7 +190,7 @@ class S3Store:
                 return
             if not (more := page.get("NextContinuationToken")):
                 raise StoreError(
-                    "gives half of a listing and no way to the rest",
+                    "returned an incomplete listing without a continuation token",
                     code="SP-614",
                     where=self.place,
                     hint="Ask the store's owner",

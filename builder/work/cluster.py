@@ -129,7 +129,7 @@ class ClusterWorkers:
                     f"no Dask scheduler answers ({type(error).__name__})",
                     code="SP-118",
                     where=f"--scheduler {self._address}",
-                    hint="Check the address, and that the versions of distributed are alike",
+                    hint="Check the address, and that both sides use the same version of distributed",
                 ) from error
             try:
                 self._kind = self._examine(client)
@@ -154,7 +154,7 @@ class ClusterWorkers:
             client.wait_for_workers(1, timeout=patience)
         except TimeoutError as error:
             raise UsageError(
-                "the cluster has no workers", code="SP-118", where=where, hint="Start some: dask worker"
+                "the cluster has no workers", code="SP-118", where=where, hint="Start some with dask worker"
             ) from error
         try:
             found: dict[str, Kind] = client.run(describe)
@@ -172,7 +172,7 @@ class ClusterWorkers:
                     f"the worker {worker} has another version of shardpress",
                     code="SP-120",
                     where=where,
-                    hint="Install this one there, and start the workers anew",
+                    hint="Install this version there, and restart the workers",
                 )
             first = next(iter(found.values()))[1]
             if versions != (local if local["tensorflow"] != "none" else first):
@@ -197,10 +197,10 @@ class ClusterWorkers:
             delivery: Delivery = pickle.loads(future.result())  # noqa: S301
         except KilledWorker as error:
             raise ConversionError(
-                f"the cluster's workers died over {model}, most often because memory ran out",
+                f"the cluster's workers died while converting {model}, usually because memory ran out",
                 code="SP-402",
                 where=name,
-                hint="Give its workers more memory, or build the model alone with --only",
+                hint="Give the workers more memory, or build the model alone with --only",
             ) from error
         except (CommClosedError, FutureCancelledError, CancelledError, OSError, TimeoutError) as error:
             if self._closing.is_set():
@@ -209,7 +209,7 @@ class ClusterWorkers:
                 f"the cluster was lost while it worked on {model} ({type(error).__name__})",
                 code="SP-409",
                 where=f"--scheduler {self._address}",
-                hint="Build again; what is done already is in the cache",
+                hint="Build again; finished work is in the cache",
             ) from error
         finally:
             with suppress(Exception):  # a connection that is gone has nothing to release
@@ -230,7 +230,7 @@ def serve(payload: bytes, name: str) -> bytes:
     workshop: Workshop = worker.plugins[name]
     if not workshop.fits:
         failure = UsageError(
-            f"the worker {worker.address} came later and has another version of shardpress or of the converters",
+            f"the worker {worker.address} joined later with another version of shardpress or of the converters",
             code="SP-120",
             where="--scheduler",
             hint=f"Install the same versions everywhere: {install}",

@@ -144,7 +144,9 @@ class ConversionPool:
         for path in paths_of(reply.result):
             if ".." in path.parts or not any(path.is_relative_to(place) for place in handover.places.values()):
                 raise ConversionError(
-                    "the process that ran it named a file of others", code="SP-406", hint="Do not trust this model"
+                    "the conversion process named a file that is not its own",
+                    code="SP-406",
+                    hint="Do not trust this model",
                 )
         return Reply(*told_as_sent(reply.result, reply.failure, reply.notes, handover.places))
 
@@ -213,7 +215,7 @@ class ConversionPool:
         hint = "Run with -vv to see what TensorFlow printed last, and try the model alone with --only"
         if code == -signal.SIGKILL:
             how, hint = (
-                "was killed, most often because memory ran out",
+                "was killed, usually because memory ran out",
                 "Build with fewer --jobs, or on a larger machine",
             )
         elif code < 0:

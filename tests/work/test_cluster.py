@@ -187,5 +187,5 @@ def test_a_worker_that_came_later_with_another_version_does_no_work(
 
     code, versions = cluster.describe()
     monkeypatch.setattr(cluster.ClusterWorkers, "_examine", lambda *_: (f"{code}-newer", versions))
-    with open_workers(1, scheduler=scheduler) as workers, pytest.raises(UsageError, match="came later"):
+    with open_workers(1, scheduler=scheduler) as workers, pytest.raises(UsageError, match="joined later"):
         workers.submit(pool_tasks.square, 7).result()
