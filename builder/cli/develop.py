@@ -86,7 +86,7 @@ def run_watch(
     """
     _check_watch(output, pages)
     from ..develop.server.run import Running
-    from ..develop.session import Development, Voice, develop
+    from ..develop.session import Callbacks, Development, develop
     from ..pipeline.report.networks import networks
     from ..pipeline.report.report import summary
     from ..pipeline.run import BuildResult
@@ -135,7 +135,7 @@ def run_watch(
         meanwhile = "the last good bundle is served" if served else "nothing was built yet"
         echo(f"Watching goes on; {meanwhile}.", err=True)
 
-    develop(development, progress, Voice(serving, live, built, failed))
+    develop(development, progress, Callbacks(serving, live, built, failed))
 
 
 @click.command()

@@ -69,10 +69,10 @@ class Development:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """How watch mode speaks: that the server is up, that a build is live, that it went well, that one failed.
+class Callbacks:
+    """What watch mode reports: the server is running, a build is live, it was verified, a build failed.
 
-    The last is told as well whether there is a bundle that is served meanwhile.
+    The last one also receives whether an earlier bundle is still served.
     """
 
     serving: Callable[[Running], None]
@@ -82,15 +82,15 @@ class Voice:
 
 
 class Developer:
-    """Builds, and keeps the pages told; the part between the loop and the server."""
+    """Builds and informs the pages; the part between the loop and the server."""
 
     def __init__(
-        self, development: Development, progress: ProgressOpener, voice: Voice, hub: Hub, pool: Workers
+        self, development: Development, progress: ProgressOpener, callbacks: Callbacks, hub: Hub, pool: Workers
     ) -> None:
-        """Put together."""
+        """Connect the parts."""
         self._development = development
         self._progress = progress
-        self._voice = voice
+        self._callbacks = callbacks
         self._hub = hub
         self._pool = pool
         self._folder = development.config.parent
@@ -183,7 +183,7 @@ class Developer:
             self._unchecked = change.sources and self.moves(self.patience)
             if not self._unchecked:
                 served = (self._out / "cdn" / loader_name).is_file()
-                self._voice.failed(error, served)
+                self._callbacks.failed(error, served)
                 self._hub.update(errors=failures(error), served=served)
 
     def _check(self, config: Config, out: Path, begun: float) -> None:
@@ -215,9 +215,9 @@ class Developer:
         if check:
             self._warm(result)
             self._good = result
-            self._voice.built(result, seconds)
+            self._callbacks.built(result, seconds)
         elif is_new:
-            self._voice.live(result, seconds)
+            self._callbacks.live(result, seconds)
 
     def _warm(self, result: BuildResult) -> None:
         """Start TensorFlow before the first change, where a change will need it."""
@@ -242,13 +242,13 @@ class Developer:
         return self._development.pages or self._folder / usual_pages
 
 
-def develop(development: Development, progress: ProgressOpener, voice: Voice) -> None:
+def develop(development: Development, progress: ProgressOpener, callbacks: Callbacks) -> None:
     """Build, serve and watch until interrupted.
 
     Args:
         development: what is asked for.
         progress: opened for each build, so that nothing is drawn between them.
-        voice: how to speak.
+        callbacks: receive what happens.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C or SIGTERM; everything has been ended.
@@ -266,7 +266,7 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
         ) as pool,
         Hints(native=not development.poll) as hints,
     ):
-        developer = Developer(development, progress, voice, hub, pool)
+        developer = Developer(development, progress, callbacks, hub, pool)
         loop = Loop(developer.prepare, developer.act, hints, pace)
         noted.append(loop.note_stop)
         hub.asked.wake = hints.wake
@@ -274,7 +274,7 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
         app = make_app(developer.site, hub, development.network)
         certificates = development.config.parent / ".shardpress" / "certificate"
         with running(app, hub, host=development.host, port=development.port, certificates=certificates) as server:
-            voice.serving(server)
+            callbacks.serving(server)
             loop.run(developer.inputs)
 
 
@@ -296,7 +296,7 @@ def content_of(bundle: ModelBundle) -> str:
 
 
 def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
-    """Give what pages show of a failure."""
+    """Return what pages show about a failure."""
     each = error.failures if isinstance(error, BuildError) else {"": error}
     return tuple(
         {"model": model, "code": one.code, "what": one.what, "where": one.where, "hint": one.hint}

@@ -17,7 +17,7 @@ from ..transforms.channels import channel_axes
 
 base, refine = "base", "refine"
 kernel_rank, pixel_channels = 4, frozenset({1, 3, 4})
-crowd = 4  # so many times the bytes of whole float32 weights: a few planes among them make brotli take up to 1/7 more
+min_split_share = 0.25  # of the bytes of whole float32 weights: a few planes among them make brotli take up to 1/7 more
 Precision = str | Mapping[str, str]
 
 
@@ -103,15 +103,17 @@ def choose_codecs(
         else known.get(weight.name) or _codec(weight, precision_of(weight.name, precision), channels, least)
         for weight, channels in zip(model.weights, axes, strict=True)
     )
-    whole = sum(weight.size for weight, codec in zip(model.weights, codecs, strict=True) if _odd(weight, codec, least))
+    whole = sum(
+        weight.size for weight, codec in zip(model.weights, codecs, strict=True) if _kept_whole(weight, codec, least)
+    )
     split = sum(weight.size for weight, codec in zip(model.weights, codecs, strict=True) if codec.name != "raw")
-    if crowd * split > whole:
+    if split > min_split_share * whole:
         return codecs
     return tuple(c if weight.name in known else Raw() for weight, c in zip(model.weights, codecs, strict=True))
 
 
-def _odd(weight: Weight, codec: Codec, least: int) -> bool:
-    """Tell whether a weight is in one piece because its planes would be larger."""
+def _kept_whole(weight: Weight, codec: Codec, least: int) -> bool:
+    """Whether a float32 weight is stored in one piece because its planes would be larger."""
     return codec.name == "raw" and suits(weight, least)
 
 

@@ -132,7 +132,7 @@ def write_output(
     try:
         with locked(out, lock_seconds):
             ours = claim(out, names)
-            store.remove_rests()
+            store.remove_stale()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
             for name, content in _beside(package_name, models, bundles, index, code, verified).items():

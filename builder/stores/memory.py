@@ -14,7 +14,7 @@ class MemoryStore:
     """Keeps everything in a dictionary."""
 
     def __init__(self) -> None:
-        """Start empty."""
+        """Create an empty store."""
         self.objects: dict[str, bytes] = {}
 
     def get(self, key: str) -> tuple[bytes, str] | None:

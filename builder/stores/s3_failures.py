@@ -1,4 +1,4 @@
-"""What kept a request to S3 from succeeding, said as what it is and with the next step."""
+"""Explains why a request to S3 failed, and what to do next."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AbsentError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked: the bucket, its place for people, the key, the permission it needs, and of which address."""
+    """A request: the bucket, its name in messages, the key, the permission needed, and the endpoint."""
 
     bucket: str
     place: str
@@ -66,7 +66,7 @@ class Asked:
 
 
 def explain(error: Exception, asked: Asked) -> ShardpressError:
-    """Give the error that a user reads.
+    """Turn a failure into the error that a user reads.
 
     Args:
         error: one of ``failures``.
@@ -101,7 +101,7 @@ def explain(error: Exception, asked: Asked) -> ShardpressError:
 
 
 def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
-    """Say what is wrong with the credentials, if it is they."""
+    """Return the error if the credentials are the cause."""
     profile = asked.profile or os.environ.get("AWS_PROFILE", "")
     login = f"aws sso login{f' --profile {profile}' if profile else ''}"
     facts = getattr(error, "kwargs", {})
@@ -135,7 +135,7 @@ def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
 
 
 def _settings(error: Exception, asked: Asked) -> ShardpressError | None:
-    """Say what is wrong with build.toml or the AWS configuration, if it is they."""
+    """Return the error if build.toml or the AWS configuration is the cause."""
     text = _line(error)
     if isinstance(
         error, (aws.ConfigParseError, aws.ConfigNotFound, aws.InvalidConfigError, aws.UnknownCredentialError)
@@ -186,7 +186,7 @@ def _answered(error: aws.ClientError, asked: Asked) -> ShardpressError:
 def _refused(
     error: aws.ClientError, answer: str, status: int, facts: dict[str, Any], asked: Asked
 ) -> tuple[str, str, str]:
-    """Give what happened, what to do and the code."""
+    """Return what happened, what to do, and the code."""
     if error.operation_name in ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials"):
         return (
             f"the role may not be assumed ({answer})",

@@ -26,7 +26,7 @@ from ..convert.versions import installed_versions
 from ..errors import ConversionError, ShardpressError, UsageError
 from ..packages import code_hash
 from ..sandbox.wall import missing
-from .parcels import Delivery, pack, unpack, work_off
+from .parcels import Delivery, execute, pack, unpack
 from .pool import ConversionPool
 
 patience = 15.0  # seconds for the scheduler to answer
@@ -35,31 +35,31 @@ Kind = tuple[str, dict[str, str]]
 install = "pip install 'shardpress[convert,cluster]'"
 
 
-class Workshop(WorkerPlugin):  # type: ignore[misc]
-    """What shardpress keeps in each worker of the cluster, also in one that joins later.
+class ConversionPlugin(WorkerPlugin):  # type: ignore[misc]
+    """Runs conversions in each worker of the cluster, including workers that join later.
 
     Attributes:
-        kind: what the workers must be, as ``describe`` gives it.
-        fits: this worker is.
+        kind: the versions that a worker must have, as ``describe`` gives them.
+        fits: this worker has them.
         pool: one process for TensorFlow, behind the wall as on this machine.
     """
 
     idempotent = True  # two builds at once share it
 
     def __init__(self, kind: Kind) -> None:
-        """Prepare to be sent."""
+        """Create the plugin here, before it is sent to the workers."""
         self.kind = kind
-        self.name = workshop_name(kind)
+        self.name = plugin_name(kind)
         self.fits = False
         self.pool: ConversionPool | None = None
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002
-        """Begin in a worker."""
+        """Start in a worker."""
         self.pool = ConversionPool(1)
         self.fits = describe() == self.kind
 
     def teardown(self, worker: Any) -> None:  # noqa: ARG002
-        """End with the worker."""
+        """Stop with the worker."""
         if self.pool is not None:
             self.pool.__exit__(None, None, None)
 
@@ -73,14 +73,14 @@ class Workshop(WorkerPlugin):  # type: ignore[misc]
 
 
 class ClusterWorkers:
-    """The workers of a Dask cluster, which is spoken to at the first need.
+    """The workers of a Dask cluster, connected when first needed.
 
     Args:
         address: of its scheduler, as Dask writes it: ``tcp://10.0.0.5:8786``.
     """
 
     def __init__(self, address: str) -> None:
-        """Prepare; nothing is asked of the cluster yet."""
+        """Store the address; nothing is sent to the cluster yet."""
         self._address = address
         self._client: Any = None
         self._threads: ThreadPoolExecutor | None = None
@@ -103,7 +103,7 @@ class ClusterWorkers:
         self._client.close()
 
     def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
-        """Have ``task(request)`` run in the cluster."""
+        """Run ``task(request)`` in the cluster."""
         self._connect()
         assert self._threads is not None  # noqa: S101
         return self._threads.submit(self._run, task, request, name)
@@ -115,7 +115,7 @@ class ClusterWorkers:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What of the wall the machines of the cluster lack, as far as it was spoken to."""
+        """Which parts of the wall the machines of the cluster lack, as far as they were asked."""
         return self._missing
 
     def _connect(self) -> None:
@@ -135,7 +135,7 @@ class ClusterWorkers:
                 self._kind = self._examine(client)
                 lacking: dict[str, tuple[str, ...]] = client.run(missing)
                 self._missing = tuple(f"on {worker}, {line}" for worker, lines in lacking.items() for line in lines)
-                client.register_plugin(Workshop(self._kind))
+                client.register_plugin(ConversionPlugin(self._kind))
                 threads = sum(client.nthreads().values())
             except BaseException:
                 client.close()
@@ -144,7 +144,7 @@ class ClusterWorkers:
             self._client = client
 
     def _examine(self, client: Any) -> Kind:
-        """Give what all workers are: this version of shardpress, and the same converters everywhere.
+        """Check that all workers have this version of shardpress and the same converters, and return that.
 
         Raises:
             UsageError: there is no worker, or one of them is of another kind.
@@ -192,7 +192,7 @@ class ClusterWorkers:
         payload = pickle.dumps(pack(task, request))
         try:
             (handle,) = client.scatter([payload], hash=False)
-            place = workshop_name(self._kind)
+            place = plugin_name(self._kind)
             future = client.submit(serve, handle, place, key=f"shardpress-{uuid.uuid4().hex}", pure=False)
             delivery: Delivery = pickle.loads(future.result())  # noqa: S301
         except KilledWorker as error:
@@ -225,10 +225,10 @@ class ClusterWorkers:
 
 
 def serve(payload: bytes, name: str) -> bytes:
-    """Work off a parcel, in a worker of the cluster and its workshop ``name``."""
+    """Execute a parcel in a worker of the cluster, with its plugin ``name``."""
     worker = get_worker()
-    workshop: Workshop = worker.plugins[name]
-    if not workshop.fits:
+    plugin: ConversionPlugin = worker.plugins[name]
+    if not plugin.fits:
         failure = UsageError(
             f"the worker {worker.address} joined later with another version of shardpress or of the converters",
             code="SP-120",
@@ -238,12 +238,12 @@ def serve(payload: bytes, name: str) -> bytes:
         return pickle.dumps(Delivery(Reply(failure=failure), {}))
     parcel = pickle.loads(payload)  # noqa: S301
     if not isinstance(parcel.task, str):
-        return pickle.dumps(work_off(parcel))
-    return pickle.dumps(work_off(parcel, workshop.run))
+        return pickle.dumps(execute(parcel))
+    return pickle.dumps(execute(parcel, plugin.run))
 
 
-def workshop_name(kind: Kind) -> str:
-    """Name the workshop of workers of this kind."""
+def plugin_name(kind: Kind) -> str:
+    """Name the plugin for workers of this kind."""
     return f"shardpress-{hashlib.sha256(repr(kind).encode()).hexdigest()[:16]}"
 
 

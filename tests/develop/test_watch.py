@@ -26,7 +26,7 @@ from builder.develop.loop import Change, Loop, Pace, folders, nearest
 from builder.develop.server.app import Site
 from builder.develop.server.asked import Asked, most
 from builder.develop.server.hub import Hub
-from builder.develop.session import Developer, Development, Voice, content_of, shape_of
+from builder.develop.session import Callbacks, Developer, Development, content_of, shape_of
 from builder.develop.snapshot import Camera, Inputs, inputs_of
 from builder.pipeline import verify_models
 from builder.pipeline.models import BuildOptions
@@ -196,7 +196,7 @@ def test_edits_behind_links_count(tmp_path: Path) -> None:
 
 def site_of(folder: Path, pages: Path | None = None) -> Site:
     development = Development(folder / "build.toml", BuildOptions(), pages=pages)
-    nobody = Voice(*[lambda *_: None] * 4)  # type: ignore[list-item]
+    nobody = Callbacks(*[lambda *_: None] * 4)  # type: ignore[list-item]
     developer = Developer(development, nullcontext, nobody, Hub(), LocalWorkers(1))  # type: ignore[arg-type]
     developer.prepare()
     return developer.site()
