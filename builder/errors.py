@@ -18,34 +18,41 @@ class ShardpressError(Exception):
         what: what happened, one sentence without a full stop.
         where: the file, key or node it happened at.
         hint: what to do next, one sentence.
+        code: the kind of cause, ``SP-…`` of ``docs/errors.md``; it stays the same when the words change.
     """
 
     exit_status = 1
     facts: Mapping[str, Any] = MappingProxyType({})  # what a command had found out by then, for its JSON document
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: str = "", code: str = "") -> None:
         """Say what, where and what next."""
         super().__init__(what)
         self.what = what
         self.where = where
         self.hint = hint
+        self.code = code
+
+    @property
+    def by_model(self) -> Mapping[str, ShardpressError]:
+        """The failures that it stands for, by model: it alone, of no model in particular."""
+        return {"": self}
 
     def __str__(self) -> str:
-        """Give the one paragraph a user reads."""
+        """Give the one paragraph a user reads; whoever prints it adds the code."""
         place = f"{self.where}: " if self.where else ""
         return " ".join(_sentence(part) for part in (f"{place}{self.what}", self.hint) if part)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process with all fields."""
-        return _rebuild, (type(self), self.what, self.where, self.hint)
+        return _rebuild, (type(self), self.what, self.where, self.hint, self.code)
 
 
 def _sentence(text: str) -> str:
     return text if text.endswith("?") else f"{text.rstrip('.')}."
 
 
-def _rebuild(kind: type[ShardpressError], what: str, where: str, hint: str) -> ShardpressError:
-    return kind(what, where=where, hint=hint)
+def _rebuild(kind: type[ShardpressError], what: str, where: str, hint: str, code: str) -> ShardpressError:
+    return kind(what, where=where, hint=hint, code=code)
 
 
 class UsageError(ShardpressError):
@@ -131,6 +138,11 @@ class BuildError(ShardpressError):
         """Collect the failures."""
         super().__init__(f"{len(failures)} of the models failed")
         self.failures = failures
+
+    @property
+    def by_model(self) -> Mapping[str, ShardpressError]:
+        """The failure of each model."""
+        return self.failures
 
     def __str__(self) -> str:
         """Give one paragraph a model."""

@@ -78,7 +78,10 @@ class FileData:
                     piece = file.read(high - low)
                 if len(piece) != high - low:
                     raise SourceError(
-                        "the file became shorter while it was read", where=str(extent.path), hint="Build again"
+                        "the file became shorter while it was read",
+                        code="SP-337",
+                        where=str(extent.path),
+                        hint="Build again",
                     )
                 pieces.append(piece)
             begin += extent.length
@@ -115,12 +118,15 @@ class Weight:
     def __post_init__(self) -> None:
         """Check that the parts agree."""
         if self.dtype != "string" and self.dtype not in type_sizes:
-            raise SourceError(f"weight {self.name!r} has the unknown dtype {self.dtype!r}", hint="Convert it again")
+            raise SourceError(
+                f"weight {self.name!r} has the unknown dtype {self.dtype!r}", code="SP-335", hint="Convert it again"
+            )
         expected = self.expected_bytes()
         if expected is not None and self.data.nbytes != expected:
             raise SourceError(
                 f"weight {self.name!r} needs {expected} bytes for {self.dtype}{list(self.shape)}, "
                 f"but has {self.data.nbytes}",
+                code="SP-332",
                 hint="The weights file is damaged or belongs to another model",
             )
 
@@ -179,5 +185,7 @@ class Model:
         seen: set[str] = set()
         for weight in self.weights:
             if weight.name in seen:
-                raise SourceError(f"two weights are named {weight.name!r}", hint="Give the layers distinct names")
+                raise SourceError(
+                    f"two weights are named {weight.name!r}", code="SP-330", hint="Give the layers distinct names"
+                )
             seen.add(weight.name)

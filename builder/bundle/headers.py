@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .bundle import immutable_name
+from .format import immutable_name
 
 forever = "public, max-age=31536000, immutable"
 never = "no-cache"

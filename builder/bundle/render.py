@@ -29,6 +29,7 @@ def render(template: str, **values: Any) -> str:
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         raise ShardpressError(
             f"the template cannot be filled in ({type(error).__name__}: {error})",
+            code="SP-904",
             where=f"templates/{template}",
             hint="Install shardpress again",
         ) from error

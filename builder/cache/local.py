@@ -89,6 +89,7 @@ class Cache:
         except OSError as error:
             raise ShardpressError(
                 f"the cache folder cannot be made ({error.strerror})",
+                code="SP-905",
                 where=str(root),
                 hint="Set [build] cache to a folder you may write",
             ) from error

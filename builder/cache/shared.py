@@ -48,15 +48,20 @@ def open_shared(text: str) -> SharedCache:
     parts = urlsplit(text)
     more: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme != "s3" or not parts.netloc or parts.fragment:
-        raise ConfigError(f"{text!r} is no cache", where=where, hint="Write a folder, or 's3://bucket/prefix'")
+        raise ConfigError(
+            f"{text!r} is no cache", code="SP-206", where=where, hint="Write a folder, or 's3://bucket/prefix'"
+        )
     for key in more:
         if key not in options:
-            raise ConfigError(f"unknown option {key!r}", where=where, hint=f"Known options: {', '.join(options)}")
+            raise ConfigError(
+                f"unknown option {key!r}", code="SP-203", where=where, hint=f"Known options: {', '.join(options)}"
+            )
     try:
-        from ..stores.s3 import Location, S3Store
+        from ..stores.s3 import S3Store
+        from ..stores.s3_client import Location
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"{error.name} is not installed", where=where, hint="pip install 'shardpress[deploy]'"
+            f"{error.name} is not installed", code="SP-209", where=where, hint="pip install 'shardpress[deploy]'"
         ) from error
     prefix = parts.path.strip("/")
     location = Location(
@@ -65,7 +70,7 @@ def open_shared(text: str) -> SharedCache:
     try:
         return SharedCache(S3Store(location))
     except StoreError as error:
-        raise ConfigError(error.what, where=where, hint=error.hint) from error
+        raise ConfigError(error.what, code=error.code, where=where, hint=error.hint) from error
 
 
 class SharedCache:

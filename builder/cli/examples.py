@@ -31,12 +31,17 @@ def write_example(name: str, folder: Path, *, force: bool) -> tuple[Path, ...]:
     }
     there = [path for path in files if path.exists()]
     if there and not force:
-        raise UsageError("is there already", where=str(there[0]), hint="Name an empty folder, or give --force")
+        raise UsageError(
+            "is there already", code="SP-112", where=str(there[0]), hint="Name an empty folder, or give --force"
+        )
     try:
         for path, text in files.items():
             write_atomically(path, text.rstrip("\n").encode() + b"\n")
     except OSError as error:
         raise UsageError(
-            f"cannot be written ({error.strerror})", where=str(folder), hint="Name a folder that you may write"
+            f"cannot be written ({error.strerror})",
+            code="SP-114",
+            where=str(folder),
+            hint="Name a folder that you may write",
         ) from error
     return tuple(files)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle.bundle import worker_url
+from ..bundle.format import worker_url
 from ..bundle.render import render, render_worker
 from ..config.frameworks import Framework, own_out
 from ..config.tables import model_name
@@ -70,7 +70,9 @@ def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...
     seen: dict[Path, str] = {}
     for place in places:
         if not place.exists():
-            raise UsageError("does not exist", where=str(place), hint="Name a model, or a folder that holds some")
+            raise UsageError(
+                "does not exist", code="SP-109", where=str(place), hint="Name a model, or a folder that holds some"
+            )
         seen |= dict(_models(place.absolute(), outputs))
     names: set[str] = set()
     found = []

@@ -62,7 +62,7 @@ class Exact:
         import numpy as np
 
         if len({len(plane) for plane in planes.values()}) > 1:
-            raise FormatError("planes of one weight differ in length")
+            raise FormatError("planes of one weight differ in length", code="SP-504")
         exponent, top = (np.frombuffer(planes[index], np.uint8).astype(np.uint32) for index in (0, 1))
         bits = (top & 0x80) << 24 | exponent << 23 | (top & 0x7F) << 16
         if 2 in planes and 3 in planes:

@@ -72,7 +72,7 @@ class Steps:
         rest = np.frombuffer(planes.get(2, bytes(len(base))), np.int8)
         steps = np.frombuffer(planes[1], "<f4")
         if len(rest) != len(base) or len(steps) != self.layout.channels:
-            raise FormatError("planes of one weight differ in length")
+            raise FormatError("planes of one weight differ in length", code="SP-504")
         exact = steps.astype(np.float64)[self.layout.channels_of(0, len(base))] * (self.ratio * base + rest)
         return exact.astype("<f4").tobytes()
 

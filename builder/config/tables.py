@@ -267,11 +267,13 @@ def load_config(path: Path) -> Config:
         tables = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as error:
         hint = f"Run {program()} init, which finds models and writes one, or name another with --config"
-        raise ConfigError("does not exist", where=str(path), hint=hint) from error
+        raise ConfigError("does not exist", code="SP-201", where=str(path), hint=hint) from error
     except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
+        raise ConfigError(f"cannot be read ({error.strerror})", code="SP-201", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"is not valid TOML: {error}", where=str(path), hint="Mend that line") from error
+        raise ConfigError(
+            f"is not valid TOML: {error}", code="SP-202", where=str(path), hint="Mend that line"
+        ) from error
     _known_keys(tables, Document, str(path))
     build = _convert(tables.get("build", {}), BuildConfig, path, "build")
     config = Config(
@@ -304,11 +306,12 @@ Table = TypeVar("Table", bound=msgspec.Struct)
 def _named(tables: dict[str, Any], kind: str, path: Path) -> dict[str, Any]:
     named = tables.get(kind, {})
     if not isinstance(named, dict):
-        raise ConfigError(f"{kind} must be a table", where=str(path), hint=f"Write [{kind}.NAME]")
+        raise ConfigError(f"{kind} must be a table", code="SP-207", where=str(path), hint=f"Write [{kind}.NAME]")
     for name in named:
         if not model_name.fullmatch(name):
             raise ConfigError(
                 f"the name {name!r} is not allowed",
+                code="SP-208",
                 where=f"{path}, {kind}",
                 hint="Names are lower-case letters, digits and hyphens, and start with a letter",
             )
@@ -331,9 +334,11 @@ def _convert(table: Any, kind: type[Table], path: Path, key: str) -> Table:
             _unknown(unknown[1], owner, place, error)
         if odd := re.search(r"enum value '(.*)'", message):
             hint = _hint(odd[1], _choices(found), "Use one of")
-            raise ConfigError(f"cannot be {odd[1]!r}", where=place, hint=hint) from error
+            raise ConfigError(f"cannot be {odd[1]!r}", code="SP-205", where=place, hint=hint) from error
         message = message.replace("Object missing required field", "missing the key").replace("`", "'")
-        raise ConfigError(message[0].lower() + message[1:], where=place, hint="Mend the value") from error
+        raise ConfigError(
+            message[0].lower() + message[1:], code="SP-205", where=place, hint="Mend the value"
+        ) from error
 
 
 def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
@@ -358,7 +363,9 @@ def _known_keys(tables: dict[str, Any], kind: type[msgspec.Struct], place: str) 
 
 def _unknown(key: str, kind: type[msgspec.Struct], place: str, cause: Exception | None) -> None:
     known = [field.name for field in msgspec.structs.fields(kind)]
-    raise ConfigError(f"unknown key {key!r}", where=place, hint=_hint(key, known, "Known keys:")) from cause
+    raise ConfigError(
+        f"unknown key {key!r}", code="SP-203", where=place, hint=_hint(key, known, "Known keys:")
+    ) from cause
 
 
 def _hint(text: str, known: list[str], lead: str) -> str:
@@ -376,8 +383,13 @@ def _check_sizes(config: Config) -> None:
         try:
             count = parse_size(size) if size is not None else smallest_shard
         except ValueError as error:
-            raise ConfigError(str(error), where=f"{config.path}, {key}", hint="Mend the value") from error
+            raise ConfigError(
+                str(error), code="SP-205", where=f"{config.path}, {key}", hint="Mend the value"
+            ) from error
         if key == "build.shard_bytes" and count < smallest_shard:
             raise ConfigError(
-                f"shards of {count} bytes are too small", where=f"{config.path}, {key}", hint="Use at least 1 KiB"
+                f"shards of {count} bytes are too small",
+                code="SP-205",
+                where=f"{config.path}, {key}",
+                hint="Use at least 1 KiB",
             )

@@ -45,6 +45,7 @@ class _Failure(msgspec.Struct):
     what: str
     where: str
     hint: str
+    code: str
 
 
 class _Answer(msgspec.Struct):
@@ -79,7 +80,11 @@ def send_reply(stream: IO[bytes], reply: Reply) -> None:
         TypeError: the result is of a kind that cannot travel.
     """
     failure = reply.failure
-    told = None if failure is None else _Failure(type(failure).__name__, failure.what, failure.where, failure.hint)
+    told = (
+        None
+        if failure is None
+        else _Failure(type(failure).__name__, failure.what, failure.where, failure.hint, failure.code)
+    )
     result = msgspec.msgpack.encode(reply.result, enc_hook=_encode)
     _send(stream, msgspec.msgpack.encode(_Answer(msgspec.Raw(result), told, reply.notes)))
 
@@ -101,11 +106,13 @@ def receive_reply(stream: IO[bytes], kind: Any) -> Reply:
         result = None if answer.failure else msgspec.msgpack.decode(answer.result, type=kind, dec_hook=_decode)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ConversionError(
-            f"the process that ran it answered something odd ({error})", hint="Do not trust this model"
+            f"the process that ran it answered something odd ({error})", code="SP-406", hint="Do not trust this model"
         ) from error
     told = answer.failure
     failure = (
-        None if told is None else _kinds().get(told.kind, ConversionError)(told.what, where=told.where, hint=told.hint)
+        None
+        if told is None
+        else _kinds().get(told.kind, ConversionError)(told.what, where=told.where, hint=told.hint, code=told.code)
     )
     return Reply(result, failure, answer.notes)
 
@@ -145,7 +152,9 @@ def _send(stream: IO[bytes], content: bytes) -> None:
 def _receive(stream: IO[bytes], most: int | None = None) -> bytes:
     length = int.from_bytes(_exactly(stream, 8), "little")
     if most is not None and length > most:
-        raise ConversionError("the process that ran it answered without end", hint="Do not trust this model")
+        raise ConversionError(
+            "the process that ran it answered without end", code="SP-406", hint="Do not trust this model"
+        )
     return _exactly(stream, length)
 
 

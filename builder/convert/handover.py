@@ -55,7 +55,9 @@ def lay(request: Any, inputs: Path, outputs: Path) -> Handover:
             for address, file in files_of(path):
                 _bring(file, below(place, address))
         except OSError as error:
-            raise SourceError(f"cannot be read ({error.strerror})", where=str(path), hint="Check it") from error
+            raise SourceError(
+                f"cannot be read ({error.strerror})", code="SP-302", where=str(path), hint="Check it"
+            ) from error
     return Handover(moved(request, lambda path: places.get(path, path)), places, tuple(written))
 
 
@@ -80,6 +82,7 @@ def collect(handover: Handover) -> None:
         except OSError as error:
             raise ConversionError(
                 f"the result cannot be written ({error.strerror})",
+                code="SP-407",
                 where=str(path),
                 hint="Check the disk and the permissions",
             ) from error
@@ -102,6 +105,7 @@ def _check_plain(place: Path, wanted: Path) -> None:
         if not (is_file and status.st_nlink == 1) and not stat.S_ISDIR(status.st_mode):
             raise ConversionError(
                 f"the conversion made {item.name!r}, which is no plain file",
+                code="SP-406",
                 where=str(wanted),
                 hint="Do not trust this model",
             )
@@ -192,5 +196,7 @@ def told_as_sent(
         return path
 
     if failure is not None:
-        failure = type(failure)(words(failure.what), where=words(failure.where), hint=words(failure.hint))
+        failure = type(failure)(
+            words(failure.what), where=words(failure.where), hint=words(failure.hint), code=failure.code
+        )
     return moved(result, back), failure, tuple(map(words, notes))

@@ -53,14 +53,17 @@ def _send(replies: IO[bytes], reply: Reply) -> None:
     try:
         send_reply(replies, reply)
     except TypeError as error:
-        send_reply(replies, Reply(failure=ConversionError(str(error))))
+        send_reply(replies, Reply(failure=ConversionError(str(error), code="SP-410")))
 
 
 def _answer(content: bytes) -> Reply:
     try:
         task, request = open_request(content)
     except Exception as error:  # a task whose module cannot be imported here
-        return Reply(failure=ConversionError(f"the task cannot be found: {error}"), notes=(traceback.format_exc(),))
+        return Reply(
+            failure=ConversionError(f"the task cannot be found: {error}", code="SP-410"),
+            notes=(traceback.format_exc(),),
+        )
     return answer(task, request)
 
 

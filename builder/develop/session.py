@@ -13,12 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-from ..bundle.bundle import ModelBundle, loader_name, to_json
+import msgspec
+
+from ..bundle.files import ModelBundle
+from ..bundle.format import loader_name, to_json
+from ..bundle.head import write_head
 from ..bundle.scripts import template_folder
 from ..cache.shared import is_shared
 from ..config.serve import ServeConfig
 from ..config.tables import Config, load_config
-from ..errors import BuildError, ShardpressError
+from ..errors import ConfigError, ShardpressError
 from ..packages import package_folder
 from ..pipeline.models import BuildOptions, local_cache
 from ..pipeline.report.networks import Network
@@ -69,7 +73,7 @@ class Development:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class Callbacks:
     """How watch mode speaks: that the server is up, that a build is live, that it went well, that one failed.
 
     The last is told as well whether there is a bundle that is served meanwhile.
@@ -85,12 +89,12 @@ class Developer:
     """Builds, and keeps the pages told; the part between the loop and the server."""
 
     def __init__(
-        self, development: Development, progress: ProgressOpener, voice: Voice, hub: Hub, pool: Workers
+        self, development: Development, progress: ProgressOpener, callbacks: Callbacks, hub: Hub, pool: Workers
     ) -> None:
         """Put together."""
         self._development = development
         self._progress = progress
-        self._voice = voice
+        self._callbacks = callbacks
         self._hub = hub
         self._pool = pool
         self._folder = development.config.parent
@@ -166,7 +170,7 @@ class Developer:
         reload = change.pages or change.templates
         try:
             if config is None:
-                raise self._problem or ShardpressError("there are no settings")
+                raise self._problem or ConfigError("there are no settings", code="SP-201")
             out = self._development.out or config.folder / config.build.out
             # What changed is seen before TensorFlow.js has run it and before it is as small as can be.
             self._publish(config, out, begun, check=False)
@@ -183,7 +187,7 @@ class Developer:
             self._unchecked = change.sources and self.moves(self.patience)
             if not self._unchecked:
                 served = (self._out / "cdn" / loader_name).is_file()
-                self._voice.failed(error, served)
+                self._callbacks.failed(error, served)
                 self._hub.update(errors=failures(error), served=served)
 
     def _check(self, config: Config, out: Path, begun: float) -> None:
@@ -215,9 +219,9 @@ class Developer:
         if check:
             self._warm(result)
             self._good = result
-            self._voice.built(result, seconds)
+            self._callbacks.built(result, seconds)
         elif is_new:
-            self._voice.live(result, seconds)
+            self._callbacks.live(result, seconds)
 
     def _warm(self, result: BuildResult) -> None:
         """Start TensorFlow before the first change, where a change will need it."""
@@ -229,8 +233,12 @@ class Developer:
         self._hub.update(
             release=result.output.version,
             models={
-                bundle.name: {"head": bundle.head.blob.sha256, "policy": bundle.load, "priority": bundle.priority}
-                for bundle in bundles
+                built.bundle.name: {
+                    "head": built.bundle.head.blob.sha256,
+                    "policy": built.settings.load,
+                    "priority": built.settings.priority,
+                }
+                for built in result.models
             },
             shapes=self._hub.state.shapes | {bundle.head.blob.sha256: shape_of(bundle) for bundle in bundles},
             contents=self._hub.state.contents | {bundle.head.blob.sha256: content_of(bundle) for bundle in bundles},
@@ -242,13 +250,13 @@ class Developer:
         return self._development.pages or self._folder / usual_pages
 
 
-def develop(development: Development, progress: ProgressOpener, voice: Voice) -> None:
+def develop(development: Development, progress: ProgressOpener, callbacks: Callbacks) -> None:
     """Build, serve and watch until interrupted.
 
     Args:
         development: what is asked for.
         progress: opened for each build, so that nothing is drawn between them.
-        voice: how to speak.
+        callbacks: how to speak.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C or SIGTERM; everything has been ended.
@@ -266,7 +274,7 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
         ) as pool,
         Hints(native=not development.poll) as hints,
     ):
-        developer = Developer(development, progress, voice, hub, pool)
+        developer = Developer(development, progress, callbacks, hub, pool)
         loop = Loop(developer.prepare, developer.act, hints, pace)
         noted.append(loop.note_stop)
         hub.asked.wake = hints.wake
@@ -274,32 +282,33 @@ def develop(development: Development, progress: ProgressOpener, voice: Voice) ->
         app = make_app(developer.site, hub, development.network)
         certificates = development.config.parent / ".shardpress" / "certificate"
         with running(app, hub, host=development.host, port=development.port, certificates=certificates) as server:
-            voice.serving(server)
+            callbacks.serving(server)
             loop.run(developer.inputs)
 
 
 def shape_of(bundle: ModelBundle) -> str:
     """Hash all of a model but its weights' values: models of one shape can take each other's weights."""
     content = bundle.content
-    weights = [[weight["name"], weight["shape"], weight["dtype"]] for weight in content["weights"]]
-    facts = [content["kind"], content["contract"], content["artifacts"], weights]
-    if content["kind"] == vectors_kind:  # no tensors that could be swapped
-        facts.append([shard["sha256"] for shard in content["shards"]])
+    weights = [[weight.name, weight.shape, weight.dtype] for weight in content.weights]
+    facts: list[object] = [content.kind, content.contract, content.artifacts, weights]
+    if content.kind == vectors_kind:  # no tensors that could be swapped
+        facts.append([shard.sha256 for shard in content.shards])
     return hashlib.sha256(to_json(facts)).hexdigest()[:16]
 
 
 def content_of(bundle: ModelBundle) -> str:
     """Hash all of a model but what checking changes: the bytes its files take when they are sent, and its findings."""
-    content = {key: value for key, value in bundle.content.items() if key not in ("sample", "avoid")}
-    shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in content["shards"]]
-    return hashlib.sha256(to_json({**content, "shards": shards})).hexdigest()[:16]
+    shards = tuple(msgspec.structs.replace(shard, wire=0) for shard in bundle.content.shards)
+    content = msgspec.structs.replace(bundle.content, sample=None, avoid=(), shards=shards)
+    return hashlib.sha256(write_head(content)).hexdigest()[:16]
 
 
 def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
     """Give what pages show of a failure."""
-    each = error.failures if isinstance(error, BuildError) else {"": error}
+    each = error.by_model
     return tuple(
-        {"model": model, "what": one.what, "where": one.where, "hint": one.hint} for model, one in each.items()
+        {"model": model, "code": one.code, "what": one.what, "where": one.where, "hint": one.hint}
+        for model, one in each.items()
     )
 
 

@@ -271,6 +271,7 @@ def refusal(outline: Outline, analysis: Analysis, where: str) -> UnsupportedOpsE
     )
     return UnsupportedOpsError(
         f"TensorFlow.js lacks ops of this model: {'; '.join(parts)}",
+        code="SP-370",
         where=where,
         hint=f"To keep only what is behind, set cut = {{ inputs = {_toml(inputs)} }}"
         f"{before}, and do the rest in the page",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import UnsupportedOpsError
 from .analysis import Cut
+from .messages import GraphDef, NodeDef, TensorShapeProto
 from .outline import Outline, ancestors, data_inputs, descendants, source_of
 
 sizes = frozenset(("Shape", "ShapeN", "Size", "Rank", "TensorListLength"))
-TensorInfo = Callable[[str], tuple[int, Any]]
+TensorInfo = Callable[[str], tuple[int, TensorShapeProto]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[
             last = head.rsplit("/", 1)[-1]
             similar = near or [node for node in outline.nodes if node.endswith(last)]
             hint = f"Name one of {similar[:8]}" if similar else "The command check names the nodes"
-            raise UnsupportedOpsError(f"has no one node {name!r} to cut at", where=f"{where}, cut", hint=hint)
+            raise UnsupportedOpsError(
+                f"has no one node {name!r} to cut at", code="SP-371", where=f"{where}, cut", hint=hint
+            )
         found.append(f"{head if head in outline.nodes else near[0]}{colon}{number}")
     return tuple(found)
 
@@ -63,7 +65,7 @@ def fixed_cut(outline: Outline, inputs: tuple[str, ...], outputs: tuple[str, ...
 
 
 def cut_graph(
-    graph: Any, outline: Outline, cut: Cut, info: TensorInfo, asked: tuple[str, ...] = (), where: str = ""
+    graph: GraphDef, outline: Outline, cut: Cut, info: TensorInfo, asked: tuple[str, ...] = (), where: str = ""
 ) -> Ends:
     """Cut a GraphDef in place.
 
@@ -80,7 +82,10 @@ def cut_graph(
     names, replaced_inputs = _input_names(outline, cut, entries)
     if not exits or not (names or any(source_of(text) not in cut.head for text in outline.inputs.values())):
         raise UnsupportedOpsError(
-            "nothing is left between its decoding and encoding", where=where, hint="This model needs no TensorFlow.js"
+            "nothing is left between its decoding and encoding",
+            code="SP-372",
+            where=where,
+            hint="This model needs no TensorFlow.js",
         )
     taken = {node.name for node in graph.node}
     placeholders = {tensor: _unique(_node_name(names[tensor]), taken) for tensor in entries}
@@ -201,7 +206,7 @@ def _key_of(outline: Outline, tensor: str) -> str:
     return _last(tensor)
 
 
-def _dense_keys(outline: Outline, node: Any) -> list[str]:
+def _dense_keys(outline: Outline, node: NodeDef) -> list[str]:
     if node.op == "ParseSingleExample":
         return [key.decode(errors="replace") for key in node.attr["dense_keys"].list.s]
     if node.op == "ParseExampleV2" and len(node.input) > 3:

@@ -145,6 +145,7 @@ def supported_ops() -> frozenset[str]:
     if not files:
         raise ConversionError(
             "tensorflowjs is not installed, so its list of ops cannot be read",
+            code="SP-405",
             hint='Run pip install "shardpress[convert]"',
         )
     return frozenset(entry["tfOpName"] for file in files for entry in json.loads(file.read_bytes())) - passed_through

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..bundle.bundle import File, count_ops
-from ..bundle.modules import module_url, runtime_name
+from ..bundle.files import File
+from ..bundle.format import module_url
+from ..bundle.head import count_ops
+from ..bundle.modules import runtime_name
 from ..cache.local import Blob
 from ..config.units import parse_size, show_size
 from ..errors import BudgetError, BuildError, VerificationError
@@ -59,7 +61,7 @@ def make_own_runtime(
         BudgetError: it is larger than its budget.
     """
     settings = session.config.runtime
-    models = tuple(built for built in models if built.bundle.content["kind"] in packages)
+    models = tuple(built for built in models if built.bundle.content.kind in packages)
     if not settings.build or not models:
         return None
     doubt = _doubt(session, models, verified) if check else ""
@@ -72,6 +74,7 @@ def make_own_runtime(
         if check and _in_node(session) and (problem := _problem(session, models, runtime)):
             raise VerificationError(
                 f"does not run the models: {problem}",
+                code="SP-541",
                 where="runtime",
                 hint='Add "cpu" to [runtime] backends, or set build = false',
             )
@@ -80,6 +83,7 @@ def make_own_runtime(
     if settings.budget is not None and own.code.wire > parse_size(settings.budget):
         raise BudgetError(
             f"{show_size(own.code.wire)} on the wire are over the budget of {settings.budget}",
+            code="SP-561",
             where="runtime.budget",
             hint="Name fewer backends or functions, or raise the budget",
         )
@@ -111,11 +115,11 @@ def _uses(session: Session, models: tuple[Built, ...], verified: Mapping[str, Ve
 
 
 def _graph_ops(built: Built) -> Mapping[str, int]:
-    return count_ops(built.bundle.content) if built.bundle.content["kind"] == "graph-model" else {}
+    return count_ops(built.bundle.content) if built.bundle.content.kind == "graph-model" else {}
 
 
 def _bundle(session: Session, models: tuple[Built, ...], uses: Uses | None) -> Runtime:
-    kinds = {built.bundle.content["kind"] for built in models}
+    kinds = {built.bundle.content.kind for built in models}
     trained = any(not built.settings.weights for built in models)
     backends = session.config.runtime.backends
     wanted = Wanted(tuple(sorted(packages[kind] for kind in kinds)), backends, uses, trained)

@@ -66,7 +66,10 @@ def _check(config: Config, name: str) -> Checked:
     try:
         if not path.exists():
             raise SourceError(
-                "does not exist", where=model.source, hint="Mend the path; it starts at build.toml's folder"
+                "does not exist",
+                code="SP-301",
+                where=model.source,
+                hint="Mend the path; it starts at build.toml's folder",
             )
         with tempfile.TemporaryDirectory(prefix="shardpress-") as room:
             path = locate(path, partial(_unpacked, Path(room)))

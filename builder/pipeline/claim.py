@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import immutable_name, loader_name, read_index
+from ..bundle.format import immutable_name, loader_name
+from ..bundle.index import read_index
 from ..bundle.modules import module_templates
 from ..bundle.render import client_names
 from ..errors import FormatError, UsageError
@@ -160,6 +161,7 @@ def _refusal(out: Path, foreign: list[str]) -> UsageError:
     more = " …" if len(foreign) >= shown else ""
     return UsageError(
         f"holds files that are not of a build: {', '.join(foreign[:shown])}{more}",
+        code="SP-117",
         where=str(out),
         hint="Name a folder for builds alone in [build] out or --out, or move these files away",
     )

@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import File, ModelBundle
+from ..bundle.files import File, ModelBundle
+from ..bundle.index import IndexEntry
 from ..cache.local import Cache, key_of
 from ..cache.shared import SharedCache, is_shared, open_shared
 from ..config.tables import Config, ModelConfig
@@ -98,32 +98,36 @@ class Built:
     """One model, built but not yet verified.
 
     Attributes:
-        bundle: its files.
+        assembly: its files, and what there is to know of them.
         settings: its table in build.toml.
         source: where it came from.
         key: names this very result.
         artefact: the stock ``model.json`` it was made from: the source itself, or what TensorFlow converted.
-        notes: sentences the user should read.
-        ids_below: rows of the tables that inputs look up, by input.
-        precision: what was measured of it, for the report.
         compat: the stock copy, when asked for.
         stock: the smallest stock form, when measured.
         cached: nothing had to be done.
         stamps: length and time of its source's files before they were read.
     """
 
-    bundle: ModelBundle
+    assembly: Assembly
     settings: ModelConfig
     source: SourceOptions
     key: str
     artefact: Path
-    notes: tuple[str, ...]
-    ids_below: Mapping[str, int]
-    precision: Mapping[str, Any] = field(default_factory=dict)
     compat: tuple[File, ...] = ()
     stock: StockForm | None = None
     cached: bool = False
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def bundle(self) -> ModelBundle:
+        """Its files."""
+        return self.assembly.bundle
+
+    @property
+    def entry(self) -> IndexEntry:
+        """What the index says of it."""
+        return self.bundle.entry(self.settings.load, self.settings.priority)
 
     @property
     def is_outdated(self) -> bool:
@@ -208,11 +212,14 @@ def build_models(session: Session) -> tuple[Built, ...]:
         if name not in config.models:
             raise UsageError(
                 f"there is no model {name!r}",
+                code="SP-102",
                 where="--only",
                 hint=f"build.toml has {', '.join(config.models) or 'none'}",
             )
     if not config.models:
-        raise ConfigError("no model to build", where=str(config.path), hint="Add a table [models.NAME] with a source")
+        raise ConfigError(
+            "no model to build", code="SP-210", where=str(config.path), hint="Add a table [models.NAME] with a source"
+        )
     wanted = options.only or tuple(config.models)
     for name in wanted:
         check_files(config, name)
@@ -284,11 +291,14 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     path = session.config.folder / model.source
     where = f"models.{name}.source = {model.source!r}"
     if not path.exists():
-        raise SourceError("does not exist", where=where, hint="Mend the path; it starts at build.toml's folder")
+        raise SourceError(
+            "does not exist", code="SP-301", where=where, hint="Mend the path; it starts at build.toml's folder"
+        )
     path = locate(path, partial(_unpacked, session.cache))
     if not model.weights and detect(path) != "tfjs":
         raise SourceError(
             "has to be a layers model of TensorFlow.js for `weights = false`",
+            code="SP-334",
             where=where,
             hint="Save the untrained model from TensorFlow.js by model.save(), and name its model.json",
         )
@@ -314,7 +324,9 @@ def _plan(session: Session, name: str, model: ModelConfig) -> _Plan:
     try:
         digest = [[file, session.cache.file_digest(place)] for file, place in files]
     except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror})", where=where, hint="Check its files") from error
+        raise SourceError(
+            f"cannot be read ({error.strerror})", code="SP-302", where=where, hint="Check its files"
+        ) from error
     options = [source.kind, source.signature, source.tags, source.outputs, source.trust]
     cut = [source.cut_inputs, source.cut_outputs, source.custom_ops]
     conversion_key = key_of(
@@ -408,7 +420,7 @@ def _finish(session: Session, plan: _Plan) -> Built:
         else:
             model = read()
             assembly = _assemble(session, plan, model, _calibrate(session, plan, model, plan.place))
-        blobs = [file.blob for file in record_files(assembly)]
+        blobs = [file.blob for file in record_files(assembly.bundle)]
         cache.put_record("built", plan.key, to_record(assembly), plan.compressor.names(blobs))
     compat = _compat(session, plan, read) if plan.model.compat else ()
     compared = session.options.compare and plan.source.kind != vectors_kind  # no converter has a stock form of them
@@ -416,18 +428,15 @@ def _finish(session: Session, plan: _Plan) -> Built:
     if not session.options.draft:
         cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(plan.place)})
     return Built(
-        assembly.bundle(plan.model.load, plan.model.priority),
+        assembly,
         plan.model,
         plan.source,
         plan.key,
         plan.place,
-        assembly.notes,
-        assembly.ids_below,
-        assembly.precision,
-        compat,
-        stock,
-        plan.assembly is not None,
-        plan.stamps,
+        compat=compat,
+        stock=stock,
+        cached=plan.assembly is not None,
+        stamps=plan.stamps,
     )
 
 
@@ -541,26 +550,15 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
         session.progress.note(name, "was never built, so this build is without it")
         return None
     source = SourceOptions(session.config.folder / model.source, "kept")
-    bundle = assembly.bundle(model.load, model.priority)
-    artefact = Path(latest["artefact"])
-    return Built(
-        bundle,
-        model,
-        source,
-        latest["key"],
-        artefact,
-        assembly.notes,
-        assembly.ids_below,
-        assembly.precision,
-        cached=True,
-    )
+    return Built(assembly, model, source, latest["key"], Path(latest["artefact"]), cached=True)
 
 
 def _check_budget(built: Built, model: ModelConfig) -> Built:
     if model.budget is not None and built.bundle.wire > parse_size(model.budget):
-        stages = ", ".join(f"{name} {show_size(wire)}" for name, _, wire in built.bundle.stage_sizes())
+        stages = ", ".join(f"{stage.name} {show_size(stage.wire)}" for stage in built.bundle.stage_sizes())
         raise BudgetError(
             f"{show_size(built.bundle.wire)} on the wire ({stages}) are over the budget of {model.budget}",
+            code="SP-560",
             where=f"models.{built.bundle.name}.budget",
             hint="Make the model smaller or raise the budget",
         )

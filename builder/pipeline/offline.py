@@ -39,6 +39,7 @@ def write_offline(config: Config, worker: str, binaries: tuple[str, ...] = ()) -
         if target.is_symlink() or (target.exists() and not target.read_bytes().startswith(mark)):
             raise ConfigError(
                 f"{target} is not one that a build has written",
+                code="SP-229",
                 where=f"{where}.worker",
                 hint="Give another name, or bring the models' worker into yours (docs/loader.md, Offline)",
             )
@@ -46,11 +47,16 @@ def write_offline(config: Config, worker: str, binaries: tuple[str, ...] = ()) -
         shell = [name for name in _matches(site, offline, offline.shell, f"{where}.shell") if name not in runtime]
         if not shell:
             raise ConfigError(
-                f"the patterns match no file of {offline.site}", where=f"{where}.shell", hint="Name the pages"
+                f"the patterns match no file of {offline.site}",
+                code="SP-221",
+                where=f"{where}.shell",
+                hint="Name the pages",
             )
         if offline.fallback and offline.fallback not in shell:
             raise ConfigError(
-                f"{offline.fallback!r} is not among the files that shell finds", where=f"{where}.fallback"
+                f"{offline.fallback!r} is not among the files that shell finds",
+                code="SP-221",
+                where=f"{where}.fallback",
             )
         up = "../" * (len(PurePosixPath(offline.worker).parts) - 1) or "./"
         base = offline.base if "//" in offline.base else up + offline.base
@@ -64,7 +70,9 @@ def write_offline(config: Config, worker: str, binaries: tuple[str, ...] = ()) -
         if not target.exists() or target.read_bytes() != content:
             write_atomically(target, content)
     except OSError as error:
-        raise StoreError(f"the site cannot be read or written ({error.strerror})", where=str(site)) from error
+        raise StoreError(
+            f"the site cannot be read or written ({error.strerror})", code="SP-601", where=str(site)
+        ) from error
     return None
 
 
@@ -81,5 +89,7 @@ def _matches(site: Path, offline: OfflineConfig, patterns: tuple[str, ...], wher
             if path.is_file() and path.resolve() == own / name:
                 found.add(name)
             if len(found) > most_files:
-                raise ConfigError(f"matches more than {most_files} files", where=where, hint="Give narrower patterns")
+                raise ConfigError(
+                    f"matches more than {most_files} files", code="SP-221", where=where, hint="Give narrower patterns"
+                )
     return sorted(found)

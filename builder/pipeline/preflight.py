@@ -19,6 +19,7 @@ def check_files(config: Config, name: str) -> None:
     if model.vocabulary is not None and not (config.folder / model.vocabulary).is_file():
         raise ConfigError(
             "does not exist",
+            code="SP-216",
             where=f"models.{name}.vocabulary = {model.vocabulary!r}",
             hint="Mend the path; it starts at build.toml's folder",
         )
@@ -28,7 +29,9 @@ def check_files(config: Config, name: str) -> None:
         try:
             matching_files(model.verify.inputs, config.folder)
         except ConfigError as error:
-            raise ConfigError(error.what, where=f"models.{name}.verify.inputs", hint=error.hint) from error
+            raise ConfigError(
+                error.what, code=error.code, where=f"models.{name}.verify.inputs", hint=error.hint
+            ) from error
 
 
 def read_labels(config: Config, name: str) -> tuple[str, ...] | None:
@@ -45,5 +48,8 @@ def read_labels(config: Config, name: str) -> tuple[str, ...] | None:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(
-            f"cannot be read ({reason})", where=f"models.{name}.labels = {labels!r}", hint="Mend the path"
+            f"cannot be read ({reason})",
+            code="SP-216",
+            where=f"models.{name}.labels = {labels!r}",
+            hint="Mend the path",
         ) from error

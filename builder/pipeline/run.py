@@ -80,7 +80,9 @@ def build(
         own = make_own_runtime(session, models, verified, check=check)
         warnings = (*_warnings(models, verified), *(own.notes if own else ()))
         if strict and warnings:
-            raise VerificationError(f"--strict: {warnings[0]}", hint="Mend it, or build without --strict")
+            raise VerificationError(
+                f"--strict: {warnings[0]}", code="SP-547", hint="Mend it, or build without --strict"
+            )
         models = with_samples(session, models)
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
         # Browsers without SIMD keep the other binary when they have used it.
@@ -101,7 +103,7 @@ def _need_runtime(config: Config, kind: str, *, strict: bool) -> None:
         find_packages((), config.runtime.backends, modules)
     if strict and (problem := missing_runtime(config.folder if words else modules)):
         what = f"could not be verified: {problem.rstrip('.')}"
-        raise VerificationError(what, where="--strict", hint="Mend that, or build without --strict")
+        raise VerificationError(what, code="SP-547", where="--strict", hint="Mend that, or build without --strict")
 
 
 def publish_again(config: Config, options: BuildOptions, out: Path, result: BuildResult, progress: Progress) -> Output:
@@ -122,7 +124,7 @@ def _warnings(models: tuple[Built, ...], verified: dict[str, Verification]) -> t
     for built in models:
         name = built.bundle.name
         verification = verified.get(name)
-        notes = list(built.notes)
+        notes = list(built.assembly.notes)
         if verification is not None and verification.runtime is None:
             notes.append(f"not verified: {verification.problem}")
         notes += verification.doubts if verification is not None else ()

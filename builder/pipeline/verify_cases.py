@@ -51,8 +51,8 @@ class Question:
         pattern = built.settings.verify.inputs
         self._seeded = pattern is None
         if pattern is None:
-            self._cases = [seeded_inputs(self._specs, ids_below=built.ids_below)]
-            self._others = other_cases(self._specs, built.ids_below)
+            self._cases = [seeded_inputs(self._specs, ids_below=built.assembly.ids_below)]
+            self._others = other_cases(self._specs, built.assembly.ids_below)
         else:
             folder = session.config.folder
             self._cases = load_inputs(pattern, self._specs, folder, stem.parent, session.pool.submit)
@@ -104,7 +104,7 @@ class Question:
         built = self._built
         tried: dict[Path, Sizes] = {}
         files = []
-        for number, (sizes, case) in enumerate(larger_cases(self._specs, built.ids_below)):
+        for number, (sizes, case) in enumerate(larger_cases(self._specs, built.assembly.ids_below)):
             files.append(self._files(f"larger-{number}", case))
             tried[files[-1][0]] = sizes
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in self._cases[0].items())
@@ -118,10 +118,10 @@ class Question:
                 failure = failure or error
         if result is None and failure is not None:
             what = f"the source model runs with none of the sizes that were tried for its open lengths: {failure}"
-            raise VerificationError(what, where=f"inputs from {shapes}", hint=hint) from failure
+            raise VerificationError(what, code="SP-546", where=f"inputs from {shapes}", hint=hint) from failure
         if result is None or result.empty:
             what = "the source model gives empty outputs for all sizes that were tried for its open lengths"
-            raise VerificationError(what, where=f"inputs from {shapes}", hint=hint)
+            raise VerificationError(what, code="SP-546", where=f"inputs from {shapes}", hint=hint)
         return tried[result.inputs], result
 
     def _files(self, name: str, case: Case) -> tuple[Path, Path]:

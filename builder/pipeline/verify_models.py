@@ -11,8 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from ..bundle.bundle import File, head_url, make_index, to_json
-from ..bundle.modules import module_url
+from ..bundle.files import File
+from ..bundle.format import head_url, module_url
+from ..bundle.head import write_head
+from ..bundle.index import make_index
 from ..bundle.render import render_loader, render_module
 from ..cache.local import key_of
 from ..convert.results import read_step
@@ -55,7 +57,7 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
     """
     node_modules = find_node_modules(session.config.folder)
     runtime = _runtime_versions(node_modules)
-    loader_code = render_loader(make_index(())).decode()
+    loader_code = render_loader(make_index({}).encode()).decode()
     results: dict[str, Verification] = {}
     missing: list[tuple[Built, str]] = []
     for built in models:
@@ -68,8 +70,8 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
             msgspec.to_builtins(built.settings.verify),
             _input_digests(session, built),
             code_hash("verify"),
-            render_module(vectors_module).decode() if built.bundle.content["kind"] == vectors_kind else None,
-            own.code.sha256 if own and built.bundle.content["kind"] != vectors_kind else None,
+            render_module(vectors_module).decode() if built.bundle.content.kind == vectors_kind else None,
+            own.code.sha256 if own and built.bundle.content.kind != vectors_kind else None,
         )
         record = session.cache.record("verified", key)
         if record is not None:
@@ -83,7 +85,9 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
         results |= _run(session, missing, node_modules, own)
     artefacts = {built.bundle.name: built.artefact for built in models}
     failures: dict[str, ShardpressError] = {
-        name: VerificationError(result.problem, where="verification", hint=_way_out(name, result, artefacts[name]))
+        name: VerificationError(
+            result.problem, code="SP-540", where="verification", hint=_way_out(name, result, artefacts[name])
+        )
         for name, result in results.items()
         if result.runtime is not None and not result.passed
     }
@@ -117,14 +121,14 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
             (work / "package.json").write_text('{"type": "module"}')
             (work / module_url(vectors_module, digest)).write_bytes(code)
             loader = work / "loader.js"
-            loader.write_bytes(render_loader(make_index((built.bundle,), {vectors_module: digest})))
+            loader.write_bytes(render_loader(make_index({name: built.entry}, {vectors_module: digest}).encode()))
             check = VectorsCheck(
                 model=name,
                 loader=loader,
                 files={file.url: file.blob.path for file in built.bundle.files},
                 source=built.artefact,
                 vocabulary=session.config.folder / settings.vocabulary if settings.vocabulary else None,
-                rows=built.bundle.content["weights"][-1]["shape"][0],
+                rows=built.bundle.content.weights[-1].shape[0],
                 first=settings.rows_first,
                 gate=gate_of_vectors(settings.verify.max_error, settings.verify.min_agreement),
             )
@@ -147,12 +151,11 @@ def _with_sample(session: Session, built: Built) -> Built:
     if not found:
         return built
     bundle = built.bundle
-    content = dict(bundle.content)
-    later = {key: content.pop(key) for key in ("stages", "shards", "weights")}
-    content |= {**found, **later}
-    blob = session.cache.put(to_json(content))
+    sample, avoid = found.get("sample"), tuple(found.get("avoid", ()))
+    content = msgspec.structs.replace(bundle.content, sample=sample, avoid=avoid)
+    blob = session.cache.put(write_head(content))
     head = File(head_url(bundle.name, blob.sha256), blob, session.compressor.encode(blob))
-    return replace(built, bundle=replace(bundle, head=head, content=content))
+    return replace(built, assembly=replace(built.assembly, bundle=replace(bundle, head=head, content=content)))
 
 
 def _sample_key(built: Built) -> str:
@@ -198,10 +201,10 @@ def _grown(job: _Job, answer: Verification, work: Path, node_modules: Path | Non
     built, specs = job.built, job.built.bundle.inputs
     if answer.passed or built.needs_tensorflow or built.settings.verify.inputs is not None or not is_open(specs):
         return answer
-    for number, (sizes, case) in enumerate(list(larger_cases(specs, built.ids_below))[1::3]):
+    for number, (sizes, case) in enumerate(list(larger_cases(specs, built.assembly.ids_below))[1::3]):
         folder = work / f"larger-{built.bundle.name}-{number}"
         folder.mkdir()
-        sample = sample_inputs(specs, built.ids_below, sizes)
+        sample = sample_inputs(specs, built.assembly.ids_below, sizes)
         check = replace(job.check, cases=[case], extra=None, sample=sample)
         found = verify_all([check], work=folder, node_modules=node_modules)[0]
         if found.passed:
@@ -246,7 +249,7 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     name, settings = built.bundle.name, built.settings.verify
     folder = work / f"bundle-{name}"
     folder.mkdir()
-    (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
+    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}).encode()))
     return Check(
         model=name,
         loader=folder / "loader.js",
@@ -265,7 +268,7 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
         ops=built.bundle.ops.blob.path if built.bundle.ops else None,
         initial=not built.settings.weights,
         runtime=runtime,
-        sample=sample_inputs(built.bundle.inputs, built.ids_below, answers.sizes),
+        sample=sample_inputs(built.bundle.inputs, built.assembly.ids_below, answers.sizes),
         extra=answers.extra,
         extra_reference=answers.extra_reference,
         tolerance=close_error if settings.max_error is None else settings.max_error,

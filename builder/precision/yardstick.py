@@ -63,6 +63,7 @@ def yardstick_of(nodes: Sequence[Node], outputs: Mapping[str, str], gate: Gate) 
     if missing and gate.metric == "boxes" and len(outputs) > 1:
         raise VerificationError(
             f"there is no output {missing[0]!r} to read boxes from",
+            code="SP-545",
             where="verify.boxes",
             hint=f"Use one of {', '.join(map(repr, outputs))}",
         )

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import loader_name
+from ..bundle.format import loader_name
+from ..bundle.index import IndexEntry
 from ..errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 from ..progress import Progress
 from ..stores import TargetStore
@@ -140,6 +140,7 @@ class Deployer:
             if not self.unsafe:
                 raise StoreError(
                     "this store ignores conditions, so two deploys at once could mix releases",
+                    code="SP-615",
                     where=self.store.place,
                     hint="Set no_overwrite_header if it has one, or vouch for a single writer: --unsafe-single-writer",
                 )
@@ -161,7 +162,10 @@ class Deployer:
                 continue
             if time.monotonic() > end:
                 raise StoreConflictError(
-                    "a prune is under way", where=self.store.place, hint="Wait for its end, then run the command again"
+                    "a prune is under way",
+                    code="SP-641",
+                    where=self.store.place,
+                    hint="Wait for its end, then run the command again",
                 )
             time.sleep(min(2.0, base.lease_left) + random.random() / 4)  # noqa: S311
         return base
@@ -245,7 +249,7 @@ def deploy(
         StoreConflictError: somebody else changed the same models.
         ShardpressError: the store failed; what was live still is.
     """
-    started: Mapping[str, Any] | None = None
+    started: Mapping[str, IndexEntry | None] | None = None
     for attempt in range(attempts):
         base = deployer.read_unleased()
         with tempfile.TemporaryDirectory() as folder:
@@ -257,11 +261,14 @@ def deploy(
             if started is not None and entries != started:
                 raise StoreConflictError(
                     "somebody else deployed the same models meanwhile; theirs are live",
+                    code="SP-642",
                     where=deployer.store.place,
                     hint="Look at `releases`, then deploy again if yours is the newer one",
                 )
             if started is None and confirm and not confirm(plan):
-                raise UsageError("not deployed", where=deployer.store.place, hint="Say yes, or give --yes")
+                raise UsageError(
+                    "not deployed", code="SP-121", where=deployer.store.place, hint="Say yes, or give --yes"
+                )
             deployer.prepare()
             if base is None and deployer.read() is not None:
                 continue  # a record of a first deploy that was killed, now mended
@@ -281,11 +288,11 @@ def _nothing_done(deployer: Deployer, plan: Plan, choice: Choice) -> Deployed:
     return Deployed(plan, swapped=False, owes=deployer.purges and bool(state.owed), until=until)
 
 
-def _concerned(base: Pointer | None, choice: Choice) -> dict[str, Any]:
+def _concerned(base: Pointer | None, choice: Choice) -> dict[str, IndexEntry | None]:
     """Give the live entries that this deploy replaces: if they change meanwhile, it must not win."""
     if base is None or choice.preview:
         return {}
-    models = base.index["models"]
+    models = base.index.models
     return {name: models.get(name) for name in choice.only} if choice.only else dict(models)
 
 

@@ -77,4 +77,6 @@ def _open(part: str, flags: int, folder: int, root: Path, name: str) -> int:
 
 
 def _refusal(root: Path, name: str, what: str) -> FormatError:
-    return FormatError(what, where=f"{root / name}", hint="Build again; a build writes plain files and folders only")
+    return FormatError(
+        what, code="SP-507", where=f"{root / name}", hint="Build again; a build writes plain files and folders only"
+    )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import hash_digits, read_index
+from ..bundle.format import hash_digits
+from ..bundle.head import read_head
+from ..bundle.index import Index, read_index
 from ..bundle.manifest import FileEntry, Manifest, ModelEntry
 from ..errors import FormatError, UsageError
 from .confined import read_confined
@@ -60,7 +60,7 @@ class Local:
 
     root: Path
     loader: bytes
-    index: Mapping[str, Any]
+    index: Index
     tool: str
     models: Mapping[str, LocalModel]
     worker: FileEntry
@@ -82,14 +82,19 @@ def read_local(out: Path) -> Local:
         loader = read_confined(out, f"cdn/{pinned.url}", pinned.bytes)
     except OSError as error:
         raise UsageError(
-            f"cannot be read ({error.strerror})", where=str(error.filename or out), hint="Run the build first"
+            f"cannot be read ({error.strerror})",
+            code="SP-122",
+            where=str(error.filename or out),
+            hint="Run the build first",
         ) from error
     except msgspec.DecodeError as error:
         raise UsageError(
-            "is not a manifest this version reads", where=str(out / "manifest.json"), hint="Build again"
+            "is not a manifest this version reads", code="SP-123", where=str(out / "manifest.json"), hint="Build again"
         ) from error
     if hashlib.sha256(loader).hexdigest() != pinned.sha256:
-        raise FormatError("is not what manifest.json says", where=str(out / "cdn" / pinned.url), hint="Build again")
+        raise FormatError(
+            "is not what manifest.json says", code="SP-505", where=str(out / "cdn" / pinned.url), hint="Build again"
+        )
     index = read_index(loader)
     check_index(index, manifest, where)
     models = {name: _model(entry) for name, entry in manifest.models.items()}
@@ -111,17 +116,15 @@ def check_heads(local: Local, names: Iterable[str]) -> None:
         except OSError as error:
             raise unreadable(error, local.root / model.head.url) from error
         if hashlib.sha256(content).hexdigest() != model.head.sha256:
-            raise FormatError("is not what manifest.json says", where=where, hint="Build again")
-        try:
-            head = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise FormatError("is not a head", where=where, hint="Build again") from error
-        check_head(name, head, model.contract, model.shards, where)
+            raise FormatError("is not what manifest.json says", code="SP-505", where=where, hint="Build again")
+        check_head(name, read_head(content, where), model.contract, model.shards, where)
 
 
 def unreadable(error: OSError, path: Path) -> UsageError:
     """Give the error of a file that a build should have left."""
-    return UsageError(f"cannot be read ({error.strerror})", where=str(path), hint="Build again, then deploy")
+    return UsageError(
+        f"cannot be read ({error.strerror})", code="SP-122", where=str(path), hint="Build again, then deploy"
+    )
 
 
 def _model(entry: ModelEntry) -> LocalModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..bundle.bundle import loader_name
+from ..bundle.format import loader_name
 from ..errors import FormatError, StoreConflictError
 from ..stores import Fence, Found, Headers, Listed, Removed, Stat, TargetStore, no_headers
 from ..stores.encoding import largest
@@ -125,7 +125,10 @@ class NumberedStore(_Wrapper):
             return ""
         if not self.store.create(record_key(_generation(content)), content, headers):
             raise StoreConflictError(
-                "another release was published meanwhile", where=self.place + key, hint="Run the command again"
+                "another release was published meanwhile",
+                code="SP-640",
+                where=self.place + key,
+                hint="Run the command again",
             )
         self.store.replace(key, content, headers)
         found = self.read(key)  # a slower writer must not leave an older release behind
@@ -147,7 +150,10 @@ class SingleWriterStore(_Wrapper):
         found = self.store.read(key)
         if (found.tag if found else None) != tag:
             raise StoreConflictError(
-                "another release was published meanwhile", where=self.place + key, hint="Run the command again"
+                "another release was published meanwhile",
+                code="SP-640",
+                where=self.place + key,
+                hint="Run the command again",
             )
         self.store.replace(key, content, headers)
         found = self.store.read(key)

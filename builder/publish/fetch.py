@@ -68,7 +68,9 @@ def fetch(url: str, headers: Mapping[str, str], limits: Limits) -> tuple[bytes, 
     end = limits.end()
     left = end - time.monotonic()
     if left <= 0:
-        raise StoreError("was not asked for: the check as a whole took too long", where=address, hint=slow_hint)
+        raise StoreError(
+            "was not asked for: the check as a whole took too long", code="SP-654", where=address, hint=slow_hint
+        )
     request = urllib.request.Request(address, headers={**headers, **login})  # noqa: S310
     try:
         with _opener(end).open(request, timeout=min(left, idle_seconds)) as answer:
@@ -131,31 +133,33 @@ def _chunks(answer: Any, where: str, limits: Limits) -> Iterator[bytes]:
     while chunk := answer.read1(step):
         read += len(chunk)
         if read > most:
-            raise StoreError("is larger than it may be", where=where, hint="Deploy with --repair")
+            raise StoreError("is larger than it may be", code="SP-606", where=where, hint="Deploy with --repair")
         yield chunk
     if answer.length:  # read1 takes the end of a connection for the end of a body
-        raise StoreError(f"ends {answer.length} bytes too early", where=where, hint=slow_hint)
+        raise StoreError(f"ends {answer.length} bytes too early", code="SP-654", where=where, hint=slow_hint)
 
 
 def _refusal(error: urllib.error.HTTPError, where: str) -> StoreError:
     status = error.code
     if status in (401, 403):
-        return DeniedError(f"answers {status}: the public may not read it", where=where)
+        return DeniedError(f"answers {status}: the public may not read it", code="SP-652", where=where)
     if 300 <= status < 400:
         place = error.headers.get("Location")
         return StoreError(
             f"answers {status}, a redirect{f' to {place}' if place else ''}",
+            code="SP-612",
             where=where,
             hint="Set public_url to the address that answers itself; a redirect costs each visitor a round trip",
         )
-    return StoreError(f"answers {status}", where=where)
+    return StoreError(f"answers {status}", code="SP-653", where=where)
 
 
 def _failure(error: Exception, where: str, *, late: bool) -> StoreError:
     if late:
-        return StoreError("is not answered in time", where=where, hint=slow_hint)
-    what, hint = trouble(error, urlsplit(where).hostname or "the server") or (
+        return StoreError("is not answered in time", code="SP-654", where=where, hint=slow_hint)
+    what, hint, code = trouble(error, urlsplit(where).hostname or "the server") or (
         f"cannot be fetched ({str(error) or type(error).__name__})",
         "Check public_url",
+        "SP-653",
     )
-    return StoreError(what, where=where, hint=hint)
+    return StoreError(what, code=code, where=where, hint=hint)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from ..bundle.bundle import loader_name
+from ..bundle.format import loader_name
 from ..errors import StoreConflictError, StoreError
 from .apply import Deployer
 from .live import Checked
@@ -44,7 +44,7 @@ def invalidate(target: Target, pointer: str, client: Any = None) -> str:
     Raises:
         StoreError: CloudFront refused; the release is live nevertheless.
     """
-    from ..stores.s3 import cloudfront_failure, location_client, refusals
+    from ..stores.s3_client import cloudfront_failure, location_client, refusals
 
     path = mutable_path(target, pointer)
     try:
@@ -58,6 +58,7 @@ def invalidate(target: Target, pointer: str, client: Any = None) -> str:
         reason = cloudfront_failure(error, target.config.profile)
         raise StoreError(
             f"the release is live, but CloudFront did not take the invalidation of {path}: {reason.what}",
+            code="SP-660",
             where=f"targets.{target.name}.cloudfront",
             hint=f"{reason.hint}; then run the command again",
         ) from error
@@ -88,15 +89,22 @@ def run_hook(target: Target, pointer: str, release: str) -> None:
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             what = f"{command[0]} did not end within {hook_seconds} s"
-            raise StoreError(f"the release is live, but {what}{_last_words(said)}", where=where, hint=hint) from error
+            raise StoreError(
+                f"the release is live, but {what}{_last_words(said)}", code="SP-661", where=where, hint=hint
+            ) from error
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise StoreError(
-                f"the release is live, but {command[0]} could not be run ({reason})", where=where, hint=hint
+                f"the release is live, but {command[0]} could not be run ({reason})",
+                code="SP-661",
+                where=where,
+                hint=hint,
             ) from error
         if done.returncode:
             what = f"{command[0]} ended with status {done.returncode}"
-            raise StoreError(f"the release is live, but {what}{_last_words(said)}", where=where, hint=hint)
+            raise StoreError(
+                f"the release is live, but {what}{_last_words(said)}", code="SP-661", where=where, hint=hint
+            )
 
 
 def _last_words(said: IO[bytes]) -> str:

@@ -6,15 +6,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import index_of, loader_name, read_index, replace_index
+from ..bundle.format import loader_name
+from ..bundle.index import IndexEntry, make_index, read_index, replace_index
 from ..errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 from .apply import Deployer, perform
 from .plan import Action
-from .pointer import Pointer, fetch_loader, loader_hash, made_live, release_id, with_generation
+from .pointer import Pointer, fetch_loader, loader_hash, made_live, with_generation
 from .pointer import Release as PastRelease
 from .wholeness import check_whole
 
@@ -49,6 +49,7 @@ def find_release(base: Pointer, wanted: str, place: str) -> PastRelease:
         names = ", ".join(f"{item.name} (loader.{item.loader}.js)" for item in found or known)
         raise UsageError(
             f"{'no release is' if not found else 'several releases are'} called {wanted!r}",
+            code="SP-124",
             where=place,
             hint=f"Known: {names or 'none'}; give the hash of one's loader" if found else f"Known: {names or 'none'}",
         )
@@ -74,7 +75,10 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         base = required(deployer, reading=dry_run)
         if first is not None and base.live != first:
             raise StoreConflictError(
-                "another release was published meanwhile", where=deployer.store.place, hint="Look at `releases`"
+                "another release was published meanwhile",
+                code="SP-640",
+                where=deployer.store.place,
+                hint="Look at `releases`",
             )
         first = base.live
         target = find_release(base, to, deployer.store.place) if to else _previous(base, deployer.store.place)
@@ -82,15 +86,17 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         if loader is None:
             raise StoreError(
                 f"the pinned loader of release {target.name} is missing",
+                code="SP-608",
                 where=deployer.store.place,
                 hint="Roll back to another release, or deploy the older bundle again",
             )
         stock: Mapping[str, str] = target.stock
         if only:
             loader, stock = _merged(base, loader, target, only)
-        live, old = read_index(loader)["models"], base.index["models"]
-        check_whole(deployer.store, target.name, read_index(loader), stock, base)
-        result = Rollback(base.release, release_id(loader), tuple(sorted(_changed(live, old))), loader_hash(loader))
+        index = read_index(loader)
+        check_whole(deployer.store, target.name, index, stock, base)
+        changed = tuple(sorted(_changed(index.models, base.index.models)))
+        result = Rollback(base.release, index.release, changed, loader_hash(loader))
         if dry_run or loader == base.loader:
             return result
         try:
@@ -117,7 +123,7 @@ def required(deployer: Deployer, *, reading: bool = False) -> Pointer:
         deployer.mends = False
     base = deployer.read() if reading else deployer.read_unleased()
     if base is None:
-        raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
+        raise StoreError("nothing is deployed here", code="SP-607", where=deployer.store.place, hint="Deploy first")
     if not reading:
         deployer.prepare()
     return base
@@ -154,25 +160,30 @@ def _previous(base: Pointer, place: str) -> PastRelease:
     names = [item.loader for item in base.state.releases]
     position = names.index(base.live) + 1 if base.live in names else 0
     if position >= len(names):
-        raise UsageError("there is no earlier release", where=place, hint="`releases` shows what there is")
+        raise UsageError(
+            "there is no earlier release", code="SP-125", where=place, hint="`releases` shows what there is"
+        )
     return base.state.releases[position]
 
 
 def _merged(base: Pointer, loader: bytes, target: PastRelease, only: tuple[str, ...]) -> tuple[bytes, dict[str, str]]:
-    past = read_index(loader)["models"]
-    entries: dict[str, Any] = dict(base.index["models"])
+    past = read_index(loader).models
+    entries = dict(base.index.models)
     stock = dict(base.stock)
     for name in only:
         if name not in past:
             raise UsageError(
-                f"release {target.name} has no model {name!r}", where="--only", hint=f"It has: {', '.join(past)}"
+                f"release {target.name} has no model {name!r}",
+                code="SP-102",
+                where="--only",
+                hint=f"It has: {', '.join(past)}",
             )
         entries[name] = past[name]
         stock.pop(name, None)
         if name in target.stock:
             stock[name] = target.stock[name]
-    return replace_index(base.loader, index_of(entries)), stock
+    return replace_index(base.loader, make_index(entries)), stock
 
 
-def _changed(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+def _changed(one: Mapping[str, IndexEntry], other: Mapping[str, IndexEntry]) -> set[str]:
     return {name for name in {*one, *other} if one.get(name) != other.get(name)}

@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import hash_digits, loader_name, pinned_url, read_index
+from ..bundle.format import hash_digits, loader_name, pinned_url
+from ..bundle.head import Head, read_head
+from ..bundle.index import HeadName, Index, read_index
 from ..errors import FormatError, StoreError
 from ..stores import Fence, Headers, TargetStore
 
@@ -113,7 +115,7 @@ class Pointer:
     """
 
     loader: bytes
-    index: Mapping[str, Any]
+    index: Index
     state: State
     tag: str
     age: float
@@ -128,7 +130,7 @@ class Pointer:
     @property
     def release(self) -> str:
         """Name the live release for people."""
-        return str(self.index["release"])
+        return self.index.release
 
     @property
     def lease_left(self) -> float:
@@ -155,7 +157,7 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
         index = read_index(loader)
     except FormatError as error:  # what lies on a target is the store's matter, not the build's
         hint = "Move it away or choose another place if it is not ours, else upgrade shardpress"
-        raise StoreError(error.what, where=store.place + key, hint=hint) from error
+        raise StoreError(error.what, code="SP-604", where=store.place + key, hint=hint) from error
     return Pointer(loader, index, state, found.tag, found.age, found.now, found.headers)
 
 
@@ -183,7 +185,9 @@ def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, Stat
     try:
         return loader, msgspec.json.decode(text, type=State)
     except msgspec.DecodeError as error:
-        raise FormatError("has a damaged last line", where=where, hint="Deploy again with --repair") from error
+        raise FormatError(
+            "has a damaged last line", code="SP-508", where=where, hint="Deploy again with --repair"
+        ) from error
 
 
 def join_pointer(loader: bytes, state: State) -> bytes:
@@ -203,7 +207,7 @@ def release_id(loader: bytes) -> str:
     Raises:
         FormatError: it is not a loader.
     """
-    return str(read_index(loader)["release"])
+    return read_index(loader).release
 
 
 def digits_of(url: str) -> str:
@@ -222,12 +226,31 @@ def fetch_loader(store: TargetStore, digest: str) -> bytes | None:
     if found is None:
         return None
     if loader_hash(found[0]) != digest:
-        raise StoreError("is damaged", where=store.place + key, hint="Deploy with --repair")
+        raise StoreError("is damaged", code="SP-605", where=store.place + key, hint="Deploy with --repair")
     return found[0]
 
 
+def fetch_head(store: TargetStore, head: HeadName) -> Head | None:
+    """Give a head that an index names, checked; None where there is none.
+
+    Raises:
+        StoreError: it is damaged, or none that this version reads.
+    """
+    found = store.get(head.url)
+    if found is None:
+        return None
+    if hashlib.sha256(found[0]).hexdigest() != head.sha256:
+        raise StoreError("is damaged", code="SP-605", where=store.place + head.url, hint="Deploy with --repair")
+    try:
+        return read_head(found[0])
+    except FormatError as error:
+        raise StoreError(
+            error.what, code="SP-605", where=store.place + head.url, hint="Deploy with --repair"
+        ) from error
+
+
 def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | None:
-    """Give a head or a stock model.json, checked against the digits of its hash; None where there is none.
+    """Give a stock model.json, checked against the digits of its hash; None where there is none.
 
     Raises:
         StoreError: it is damaged.
@@ -236,11 +259,11 @@ def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | No
     if found is None:
         return None
     if not hashlib.sha256(found[0]).hexdigest().startswith(digest):
-        raise StoreError("is damaged", where=store.place + key, hint="Deploy with --repair")
+        raise StoreError("is damaged", code="SP-605", where=store.place + key, hint="Deploy with --repair")
     try:
         return dict(json.loads(found[0]))
     except (ValueError, TypeError, RecursionError) as error:
-        raise StoreError("is not JSON", where=store.place + key, hint="Deploy with --repair") from error
+        raise StoreError("is not JSON", code="SP-605", where=store.place + key, hint="Deploy with --repair") from error
 
 
 def made_live(state: State, content: bytes, now: float, stock: Mapping[str, str], *, again: bool = False) -> State:

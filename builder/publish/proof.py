@@ -81,7 +81,10 @@ def _checked(upload: Upload, root: Path) -> bytes:
     """Read a file of the bundle."""
     name = upload.path.relative_to(root).as_posix()
     wrong = FormatError(
-        "is not what manifest.json says; nothing was made live", where=str(upload.path), hint="Build again, then deploy"
+        "is not what manifest.json says; nothing was made live",
+        code="SP-505",
+        where=str(upload.path),
+        hint="Build again, then deploy",
     )
     try:
         content = read_confined(root, name, upload.nbytes)

@@ -8,19 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..bundle.bundle import head_url, immutable_name, loader_name, module_urls, named_urls, pinned_url, read_index
+from ..bundle.format import immutable_name, loader_name, pinned_url, stock_url
+from ..bundle.head import named_urls
+from ..bundle.index import HeadName, read_index
 from ..errors import StoreConflictError, StoreError
 from ..progress import Progress
 from ..stores import Listed, TargetStore, clock
 from .apply import Deployer
 from .emulated_conditions import is_record, record_prefix
 from .history import required
-from .plan import Action, heads_of, level, plain
+from .plan import Action, level, plain
 from .pointer import (
     Lease,
     Pointer,
     State,
     fence_of,
+    fetch_head,
     fetch_json,
     fetch_loader,
     preview_name,
@@ -67,7 +70,7 @@ def plan_prune(deployer: Deployer) -> Pruned:
     deployer.mends = False
     base = deployer.read()
     if base is None:
-        raise StoreError("nothing is deployed here", where=deployer.store.place, hint="Deploy first")
+        raise StoreError("nothing is deployed here", code="SP-607", where=deployer.store.place, hint="Deploy first")
     return _collect(deployer, base, deployer.state_of(base))
 
 
@@ -108,6 +111,7 @@ def _tried(deployer: Deployer) -> bool:
     raise StoreError(
         "this store carries out deletes whose signature has expired, so a prune that was stopped could go on"
         " during a later deploy",
+        code="SP-616",
         where=deployer.store.place,
         hint="Prune while nobody deploys, and say so: --unsafe-single-writer",
     )
@@ -132,7 +136,9 @@ class _Held:
         read_at = clock()
         pointer = read_pointer(self.deployer.store)
         if pointer is None or pointer.state.lease is None or pointer.state.lease.holder != self.holder:
-            raise StoreConflictError("the lease was lost", where=self.deployer.store.place, hint="Run prune again")
+            raise StoreConflictError(
+                "the lease was lost", code="SP-644", where=self.deployer.store.place, hint="Run prune again"
+            )
         self.pointer = pointer
         self.fence = fence_of(pointer, read_at, store_seconds, enforced=self.enforced)
 
@@ -178,7 +184,7 @@ def _remove_batch(held: _Held, keys: Sequence[str], progress: Progress) -> None:
             progress.advance(key)
         if fresh and not gone:
             place = held.deployer.store.place
-            raise StoreError("no delete ends within a lease", where=place, hint="Run prune again later")
+            raise StoreError("no delete ends within a lease", code="SP-616", where=place, hint="Run prune again later")
         left = [key for key in left if key not in gone]
         if fresh := bool(left) or held.is_used():
             held.renew()
@@ -208,7 +214,7 @@ def _collect_now(deployer: Deployer, base: Pointer, state: State) -> Pruned:
         if now is not None and now.tag == base.tag:
             raise
         raise StoreConflictError(
-            "another release was published meanwhile", where=deployer.store.place, hint="Run prune again"
+            "another release was published meanwhile", code="SP-640", where=deployer.store.place, hint="Run prune again"
         ) from error
 
 
@@ -268,35 +274,41 @@ def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str
     Raises:
         StoreError: one of them is not whole, so it cannot be known what it needs.
     """
-    urls = {loader_name, pinned_url(base.live), *module_urls(base.index)}
-    heads = {head for entry in base.index["models"].items() for head in heads_of(*entry)}
+    urls = {loader_name, pinned_url(base.live)}
+    indices = [base.index]
     for digest in releases:
         loader = base.loader if digest == base.live else fetch_loader(store, digest)
         if loader is None:
             continue
         urls.add(pinned_url(digest))
-        index = read_index(loader)
-        urls.update(module_urls(index))
-        heads |= {head for entry in index["models"].items() for head in heads_of(*entry)}
+        indices.append(read_index(loader))
+    if not all(index.is_understood for index in indices):
+        raise StoreError(
+            "a kept release was written by a later version, so it is not known which files it needs",
+            code="SP-603",
+            where=store.place,
+            hint="Upgrade shardpress",
+        )
+    urls.update(url for index in indices for url in index.module_urls())
+    heads = {head for index in indices for head in index.heads()}
 
-    def follow(head: tuple[str, str]) -> list[str]:
-        name, digest = head
-        url = head_url(name, digest)
-        content = fetch_json(store, url, digest)
+    def follow(head: HeadName) -> list[str]:
+        content = fetch_head(store, head)
         if content is None:
             raise StoreError(
                 "is missing, though a kept release names it",
-                where=store.place + url,
+                code="SP-608",
+                where=store.place + head.url,
                 hint="Run `verify`, then deploy with --repair",
             )
-        return [url, *named_urls(name, content)]
+        return [head.url, *named_urls(head.model, content)]
 
     stock = {
         (name, digest) for item in base.state.releases for name, digest in item.stock.items() if item.loader in releases
     }
 
     def follow_stock(item: tuple[str, str]) -> list[str]:
-        url = f"assets/{item[0]}-stock.{item[1]}.json"
+        url = stock_url(*item)
         content = fetch_json(store, url, item[1]) or {"weightsManifest": []}
         return [url, *(f"assets/{path}" for group in content["weightsManifest"] for path in group["paths"])]
 

@@ -171,6 +171,10 @@ def _read(path: Path) -> _Manifest:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Manifest)
     except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(path), hint="Run the build first") from error
+        raise UsageError(
+            f"cannot be read ({error.strerror})", code="SP-122", where=str(path), hint="Run the build first"
+        ) from error
     except msgspec.DecodeError as error:
-        raise UsageError("is not a manifest this version reads", where=str(path), hint="Build again") from error
+        raise UsageError(
+            "is not a manifest this version reads", code="SP-123", where=str(path), hint="Build again"
+        ) from error

@@ -56,12 +56,18 @@ def find_target(config: Config, name: str | None, environment: Mapping[str, str]
     if name is None:
         if len(known) > 1:
             raise UsageError(
-                "which target is not said", where=str(config.path), hint=f"Name one of: {', '.join(known)}"
+                "which target is not said",
+                code="SP-103",
+                where=str(config.path),
+                hint=f"Name one of: {', '.join(known)}",
             )
         name = next(iter(known))
     if name not in known:
         raise UsageError(
-            f"there is no target {name!r}", where=str(config.path), hint=f"Name one of: {', '.join(known)}"
+            f"there is no target {name!r}",
+            code="SP-103",
+            where=str(config.path),
+            hint=f"Name one of: {', '.join(known)}",
         )
     return open_target(name, _filled(known[name], f"{config.path}, targets.{name}", environment), config.folder)
 
@@ -81,7 +87,7 @@ def open_target(name: str, table: TargetConfig, folder: Path) -> Target:
     try:
         grace = parse_duration(table.grace)
     except ValueError as error:
-        raise ConfigError(str(error), where=f"{where}.grace", hint="Mend the value") from error
+        raise ConfigError(str(error), code="SP-205", where=f"{where}.grace", hint="Mend the value") from error
     public = table.public_url or ""
     public += "/" if public and not public.endswith("/") else ""
     _check_address(public, f"{where}.public_url")
@@ -94,6 +100,7 @@ def open_target(name: str, table: TargetConfig, folder: Path) -> Target:
     if table.encoding == "br" and parts.scheme == "http" and parts.hostname not in loopback:
         raise ConfigError(
             "browsers take brotli over https only",
+            code="SP-213",
             where=f"{where}.public_url = {public!r}",
             hint="Use https, or encoding = 'gzip'",
         )
@@ -103,12 +110,13 @@ def open_target(name: str, table: TargetConfig, folder: Path) -> Target:
 
 def _s3(table: TargetConfig, where: str) -> TargetStore:
     if not table.bucket:
-        raise ConfigError("missing the key 'bucket'", where=where, hint="Name the bucket")
+        raise ConfigError("missing the key 'bucket'", code="SP-204", where=where, hint="Name the bucket")
     try:
-        from ..stores.s3 import Location, S3Store
+        from ..stores.s3 import S3Store
+        from ..stores.s3_client import Location
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"{error.name} is not installed", where=where, hint="pip install 'shardpress[deploy]'"
+            f"{error.name} is not installed", code="SP-209", where=where, hint="pip install 'shardpress[deploy]'"
         ) from error
     prefix = table.prefix.strip("/")
     return S3Store(
@@ -140,10 +148,13 @@ def _check_address(address: str, where: str) -> None:
     except ValueError:
         right = False
     if not right:
-        raise ConfigError(f"{address!r} is not a web address", where=where, hint="Write it as 'https://host/path/'")
+        raise ConfigError(
+            f"{address!r} is not a web address", code="SP-212", where=where, hint="Write it as 'https://host/path/'"
+        )
     if parts.query or parts.fragment:
         raise ConfigError(
             f"{address!r} ends with a query or fragment, so no file's name can follow",
+            code="SP-212",
             where=where,
             hint="Leave them out; signed addresses belong into the page's resolveUrl",
         )
@@ -156,6 +167,7 @@ def _check_headers(table: TargetConfig, where: str) -> None:
             if name not in allowed:
                 raise ConfigError(
                     f"the header {name!r} cannot be set on an object",
+                    code="SP-214",
                     where=f"{where}.headers.{pattern!r}",
                     hint=f"Objects carry {', '.join(allowed)}; set others at the CDN",
                 )
@@ -173,10 +185,14 @@ def _filled(table: TargetConfig, where: str, environment: Mapping[str, str] | No
 
     def put_in(match: re.Match[str]) -> str:
         if match[1] not in found:
-            raise ConfigError(f"the variable {match[1]} is not set", where=where, hint="Set it in the environment")
+            raise ConfigError(
+                f"the variable {match[1]} is not set", code="SP-211", where=where, hint="Set it in the environment"
+            )
         return found[match[1]]
 
     try:
         return msgspec.convert(fill(msgspec.to_builtins(table)), TargetConfig)
     except msgspec.ValidationError as error:
-        raise ConfigError(str(error).replace("`", "'"), where=where, hint="Mend the variable's value") from error
+        raise ConfigError(
+            str(error).replace("`", "'"), code="SP-205", where=where, hint="Mend the variable's value"
+        ) from error

@@ -47,17 +47,22 @@ def read_custom_ops(folder: Path, name: str, file: str | None) -> CustomOps | No
         text = _comments.sub("", code.decode())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"cannot be read ({reason})", where=where, hint="Mend the path") from error
+        raise ConfigError(f"cannot be read ({reason})", code="SP-216", where=where, hint="Mend the path") from error
     form = 'Write export default function register(tf) { tf.registerOp("Name", (node) => …); }'
     if len(code) > largest:
-        raise ConfigError("is larger than 1 MiB", where=where, hint="Keep only the ops in it")
+        raise ConfigError("is larger than 1 MiB", code="SP-217", where=where, hint="Keep only the ops in it")
     names = tuple(sorted({found[2] for found in _register.finditer(text)}))
     if not names:
-        raise ConfigError('registers no op: no registerOp("Name" with a literal name in it', where=where, hint=form)
+        raise ConfigError(
+            'registers no op: no registerOp("Name" with a literal name in it', code="SP-217", where=where, hint=form
+        )
     if not _default.search(text):
-        raise ConfigError("has no default export", where=where, hint=form)
+        raise ConfigError("has no default export", code="SP-217", where=where, hint=form)
     if _imports.search(text):
         raise ConfigError(
-            "imports other modules, which would not be published", where=where, hint="Bundle them into this one file"
+            "imports other modules, which would not be published",
+            code="SP-217",
+            where=where,
+            hint="Bundle them into this one file",
         )
     return CustomOps(names, code)

@@ -41,9 +41,11 @@ def detect(path: Path) -> str:
             return _detect_file(path, file)
     except OSError as error:
         if not path.exists():
-            raise SourceError("does not exist", where=str(path), hint="Mend the path in build.toml") from error
+            raise SourceError(
+                "does not exist", code="SP-301", where=str(path), hint="Mend the path in build.toml"
+            ) from error
         what = f"cannot be read ({error.strerror})"
-        raise SourceError(what, where=str(path), hint="Check its permissions") from error
+        raise SourceError(what, code="SP-302", where=str(path), hint="Check its permissions") from error
 
 
 def _detect_folder(path: Path) -> str:
@@ -60,19 +62,21 @@ def _detect_folder(path: Path) -> str:
         hint = f"Name the model in it: {', '.join(models[:5])}"
     else:
         hint = "Name a SavedModel folder, a .keras, .h5 or .pb file, or a model.json"
-    raise SourceError("is a folder without saved_model.pb", where=str(path), hint=hint)
+    raise SourceError("is a folder without saved_model.pb", code="SP-307", where=str(path), hint=hint)
 
 
 def _detect_file(path: Path, file: BinaryIO) -> str:
     start = file.read(4096)
     suffix = path.suffix.lower()
     if not start:
-        raise SourceError("is empty", where=str(path), hint="Download or export the model again")
+        raise SourceError("is empty", code="SP-303", where=str(path), hint="Download or export the model again")
     if suffix in foreign or start[4:8] == b"TFL3":
         hint = foreign.get(suffix, foreign[".tflite"])
-        raise SourceError(f"is a {suffix or 'TensorFlow Lite'} file", where=str(path), hint=hint[0].upper() + hint[1:])
+        raise SourceError(
+            f"is a {suffix or 'TensorFlow Lite'} file", code="SP-305", where=str(path), hint=hint[0].upper() + hint[1:]
+        )
     if start.startswith(b"version https://git-lfs"):
-        raise SourceError("is only a Git LFS pointer", where=str(path), hint="Run git lfs pull")
+        raise SourceError("is only a Git LFS pointer", code="SP-304", where=str(path), hint="Run git lfs pull")
     if _is_hdf5(start):
         return "keras-h5"
     if start.startswith(zip_signature):
@@ -80,15 +84,20 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
     if vector_format(suffix, start):
         return "word-vectors"
     if suffix == ".bin" and start.startswith(fasttext_signature):
-        raise SourceError("is fastText's own model", where=str(path), hint="Name the .vec file beside it")
+        raise SourceError(
+            "is fastText's own model", code="SP-305", where=str(path), hint="Name the .vec file beside it"
+        )
     if suffix == ".json" or start.lstrip()[:1] == b"{":
         return _detect_json(path, start)
     if suffix == ".pb":
         return _detect_graph(path, file)
     if suffix in {".h5", ".hdf5", ".keras"}:
-        raise SourceError(f"is not a {suffix} file inside", where=str(path), hint="Download or save the model again")
+        raise SourceError(
+            f"is not a {suffix} file inside", code="SP-306", where=str(path), hint="Download or save the model again"
+        )
     raise SourceError(
         "is not a model that Shardpress knows",
+        code="SP-305",
         where=str(path),
         hint="Name a SavedModel folder, a .keras, .h5 or .pb file, a model.json, or word vectors (.bin, .vec, .npy)",
     )
@@ -109,7 +118,9 @@ def _detect_json(path: Path, start: bytes) -> str:
         what = "is not JSON"
     else:
         what = "is JSON, but not an object"
-    raise SourceError(what, where=str(path), hint="Name the model.json that the TensorFlow.js converter wrote")
+    raise SourceError(
+        what, code="SP-306", where=str(path), hint="Name the model.json that the TensorFlow.js converter wrote"
+    )
 
 
 def _detect_graph(path: Path, file: BinaryIO) -> str:
@@ -120,7 +131,9 @@ def _detect_graph(path: Path, file: BinaryIO) -> str:
         hint = (
             "Name its folder" if path.name == "saved_model.pb" else "Name the folder, the file in it as saved_model.pb"
         )
-        raise SourceError("is the graph of a SavedModel, without its variables", where=str(path), hint=hint)
+        raise SourceError(
+            "is the graph of a SavedModel, without its variables", code="SP-307", where=str(path), hint=hint
+        )
     file.seek(0)
     nodes = 0
     while (tag := _varint(file)) is not None:
@@ -133,10 +146,13 @@ def _detect_graph(path: Path, file: BinaryIO) -> str:
             file.seek(length, 1)
         nodes += field == 1
         if file.tell() > size:
-            raise SourceError("is truncated", where=str(path), hint="Download or export the frozen graph again")
+            raise SourceError(
+                "is truncated", code="SP-308", where=str(path), hint="Download or export the frozen graph again"
+            )
     if not nodes:
         raise SourceError(
             "is not a frozen TensorFlow graph (GraphDef)",
+            code="SP-306",
             where=str(path),
             hint="Name a frozen graph or a SavedModel folder",
         )

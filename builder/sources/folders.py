@@ -23,6 +23,7 @@ def check_folder(folder: Path) -> None:
         if path.is_symlink() and not path.resolve().is_relative_to(root):
             raise UnsafeModelError(
                 f"{path.relative_to(root).as_posix()!r} is a link that leads outside its folder",
+                code="SP-360",
                 where=str(folder),
                 hint="Copy the folder with what its links lead to (cp -rL), if you know where that comes from",
             )

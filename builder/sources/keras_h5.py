@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import ConversionError, SourceError, UnsafeModelError
@@ -23,7 +24,7 @@ class KerasFile:
         has_optimizer: it holds an optimiser's state.
     """
 
-    config: Any
+    config: object
     version: str
     has_optimizer: bool
 
@@ -49,7 +50,10 @@ def read_keras_h5(path: Path, where: str = "") -> KerasFile:
             has_optimizer = "optimizer_weights" in file
     except OSError as error:
         raise SourceError(
-            f"is a damaged or truncated HDF5 file ({error})", where=where, hint="Download or save the model again"
+            f"is a damaged or truncated HDF5 file ({error})",
+            code="SP-308",
+            where=where,
+            hint="Download or save the model again",
         ) from error
     return KerasFile(parse_config(text, where), version, has_optimizer)
 
@@ -68,11 +72,11 @@ def check_keras_weights(path: Path, where: str = "") -> bool:
                 return bool(content.get("optimizer") or content.get("_optimizer"))
         except OSError as error:
             raise SourceError(
-                f"has damaged weights ({error})", where=where, hint="Download or save the model again"
+                f"has damaged weights ({error})", code="SP-308", where=where, hint="Download or save the model again"
             ) from error
 
 
-def copy_with_config(source: Path, target: Path, config: Any) -> None:
+def copy_with_config(source: Path, target: Path, config: object) -> None:
     """Copy an HDF5 file under another configuration."""
     shutil.copyfile(source, target)
     with _h5py().File(target, "r+") as file:
@@ -97,14 +101,17 @@ def _check_links(file: Any, where: str) -> None:
         return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
 
     if name := file.visititems_links(visit):
-        raise UnsafeModelError(f"keeps {name!r} in another file", where=where, hint="Save the model again, as one file")
+        raise UnsafeModelError(
+            f"keeps {name!r} in another file", code="SP-361", where=where, hint="Save the model again, as one file"
+        )
 
 
-def _h5py() -> Any:
+def _h5py() -> ModuleType:
     try:
         import h5py
     except ModuleNotFoundError as error:
         raise ConversionError(
-            "h5py cannot be imported: not installed", hint='Run pip install "shardpress[convert]"'
+            "h5py cannot be imported: not installed", code="SP-405", hint='Run pip install "shardpress[convert]"'
         ) from error
-    return h5py
+    module: ModuleType = h5py
+    return module

@@ -59,7 +59,7 @@ _left_out = frozenset(
 _orders = {"tf": "channels_last", "th": "channels_first"}
 
 
-def modernise(config: Any, version: str, where: str) -> Any:
+def modernise(config: object, version: str, where: str) -> object:
     """Give a configuration as Keras 2 reads it today.
 
     Args:
@@ -77,10 +77,12 @@ def modernise(config: Any, version: str, where: str) -> Any:
         found = _modernise(config, version, where)
         return config if found == config else found
     except RecursionError as error:
-        raise SourceError("its configuration is nested too deeply", where=where, hint="Save the model again") from error
+        raise SourceError(
+            "its configuration is nested too deeply", code="SP-309", where=where, hint="Save the model again"
+        ) from error
 
 
-def _modernise(config: Any, version: str, where: str) -> Any:
+def _modernise(config: object, version: str, where: str) -> object:
     if isinstance(config, list):
         return [_modernise(item, version, where) for item in config]
     if not isinstance(config, dict):
@@ -91,8 +93,9 @@ def _modernise(config: Any, version: str, where: str) -> Any:
     if isinstance(found.get("class_name"), str) and isinstance(found.get("config"), dict):
         if version.startswith("1.") or version == "1":
             found = _from_keras_1(found, where)
-        if found["class_name"] == "GRU":  # what is said nothing of did not exist yet
-            found["config"].setdefault("reset_after", False)
+        inner = found["config"]
+        if found["class_name"] == "GRU" and isinstance(inner, dict):
+            inner.setdefault("reset_after", False)  # an option that is not there did not exist yet
     return found
 
 
@@ -126,6 +129,7 @@ def _merge(config: Config, where: str) -> tuple[str, Config]:
     if mode not in {*_merges, "cos"} or "layers" in config:
         raise SourceError(
             f"layer {name!r} merges others in a way that no later Keras has ({mode!r})",
+            code="SP-326",
             where=where,
             hint="Write the model anew in a later version of Keras, load these weights, and save all of it",
         )
@@ -145,6 +149,7 @@ def _batch_norm(config: Config, where: str) -> tuple[str, Config]:
     if mode := config.pop("mode", 0):
         raise SourceError(
             f"layer {config.get('name')!r} is a BatchNormalization of mode {mode}, which no later Keras has",
+            code="SP-326",
             where=where,
             hint="Train it again with BatchNormalization as it is today, or with LayerNormalization for mode 1",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from ..errors import SourceError
 from ..graphs.halves import refuse_bfloat16
@@ -13,7 +13,7 @@ idle = ("InputLayer", "Random", "Dropout", "SpatialDropout", "Gaussian", "AlphaD
 recurrent = frozenset(("RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"))
 
 
-def check_keras_limits(config: Any, where: str = "", *, is_hdf5: bool = False) -> None:
+def check_keras_limits(config: object, where: str = "", *, is_hdf5: bool = False) -> None:
     """Look for layers that keep state from call to call, or compute in bfloat16, at any depth.
 
     Args:
@@ -37,22 +37,25 @@ def check_keras_limits(config: Any, where: str = "", *, is_hdf5: bool = False) -
             queue.extend(item)
 
 
-def _check_axes(kind: str, config: dict[str, Any], where: str) -> None:
+def _check_axes(kind: str, config: Mapping[str, object], where: str) -> None:
     """Refuse what Keras 3 would load as another model: of HDF5 files it forgets an axis that is not one number."""
     axes = config.get("axis", 0)
     is_kept = isinstance(axes, int) or (isinstance(axes, list) and len(axes) == 1)
     if not is_kept and (axes is not None or kind == "Normalization"):
         raise SourceError(
             f"holds layer {config.get('name', kind)} ({kind}) with the axes {axes}, which Keras 3 loses in HDF5 files",
+            code="SP-325",
             where=where,
             hint="Save the model as a .keras file, or export a SavedModel with model.export(PATH)",
         )
 
 
-def _check_layer(kind: str, config: dict[str, Any], where: str) -> None:
+def _check_layer(kind: str, config: Mapping[str, object], where: str) -> None:
     name = str(config.get("name", kind))
     if kind in recurrent and config.get("stateful") is True:
-        raise SourceError(f"keeps state from call to call (layer {name})", where=where, hint=stateless_hint)
+        raise SourceError(
+            f"keeps state from call to call (layer {name})", code="SP-319", where=where, hint=stateless_hint
+        )
     policy = config.get("dtype")
     if isinstance(policy, dict) and isinstance(policy.get("config"), dict):
         policy = policy["config"].get("name")

@@ -6,7 +6,6 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ..errors import SourceError, UnsafeModelError
 
@@ -25,7 +24,7 @@ class KerasArchive:
         version: of the Keras that wrote it.
     """
 
-    config: dict[str, Any]
+    config: dict[str, object]
     version: str
 
     @property
@@ -48,6 +47,7 @@ def read_keras_zip(path: Path) -> KerasArchive:
             if "config.json" not in names or "model.weights.h5" not in names:
                 raise SourceError(
                     "is an archive, but not of a Keras model (no config.json and model.weights.h5)",
+                    code="SP-306",
                     where=str(path),
                     hint='Save the whole model with model.save("NAME.keras")',
                 )
@@ -55,7 +55,10 @@ def read_keras_zip(path: Path) -> KerasArchive:
             metadata = _read_json(archive, "metadata.json", path) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise SourceError(
-            f"is a damaged or truncated archive ({error})", where=str(path), hint="Download or save the model again"
+            f"is a damaged or truncated archive ({error})",
+            code="SP-308",
+            where=str(path),
+            hint="Download or save the model again",
         ) from error
     return KerasArchive(config, str(metadata.get("keras_version", "3")))
 
@@ -81,18 +84,24 @@ def check_entries(archive: zipfile.ZipFile, where: str) -> None:
         if entry.file_size > max(free_of_ratio, highest_ratio * entry.compress_size):
             problem = f"holds an entry that unpacks to {entry.file_size} bytes from {entry.compress_size} ({name!r})"
     if problem:
-        raise UnsafeModelError(problem, where=where, hint="Do not use this file unless you know its author")
+        raise UnsafeModelError(
+            problem, code="SP-365", where=where, hint="Do not use this file unless you know its author"
+        )
 
 
-def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, Any]:
+def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, object]:
     with archive.open(name) as file:
         content = file.read(largest_json + 1)
     if len(content) > largest_json:
-        raise UnsafeModelError(f"{name} is larger than 64 MiB", where=str(path), hint="Save the model again")
+        raise UnsafeModelError(
+            f"{name} is larger than 64 MiB", code="SP-365", where=str(path), hint="Save the model again"
+        )
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{name} in it is not JSON", where=str(path), hint="Save the model again") from error
+        raise SourceError(
+            f"{name} in it is not JSON", code="SP-309", where=str(path), hint="Save the model again"
+        ) from error
     if not isinstance(value, dict):
-        raise SourceError(f"{name} in it is not an object", where=str(path), hint="Save the model again")
+        raise SourceError(f"{name} in it is not an object", code="SP-309", where=str(path), hint="Save the model again")
     return value

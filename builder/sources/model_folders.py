@@ -43,7 +43,7 @@ def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
     whole = [item for item in models if not item.name.endswith(".weights.h5")]
     if len(whole) > 1:
         names = ", ".join(item.name for item in whole[:5])
-        raise SourceError("holds several models", where=str(path), hint=f"Name one of them: {names}")
+        raise SourceError("holds several models", code="SP-311", where=str(path), hint=f"Name one of them: {names}")
     if not whole and is_keras_folder(path):
         return unpacked(path) / "model.keras"
     return whole[0] if whole else path
@@ -105,14 +105,19 @@ def unpack(path: Path, folder: Path) -> None:
             check_entries(archive, where)
             entries = [entry for entry in archive.infolist() if PurePosixPath(entry.filename).parent == home]
             if sum(entry.file_size for entry in entries) > most_unpacked:
-                raise SourceError("unpacks to more than 1 GiB", where=where, hint="Unpack it, and name its model.json")
+                raise SourceError(
+                    "unpacks to more than 1 GiB", code="SP-312", where=where, hint="Unpack it, and name its model.json"
+                )
             for entry in entries:
                 if not entry.is_dir():
                     # zipfile reads no more than the length that was checked; links come out as files.
                     (folder / PurePosixPath(entry.filename).name).write_bytes(archive.read(entry))
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise SourceError(
-            f"is a damaged or truncated archive ({error})", where=where, hint="Download or save the model again"
+            f"is a damaged or truncated archive ({error})",
+            code="SP-308",
+            where=where,
+            hint="Download or save the model again",
         ) from error
 
 

@@ -45,7 +45,7 @@ def read_model(path: Path, *, weights: bool = True) -> Model:
     except SourceError as error:
         if error.where:
             raise
-        raise SourceError(error.what, where=str(path), hint=error.hint) from error
+        raise SourceError(error.what, code=error.code, where=str(path), hint=error.hint) from error
 
 
 def weight_files(path: Path) -> tuple[Path, ...]:
@@ -60,7 +60,7 @@ def weight_files(path: Path) -> tuple[Path, ...]:
             return ()
         return tuple(file for paths, _ in _groups(content, path.parent) for file in paths)
     except SourceError as error:
-        raise SourceError(error.what, where=str(path), hint=error.hint) from error
+        raise SourceError(error.what, code=error.code, where=str(path), hint=error.hint) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -73,14 +73,17 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite)
     except OSError as error:
         raise SourceError(
-            f"cannot be read ({error.strerror})", where=str(path), hint="Check the path in build.toml"
+            f"cannot be read ({error.strerror})", code="SP-302", where=str(path), hint="Check the path in build.toml"
         ) from error
     except (ValueError, RecursionError) as error:
         raise SourceError(
-            f"is not valid JSON ({_first_line(error)})", where=str(path), hint="Export or download the model again"
+            f"is not valid JSON ({_first_line(error)})",
+            code="SP-309",
+            where=str(path),
+            hint="Export or download the model again",
         ) from error
     if not isinstance(content, dict):
-        raise SourceError("is not a TensorFlow.js model: no JSON object", where=str(path))
+        raise SourceError("is not a TensorFlow.js model: no JSON object", code="SP-309", where=str(path))
     return content
 
 
@@ -100,14 +103,16 @@ def _model(content: dict[str, Any], path: Path, *, weights: bool) -> Model:
     if topology is None:
         raise SourceError(
             "has weights but no topology (modelTopology is null)",
+            code="SP-310",
             hint="It was made from a weights-only file: save the whole model and convert that",
         )
     if not isinstance(topology, dict):
-        raise SourceError("modelTopology is not an object", hint="Export the model again")
+        raise SourceError("modelTopology is not an object", code="SP-330", hint="Export the model again")
     is_graph = content.get("format") == "graph-model" or "node" in topology or "library" in topology
     if is_graph and not weights:
         raise SourceError(
             "is a graph model, which cannot start from initial weights",
+            code="SP-334",
             hint="Save the model from TensorFlow.js as a layers model, or leave `weights = false` out",
         )
     artifacts = {"modelTopology": topology}
@@ -115,7 +120,9 @@ def _model(content: dict[str, Any], path: Path, *, weights: bool) -> Model:
     try:
         inputs, outputs = graph_specs(artifacts) if is_graph else layers_specs(topology)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise SourceError(f"the topology is malformed ({_first_line(error)})", hint="Export the model again") from error
+        raise SourceError(
+            f"the topology is malformed ({_first_line(error)})", code="SP-330", hint="Export the model again"
+        ) from error
     return Model(
         kind="graph-model" if is_graph else "layers-model",
         artifacts=artifacts,
@@ -128,14 +135,20 @@ def _model(content: dict[str, Any], path: Path, *, weights: bool) -> Model:
 def _groups(content: dict[str, Any], folder: Path) -> list[tuple[list[Path], list[Any]]]:
     manifest = content.get("weightsManifest")
     if not isinstance(manifest, list):
-        raise SourceError("weightsManifest is missing", hint="Name the model.json that the converter wrote")
+        raise SourceError(
+            "weightsManifest is missing", code="SP-330", hint="Name the model.json that the converter wrote"
+        )
     groups = []
     for group in manifest:
         if not isinstance(group, dict):
-            raise SourceError("weightsManifest holds something that is not an object", hint="Export the model again")
+            raise SourceError(
+                "weightsManifest holds something that is not an object", code="SP-330", hint="Export the model again"
+            )
         paths, weights = group.get("paths"), group.get("weights")
         if not isinstance(paths, list) or not isinstance(weights, list):
-            raise SourceError("a weights group lacks its paths or weights", hint="Export the model again")
+            raise SourceError(
+                "a weights group lacks its paths or weights", code="SP-330", hint="Export the model again"
+            )
         groups.append(([_inside(folder, name) for name in paths], weights))
     return groups
 
@@ -143,12 +156,14 @@ def _groups(content: dict[str, Any], folder: Path) -> list[tuple[list[Path], lis
 def _inside(folder: Path, name: object) -> Path:
     """Resolve a weight path; a model must not read files outside its folder."""
     if not isinstance(name, str) or not name or "\0" in name:
-        raise SourceError(f"weightsManifest names the path {name!r}", hint="Export the model again")
+        raise SourceError(f"weightsManifest names the path {name!r}", code="SP-338", hint="Export the model again")
     path = folder / PurePosixPath(name)
     outside = "\\" in name or not path.resolve().is_relative_to(folder.resolve())
     if outside:
         raise SourceError(
-            f"weightsManifest names {name!r}, outside the model's folder", hint="Put all weight files beside model.json"
+            f"weightsManifest names {name!r}, outside the model's folder",
+            code="SP-338",
+            hint="Put all weight files beside model.json",
         )
     return path
 
@@ -169,6 +184,7 @@ def _weights(content: dict[str, Any], folder: Path) -> list[Weight]:
             if offset + length > available:
                 raise SourceError(
                     f"weight {name!r} ends at byte {offset + length}, but its files hold only {available}",
+                    code="SP-332",
                     hint=f"{_names(paths)} truncated or of another model: download or export again",
                 )
             weights.append(Weight(name, shape, dtype, FileData(_cut(extents, offset, length)), quantization))
@@ -176,6 +192,7 @@ def _weights(content: dict[str, Any], folder: Path) -> list[Weight]:
         if offset != available:
             raise SourceError(
                 f"the weight files hold {available} bytes, but the manifest describes only {offset}",
+                code="SP-332",
                 hint=f"{_names(paths)} of another model: download or export again",
             )
     return weights
@@ -183,14 +200,18 @@ def _weights(content: dict[str, Any], folder: Path) -> list[Weight]:
 
 def _spec(spec: object) -> tuple[str, tuple[int, ...], str, dict[str, Any] | None]:
     if not isinstance(spec, dict):
-        raise SourceError("a weight's entry is not an object", hint="Export the model again")
+        raise SourceError("a weight's entry is not an object", code="SP-330", hint="Export the model again")
     name, shape, dtype, quantization = (spec.get(key) for key in ("name", "shape", "dtype", "quantization"))
     if not isinstance(name, str):
-        raise SourceError("a weight has no name", hint="Export the model again")
+        raise SourceError("a weight has no name", code="SP-330", hint="Export the model again")
     if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < largest_dimension for n in shape):
-        raise SourceError(f"weight {name!r} has the impossible shape {shape!r}", hint="Export the model again")
+        raise SourceError(
+            f"weight {name!r} has the impossible shape {shape!r}", code="SP-330", hint="Export the model again"
+        )
     if dtype not in {*type_sizes, "string"}:
-        raise SourceError(f"weight {name!r} has the unknown dtype {dtype!r}", hint="Export the model again")
+        raise SourceError(
+            f"weight {name!r} has the unknown dtype {dtype!r}", code="SP-335", hint="Export the model again"
+        )
     if quantization is not None:
         known = isinstance(quantization, dict) and quantization.get("dtype") in code_sizes
         numbers = known and (
@@ -198,7 +219,9 @@ def _spec(spec: object) -> tuple[str, tuple[int, ...], str, dict[str, Any] | Non
             or all(isinstance(quantization.get(key), int | float) for key in ("scale", "min"))
         )
         if not numbers or dtype not in {"float32", "int32"}:
-            raise SourceError(f"weight {name!r} has a malformed quantization", hint="Export the model again")
+            raise SourceError(
+                f"weight {name!r} has a malformed quantization", code="SP-330", hint="Export the model again"
+            )
     return name, tuple(shape), dtype, quantization
 
 
@@ -208,7 +231,9 @@ def _length(path: Path) -> int:
             return path.stat().st_size
     except OSError:
         pass
-    raise SourceError(f"the weights file {path.name!r} is missing", hint="Download or export the model again")
+    raise SourceError(
+        f"the weights file {path.name!r} is missing", code="SP-331", hint="Download or export the model again"
+    )
 
 
 def _cut(extents: list[Extent], offset: int, length: int) -> tuple[Extent, ...]:
@@ -229,7 +254,9 @@ def _string_length(name: str, count: int, data: FileData) -> int:
     for _ in range(count):
         prefix = data.read(end, end + 4)
         if len(prefix) < 4:
-            raise SourceError(f"string weight {name!r} is truncated", hint="Download or export the model again")
+            raise SourceError(
+                f"string weight {name!r} is truncated", code="SP-332", hint="Download or export the model again"
+            )
         end += 4 + int.from_bytes(prefix, "little")
     return end
 

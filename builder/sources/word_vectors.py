@@ -94,9 +94,9 @@ def read_vectors(path: Path, vocabulary: Path | None = None) -> Iterator[Batch]:
         file.seek(0)
         if kind == "numpy" and vocabulary is None:
             hint = "Name a text file with a word a line as `vocabulary`"
-            raise SourceError("holds no words", where=str(path), hint=hint)
+            raise SourceError("holds no words", code="SP-343", where=str(path), hint=hint)
         if kind != "numpy" and vocabulary is not None:
-            raise SourceError("has its words in itself", where=str(path), hint="Leave `vocabulary` out")
+            raise SourceError("has its words in itself", code="SP-343", where=str(path), hint="Leave `vocabulary` out")
         if kind == "numpy" and vocabulary is not None:
             batches = _read_numpy(path, vocabulary)
         elif kind == "binary":
@@ -104,7 +104,9 @@ def read_vectors(path: Path, vocabulary: Path | None = None) -> Iterator[Batch]:
         elif kind == "text":
             batches = _read_text(path, file)
         else:
-            raise SourceError("holds no word vectors", where=str(path), hint="Name a .bin, .vec, .txt or .npy file")
+            raise SourceError(
+                "holds no word vectors", code="SP-342", where=str(path), hint="Name a .bin, .vec, .txt or .npy file"
+            )
         yield from _checked(path, batches)
 
 
@@ -120,6 +122,7 @@ def _checked(path: Path, batches: Iterator[tuple[list[bytes], npt.NDArray[np.flo
             if word in seen:
                 raise SourceError(
                     f"has the word {word.decode(errors='replace')!r} twice, in rows {seen[word] + 1} and {number + 1}",
+                    code="SP-341",
                     where=str(path),
                     hint="Remove one of them",
                 )
@@ -128,21 +131,26 @@ def _checked(path: Path, batches: Iterator[tuple[list[bytes], npt.NDArray[np.flo
         finite = np.isfinite(rows).all(axis=1)
         if not finite.all():
             word_text = texts[int(np.argmin(finite))]
-            raise SourceError(f"has NaN or infinities for {word_text!r}", where=str(path), hint="Remove that row")
+            raise SourceError(
+                f"has NaN or infinities for {word_text!r}", code="SP-341", where=str(path), hint="Remove that row"
+            )
         yield Batch(tuple(texts), rows)
     if not seen:
-        raise SourceError("holds no vectors", where=str(path), hint="Export it again")
+        raise SourceError("holds no vectors", code="SP-342", where=str(path), hint="Export it again")
 
 
 def _text(path: Path, word: bytes, number: int) -> str:
     if not word or len(word) > longest_word:
         what = "is empty" if not word else f"has {len(word)} bytes, at most {longest_word} are read"
-        raise SourceError(f"row {number + 1}: its word {what}", where=str(path), hint="Remove that row")
+        raise SourceError(f"row {number + 1}: its word {what}", code="SP-341", where=str(path), hint="Remove that row")
     try:
         return word.decode()
     except UnicodeDecodeError as error:
         raise SourceError(
-            f"row {number + 1}: the word {word[:40]!r} is not UTF-8", where=str(path), hint="Write the file as UTF-8"
+            f"row {number + 1}: the word {word[:40]!r} is not UTF-8",
+            code="SP-341",
+            where=str(path),
+            hint="Write the file as UTF-8",
         ) from error
 
 
@@ -164,7 +172,9 @@ def _read_binary(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.
             while (end := content.find(b" ", at, at + longest_word + 2)) < 0 or len(content) < end + row:
                 if end < 0 and len(content) > at + longest_word + 2:
                     what = f"row {number + 1} has a word without end"
-                    raise SourceError(what, where=str(path), hint="It is damaged: download or export it again")
+                    raise SourceError(
+                        what, code="SP-341", where=str(path), hint="It is damaged: download or export it again"
+                    )
                 more = file.read(max(1 << 20, row))
                 if not more:
                     raise _short(path, f"{count} vectors", size, number)
@@ -175,7 +185,10 @@ def _read_binary(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.
         yield words, np.frombuffer(bytes(values), "<f4").reshape(len(words), dim)
     if (content[at:] + file.read(16)).strip():
         raise SourceError(
-            f"goes on after the {count} vectors that it says it has", where=str(path), hint="Mend its first line"
+            f"goes on after the {count} vectors that it says it has",
+            code="SP-340",
+            where=str(path),
+            hint="Mend its first line",
         )
 
 
@@ -184,7 +197,10 @@ def _header(path: Path, line: bytes) -> tuple[int, int]:
     count, dim = (int(number) for number in match.groups()) if match else (0, 0)
     if not (count and 0 < dim <= largest_dim):
         raise SourceError(
-            f"begins with {line[:40]!r}, not with numbers of rows and columns", where=str(path), hint="Export it again"
+            f"begins with {line[:40]!r}, not with numbers of rows and columns",
+            code="SP-340",
+            where=str(path),
+            hint="Export it again",
         )
     return count, dim
 
@@ -192,7 +208,10 @@ def _header(path: Path, line: bytes) -> tuple[int, int]:
 def _short(path: Path, said: str, size: int, found: int | None = None) -> SourceError:
     have = f"its {size} bytes are too few for them" if found is None else f"ends after {found}"
     return SourceError(
-        f"says it has {said}, but {have}", where=str(path), hint="It is cut off: download or export it again"
+        f"says it has {said}, but {have}",
+        code="SP-340",
+        where=str(path),
+        hint="It is cut off: download or export it again",
     )
 
 
@@ -224,7 +243,7 @@ def _read_text(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.ND
         where = f"row {done + len(words) + 1}"
         if len(parts) <= dim or (len(line) == limit and line[-1:] != b"\n"):
             what = f"{where} has {len(parts) - 1} numbers instead of {dim}"
-            raise SourceError(what, where=str(path), hint="It is cut off there, or another file's line")
+            raise SourceError(what, code="SP-341", where=str(path), hint="It is cut off there, or another file's line")
         words.append(b" ".join(parts[:-dim]))
         numbers += parts[-dim:]
         if len(words) == step:
@@ -236,7 +255,10 @@ def _read_text(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.ND
         done += len(words)
     if count not in {-1, done}:
         raise SourceError(
-            f"says it has {count} vectors, but has {done}", where=str(path), hint="Get it again, or mend its first line"
+            f"says it has {count} vectors, but has {done}",
+            code="SP-340",
+            where=str(path),
+            hint="Get it again, or mend its first line",
         )
 
 
@@ -251,7 +273,7 @@ def _numbers(path: Path, numbers: list[bytes], words: list[bytes], dim: int, don
             if not _is_number(number):
                 what = f"row {done + place // dim + 1}: {number[:40]!r} is no number"
                 hint = f"Each line has a word and {dim} numbers with a space between"
-                raise SourceError(what, where=str(path), hint=hint) from error
+                raise SourceError(what, code="SP-341", where=str(path), hint=hint) from error
         raise
     return values.reshape(len(words), dim)
 
@@ -271,10 +293,14 @@ def _read_numpy(path: Path, vocabulary: Path) -> Iterator[tuple[list[bytes], npt
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
-        raise SourceError(f"is no array that can be read ({error})", where=str(path), hint="Save it again") from error
+        raise SourceError(
+            f"is no array that can be read ({error})", code="SP-344", where=str(path), hint="Save it again"
+        ) from error
     if array.ndim != 2 or array.dtype.kind != "f" or not 0 < array.shape[1] <= largest_dim:
         what = f"holds {array.dtype}{list(array.shape)}"
-        raise SourceError(what, where=str(path), hint="It needs rows and columns of float16, float32 or float64")
+        raise SourceError(
+            what, code="SP-344", where=str(path), hint="It needs rows and columns of float16, float32 or float64"
+        )
     count, dim = array.shape
     step = max(1, batch_values // dim)
     words: list[bytes] = []
@@ -283,7 +309,9 @@ def _read_numpy(path: Path, vocabulary: Path) -> Iterator[tuple[list[bytes], npt
         while line := file.readline(longest_word + 2):
             words.append(line.removeprefix(byte_order_mark if not done + len(words) else b"").rstrip(b"\r\n"))
             if done + len(words) > count:
-                raise SourceError(f"has more words than the {count} rows of {path.name}", where=str(vocabulary))
+                raise SourceError(
+                    f"has more words than the {count} rows of {path.name}", code="SP-343", where=str(vocabulary)
+                )
             if len(words) == step:
                 yield words, _float32(array[done : done + len(words)])
                 done += len(words)
@@ -293,7 +321,9 @@ def _read_numpy(path: Path, vocabulary: Path) -> Iterator[tuple[list[bytes], npt
         done += len(words)
     if done != count:
         what = f"has {done} words for the {count} rows of {path.name}"
-        raise SourceError(what, where=str(vocabulary), hint="It needs one word a line, in the order of the rows")
+        raise SourceError(
+            what, code="SP-343", where=str(vocabulary), hint="It needs one word a line, in the order of the rows"
+        )
 
 
 def _float32(rows: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
@@ -308,5 +338,8 @@ def _open_words(vocabulary: Path) -> BinaryIO:
         return vocabulary.open("rb")
     except OSError as error:
         raise SourceError(
-            f"cannot be read ({error.strerror})", where=str(vocabulary), hint="Mend `vocabulary` in build.toml"
+            f"cannot be read ({error.strerror})",
+            code="SP-302",
+            where=str(vocabulary),
+            hint="Mend `vocabulary` in build.toml",
         ) from error

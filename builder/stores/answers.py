@@ -67,31 +67,36 @@ class _Timed(io.RawIOBase):
         super().close()
 
 
-def trouble(error: BaseException, host: str) -> tuple[str, str] | None:
-    """Tell what kept a server from answering, and what to do; None where the causes do not say.
+def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
+    """Tell what kept a server from answering, what to do and the code; None where the causes do not say.
 
     Args:
         error: of any library; the reason may lie deep inside.
         host: who was asked.
     """
-    causes = list(_causes(error))
-    for kind, what, hint in (
-        (socket.gaierror, f"the name {host} cannot be resolved", "Check its spelling, and the network's name server"),
-        (ssl.SSLCertVerificationError, "", "Check the address; one of your own goes into SSL_CERT_FILE, AWS_CA_BUNDLE"),
-        (ssl.SSLError, f"TLS with {host} fails", "Check that the address is one of https, and its port"),
-        (ConnectionRefusedError, f"{host} refuses the connection", "Check the address and that the server runs"),
-        (ConnectionError, f"{host} hangs up", "Run the command again; if that does not help, look at the server"),
-        (TimeoutError, f"{host} does not answer in time", "Check the address and the network, then run it again"),
+    found_causes = list(causes(error))
+    for kind, what, hint, code in (
+        (socket.gaierror, f"the name {host} cannot be resolved", "Check its spelling, and the network's name server",
+         "SP-620"),
+        (ssl.SSLCertVerificationError, "", "Check the address; one of your own goes into SSL_CERT_FILE, AWS_CA_BUNDLE",
+         "SP-621"),
+        (ssl.SSLError, f"TLS with {host} fails", "Check that the address is one of https, and its port", "SP-621"),
+        (ConnectionRefusedError, f"{host} refuses the connection", "Check the address and that the server runs",
+         "SP-622"),
+        (ConnectionError, f"{host} hangs up", "Run the command again; if that does not help, look at the server",
+         "SP-622"),
+        (TimeoutError, f"{host} does not answer in time", "Check the address and the network, then run it again",
+         "SP-623"),
     ):  # fmt: skip
-        found = next((cause for cause in causes if isinstance(cause, kind)), None)
+        found = next((cause for cause in found_causes if isinstance(cause, kind)), None)
         if isinstance(found, ssl.SSLCertVerificationError):
-            return f"the certificate of {host} is not trusted ({found.verify_message})", hint
+            return f"the certificate of {host} is not trusted ({found.verify_message})", hint, code
         if found is not None:
-            return what, hint
+            return what, hint, code
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Give an error and all that led to it, the way each library notes it."""
     seen: set[int] = set()
     waiting: list[Any] = [error]

@@ -32,7 +32,9 @@ class DirectoryStore:
         """
         self.root = root
         if root.exists() and not root.is_dir():
-            raise StoreError("is no folder", where=str(root), hint="Move it away, or choose another place")
+            raise StoreError(
+                "is no folder", code="SP-602", where=str(root), hint="Move it away, or choose another place"
+            )
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Give an object's bytes and its SHA-256 as tag."""
@@ -71,7 +73,10 @@ class DirectoryStore:
             found = self.get(key)
             if (found and found[1]) != tag:
                 raise StoreConflictError(
-                    "another release was published meanwhile", where=str(self._path(key)), hint="Run the command again"
+                    "another release was published meanwhile",
+                    code="SP-640",
+                    where=str(self._path(key)),
+                    hint="Run the command again",
                 )
             try:
                 if not found or found[0] != content:
@@ -201,11 +206,14 @@ class DirectoryStore:
             StoreError: it would lead out of the folder.
         """
         if key.startswith("/") or "\\" in key or "\0" in key or ".." in key.split("/"):
-            raise StoreError(f"{key!r} is no key", where=str(self.root), hint="Deploy with --repair")
+            raise StoreError(f"{key!r} is no key", code="SP-605", where=str(self.root), hint="Deploy with --repair")
         return self.root / key
 
 
 def _failure(error: OSError, path: Path) -> StoreError:
     return StoreError(
-        f"cannot be read or written ({error.strerror})", where=str(path), hint="Check the disk and the permissions"
+        f"cannot be read or written ({error.strerror})",
+        code="SP-601",
+        where=str(path),
+        hint="Check the disk and the permissions",
     )

@@ -59,6 +59,7 @@ def decode_stream(
     if decoder is None:
         raise StoreError(
             f"comes in the Content-Encoding {encoding!r}, which browsers may not read",
+            code="SP-609",
             where=key,
             hint="Have it stored and served as br, gzip or without an encoding",
         )
@@ -76,16 +77,22 @@ def decode_stream(
             total += len(part)
             if total > most:
                 raise StoreError(
-                    f"is larger than the {show_size(most)} it may be", where=key, hint="Deploy with --repair"
+                    f"is larger than the {show_size(most)} it may be",
+                    code="SP-606",
+                    where=key,
+                    hint="Deploy with --repair",
                 )
             if ratio and total > max(unpacked_freely, ratio * read):
                 raise StoreError(
-                    f"unpacks to more than {ratio} times its {show_size(read)}", where=key, hint="Deploy with --repair"
+                    f"unpacks to more than {ratio} times its {show_size(read)}",
+                    code="SP-606",
+                    where=key,
+                    hint="Deploy with --repair",
                 )
             found.append(part)
     except (brotli.error, zlib.error, EOFError) as error:
         raise StoreError(
-            f"is not what its Content-Encoding ({name}) says", where=key, hint="Deploy with --repair"
+            f"is not what its Content-Encoding ({name}) says", code="SP-609", where=key, hint="Deploy with --repair"
         ) from error
     return b"".join(found)
 

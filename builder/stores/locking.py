@@ -55,6 +55,7 @@ def _take(descriptor: int, folder: Path, seconds: float) -> None:
             if time.monotonic() > end:
                 raise StoreLockedError(
                     f"another process has written to this folder for {seconds:.0f} s",
+                    code="SP-645",
                     where=str(folder),
                     hint="See whether a build, deploy or prune is stopped, end it, then run the command again",
                 ) from error

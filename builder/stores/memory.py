@@ -34,7 +34,9 @@ class MemoryStore:
         """Replace one object."""
         found = self.get(key)
         if (found and found[1]) != tag:
-            raise StoreConflictError("another release was published meanwhile", where=key, hint="Run the command again")
+            raise StoreConflictError(
+                "another release was published meanwhile", code="SP-640", where=key, hint="Run the command again"
+            )
         self.objects[key] = content
         return hashlib.sha256(content).hexdigest()
 

@@ -56,7 +56,7 @@ def send_parts(
                 sent += len(body)
             parts.append({"PartNumber": number, "ETag": f'"{tag}"'})
     if content.stat().st_size != length:
-        raise StoreError("changed while it was sent", where=str(content), hint="Deploy again")
+        raise StoreError("changed while it was sent", code="SP-610", where=str(content), hint="Deploy again")
     try:
         client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts}, **condition)
     except client.exceptions.ClientError as error:

@@ -11,7 +11,7 @@ from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
 from ..errors import ConfigError, ShardpressError, StoreDeniedError, StoreError
-from .answers import trouble
+from .answers import causes, trouble
 
 # What botocore raises that is no BotoCoreError: answers that are not S3's, files it cannot read, addresses it refuses.
 failures = (aws.ClientError, aws.BotoCoreError, ResponseParserError, OSError, ValueError, RecursionError)
@@ -80,17 +80,21 @@ def explain(error: Exception, asked: Asked) -> ShardpressError:
     host = urlsplit(getattr(error, "kwargs", {}).get("endpoint_url") or asked.endpoint_url).hostname or "the store"
     if isinstance(error, aws.ProxyConnectionError):
         what, hint = f"the proxy does not let us through to {host}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
-    elif isinstance(error, RecursionError):  # botocore follows a bucket's redirects for as long as they come
+        code = "SP-624"
+    elif any(isinstance(one, RecursionError) for one in causes(error)):  # botocore follows redirects without end
         what = f"{host} answers with redirects that lead nowhere"
         hint = "Set region and endpoint_url to those of the bucket itself"
+        code = "SP-612"
     elif isinstance(error, ResponseParserError):
         what, hint = f"{host} does not answer as S3 does", "Check endpoint_url: something else lies there"
+        code = "SP-614"
     else:
-        what, hint = trouble(error, host) or (
+        what, hint, code = trouble(error, host) or (
             f"the store does not answer ({type(error).__name__})",
             "Check endpoint_url and the network, then run the command again",
+            "SP-625",
         )
-    return StoreError(what, where=asked.place + asked.key, hint=hint)
+    return StoreError(what, code=code, where=asked.place + asked.key, hint=hint)
 
 
 def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
@@ -99,16 +103,17 @@ def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
     login = f"aws sso login{f' --profile {profile}' if profile else ''}"
     facts = getattr(error, "kwargs", {})
     what = hint = ""
+    code = "SP-632"
     if isinstance(error, aws.ProfileNotFound):
         name = facts.get("profile")
-        return ConfigError(f"the AWS profile {name!r} does not exist", where=asked.place,
+        return ConfigError(f"the AWS profile {name!r} does not exist", code="SP-240", where=asked.place,
                            hint="Correct profile or AWS_PROFILE, or configure it with `aws configure`")  # fmt: skip
     if isinstance(error, aws.NoCredentialsError):
-        what, hint = "no credentials were found", chain_hint
+        what, hint, code = "no credentials were found", chain_hint, "SP-630"
     elif isinstance(error, aws.PartialCredentialsError):
-        what, hint = f"the credentials lack {facts.get('cred_var')}", chain_hint
+        what, hint, code = f"the credentials lack {facts.get('cred_var')}", chain_hint, "SP-630"
     elif isinstance(error, (aws.UnauthorizedSSOTokenError, aws.SSOError, aws.LoginError, aws.TokenRetrievalError)):
-        what, hint = "the AWS sign-in (SSO) has expired, or there was none", f"Sign in: `{login}`"
+        what, hint, code = "the AWS sign-in (SSO) has expired, or there was none", f"Sign in: `{login}`", "SP-631"
     elif isinstance(error, (aws.CredentialRetrievalError, aws.MetadataRetrievalError)):
         what, hint = (
             f"the credentials cannot be had ({_line(error)})",
@@ -123,7 +128,7 @@ def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
             hint = "Correct AWS_WEB_IDENTITY_TOKEN_FILE, and let the job write the file before"
         else:
             what, hint = f"{name} cannot be read ({error.strerror})", "Check the file and its rights"
-    return StoreError(what, where=asked.place, hint=hint) if what else None
+    return StoreError(what, code=code, where=asked.place, hint=hint) if what else None
 
 
 def _settings(error: Exception, asked: Asked) -> ShardpressError | None:
@@ -132,19 +137,21 @@ def _settings(error: Exception, asked: Asked) -> ShardpressError | None:
     if isinstance(
         error, (aws.ConfigParseError, aws.ConfigNotFound, aws.InvalidConfigError, aws.UnknownCredentialError)
     ):
-        return ConfigError(f"the AWS configuration cannot be used ({text})", where=asked.place,
+        return ConfigError(f"the AWS configuration cannot be used ({text})", code="SP-241", where=asked.place,
                            hint="Correct ~/.aws/config and credentials, or the file of AWS_CONFIG_FILE")  # fmt: skip
     if isinstance(error, (aws.InvalidRegionError, aws.NoRegionError, aws.UnknownRegionError)):
-        return ConfigError(f"the region is not one ({text})", where=asked.place, hint="Correct region or AWS_REGION")
+        return ConfigError(
+            f"the region is not one ({text})", code="SP-242", where=asked.place, hint="Correct region or AWS_REGION"
+        )
     if isinstance(error, aws.ParamValidationError) and "bucket name" in text.lower():
         return _bad_bucket(asked)
     if isinstance(error, (aws.InvalidDNSNameError, aws.UnsupportedS3ArnError, UnicodeError)):
         return _bad_bucket(asked)
     if isinstance(error, ValueError) and not isinstance(error, (aws.BotoCoreError, OSError)):
-        return ConfigError(f"endpoint_url is not an address ({text})", where=asked.place,
+        return ConfigError(f"endpoint_url is not an address ({text})", code="SP-243", where=asked.place,
                            hint="Write it as 'https://s3.example.com'")  # fmt: skip
     if isinstance(error, (aws.EndpointProviderError, aws.BaseEndpointResolverError)):
-        return ConfigError(f"no address of the store can be made ({text})", where=asked.place,
+        return ConfigError(f"no address of the store can be made ({text})", code="SP-243", where=asked.place,
                            hint="Correct bucket, region, endpoint_url and addressing")  # fmt: skip
     return None
 
@@ -152,6 +159,7 @@ def _settings(error: Exception, asked: Asked) -> ShardpressError | None:
 def _bad_bucket(asked: Asked) -> ConfigError:
     return ConfigError(
         f"{asked.bucket!r} cannot be the name of a bucket",
+        code="SP-244",
         where=asked.place,
         hint="Names have 3 to 63 lower-case letters, digits, dots and hyphens; a folder in it belongs to prefix",
     )
@@ -159,50 +167,58 @@ def _bad_bucket(asked: Asked) -> ConfigError:
 
 def _answered(error: aws.ClientError, asked: Asked) -> ShardpressError:
     facts: dict[str, Any] = error.response.get("Error", {})
-    code = str(facts.get("Code", ""))
+    answer = str(facts.get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in precondition_codes or status == 412:
-        return RefusedError(code)
-    if code in absent_codes:
-        return AbsentError(code)
-    if code in ("InvalidBucketName", "InvalidBucket"):
+    if answer in precondition_codes or status == 412:
+        return RefusedError(answer)
+    if answer in absent_codes:
+        return AbsentError(answer)
+    if answer in ("InvalidBucketName", "InvalidBucket"):
         return _bad_bucket(asked)
-    what, hint = _refused(error, code, status, facts, asked)
+    what, hint, code = _refused(error, answer, status, facts, asked)
     kind = StoreDeniedError if status in {401, 403} else StoreError
-    return kind(what, where=asked.place + asked.key, hint=hint)
+    return kind(what, code=code, where=asked.place + asked.key, hint=hint)
 
 
-def _refused(error: aws.ClientError, code: str, status: int, facts: dict[str, Any], asked: Asked) -> tuple[str, str]:
-    """Give what happened, and what to do."""
+def _refused(
+    error: aws.ClientError, answer: str, status: int, facts: dict[str, Any], asked: Asked
+) -> tuple[str, str, str]:
+    """Give what happened, what to do and the code."""
     if error.operation_name in ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials"):
         return (
-            f"the role is not given to us ({code})",
+            f"the role is not given to us ({answer})",
             "Check the role's name and its trust policy: it must name this repository, branch or account",
+            "SP-633",
         )
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = facts.get("Region") or headers.get("x-amz-bucket-region")
-    if code in region_codes or status == 301:
+    if answer in region_codes or status == 301:
         return (
-            f"the bucket is in another region{f', {region}' if region else ''} ({code or status})",
+            f"the bucket is in another region{f', {region}' if region else ''} ({answer or status})",
             f"Set region = {region!r}" if region else "Set region to the bucket's own, or correct endpoint_url",
+            "SP-634",
         )
-    for right, what, hint in (
-        (code == "NoSuchDistribution", "the distribution does not exist", "Correct cloudfront, e.g. E2EXAMPLE"),
-        (code == "NoSuchBucket", f"the bucket {asked.bucket!r} does not exist", "Create it, or correct bucket"),
-        (code in credential_codes, f"the credentials are refused ({code})",
-         "Check them; they come from the standard AWS chain"),
-        (code == "RequestTimeTooSkewed", "this machine's clock is too far off", "Set the clock"),
-        (status in {401, 403}, f"access is denied ({code or status}) for {asked.action}",
-         "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed"),
-        (300 <= status < 400, f"answered {status}, a redirect", "Set endpoint_url to the address that answers itself"),
-        (status == 500, f"answered {status} {code}",
-         "Run the command again; if that does not help, see whether the store's disk is full"),
-        (status == 507 or "Storage" in code or "Quota" in code, f"the store is full ({code or status})",
-         "Free some space, e.g. with `prune`"),
+    for right, what, hint, code in (
+        (answer == "NoSuchDistribution", "the distribution does not exist", "Correct cloudfront, e.g. E2EXAMPLE",
+         "SP-635"),
+        (answer == "NoSuchBucket", f"the bucket {asked.bucket!r} does not exist", "Create it, or correct bucket",
+         "SP-636"),
+        (answer in credential_codes, f"the credentials are refused ({answer})",
+         "Check them; they come from the standard AWS chain", "SP-637"),
+        (answer == "RequestTimeTooSkewed", "this machine's clock is too far off", "Set the clock", "SP-638"),
+        (status in {401, 403}, f"access is denied ({answer or status}) for {asked.action}",
+         "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed",
+         "SP-639"),
+        (300 <= status < 400, f"answered {status}, a redirect", "Set endpoint_url to the address that answers itself",
+         "SP-612"),
+        (status == 500, f"answered {status} {answer}",
+         "Run the command again; if that does not help, see whether the store's disk is full", "SP-611"),
+        (status == 507 or "Storage" in answer or "Quota" in answer, f"the store is full ({answer or status})",
+         "Free some space, e.g. with `prune`", "SP-618"),
     ):  # fmt: skip
         if right:
-            return what, hint
-    return f"answered {status} {code}", again_hint
+            return what, hint, code
+    return f"answered {status} {answer}", again_hint, "SP-611"
 
 
 def _line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..bundle.modules import wasm_url
+from ..bundle.format import wasm_url
 from ..bundle.render import render
 from ..cache.local import Blob, Cache, key_of
 from ..errors import ConfigError, RuntimeBuildError
@@ -56,6 +56,7 @@ def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> R
         if record["unknown"]:
             raise ConfigError(
                 f"TensorFlow.js has no function tf.{record['unknown'][0]}",
+                code="SP-230",
                 where="runtime.functions",
                 hint='Name functions as after tf., for example "topk" or "image.cropAndResize"',
             )
@@ -82,11 +83,17 @@ def find_packages(
     packages = [f"@tensorflow/{name}" for name in dict.fromkeys(names)]
     if shutil.which("node") is None:
         raise RuntimeBuildError(
-            "Node is not installed", where="runtime.build", hint="Install Node 20.19 or later, or set build = false"
+            "Node is not installed",
+            code="SP-520",
+            where="runtime.build",
+            hint="Install Node 20.19 or later, or set build = false",
         )
     if node_modules is None:
         raise RuntimeBuildError(
-            "TensorFlow.js is not installed for Node", where="runtime.build", hint=f"Run {_command(packages)}"
+            "TensorFlow.js is not installed for Node",
+            code="SP-521",
+            where="runtime.build",
+            hint=f"Run {_command(packages)}",
         )
     return node_modules, _versions(node_modules, ("esbuild", *packages), packages)
 
@@ -105,12 +112,13 @@ def _versions(node_modules: Path, names: tuple[str, ...], packages: list[str]) -
             versions[name] = str(json.loads((node_modules / name / "package.json").read_bytes())["version"])
         except (OSError, ValueError, KeyError) as error:
             raise RuntimeBuildError(
-                f"{name} is not installed", where=str(node_modules), hint=f"Run {_command(packages)}"
+                f"{name} is not installed", code="SP-521", where=str(node_modules), hint=f"Run {_command(packages)}"
             ) from error
         numbers = tuple(int(part) for part in versions[name].split(".")[:2] if part.isdigit())
         if name != "esbuild" and not supported <= numbers < (5,):
             raise RuntimeBuildError(
                 f"{name} {versions[name]} does not fit: from 4.22 and below 5 is needed",
+                code="SP-522",
                 where=str(node_modules),
                 hint=f"Run {_command(packages)}",
             )
@@ -135,7 +143,10 @@ def _wasm(node_modules: Path, cache: Cache) -> tuple[dict[str, Blob], dict[str, 
             blob = cache.put((folder / name).read_bytes())
         except OSError as error:
             raise RuntimeBuildError(
-                f"cannot be read ({error.strerror})", where=str(folder / name), hint="Install the package again"
+                f"cannot be read ({error.strerror})",
+                code="SP-524",
+                where=str(folder / name),
+                hint="Install the package again",
             ) from error
         url = wasm_url(label, blob.sha256)
         wasm[url] = blob
@@ -153,12 +164,13 @@ def _run(job: Mapping[str, Any], node_modules: Path, work: Path) -> tuple[dict[s
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise RuntimeBuildError(
-            f"esbuild gave no answer within {timeout:g} seconds", where="runtime.build", hint="Try again"
+            f"esbuild gave no answer within {timeout:g} seconds", code="SP-523", where="runtime.build", hint="Try again"
         ) from error
     if done.returncode or not out.is_file():
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise RuntimeBuildError(
             f"esbuild failed: {' | '.join(lines[:4]) or 'it said nothing'}",
+            code="SP-523",
             where="runtime.build",
             hint="Install the packages again (npm ci), or set build = false",
         )

@@ -22,13 +22,17 @@ def first_stages(model: Model, stages: tuple[tuple[str, tuple[str, ...]], ...], 
         ConfigError: it is no graph model, or has no such output.
     """
     if model.kind != "graph-model":
-        raise ConfigError("only graph models have stages of their own", where=where, hint="Leave `stages` out")
+        raise ConfigError(
+            "only graph models have stages of their own", code="SP-215", where=where, hint="Leave `stages` out"
+        )
     known = {spec.name for spec in model.outputs}
     for name, outputs in stages:
         for output in outputs:
             if output not in known:
                 hint = f"The outputs are {', '.join(map(repr, sorted(known)))}"
-                raise ConfigError(f"stage {name!r} names the unknown output {output!r}", where=where, hint=hint)
+                raise ConfigError(
+                    f"stage {name!r} names the unknown output {output!r}", code="SP-220", where=where, hint=hint
+                )
     signature = model.artifacts.get("signature", {}).get("outputs", {})
     initializer = {node["name"] for node in model.artifacts.get("modelInitializer", {}).get("node", [])}
     firsts: dict[str, int] = dict.fromkeys(initializer, 0)

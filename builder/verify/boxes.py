@@ -116,6 +116,7 @@ def _output(tensors: Mapping[str, Array], name: str) -> Array:
         return next(iter(tensors.values()))
     raise VerificationError(
         f"there is no output {name!r} to read boxes from",
+        code="SP-545",
         where="verify.boxes",
         hint=f"Use one of {', '.join(map(repr, tensors))}",
     )
@@ -131,6 +132,7 @@ def _reshaped(tensors: Mapping[str, Array], name: str, pictures: int, count: int
 def _unfit(name: str, array: Array, wanted: str) -> VerificationError:
     return VerificationError(
         f"the output {name!r} has the shape {list(array.shape)}, the metric boxes needs {wanted}",
+        code="SP-545",
         where="verify.boxes",
         hint="Say how the outputs are read with boxes, scores, classes, format and columns_first",
     )

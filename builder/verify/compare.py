@@ -46,7 +46,7 @@ def compare(
         VerificationError: outputs are missing, or there is nothing to compare.
     """
     if len(got) != len(expected) or not expected:
-        raise VerificationError(f"{len(got)} answers for {len(expected)} cases", where=stage)
+        raise VerificationError(f"{len(got)} answers for {len(expected)} cases", code="SP-543", where=stage)
     largest, worst = -1.0, ""
     agreeing = total = 0
     for answer, reference in zip(got, expected, strict=True):
@@ -128,6 +128,7 @@ def _pairs(stage: str, got: Tensors, expected: Tensors) -> dict[str, tuple[Array
             f"the outputs {', '.join(map(repr, missing))} are missing, TensorFlow.js gave {', '.join(map(repr, got))}"
             if missing
             else "the source model gave no output",
+            code="SP-544",
             where=stage,
             hint="Convert the model again with these outputs, or name those to keep with `outputs`",
         )

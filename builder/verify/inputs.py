@@ -159,10 +159,11 @@ def matching_files(pattern: str, base_dir: Path) -> list[Path]:
     try:
         files = sorted(path for path in start.glob(relative) if path.is_file())
     except ValueError as error:
-        raise ConfigError(f"{pattern!r} is no pattern ({error})", where="verify.inputs") from error
+        raise ConfigError(f"{pattern!r} is no pattern ({error})", code="SP-223", where="verify.inputs") from error
     if not files:
         raise ConfigError(
             f"no file matches {pattern!r}",
+            code="SP-223",
             where="verify.inputs",
             hint="Name .npz files or pictures, relative to build.toml, or leave the key out for seeded inputs",
         )
@@ -174,6 +175,7 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
     if math.prod(shape) > largest_elements:
         raise VerificationError(
             f"a seeded input of shape {list(shape)} would be too large",
+            code="SP-548",
             where=f"input {spec.name!r}",
             hint="Give smaller examples with verify.inputs",
         )
@@ -190,6 +192,7 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
         return generator.integers(0, 2, size=shape, dtype=np.uint8).astype(np.bool_)
     raise VerificationError(
         f"inputs of type {spec.dtype} cannot be seeded",
+        code="SP-548",
         where=f"input {spec.name!r}",
         hint="Give examples as .npz files with verify.inputs",
     )
@@ -224,7 +227,9 @@ def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
         return _arrays(path, specs)
     if path.suffix.lower() in picture_suffixes:
         return _picture(path, specs)
-    raise ConfigError("is neither an .npz file nor a picture", where=str(path), hint="Narrow the pattern verify.inputs")
+    raise ConfigError(
+        "is neither an .npz file nor a picture", code="SP-224", where=str(path), hint="Narrow the pattern verify.inputs"
+    )
 
 
 def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
@@ -234,7 +239,7 @@ def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
             found = {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(
-            f"cannot be read as .npz ({error})", where=str(path), hint="Write it with numpy.savez"
+            f"cannot be read as .npz ({error})", code="SP-224", where=str(path), hint="Write it with numpy.savez"
         ) from error
     if len(specs) == len(found) == 1:
         found = {specs[0].name: next(iter(found.values()))}
@@ -242,6 +247,7 @@ def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
     if missing:
         raise ConfigError(
             f"lacks the inputs {', '.join(map(repr, missing))}, it has {', '.join(map(repr, found))}",
+            code="SP-225",
             where=str(path),
             hint="Store one array for each input under its name",
         )
@@ -267,6 +273,7 @@ def fit(array: Array, spec: TensorSpec, where: str) -> Array:
     ):
         raise ConfigError(
             f"input {spec.name!r} has shape {list(array.shape)}, the model takes {_readable(wanted)}",
+            code="SP-226",
             where=where,
             hint="Mind the batch axis: one picture is [1, height, width, channels]",
         )
@@ -274,6 +281,7 @@ def fit(array: Array, spec: TensorSpec, where: str) -> Array:
     if array.dtype.kind not in kinds.get(spec.dtype, ""):
         raise ConfigError(
             f"input {spec.name!r} is {array.dtype}, the model takes {spec.dtype}",
+            code="SP-226",
             where=where,
             hint=f"Store it as {spec.dtype}",
         )
@@ -293,6 +301,7 @@ def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
     if shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}:
         raise ConfigError(
             "a picture feeds only a model with one input of shape [1, height, width, 1 or 3]",
+            code="SP-227",
             where=where,
             hint="Store the inputs as .npz instead",
         )
@@ -303,7 +312,9 @@ def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
         with pillow.open(path) as file:
             picture = file.convert("L" if channels == 1 else "RGB")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot be decoded ({error})", where=where, hint="Give a whole PNG or JPEG file") from error
+        raise ConfigError(
+            f"cannot be decoded ({error})", code="SP-224", where=where, hint="Give a whole PNG or JPEG file"
+        ) from error
     picture = picture.resize((width or picture.width, height or picture.height), pillow.Resampling.BILINEAR)
     pixels = np.asarray(picture, dtype=np.uint8).reshape(1, picture.height, picture.width, channels or 3)
     if spec.dtype == "float32":
@@ -316,5 +327,8 @@ def _pillow(where: str) -> Any:
         return importlib.import_module("PIL.Image")
     except ImportError as error:
         raise ConfigError(
-            "pictures as inputs need Pillow", where=where, hint="Run pip install pillow, or give .npz files"
+            "pictures as inputs need Pillow",
+            code="SP-209",
+            where=where,
+            hint="Run pip install pillow, or give .npz files",
         ) from error

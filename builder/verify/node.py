@@ -59,7 +59,7 @@ def _run(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Path])
             process = start_behind_wall(node, arguments, [harness, *folders, *reads], folders, errors)
         except OSError as error:
             raise VerificationError(
-                f"Node cannot be started ({error.strerror})", where=node, hint=install_hint
+                f"Node cannot be started ({error.strerror})", code="SP-542", where=node, hint=install_hint
             ) from error
         with process:
             silent = _wait(process.stdout, timeout) if process.stdout else False

@@ -139,7 +139,7 @@ def _try(check: Check, job: Path, failure: str | None) -> Trial:
 
 def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[str], *, short: bool = False) -> Path:
     if check.source is None and check.references is None:
-        raise VerificationError("there is nothing to compare with", where=f"model {check.model!r}")
+        raise VerificationError("there is nothing to compare with", code="SP-543", where=f"model {check.model!r}")
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "cases.bin"
     with data.open("wb") as file:

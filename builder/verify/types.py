@@ -73,21 +73,31 @@ class Gate:
         """Check the ranges."""
         if self.metric not in metrics:
             raise ConfigError(
-                f"metric {self.metric!r} is unknown", where="verify.metric", hint=f"Use one of {', '.join(metrics)}"
+                f"metric {self.metric!r} is unknown",
+                code="SP-205",
+                where="verify.metric",
+                hint=f"Use one of {', '.join(metrics)}",
             )
         if self.metric == "boxes" and self.boxes is None:
             raise ConfigError(
                 "the metric boxes needs to know the outputs",
+                code="SP-228",
                 where="verify.boxes",
                 hint='Say, for example, boxes = { boxes = "detection_boxes", scores = "detection_scores" }',
             )
         if self.max_error is not None and not 0 <= self.max_error < math.inf:
             raise ConfigError(
-                f"max_error is {self.max_error}", where="verify.max_error", hint="Give a number of at least 0"
+                f"max_error is {self.max_error}",
+                code="SP-205",
+                where="verify.max_error",
+                hint="Give a number of at least 0",
             )
         if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
             raise ConfigError(
-                f"min_agreement is {self.min_agreement}", where="verify.min_agreement", hint="Give a number from 0 to 1"
+                f"min_agreement is {self.min_agreement}",
+                code="SP-205",
+                where="verify.min_agreement",
+                hint="Give a number from 0 to 1",
             )
 
     def admits(self, comparison: Comparison) -> bool:

@@ -54,12 +54,12 @@ def decode_words(content: bytes, count: int) -> list[bytes]:
     previous = b""
     for shared, length in zip(common, lengths, strict=True):
         if shared > len(previous) or at + length > len(content):
-            raise FormatError("has a damaged vocabulary", where=f"word {len(words)}", hint="Build again")
+            raise FormatError("has a damaged vocabulary", code="SP-504", where=f"word {len(words)}", hint="Build again")
         previous = previous[:shared] + content[at : at + length]
         at += length
         words.append(previous)
     if at != len(content):
-        raise FormatError(f"has {len(content) - at} bytes after its vocabulary", hint="Build again")
+        raise FormatError(f"has {len(content) - at} bytes after its vocabulary", code="SP-504", hint="Build again")
     return words
 
 
@@ -79,7 +79,7 @@ def _varints(content: bytes, at: int, count: int) -> tuple[list[int], int]:
         number = shift = 0
         while True:
             if at >= len(content) or shift > 21:
-                raise FormatError("has a vocabulary that is cut off", hint="Build again")
+                raise FormatError("has a vocabulary that is cut off", code="SP-504", hint="Build again")
             byte = content[at]
             at += 1
             number |= (byte & 0x7F) << shift

@@ -127,6 +127,7 @@ class ClusterWorkers:
             except (OSError, ValueError) as error:
                 raise UsageError(
                     f"no Dask scheduler answers ({type(error).__name__})",
+                    code="SP-118",
                     where=f"--scheduler {self._address}",
                     hint="Check the address, and that the versions of distributed are alike",
                 ) from error
@@ -152,12 +153,15 @@ class ClusterWorkers:
         try:
             client.wait_for_workers(1, timeout=patience)
         except TimeoutError as error:
-            raise UsageError("the cluster has no workers", where=where, hint="Start some: dask worker") from error
+            raise UsageError(
+                "the cluster has no workers", code="SP-118", where=where, hint="Start some: dask worker"
+            ) from error
         try:
             found: dict[str, Kind] = client.run(describe)
         except Exception as error:  # whatever a foreign worker says of a function it cannot load
             raise UsageError(
                 f"a worker of the cluster cannot run shardpress ({type(error).__name__}: {error})",
+                code="SP-119",
                 where=where,
                 hint=f"On all workers: {install}",
             ) from error
@@ -166,6 +170,7 @@ class ClusterWorkers:
             if code != ours:
                 raise UsageError(
                     f"the worker {worker} has another version of shardpress",
+                    code="SP-120",
                     where=where,
                     hint="Install this one there, and start the workers anew",
                 )
@@ -174,6 +179,7 @@ class ClusterWorkers:
                 shown = ", ".join(f"{package} {version}" for package, version in versions.items())
                 raise UsageError(
                     f"the worker {worker} has other converters than this machine ({shown})",
+                    code="SP-120",
                     where=where,
                     hint=f"Install the same versions everywhere: {install}",
                 )
@@ -192,14 +198,16 @@ class ClusterWorkers:
         except KilledWorker as error:
             raise ConversionError(
                 f"the cluster's workers died over {model}, most often because memory ran out",
+                code="SP-402",
                 where=name,
                 hint="Give its workers more memory, or build the model alone with --only",
             ) from error
         except (CommClosedError, FutureCancelledError, CancelledError, OSError, TimeoutError) as error:
             if self._closing.is_set():
-                raise ConversionError("the build was interrupted", hint="Build again") from error
+                raise ConversionError("the build was interrupted", code="SP-408", hint="Build again") from error
             raise ConversionError(
                 f"the cluster was lost while it worked on {model} ({type(error).__name__})",
+                code="SP-409",
                 where=f"--scheduler {self._address}",
                 hint="Build again; what is done already is in the cache",
             ) from error
@@ -223,6 +231,7 @@ def serve(payload: bytes, name: str) -> bytes:
     if not workshop.fits:
         failure = UsageError(
             f"the worker {worker.address} came later and has another version of shardpress or of the converters",
+            code="SP-120",
             where="--scheduler",
             hint=f"Install the same versions everywhere: {install}",
         )

@@ -55,7 +55,9 @@ def pack(task: Task, request: Any) -> Parcel:
             try:
                 inputs[path] = tuple((address, file.read_bytes()) for address, file in files_of(path))
             except OSError as error:
-                raise SourceError(f"cannot be read ({error.strerror})", where=str(path), hint="Check it") from error
+                raise SourceError(
+                    f"cannot be read ({error.strerror})", code="SP-302", where=str(path), hint="Check it"
+                ) from error
         else:
             outputs[path] = path.is_dir()
     return Parcel(task, request, inputs, outputs)
@@ -99,6 +101,7 @@ def unpack(delivery: Delivery) -> Reply:
     except OSError as error:
         raise ConversionError(
             f"the result cannot be written ({error.strerror})",
+            code="SP-407",
             where=str(error.filename or ""),
             hint="Check the disk and the permissions",
         ) from error

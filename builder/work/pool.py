@@ -143,7 +143,9 @@ class ConversionPool:
         reply = receive_reply(worker.replies, type_of_result(task))
         for path in paths_of(reply.result):
             if ".." in path.parts or not any(path.is_relative_to(place) for place in handover.places.values()):
-                raise ConversionError("the process that ran it named a file of others", hint="Do not trust this model")
+                raise ConversionError(
+                    "the process that ran it named a file of others", code="SP-406", hint="Do not trust this model"
+                )
         return Reply(*told_as_sent(reply.result, reply.failure, reply.notes, handover.places))
 
     def _put_back(self, worker: _Worker, request: Any) -> None:
@@ -163,7 +165,7 @@ class ConversionPool:
     def _take(self) -> _Worker:
         with self._lock:
             if self._closing:
-                raise ConversionError("the build was interrupted", hint="Build again")
+                raise ConversionError("the build was interrupted", code="SP-408", hint="Build again")
             while self._idle:
                 worker = self._idle.pop()
                 if worker.process.poll() is None and worker.folder.is_dir():
@@ -218,7 +220,7 @@ class ConversionPool:
             how = f"crashed ({signal.Signals(-code).name})"
         else:
             how = f"ended with status {code}"
-        error = ConversionError(f"the process that converted {model} {how}", where=name, hint=hint)
+        error = ConversionError(f"the process that converted {model} {how}", code="SP-402", where=name, hint=hint)
         for note in _quote(worker.log, before):
             error.add_note(note)
         self._keep_log(worker, before)
@@ -265,7 +267,9 @@ def runs_trusted_code(request: Any) -> bool:
 def _check_installed() -> None:
     missing = [package for package in needed_packages if importlib.util.find_spec(package) is None]
     if missing:
-        raise ConversionError(f"{' and '.join(missing)} cannot be imported: not installed", hint=install_hint)
+        raise ConversionError(
+            f"{' and '.join(missing)} cannot be imported: not installed", code="SP-405", hint=install_hint
+        )
 
 
 def _size(path: Path) -> int:

@@ -99,7 +99,10 @@ def open_workers(jobs: int, log: Path | None = None, scheduler: str = "", folder
             from .cluster import ClusterWorkers
         except ModuleNotFoundError as error:
             raise UsageError(
-                "Dask is not installed", where="--scheduler", hint='Run pip install "shardpress[cluster]"'
+                "Dask is not installed",
+                code="SP-108",
+                where="--scheduler",
+                hint='Run pip install "shardpress[cluster]"',
             ) from error
         return ClusterWorkers(scheduler)
     return LocalWorkers(jobs, log, folder)

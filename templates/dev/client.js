@@ -18,7 +18,7 @@ import { guard, isAlive, transplant } from "./swap.js";
  * @property {Record<string, { head: string, policy: string, priority: string }>} models
  * @property {Record<string, string>} shapes for each head a hash of all but its weights' values
  * @property {Record<string, string>} contents for each head a hash of all but how well it is compressed
- * @property {{ model: string, what: string, where: string, hint: string }[]} errors
+ * @property {{ model: string, code: string, what: string, where: string, hint: string }[]} errors
  * @property {boolean} served there is a bundle
  */
 

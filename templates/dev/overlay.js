@@ -30,11 +30,11 @@ export function showErrors({ errors, served }) {
   button.textContent = "Hide";
   button.addEventListener("click", () => host.remove());
   section.appendChild(document.createElement("h1")).textContent = served ? "The build failed; the page shows the last good one" : "The build failed";
-  for (const { model, what, where, hint } of errors) {
+  for (const { model, code, what, where, hint } of errors) {
     const article = section.appendChild(document.createElement("article"));
     const place = article.appendChild(document.createElement("code"));
     place.textContent = [model && `model ${model}`, where].filter(Boolean).join(": ");
-    article.appendChild(document.createElement("p")).textContent = `${what}.`;
+    article.appendChild(document.createElement("p")).textContent = `${what}.${code ? ` [${code}]` : ""}`;
     if (hint) article.appendChild(document.createElement("p")).textContent = `→ ${hint}${hint.endsWith("?") ? "" : "."}`;
   }
   document.documentElement.append(host);

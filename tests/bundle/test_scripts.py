@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.bundle import scripts
-from builder.bundle.bundle import index_mark
+from builder.bundle.format import index_mark
 from builder.bundle.modules import module_templates
 from builder.errors import ShardpressError
 
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_written_is_no_failure(checkout: Path) -> None:
 
 def test_the_mark_before_the_index_is_in_no_script() -> None:
     """The line before the code has it, and tools look for the only one."""
-    assert [name for name, code in scripts.scripts().items() if index_mark.decode() in code] == []
+    assert [name for name, code in scripts.scripts().items() if index_mark in code] == []
 
 
 def test_only_the_loader_and_its_forms_ask_for_an_index() -> None:

@@ -15,7 +15,8 @@ from builder.cache.shared import SharedCache, open_shared
 from builder.cli.main import main
 from builder.errors import ConfigError, StoreError
 from builder.stores.directory import DirectoryStore
-from builder.stores.s3 import Location, S3Store
+from builder.stores.s3 import S3Store
+from builder.stores.s3_client import Location
 from tests.helpers import s3_server
 from tests.helpers.credential_watch import wrong_secret
 from tests.helpers.models import write_model

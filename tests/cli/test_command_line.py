@@ -130,7 +130,7 @@ def test_a_missing_node_is_told_before_anything_converts(
 def test_a_question_ends_as_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "build.toml").write_text("[serve]\nhost = []\n")
     assert main([]) == 2
-    assert capsys.readouterr().err.endswith("unknown key 'host'. Did you mean 'hosts'?\n")
+    assert capsys.readouterr().err.endswith("unknown key 'host'. Did you mean 'hosts'? [SP-203]\n")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pathlib import Path
 import brotli
 import pytest
 
-from builder.bundle.bundle import pinned_url
+from builder.bundle.format import pinned_url
 from builder.bundle.render import client_names, render
 from builder.develop.server import files
 from builder.develop.server.access import Access

@@ -103,7 +103,7 @@ def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
         [programs / "shardpress", "--strict"], cwd=project, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"m"}
+    assert set(assert_whole(project / "dist" / "cdn").models) == {"m"}
     write_frozen_graph(project / "frozen.pb")  # needs TensorFlow, which stays where it is
     (project / "build.toml").write_text('[models.frozen]\nsource = "frozen.pb"\n')
     (site,) = programs.parent.glob("lib/python3*/site-packages")
@@ -113,7 +113,7 @@ def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"frozen"}
+    assert set(assert_whole(project / "dist" / "cdn").models) == {"frozen"}
     for name, found in (("shardpress.cli.main", True), ("builder.cli", False)):
         done = subprocess.run(
             [programs / "python", "-c", f"import {name}"], cwd=project, capture_output=True, check=False

@@ -19,7 +19,7 @@ from builder.publish.bucket import examine_bucket, minimal_policy
 from builder.publish.follow_up import invalidate, mutable_path
 from builder.publish.headers import headers_for, rules_hash
 from builder.publish.targets import find_target, open_target
-from builder.stores.s3 import location_client
+from builder.stores.s3_client import location_client
 from tests.helpers import s3_server
 from tests.helpers.deploying import project
 

@@ -23,7 +23,8 @@ from builder.publish.probe import holds_fence, probe
 from builder.publish.records import record_uploads
 from builder.publish.targets import open_target
 from builder.stores import Fence, Found, Removed, clock, multipart
-from builder.stores.s3 import Location, S3Store
+from builder.stores.s3 import S3Store
+from builder.stores.s3_client import Location
 from tests.helpers import s3_server
 from tests.helpers.credential_watch import leaking_files, leaks, wrong_secret
 from tests.helpers.deploying import assert_live, change, project, state_of

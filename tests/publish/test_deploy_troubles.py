@@ -20,7 +20,8 @@ from builder.publish.emulated_conditions import record_key
 from builder.publish.plan import Choice
 from builder.publish.probe import probe
 from builder.publish.uploads import Form
-from builder.stores.s3 import Location, S3Store
+from builder.stores.s3 import S3Store
+from builder.stores.s3_client import Location
 from tests.helpers import s3_server
 from tests.helpers.deploying import assert_live, change, project, state_of
 from tests.helpers.fault_proxy import faulty

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from builder.bundle.bundle import File, read_index
-from builder.bundle.modules import module_url, wasm_url
+from builder.bundle.files import File
+from builder.bundle.format import module_url, wasm_url
+from builder.bundle.index import read_index
 from builder.cache.local import Cache
 from builder.cli.main import main
 from builder.config.tables import load_config
@@ -106,11 +107,11 @@ def test_it_has_what_the_models_and_their_pages_use_and_no_more(made: Path) -> N
     stock = node_modules / "@tensorflow/tfjs/dist/tf.min.js"
     assert code["bytes"] < 0.65 * stock.stat().st_size
     index = read_index((made / "dist/cdn/loader.js").read_bytes())
-    assert code["sha256"] == index["modules"]["tf"]
+    assert code["sha256"] == index.modules["tf"]
     for file in manifest["runtime"]["wasm"]:
         assert file["url"] in text
         assert (made / "dist/cdn" / file["url"]).stat().st_size == file["bytes"]
-    assert {wasm_url(name, digest) for name, digest in index["wasm"].items()} == {
+    assert {wasm_url(name, digest) for name, digest in index.wasm.items()} == {
         file["url"] for file in manifest["runtime"]["wasm"]
     }
 

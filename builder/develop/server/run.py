@@ -61,13 +61,17 @@ def bind(host: str, port: int) -> socket.socket:
             if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
                 raise UsageError(
                     f"the server cannot listen on {host} ({error.strerror})",
+                    code="SP-116",
                     where="--host",
                     hint="Give an address of this machine, or leave --host out",
                 ) from error
         else:
             return listener
     raise UsageError(
-        f"the ports {port} to {port + tries - 1} are all in use", where="--port", hint="Give another port with --port"
+        f"the ports {port} to {port + tries - 1} are all in use",
+        code="SP-115",
+        where="--port",
+        hint="Give another port with --port",
     )
 
 
@@ -123,7 +127,9 @@ def running(app: object, hub: Hub, *, host: str, port: int, certificates: Path) 
     while not server.started:
         if not thread.is_alive():
             listener.close()
-            raise UsageError("the server could not be started", where="--watch", hint="Try another --host or --port")
+            raise UsageError(
+                "the server could not be started", code="SP-116", where="--watch", hint="Try another --host or --port"
+            )
         thread.join(0.01)
     scheme = "https" if secure else "http"
     here = host if not secure or not everywhere else "127.0.0.1"
