@@ -80,7 +80,7 @@ def sources_hash(folder: Path) -> str:
 
 def source_files(folder: Path) -> list[Path]:
     """Give the modules of templates that are bundled; what they are made of goes into no wheel."""
-    return [folder / "sw.js", *(path for name in folders for path in sorted((folder / name).glob("*.js")))]
+    return [folder / "sw.js", *(path for name in folders for path in sorted((folder / name).glob("*.[jt]s")))]
 
 
 def template_folder() -> Path:
