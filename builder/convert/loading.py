@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 from ..graphs.messages import SavedModel
+from ..sources.keras_applications import application_layers_in
 from ..sources.keras_h5 import copy_with_config, read_keras_h5
-from ..sources.keras_safety import application_layers_in, without_training
+from ..sources.keras_safety import without_training
 from ..sources.keras_zip import read_keras_zip
 from . import stock
 

@@ -19,7 +19,7 @@ from typing import Any, TypedDict
 from ..errors import ConversionError
 from ..graphs.messages import GraphDef, MetaGraphDef, SignatureDef
 from ..packages import installed
-from ..sources.allowed_keras import application_layers
+from ..sources.keras_applications import application_layers
 from .folding import MakeTensor, fold_batch_norms
 from .tf_types import Array, Function, Graph, Tensor
 
