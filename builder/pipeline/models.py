@@ -21,7 +21,7 @@ from ..cache.shared import SharedCache, is_shared, open_shared
 from ..config.tables import Config, ModelConfig
 from ..config.units import parse_size, show_size
 from ..convert.requests import ConvertRequest, SourceOptions
-from ..convert.results import read_glue, read_vocabulary
+from ..convert.side_files import read_glue, read_vocabulary
 from ..errors import (
     BudgetError,
     BuildError,

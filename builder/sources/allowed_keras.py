@@ -1,5 +1,4 @@
-"""What the configuration of a Keras model may name: classes, activations and the like, and modules; reviewed one by
-one.
+"""What the configuration of a Keras model may name, reviewed one by one: classes, activations, modules and the like.
 
 What layers may call of TensorFlow is in ``allowed_functions``.
 """

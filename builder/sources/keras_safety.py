@@ -44,7 +44,7 @@ def check_keras_config(config: object, *, trust: bool = False, where: str = "") 
 
     Args:
         config: decoded JSON; parts that ``without_training`` leaves out are not looked at.
-        trust: the user vouches for code inside the model.
+        trust: the user trusts the code inside the model.
         where: the file, for messages.
 
     Raises:
