@@ -18,7 +18,7 @@ import msgspec
 from ..bundle.files import ModelBundle
 from ..bundle.format import loader_name, to_json
 from ..bundle.head import write_head
-from ..bundle.render import template_folder
+from ..bundle.scripts import template_folder
 from ..cache.shared import is_shared
 from ..config.serve import ServeConfig
 from ..config.tables import Config, load_config

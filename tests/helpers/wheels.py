@@ -17,8 +17,9 @@ def make_wheel(folder: Path) -> Path:
     clone = folder / "clone"
     for name in ("builder", "templates", "packages"):
         shutil.copytree(root / name, clone / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "package.json", "README.md", "LICENSE"):
         shutil.copy(root / name, clone)
+    (clone / "node_modules").symlink_to(root / "node_modules")  # what the loader's scripts are bundled with
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(clone)]
     subprocess.run(pip, check=True, capture_output=True)
     shutil.rmtree(clone)

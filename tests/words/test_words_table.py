@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from builder.bundle.head import head_shard, make_head, write_head
-from builder.bundle.render import template_folder
+from builder.bundle.render import render_module
 from builder.errors import FormatError
 from builder.packing.shards import read
 from builder.words.answers import best_rows, unit_rows
@@ -109,7 +109,7 @@ def ask(tmp_path: Path, found: Table, questions: list[Any], order: list[int] | N
         files.append(tmp_path / f"{number}.bin")
         files[-1].write_bytes(content)
     (tmp_path / "head.json").write_text(json.dumps(head))
-    (tmp_path / "vectors.mjs").write_bytes((template_folder() / "vectors" / "vectors.js").read_bytes())
+    (tmp_path / "vectors.mjs").write_bytes(render_module("vectors"))
     asked = {"questions": questions, "order": order or list(range(len(contents)))}
     (tmp_path / "questions.json").write_text(json.dumps(asked))
     script = Path(__file__).resolve().parents[1] / "js" / "vectors.mjs"

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from ...bundle.format import loader_name, pinned_url
 from ...bundle.headers import anybody, file_headers
 from ...bundle.index import read_index
-from ...bundle.render import render
+from ...bundle.render import client_names, render
 from ...errors import ShardpressError
 from ...pipeline.report.networks import Network
 from .access import Access
@@ -30,7 +30,7 @@ from .throttle import Throttle
 
 private = "/.shardpress/"
 client_path = "/.shardpress/client.js"
-scripts = ("client.js", "news.js", "page.js")
+scripts = tuple(name.removeprefix("dev/") for name in client_names())
 worker_name = "sw.js"
 
 
