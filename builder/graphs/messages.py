@@ -377,3 +377,4 @@ class TensorProto(Message):
     float_val: Annotated[Repeated[Float32], 5]
     int_val: Annotated[Repeated[Int32], 7]
     string_val: Annotated[Repeated[bytes], 8]
+    bool_val: Annotated[Repeated[bool], 11]
