@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
-
 from ..errors import ShardpressError
 from ..files.atomic import write_atomically
+from ..files.plain import plain_values
 from ..model import Extent, FileData, chunks
 
 stale_seconds = 86_400.0
@@ -255,14 +254,7 @@ def key_of(*parts: object) -> str:
 
     A request is given as a whole, so that a field which it gets later is in the key by itself.
     """
-    content = msgspec.to_builtins(parts, enc_hook=_path_text)
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _path_text(value: object) -> str:
-    if isinstance(value, Path):
-        return value.as_posix()
-    raise TypeError(f"{type(value).__name__} cannot be part of a key")
+    return hashlib.sha256(json.dumps(plain_values(parts), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _read_json(path: Path) -> Any | None:
