@@ -16,19 +16,19 @@ import { canvasOf } from "./pictures.js";
 
 const words = texts({
   en: {
-    face: "Face", mesh: "Mesh", emotion: "Mood", pose: "Body",
+    face: "Face", mesh: "Mesh", emotion: "Expression", pose: "Pose",
     waiting: "{kb} kB", loading: "{share} %", base: "first stage", full: "ready", failed: "failed",
-    mood: "Looks {emotion}", guess: "Hard to say: perhaps {emotion}", noface: "No face in sight.", caption: "{emotion} {share} %", captionguess: "{emotion}? {share} %",
-    pace: "{fps} frames a second looked at, {ms} ms each; {skipped} % skipped.",
-    denied: "The page may not use the camera. Allow it in the browser's address bar and try again; meanwhile here is the sample clip.",
-    nocamera: "There is no camera here, or another program uses it. Here is the sample clip.",
-    insecure: "Browsers give the camera to pages over HTTPS and on localhost only. Here is the sample clip.",
+    mood: "Looks {emotion}", guess: "Hard to say: perhaps {emotion}", noface: "No face in view.", caption: "{emotion} {share} %", captionguess: "{emotion}? {share} %",
+    pace: "{fps} frames per second, {ms} ms each; {skipped} % skipped.",
+    denied: "The page is not allowed to use the camera. Allow it in the browser's address bar and try again; the sample clip plays meanwhile.",
+    nocamera: "There is no camera, or another program is using it. Playing the sample clip instead.",
+    insecure: "Browsers allow the camera only for pages over HTTPS or on localhost. Playing the sample clip instead.",
   },
   zh: {
     face: "人脸", mesh: "网格", emotion: "表情", pose: "姿态",
     waiting: "{kb} kB", loading: "{share} %", base: "第一阶段", full: "就绪", failed: "失败",
     mood: "看起来{emotion}", guess: "不好判断，也许是{emotion}", noface: "画面中没有人脸。", caption: "{emotion} {share} %", captionguess: "{emotion}？{share} %",
-    pace: "每秒处理 {fps} 帧，每帧 {ms} 毫秒，跳过 {skipped} %。",
+    pace: "每秒处理 {fps} 帧，每帧 {ms} 毫秒，跳过 {skipped}%。",
     denied: "页面没有使用摄像头的权限。请在地址栏中允许后重试；现在先播放示例。",
     nocamera: "这里没有摄像头，或它正被其他程序使用。现在播放示例。",
     insecure: "浏览器只允许 HTTPS 页面和 localhost 使用摄像头。现在播放示例。",

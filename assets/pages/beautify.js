@@ -7,13 +7,13 @@ import { runTiles, spans } from "./tiles.js";
 
 const words = texts({
   en: {
-    measuring: "Finding out how fast this device is…",
+    measuring: "Measuring the speed of this device…",
     working: "Working: {time} on this device.",
     left: "{time} left",
     done: "Done: {width} × {height} pixels in {seconds} s.",
-    reduced: "Done: {width} × {height} pixels in {seconds} s. The photo was made smaller first, to fit into memory.",
+    reduced: "Done: {width} × {height} pixels in {seconds} s. The photo was scaled down first to fit into memory.",
     chosen: "Ready: {width} × {height} pixels.",
-    expected: "Ready: {width} × {height} pixels, {time} of computing on this device.",
+    expected: "Ready: {width} × {height} pixels; this will take {time} on this device.",
   },
   zh: {
     measuring: "正在测量本设备的速度……",

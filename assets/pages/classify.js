@@ -10,13 +10,13 @@ import { aroundFace, middleInput } from "./vision.js";
 
 const words = texts({
   en: {
-    base: "Answered by the first stage, {kb} kB, in {ms} ms. The rest is on its way.",
+    base: "Answered by the first stage, {kb} kB, in {ms} ms. The rest is still loading.",
     full: "Answered at full precision in {ms} ms.",
     name: "{name}",
     guess: "Not sure: perhaps {name}",
     face: "Mostly {emotion}",
     faceguess: "Hard to say: perhaps {emotion}",
-    crop: "The face that was found",
+    crop: "The detected face",
   },
   zh: {
     base: "由第一阶段（{kb} kB）给出，用时 {ms} 毫秒。其余部分仍在下载。",

@@ -15,10 +15,10 @@ const words = texts({
     addto: "This is one: {name}",
     count: "{count} drawings",
     empty: "Draw something first.",
-    more: "Give at least two classes three drawings each.",
+    more: "Add at least three drawings to two or more classes.",
     ready: "Ready to train.",
-    training: "Round {epoch} of {epochs}: {right} % right.",
-    trained: "Trained in {seconds} s: {right} % right. Draw, and it says what it sees.",
+    training: "Round {epoch} of {epochs}: {right} % correct.",
+    trained: "Trained in {seconds} s: {right} % correct. Draw something, and it says what it sees.",
     saved: "Saved: model.json, weights.bin and labels.txt.",
   },
   zh: {

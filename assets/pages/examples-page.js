@@ -15,7 +15,7 @@ import { bundle, explain, find, kilobytes, language, texts } from "./page.js";
 const { put, text } = texts({
   en: {
     reading: "Reading the bundle's index…",
-    facts: "{Model}: {format}, {size} kB as sent, loads when {moment}.",
+    facts: "{Model}: {format}, {size} kB to download, loads when {moment}.",
     now: "the page opens",
     idle: "it comes into view",
     visible: "it comes into view",
@@ -24,8 +24,8 @@ const { put, text } = texts({
     waiting: "Waiting.",
     loading: "Loading…",
     bytes: "{loaded} of {total} kB ({phase})",
-    base: "Base precision, there after {after} ms, computed in {took} ms.",
-    full: "Full precision, there after {after} ms, computed in {took} ms.",
+    base: "Base precision: ready after {after} ms, computed in {took} ms.",
+    full: "Full precision: ready after {after} ms, computed in {took} ms.",
     plain: "{text}",
   },
   zh: {

@@ -24,7 +24,7 @@ const stages = {
   head: { en: "head", zh: "结构" },
   base: { en: "base", zh: "基础" },
   rest: { en: "rest", zh: "其余" },
-  refine: { en: "refine", zh: "补全" },
+  refine: { en: "refine", zh: "精化" },
   full: { en: "full", zh: "完整" },
   weights: { en: "weights", zh: "权重" },
 };
@@ -34,7 +34,7 @@ const phases = {
   waiting: { en: "waiting", zh: "等待中" },
   offline: { en: "no network", zh: "没有网络" },
   head: { en: "fetching", zh: "正在获取" },
-  refine: { en: "refining", zh: "正在补全" },
+  refine: { en: "refining", zh: "正在提升精度" },
   full: { en: "complete", zh: "完整" },
   failed: { en: "failed", zh: "失败" },
   aborted: { en: "stopped", zh: "已停止" },

@@ -33,7 +33,7 @@ export const samples = [
 ];
 
 const titles = texts({
-  en: { yours: "Your picture: {name}", taken: "What the camera has taken", known: "{title}" },
+  en: { yours: "Your picture: {name}", taken: "Photo from the camera", known: "{title}" },
   zh: { yours: "你的图片：{name}", taken: "摄像头拍摄的照片", known: "{title}" },
 });
 

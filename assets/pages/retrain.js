@@ -16,15 +16,15 @@ import { middleInput } from "./vision.js";
 
 const words = texts({
   en: {
-    more: "Give at least two classes three pictures each.",
+    more: "Add at least three pictures to two or more classes.",
     ready: "Ready to train.",
-    training: "Round {epoch} of {epochs}: {seen} % right.",
-    judged: "Round {epoch} of {epochs}: {seen} % right, {unseen} % of pictures kept aside.",
-    trained: "Trained in {seconds} s, and kept on this device: {seen} % right.",
-    trainedjudged: "Trained in {seconds} s, and kept on this device: {seen} % right, {unseen} % of pictures kept aside.",
-    restored: "The classes {names} of your last visit are back.",
-    forgotten: "Forgotten.",
-    untrained: "Train it first, then it has an answer.",
+    training: "Round {epoch} of {epochs}: {seen} % correct.",
+    judged: "Round {epoch} of {epochs}: {seen} % correct, {unseen} % on held-out pictures.",
+    trained: "Trained in {seconds} s and saved on this device: {seen} % correct.",
+    trainedjudged: "Trained in {seconds} s and saved on this device: {seen} % correct, {unseen} % on held-out pictures.",
+    restored: "The classes from your last visit are restored: {names}.",
+    forgotten: "Deleted.",
+    untrained: "Train it first to get an answer.",
     saved: "Saved: model.json, weights.bin and labels.txt.",
     looking: "Your picture",
     cat: "Cat",

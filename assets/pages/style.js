@@ -8,7 +8,7 @@ const count = 26;
 const words = texts({
   en: {
     style: "Style {number}",
-    measuring: "Finding out how fast this device is…",
+    measuring: "Measuring the speed of this device…",
     painting: "Painting: {time} on this device.",
     done: "Painted in style {number}: {width} × {height} pixels in {seconds} s.",
     chosen: "Ready. Choose a style.",

@@ -80,7 +80,7 @@ def sources_hash(folder: Path) -> str:
 
 def source_files(folder: Path) -> list[Path]:
     """Give the modules of templates that are bundled; what they are made of goes into no wheel."""
-    return [folder / "sw.js", *(path for name in folders for path in sorted((folder / name).glob("*.js")))]
+    return [folder / "sw.js", *(path for name in folders for path in sorted((folder / name).glob("*.[jt]s")))]
 
 
 def template_folder() -> Path:
@@ -99,7 +99,7 @@ def _of(content: bytes) -> Mapping[str, str]:
 def _read_delivered(path: Path) -> bytes:
     content = _content(path)
     if not content:
-        raise ShardpressError("is missing", where=str(path), hint="Install shardpress again")
+        raise ShardpressError("is missing", code="SP-904", where=str(path), hint="Install shardpress again")
     return content
 
 
@@ -119,6 +119,7 @@ def _make(templates: Path, node_modules: Path) -> bytes:
     if missing:
         raise ShardpressError(
             f"{' and '.join(missing)} of npm are not installed; a checkout bundles the loader's modules with them",
+            code="SP-906",
             where=str(node_modules),
             hint="Run make setup, or npm ci --ignore-scripts",
         )
@@ -129,17 +130,22 @@ def _make(templates: Path, node_modules: Path) -> bytes:
     except FileNotFoundError as error:
         raise ShardpressError(
             "Node is not installed; a checkout bundles the loader's modules with it",
+            code="SP-906",
             where=str(templates),
             hint="Install Node 20.19 or later and run make setup; an installed package does without",
         ) from error
     except subprocess.TimeoutExpired as error:
         raise ShardpressError(
-            f"the loader's modules were not bundled within {timeout:g} seconds", where=str(templates), hint="Try again"
+            f"the loader's modules were not bundled within {timeout:g} seconds",
+            code="SP-907",
+            where=str(templates),
+            hint="Try again",
         ) from error
     if done.returncode:
         lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
         raise ShardpressError(
             f"the loader's modules cannot be bundled: {' | '.join(lines[:4]) or 'esbuild gave no reason'}",
+            code="SP-907",
             where=str(templates),
             hint="Fix the module that is named, or run make setup",
         )

@@ -74,9 +74,9 @@ class Development:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """How watch mode speaks: that the server is up, that a build is live, that it went well, that one failed.
+    """What watch mode reports: the server is running, a build is live, it was verified, a build failed.
 
-    The last is told as well whether there is a bundle that is served meanwhile.
+    The last one also receives whether an earlier bundle is still served.
     """
 
     serving: Callable[[Running], None]
@@ -86,12 +86,12 @@ class Callbacks:
 
 
 class Developer:
-    """Builds, and keeps the pages told; the part between the loop and the server."""
+    """Builds and informs the pages; the part between the loop and the server."""
 
     def __init__(
         self, development: Development, progress: ProgressOpener, callbacks: Callbacks, hub: Hub, pool: Workers
     ) -> None:
-        """Put together."""
+        """Connect the parts."""
         self._development = development
         self._progress = progress
         self._callbacks = callbacks
@@ -256,7 +256,7 @@ def develop(development: Development, progress: ProgressOpener, callbacks: Callb
     Args:
         development: what is asked for.
         progress: opened for each build, so that nothing is drawn between them.
-        callbacks: how to speak.
+        callbacks: receive what happens.
 
     Raises:
         KeyboardInterrupt: by Ctrl-C or SIGTERM; everything has been ended.
@@ -304,7 +304,7 @@ def content_of(bundle: ModelBundle) -> str:
 
 
 def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
-    """Give what pages show of a failure."""
+    """Return what pages show about a failure."""
     each = error.by_model
     return tuple(
         {"model": model, "code": one.code, "what": one.what, "where": one.where, "hint": one.hint}

@@ -1,1 +1,1 @@
-"""Files as such: whole or not at all, and formats of arrays."""
+"""Files: atomic writes, and formats of arrays."""

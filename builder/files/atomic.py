@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and knows what a killed writer left."""
+"""Writes files atomically, and recognises temporary files that a killed writer left behind."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def is_stale(path: Path) -> bool:
-    """Tell whether a file is what a killed writer left."""
+    """Whether a file is a temporary one that a killed writer left behind."""
     return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also when the process is killed."""
+    """Write a file so that it exists completely or not at all, even if the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
     temporary = Path(name)

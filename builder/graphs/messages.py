@@ -31,7 +31,7 @@ class Repeated(MutableSequence[T]):
 
 
 class Keyed(MutableMapping[str, T]):
-    """A field that maps text to values; a message that is asked for is there."""
+    """A field that maps text to values; indexing with a new key adds an empty message."""
 
 
 class Message(Base):

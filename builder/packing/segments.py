@@ -17,8 +17,7 @@ from ..transforms.channels import channel_axes
 
 base, refine = "base", "refine"
 kernel_rank, pixel_channels = 4, frozenset({1, 3, 4})
-# Of the bytes of whole float32 weights; fewer planes among them make brotli take up to 1/7 more.
-min_split_share = 1 / 4
+min_split_share = 0.25  # of the bytes of whole float32 weights: a few planes among them make brotli take up to 1/7 more
 Precision = str | Mapping[str, str]
 
 
@@ -114,7 +113,7 @@ def choose_codecs(
 
 
 def _kept_whole(weight: Weight, codec: Codec, least: int) -> bool:
-    """Tell whether a weight is in one piece because its planes would be larger."""
+    """Whether a float32 weight is stored in one piece because its planes would be larger."""
     return codec.name == "raw" and suits(weight, least)
 
 

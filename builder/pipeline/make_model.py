@@ -15,7 +15,7 @@ from ..bundle.index import IndexEntry
 from ..cache.local import key_of
 from ..config.tables import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions
-from ..convert.results import read_glue, read_vocabulary
+from ..convert.side_files import read_glue, read_vocabulary
 from ..errors import ConversionError, SourceError
 from ..graphs.bands import band_note
 from ..graphs.wasm_rewrites import rewrite_for_wasm

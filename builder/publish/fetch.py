@@ -133,7 +133,7 @@ def _chunks(answer: Any, where: str, limits: Limits) -> Iterator[bytes]:
     while chunk := answer.read1(step):
         read += len(chunk)
         if read > most:
-            raise StoreError("is larger than it may be", code="SP-606", where=where, hint="Deploy with --repair")
+            raise StoreError("exceeds the size limit", code="SP-606", where=where, hint="Deploy with --repair")
         yield chunk
     if answer.length:  # read1 takes the end of a connection for the end of a body
         raise StoreError(f"ends {answer.length} bytes too early", code="SP-654", where=where, hint=slow_hint)

@@ -258,7 +258,7 @@ def _read_text(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.ND
             f"says it has {count} vectors, but has {done}",
             code="SP-340",
             where=str(path),
-            hint="Get it again, or mend its first line",
+            hint="Download it again, or correct its first line",
         )
 
 

@@ -1,7 +1,7 @@
-"""Where bundles are published. A store knows nothing of models.
+"""Where bundles are published. A store knows nothing about models.
 
-A store has immutable objects, written once, and one object that is swapped on condition. Dry run and faults are
-decorators around these five methods.
+A store has immutable objects, written once, and one object that is swapped conditionally. A dry run and fault injection
+are decorators around the five methods of ``Store``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Found:
         tag: changes with its content.
         age: seconds since it was written, by the store's clock, so that the clocks of deployers do not matter.
         now: the store's time, in seconds since 1970.
-        headers: what it is served with; empty where a store keeps none.
+        headers: those it is served with; empty if the store keeps none.
     """
 
     content: bytes
@@ -54,7 +54,7 @@ class Stat:
         nbytes: stored length.
         headers: it is served with.
         sha256: of the stored bytes, where it is known.
-        proven: the store has computed ``sha256`` of what it holds; otherwise whoever wrote the object noted it.
+        proven: the store itself computed ``sha256`` of its content; otherwise the writer of the object recorded it.
     """
 
     nbytes: int
@@ -65,15 +65,15 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The end of the right to delete. The store itself must hold it: a process may sleep between a look and a delete.
+    """When the right to delete ends. The store itself must enforce it: a process may sleep between check and delete.
 
     Attributes:
         key: of the object that grants the right.
-        tag: what it must still have; whoever takes the right away changes it.
+        tag: its tag, which must be unchanged; revoking the right changes it.
         since: when it was read, by the store's clock.
         until: when the right ends, by the store's clock.
         read_at: when it was read, by ``clock``.
-        enforced: the store refuses what comes later; otherwise ``left`` before each delete is all there is.
+        enforced: the store refuses later deletes; otherwise ``left`` before each delete is the only check.
     """
 
     key: str
@@ -84,17 +84,17 @@ class Fence:
     enforced: bool = True
 
     def left(self) -> float:
-        """Seconds until the end, as far as this machine knows."""
+        """Seconds until the end, by this machine's clock."""
         return self.until - self.since - (clock() - self.read_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What became of deletes.
+    """The outcome of deletes.
 
     Attributes:
-        keys: of the objects that are gone.
-        answered: none that was sent may still arrive.
+        keys: of the removed objects.
+        answered: every request was answered, so none can still arrive.
     """
 
     keys: Sequence[str]
@@ -102,7 +102,7 @@ class Removed:
 
 
 def clock() -> float:
-    """Give seconds that go on while this machine sleeps, where the system counts them."""
+    """Seconds of a clock that keeps running while this machine is suspended, where the system has one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -110,21 +110,21 @@ class Store(Protocol):
     """A place for files under keys such as ``assets/face.0123456789abcdef.json``."""
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """Give an object's bytes and its tag, which changes with its content; None where there is none.
+        """Return an object's bytes and its tag, which changes with its content; None if there is no such object.
 
         Raises:
-            StoreError: the store does not answer as it should.
+            StoreError: the store failed.
         """
 
     def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:
-        """Write an immutable object from a file; give False when it was there already, whole.
+        """Write an immutable object from a file; return False if it already exists, intact.
 
         Raises:
             StoreError: it could not be written.
         """
 
     def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:
-        """Replace an object at once, if its tag is still ``tag`` (None: if there is still none); give the new tag.
+        """Replace an object atomically if its tag is still ``tag`` (None: it still does not exist); return the new tag.
 
         Raises:
             StoreConflictError: somebody else replaced it in between; nothing was written.
@@ -132,18 +132,18 @@ class Store(Protocol):
         """
 
     def list(self) -> Iterator[str]:
-        """Give all keys."""
+        """Iterate over all keys."""
 
     def delete(self, key: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
 
 
 class TargetStore(Store, Protocol):
-    """A store that releases are deployed to, perhaps far away."""
+    """A store that releases are deployed to, possibly remote."""
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Where it is, for messages; ends so that a key can follow."""
 
     @property
     def keeps_headers(self) -> bool:
@@ -151,46 +151,46 @@ class TargetStore(Store, Protocol):
 
     @property
     def is_sure(self) -> bool:
-        """Whether its swaps are known to be conditional; otherwise that is tried out."""
+        """Whether its swaps are known to be conditional; otherwise this is tested."""
 
     @property
     def identity(self) -> str:
-        """Names the store, so that what was found out about it is not believed of another."""
+        """Identifies the store, so that test results for it are not applied to another."""
 
     def read(self, key: str, most: int = largest) -> Found | None:
-        """Give an object and all that is known of it; None where there is none.
+        """Return an object with its metadata; None if there is no such object.
 
         Raises:
-            StoreError: the store does not answer as it should, or with more than ``most`` bytes.
+            StoreError: the store failed, or sent more than ``most`` bytes.
         """
 
     def stat(self, key: str) -> Stat | None:
-        """Describe an object without fetching it; None where there is none."""
+        """Describe an object without fetching it; None if there is no such object."""
 
     def overwrite(self, key: str, content: Path, headers: Headers) -> None:
-        """Write an object whatever was there."""
+        """Write an object, overwriting any existing one."""
 
     def replace(self, key: str, content: bytes, headers: Headers) -> None:
-        """Write a small object whatever was there."""
+        """Write a small object, overwriting any existing one."""
 
     def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
-        """Write a small object unless there is one; give False when there is."""
+        """Write a small object unless it exists; return False if it does."""
 
     def set_headers(self, key: str, headers: Headers) -> None:
-        """Give an object other headers without sending its bytes again."""
+        """Change an object's headers without sending its bytes again."""
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
-        """Give all objects whose keys start with ``prefix``."""
+        """Iterate over all objects whose keys start with ``prefix``."""
 
     def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
-        """Remove objects in any order while the fence stands.
+        """Remove objects, in any order, until the fence's end.
 
-        What is not among the keys that are gone was not removed, because the right to it has ended or soon would.
+        Keys missing from the result were not removed, because the right to do so had ended or was about to.
 
         Raises:
-            StoreError: the store failed, or refuses for another reason.
+            StoreError: the store failed, or refused for another reason.
         """
 
     @property
     def holds_fences(self) -> bool:
-        """Whether ``remove`` is known to be refused after its end; otherwise that is tried out."""
+        """Whether the store is known to refuse ``remove`` after the fence's end; otherwise this is tested."""

@@ -1,4 +1,4 @@
-"""Answers of servers that end in time, and what it means when none comes."""
+"""HTTP answers with a deadline, and what it means if none arrives."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-read_seconds = 60.0  # for the head of an answer to GET or HEAD, and what of the body no length is known of
-write_seconds = 300.0  # a store may think long about an upload's last request
-slowest = 16 << 10  # bytes a second below which a body is given up
+read_seconds = 60.0  # for the head of an answer to GET or HEAD, and for a body of unknown length
+write_seconds = 300.0  # a store may take long for an upload's last request
+slowest = 16 << 10  # bytes per second; a slower body is abandoned
 
 
 class TimedResponse(http.client.HTTPResponse):
-    """An answer with a deadline for the whole of it: a timeout alone starts again with every byte that drips in."""
+    """An answer with a deadline for all of it: a timeout alone restarts with every byte that arrives."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, deadline: float | None = None, **more: Any) -> None:
         """Read from ``sock``.
@@ -36,7 +36,7 @@ class TimedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self._timed)
 
     def begin(self) -> None:
-        """Read the head, and grant the body the time that its length asks for."""
+        """Read the head, and allow the body time according to its length."""
         super().begin()
         if self.length and not self._given:
             self._timed.deadline += self.length / slowest
@@ -57,7 +57,7 @@ class _Timed(io.RawIOBase):
     def readinto(self, buffer: Any) -> Any:
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the answer goes on for too long")
+            raise TimeoutError("the answer takes too long")
         self._sock.settimeout(left if self._idle is None else min(left, self._idle))
         return self._raw.readinto(buffer)
 
@@ -68,23 +68,24 @@ class _Timed(io.RawIOBase):
 
 
 def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
-    """Tell what kept a server from answering, what to do and the code; None where the causes do not say.
+    """Return why a server did not answer, what to do, and the code; None if the causes do not tell.
 
     Args:
-        error: of any library; the reason may lie deep inside.
+        error: of any library; the cause may be nested.
         host: who was asked.
     """
     found_causes = list(causes(error))
     for kind, what, hint, code in (
         (socket.gaierror, f"the name {host} cannot be resolved", "Check its spelling, and the network's name server",
          "SP-620"),
-        (ssl.SSLCertVerificationError, "", "Check the address; one of your own goes into SSL_CERT_FILE, AWS_CA_BUNDLE",
+        (ssl.SSLCertVerificationError, "",
+         "Check the address; set SSL_CERT_FILE or AWS_CA_BUNDLE for a certificate of your own", "SP-621"),
+        (ssl.SSLError, f"the TLS connection to {host} failed", "Check that the address is an https one, and its port",
          "SP-621"),
-        (ssl.SSLError, f"TLS with {host} fails", "Check that the address is one of https, and its port", "SP-621"),
         (ConnectionRefusedError, f"{host} refuses the connection", "Check the address and that the server runs",
          "SP-622"),
-        (ConnectionError, f"{host} hangs up", "Run the command again; if that does not help, look at the server",
-         "SP-622"),
+        (ConnectionError, f"{host} closed the connection",
+         "Run the command again; if that does not help, look at the server", "SP-622"),
         (TimeoutError, f"{host} does not answer in time", "Check the address and the network, then run it again",
          "SP-623"),
     ):  # fmt: skip
@@ -97,7 +98,7 @@ def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and all that led to it, the way each library notes it."""
+    """Iterate over an error and its causes, wherever each library stores them."""
     seen: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:

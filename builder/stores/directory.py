@@ -18,7 +18,7 @@ from . import Fence, Found, Headers, Listed, Removed, Stat, no_headers
 from .encoding import largest
 from .locking import locked
 
-lock_seconds = 60.0  # a stopped process may hold it for ever
+lock_seconds = 60.0  # a suspended process may hold it for ever
 
 
 class DirectoryStore:
@@ -28,12 +28,12 @@ class DirectoryStore:
         """Use the folder ``root``; the first write makes it.
 
         Raises:
-            StoreError: it is no folder.
+            StoreError: it is not a folder.
         """
         self.root = root
         if root.exists() and not root.is_dir():
             raise StoreError(
-                "is no folder", code="SP-602", where=str(root), hint="Move it away, or choose another place"
+                "is not a folder", code="SP-602", where=str(root), hint="Move it away, or choose another path"
             )
 
     def get(self, key: str) -> tuple[bytes, str] | None:
@@ -47,7 +47,7 @@ class DirectoryStore:
         return content, hashlib.sha256(content).hexdigest()
 
     def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:  # noqa: ARG002
-        """Copy a file to ``key``; one that is there but differs (a torn disk, a stray edit) is replaced."""
+        """Copy a file to ``key``; an existing one that differs (disk damage, a stray edit) is replaced."""
         path = self._path(key)
         try:
             if path.is_file() and filecmp.cmp(path, content, shallow=False):
@@ -68,12 +68,12 @@ class DirectoryStore:
         return True
 
     def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:  # noqa: ARG002
-        """Replace one object by rename while nobody else can."""
+        """Replace one object by rename, under the lock."""
         with self._locked():
             found = self.get(key)
             if (found and found[1]) != tag:
                 raise StoreConflictError(
-                    "another release was published meanwhile",
+                    "another release was published in the meantime",
                     code="SP-640",
                     where=str(self._path(key)),
                     hint="Run the command again",
@@ -94,7 +94,7 @@ class DirectoryStore:
         )
 
     def delete(self, key: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
         try:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
@@ -102,12 +102,12 @@ class DirectoryStore:
 
     @property
     def place(self) -> str:
-        """The folder, with a closing slash, so that a key can follow."""
+        """The folder with a trailing slash, so that a key can follow."""
         return f"{self.root}/"
 
     @property
     def keeps_headers(self) -> bool:
-        """No: the server of the folder gives them, and chooses the encoding."""
+        """No: the web server of the folder sets headers and encoding."""
         return False
 
     @property
@@ -117,7 +117,7 @@ class DirectoryStore:
 
     @property
     def identity(self) -> str:
-        """Any folder is as good as another."""
+        """All folders behave alike."""
         return "directory"
 
     def read(self, key: str, most: int = largest) -> Found | None:  # noqa: ARG002
@@ -143,7 +143,7 @@ class DirectoryStore:
         self.put(key, content, headers)
 
     def replace(self, key: str, content: bytes, headers: Headers) -> None:  # noqa: ARG002
-        """Write a small file whatever was there."""
+        """Write a small file, overwriting any existing one."""
         try:
             write_atomically(self._path(key), content)
         except OSError as error:
@@ -172,7 +172,7 @@ class DirectoryStore:
                 yield Listed(key, status.st_size, max(0.0, now - status.st_mtime))
 
     def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
-        """Remove files while nobody can change what grants the right to."""
+        """Remove files under the lock, so that nobody can change the object that grants the right to."""
         with self._locked():
             found = self.get(fence.key)
             if found is None or found[1] != fence.tag:
@@ -183,11 +183,11 @@ class DirectoryStore:
 
     @property
     def holds_fences(self) -> bool:
-        """Yes: the lock is held from the look to the last delete, also by a process that is stopped in between."""
+        """Yes: the lock is held from the check to the last delete, even by a process suspended in between."""
         return True
 
     def remove_stale(self) -> None:
-        """Remove what killed writers left under temporary names; only for who holds the folder alone."""
+        """Remove temporary files of killed writers; only for a caller that has the folder to itself."""
         for path in [path for path in self.root.rglob("*.tmp") if is_stale(path)]:
             path.unlink(missing_ok=True)
 
@@ -203,10 +203,12 @@ class DirectoryStore:
         """Give a key's path.
 
         Raises:
-            StoreError: it would lead out of the folder.
+            StoreError: the key leads out of the folder.
         """
         if key.startswith("/") or "\\" in key or "\0" in key or ".." in key.split("/"):
-            raise StoreError(f"{key!r} is no key", code="SP-605", where=str(self.root), hint="Deploy with --repair")
+            raise StoreError(
+                f"{key!r} is not a valid key", code="SP-605", where=str(self.root), hint="Deploy with --repair"
+            )
         return self.root / key
 
 

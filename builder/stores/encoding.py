@@ -1,4 +1,4 @@
-"""The bytes behind ``Content-Encoding``, never more of them than was agreed on."""
+"""Encodes and decodes ``Content-Encoding``, within limits of size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import brotli
 from ..config.units import show_size
 from ..errors import StoreError
 
-largest = 1 << 30  # what is read at once where no length is known; nothing that we publish comes near it
+largest = 1 << 30  # limit if no length is known; nothing we publish comes near it
 gzip_window = 31  # zlib: 32 KiB, in gzip's wrapping
 step = 1 << 16
-unpacked_freely = 1 << 20  # below, no ratio is asked for
+unpacked_freely = 1 << 20  # below this, the ratio is not checked
 
 
 def encode(content: bytes, encoding: str) -> bytes:
@@ -31,7 +31,7 @@ def decode(body: bytes, encoding: str, key: str = "", most: int = largest) -> by
         body: the encoded bytes.
         encoding: as ``Content-Encoding`` says it.
         key: where they come from, for messages.
-        most: decoded bytes that are taken.
+        most: maximum of decoded bytes.
 
     Raises:
         StoreError: the bytes are damaged or too many, or the encoding is not known.
@@ -42,14 +42,14 @@ def decode(body: bytes, encoding: str, key: str = "", most: int = largest) -> by
 def decode_stream(
     chunks: Iterable[bytes], encoding: str, key: str = "", most: int = largest, ratio: int | None = None
 ) -> bytes:
-    """Undo ``encode`` while bytes arrive; memory holds the result and one step beside it.
+    """Undo ``encode`` while bytes arrive; needs memory for the result and one step.
 
     Args:
         chunks: the encoded bytes.
         encoding: as ``Content-Encoding`` says it.
         key: where they come from, for messages.
-        most: decoded bytes that are taken.
-        ratio: how many times larger than the encoded bytes they may be, where ``most`` says little.
+        most: maximum of decoded bytes.
+        ratio: maximum of decoded to encoded bytes, where ``most`` is too generous a limit.
 
     Raises:
         StoreError: the bytes are damaged or too many, or the encoding is not known.
@@ -58,10 +58,10 @@ def decode_stream(
     decoder = {"": _plain, "identity": _plain, "br": _brotli, "gzip": _gzip}.get(name)
     if decoder is None:
         raise StoreError(
-            f"comes in the Content-Encoding {encoding!r}, which browsers may not read",
+            f"has the Content-Encoding {encoding!r}, which not all browsers can decode",
             code="SP-609",
             where=key,
-            hint="Have it stored and served as br, gzip or without an encoding",
+            hint="Store and serve it as br, gzip or without an encoding",
         )
     read = 0
 
@@ -77,7 +77,7 @@ def decode_stream(
             total += len(part)
             if total > most:
                 raise StoreError(
-                    f"is larger than the {show_size(most)} it may be",
+                    f"exceeds the size limit of {show_size(most)}",
                     code="SP-606",
                     where=key,
                     hint="Deploy with --repair",
@@ -92,7 +92,10 @@ def decode_stream(
             found.append(part)
     except (brotli.error, zlib.error, EOFError) as error:
         raise StoreError(
-            f"is not what its Content-Encoding ({name}) says", code="SP-609", where=key, hint="Deploy with --repair"
+            f"cannot be decoded as its Content-Encoding ({name})",
+            code="SP-609",
+            where=key,
+            hint="Deploy with --repair",
         ) from error
     return b"".join(found)
 

@@ -1,4 +1,4 @@
-"""A folder that one process holds: the folder itself is locked, so no lock file lies in what is published."""
+"""Locks a folder for one process. The folder itself is locked, so that no lock file is published."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 from ..errors import StoreLockedError
 
 pause = 0.01
-# What file systems over a network say to a lock on a folder; there a file beside it is locked.
+# How network file systems refuse a lock on a folder; a file beside it is locked instead.
 no_folder_locks = frozenset((errno.EBADF, errno.EINVAL, errno.EISDIR, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP))
 
 
 @contextmanager
 def locked(folder: Path, seconds: float) -> Iterator[None]:
-    """Hold a folder, which is made when missing; a process that ends lets go of it.
+    """Lock a folder, creating it if missing; the lock ends with the process.
 
     Args:
-        folder: what to hold.
+        folder: what to lock.
         seconds: how long to wait for it.
 
     Raises:
-        StoreLockedError: another process holds it and goes on doing so.
-        OSError: it cannot be made or opened.
+        StoreLockedError: another process still holds it after that time.
+        OSError: it cannot be created or opened.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -54,10 +54,10 @@ def _take(descriptor: int, folder: Path, seconds: float) -> None:
         except BlockingIOError as error:
             if time.monotonic() > end:
                 raise StoreLockedError(
-                    f"another process has written to this folder for {seconds:.0f} s",
+                    f"another process has held this folder for {seconds:.0f} s",
                     code="SP-645",
                     where=str(folder),
-                    hint="See whether a build, deploy or prune is stopped, end it, then run the command again",
+                    hint="Check for a suspended build, deploy or prune, end it, then run the command again",
                 ) from error
             time.sleep(pause)
         else:

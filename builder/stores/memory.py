@@ -14,7 +14,7 @@ class MemoryStore:
     """Keeps everything in a dictionary."""
 
     def __init__(self) -> None:
-        """Start empty."""
+        """Create an empty store."""
         self.objects: dict[str, bytes] = {}
 
     def get(self, key: str) -> tuple[bytes, str] | None:
@@ -35,7 +35,7 @@ class MemoryStore:
         found = self.get(key)
         if (found and found[1]) != tag:
             raise StoreConflictError(
-                "another release was published meanwhile", code="SP-640", where=key, hint="Run the command again"
+                "another release was published in the meantime", code="SP-640", where=key, hint="Run the command again"
             )
         self.objects[key] = content
         return hashlib.sha256(content).hexdigest()

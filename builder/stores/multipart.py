@@ -1,4 +1,4 @@
-"""Large objects in parts, so that a broken upload goes on where it stopped."""
+"""Uploads large objects in parts, so that an interrupted upload continues where it stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ threshold = 4 * part_bytes  # below, one request is safer and as fast
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent: bytes, and whether an earlier try was gone on with, perhaps with other headers."""
+    """Bytes sent, and whether an earlier upload was resumed, possibly with other headers."""
 
     nbytes: int
     resumed: bool
@@ -26,17 +26,17 @@ class Sent:
 def send_parts(
     client: Any, place: Mapping[str, str], content: Path, arguments: Mapping[str, Any], condition: Mapping[str, str]
 ) -> Sent:
-    """Write a large object; parts that an earlier try has sent are not sent again.
+    """Write a large object; parts sent by an earlier attempt are not sent again.
 
     Args:
         client: of S3.
         place: bucket and key.
         content: the file.
         arguments: headers and metadata.
-        condition: ``IfNoneMatch`` or nothing; it is checked when the parts are put together.
+        condition: ``IfNoneMatch`` or nothing; checked when the upload is completed.
 
     Raises:
-        StoreError: the file changed meanwhile.
+        StoreError: the file changed in the meantime.
     """
     begun = _unfinished(client, place)
     upload = begun or client.create_multipart_upload(**place, **arguments)["UploadId"]
@@ -56,7 +56,7 @@ def send_parts(
                 sent += len(body)
             parts.append({"PartNumber": number, "ETag": f'"{tag}"'})
     if content.stat().st_size != length:
-        raise StoreError("changed while it was sent", code="SP-610", where=str(content), hint="Deploy again")
+        raise StoreError("changed while it was being sent", code="SP-610", where=str(content), hint="Deploy again")
     try:
         client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts}, **condition)
     except client.exceptions.ClientError as error:
@@ -67,14 +67,14 @@ def send_parts(
 
 
 def _unfinished(client: Any, place: Mapping[str, str]) -> str | None:
-    """Give the newest upload of this key that was begun and not ended."""
+    """Return the newest unfinished upload of this key."""
     found = client.list_multipart_uploads(Bucket=place["Bucket"], Prefix=place["Key"]).get("Uploads", ())
     begun = [item for item in found if item["Key"] == place["Key"]]
     return max(begun, key=lambda item: item["Initiated"])["UploadId"] if begun else None
 
 
 def _parts(client: Any, place: Mapping[str, str], upload: str) -> dict[int, tuple[str, int]]:
-    """Give hash and length of the parts that are there; stores whose tags are no MD5 get them again."""
+    """Return hash and length of the uploaded parts; stores whose tags are not MD5 get them again."""
     pages = client.get_paginator("list_parts").paginate(**place, UploadId=upload)
     return {
         part["PartNumber"]: (part["ETag"].strip('"'), part["Size"]) for page in pages for part in page.get("Parts", ())

@@ -34,7 +34,7 @@ class S3Store:
     """Objects of one bucket below a prefix."""
 
     def __init__(self, location: Location, client: Any = None) -> None:
-        """Speak to ``location``; ``client`` is for tests."""
+        """Use ``location``; ``client`` is for tests."""
         self.location = location
         self.client = client or connect(location)
         self._creator = guarded(location) if location.no_overwrite_header else self.client
@@ -55,7 +55,7 @@ class S3Store:
 
     @property
     def is_sure(self) -> bool:
-        """No: some stores take conditions and ignore them."""
+        """No: some stores accept conditions and ignore them."""
         return False
 
     @property
@@ -70,7 +70,7 @@ class S3Store:
         return None if found is None else (found.content, found.tag)
 
     def read(self, key: str, most: int = largest) -> Found | None:
-        """Give an object; the store's own clock tells its age."""
+        """Return an object; its age is by the store's own clock."""
         where = self.place + key
 
         def fetch() -> tuple[Any, bytes]:
@@ -78,7 +78,7 @@ class S3Store:
                 answer = self.client.get_object(**self._at(key))
                 if answer.get("ContentLength", 0) > most + more_when_encoded:
                     raise StoreError(
-                        f"is larger than the {show_size(most)} it may be",
+                        f"exceeds the size limit of {show_size(most)}",
                         code="SP-606",
                         where=where,
                         hint="Deploy with --repair",
@@ -100,7 +100,7 @@ class S3Store:
         return Found(content, tag_of(answer, where), age_of(answer, now), now, headers)
 
     def stat(self, key: str) -> Stat | None:
-        """Give an object's length, headers and hash by HEAD: the store's own one, else what was noted with it."""
+        """Return an object's length, headers and hash by HEAD: the store's own hash, else the recorded one."""
         try:
             answer = self._ask(
                 key, "s3:GetObject", lambda: self.client.head_object(**self._at(key), ChecksumMode="ENABLED")
@@ -113,7 +113,7 @@ class S3Store:
         return Stat(answer.get("ContentLength", -1), headers_of(answer), own or noted, proven=own is not None)
 
     def put(self, key: str, content: Path, headers: Headers = no_headers) -> bool:
-        """Write an object unless there is one; the store checks its SHA-256."""
+        """Write an object unless it exists; the store checks its SHA-256."""
         try:
             self._send(key, content, headers, self._creation())
         except RefusedError:
@@ -121,11 +121,11 @@ class S3Store:
         return True
 
     def overwrite(self, key: str, content: Path, headers: Headers) -> None:
-        """Write an object whatever was there."""
+        """Write an object, overwriting any existing one."""
         self._send(key, content, headers, {})
 
     def swap(self, key: str, content: bytes, tag: str | None, headers: Headers = no_headers) -> str:
-        """Replace one object with ``If-Match``; an unclear answer is made clear by reading a nonce back."""
+        """Replace one object with ``If-Match``; an ambiguous answer is resolved by reading back a nonce."""
         body = encode(content, headers.get("Content-Encoding", ""))
         nonce = uuid.uuid4().hex
         condition = self._creation() if tag is None else {"IfMatch": tag}
@@ -136,7 +136,7 @@ class S3Store:
             if (tag_now := self._own(key, nonce)) is not None:
                 return tag_now
             raise StoreConflictError(
-                "another release was published meanwhile",
+                "another release was published in the meantime",
                 code="SP-640",
                 where=self.place + key,
                 hint="Run the command again",
@@ -170,7 +170,7 @@ class S3Store:
             yield item.key
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
-        """Give all objects below ``prefix``, a thousand a request."""
+        """Iterate over all objects below ``prefix``, a thousand per request."""
         token: dict[str, str] = {}
         start = self.location.prefix + prefix
         while True:
@@ -178,7 +178,7 @@ class S3Store:
             page = self._ask("", "s3:ListBucket", partial(self.client.list_objects_v2, **arguments))
             if "IsTruncated" not in page:
                 raise StoreError(
-                    "a listing is asked for, and what comes is none",
+                    "the answer to a listing request is not a listing",
                     code="SP-614",
                     where=self.place,
                     hint="Check endpoint_url",
@@ -190,7 +190,7 @@ class S3Store:
                 return
             if not (more := page.get("NextContinuationToken")):
                 raise StoreError(
-                    "gives half of a listing and no way to the rest",
+                    "returned an incomplete listing without a continuation token",
                     code="SP-614",
                     where=self.place,
                     hint="Ask the store's owner",
@@ -198,14 +198,14 @@ class S3Store:
             token = {"ContinuationToken": more}
 
     def delete(self, key: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         try:
             self._ask(key, "s3:DeleteObject", lambda: self._deleter.delete(self._at(key)))
         except AbsentError:
             return
 
     def remove(self, keys: Sequence[str], fence: Fence) -> Removed:
-        """Remove objects by requests that the store refuses after the fence's end, however late they arrive."""
+        """Remove objects with requests that the store refuses after the fence's end, however late they arrive."""
         errors: list[StoreError] = []
 
         def delete(key: str) -> tuple[bool, bool]:
@@ -231,11 +231,11 @@ class S3Store:
 
     @property
     def holds_fences(self) -> bool:
-        """No: a store may carry out what has expired."""
+        """No: a store may execute expired requests."""
         return False
 
     def create(self, key: str, content: bytes, headers: Headers = no_headers) -> bool:
-        """Write small bytes unless there is an object; give False when there is."""
+        """Write a small object unless it exists; return False if it does."""
         nonce = uuid.uuid4().hex
         body = encode(content, headers.get("Content-Encoding", ""))
         try:
@@ -245,10 +245,10 @@ class S3Store:
         return True
 
     def setting(self, operation: str) -> dict[str, Any] | None:
-        """Give one of the bucket's settings by the name of the client's method; None where that may not be asked.
+        """Return one of the bucket's settings, by the name of the client's method; None if access is denied.
 
         Raises:
-            StoreError: the store does not answer.
+            StoreError: the store failed.
         """
         self.requests += 1
         try:
@@ -306,7 +306,7 @@ class S3Store:
         return answer
 
     def _own(self, key: str, nonce: str) -> str | None:
-        """Give the tag of an object that carries our nonce."""
+        """Return an object's tag if it carries our nonce."""
         try:
             answer = self._ask(key, "s3:GetObject", lambda: self.client.head_object(**self._at(key)))
         except AbsentError:

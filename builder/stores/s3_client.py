@@ -20,15 +20,15 @@ refusals = failures
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a bucket is and how it is spoken to; credentials come from the standard AWS chain.
+    """Where a bucket is and how it is accessed; credentials come from the standard AWS chain.
 
     Attributes:
-        bucket, prefix: where objects lie; the prefix ends with a slash or is empty.
+        bucket, prefix: where the objects are; the prefix ends with a slash or is empty.
         endpoint_url: of a store that is not AWS, or empty.
         addressing: ``auto``, ``path`` or ``virtual``.
-        region, profile: or empty for the chain's own.
-        no_overwrite_header: a header that makes a store refuse to overwrite, where it knows no ``If-None-Match``.
-        attempts: how often a request is tried in all.
+        region, profile: or empty for the chain's defaults.
+        no_overwrite_header: a header that forbids overwriting, for stores without ``If-None-Match``.
+        attempts: total number of attempts per request.
         connect_seconds, read_seconds: how long a connection, and then each part of an answer, may take.
     """
 
@@ -80,7 +80,7 @@ def connect(location: Location, service: str = "s3") -> Any:
 
 
 def hurried(location: Location) -> Location:
-    """Give the same place, spoken to as deletes are: in a time that is known."""
+    """Return the same location with the time limits of deletes."""
     return replace(
         location,
         attempts=s3_deletes.attempts,
@@ -90,7 +90,7 @@ def hurried(location: Location) -> Location:
 
 
 def location_client(region: str, profile: str, service: str) -> Any:
-    """Give a client of another service than S3, with the same credentials.
+    """Return a client of a service other than S3, with the same credentials.
 
     Raises:
         ConfigError: the profile does not exist.
@@ -100,7 +100,7 @@ def location_client(region: str, profile: str, service: str) -> Any:
 
 
 def cloudfront_failure(error: Exception, profile: str) -> ShardpressError:
-    """Say why CloudFront did not take a request; ``error`` is one of ``refusals``."""
+    """Explain why CloudFront refused a request; ``error`` is one of ``refusals``."""
     return explain(error, Asked("", "cloudfront", action="cloudfront:CreateInvalidation", profile=profile))
 
 

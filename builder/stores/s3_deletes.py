@@ -1,4 +1,4 @@
-"""Deletes that a store itself refuses when they come too late: their signature ends with the right to delete."""
+"""Deletes that the store itself refuses if they arrive too late: their signature expires with the right to delete."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ attempts, connect_seconds, read_seconds = 2, 5, 10
 
 
 def longest_delete() -> float:
-    """Tell how many seconds a delete may take, its retry and the wait before that among them."""
+    """How many seconds a delete may take, including its retry and the wait before that."""
     return attempts * (connect_seconds + read_seconds) + 1.0
 
 
 class Deleter:
-    """Deletes objects in bounded time; under a fence by requests whose signature expires with it."""
+    """Deletes objects in bounded time; under a fence, with requests whose signature expires with it."""
 
     def __init__(self, make_client: Callable[[], Any]) -> None:
-        """Speak through what ``make_client`` gives, from the first delete on."""
+        """Use the client from ``make_client``, created at the first delete."""
         self._make_client = make_client
         self._fences = local()
         self._lock = Lock()
@@ -38,7 +38,7 @@ class Deleter:
         return client
 
     def delete(self, place: Mapping[str, str], fence: Fence | None = None) -> int:
-        """Delete one object; give how often the request had to be sent again."""
+        """Delete one object; return how often the request was retried."""
         with self._lock:
             client = self._client
         self._fences.own = fence if fence and fence.enforced else None
@@ -49,11 +49,11 @@ class Deleter:
         return int(answer["ResponseMetadata"].get("RetryAttempts", 0))
 
     def _choose(self, **_: Any) -> Any:
-        """Have the SDK leave a fenced request unsigned; any other is signed as ever."""
+        """Make the SDK leave a fenced request unsigned; all others are signed as usual."""
         return UNSIGNED if getattr(self._fences, "own", None) else None
 
     def _sign(self, request: Any, signing_name: str, region_name: str, request_signer: Any, **_: Any) -> None:
-        """Sign each attempt as of the fence's beginning, by the store's clock: no clock of ours can make it last."""
+        """Sign each attempt with the fence's start by the store's clock, so that no local clock can extend it."""
         if (fence := getattr(self._fences, "own", None)) is None:
             return
         known = request_signer.get_auth_instance(signing_name, region_name, "s3v4-query")

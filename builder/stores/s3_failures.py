@@ -1,4 +1,4 @@
-"""What kept a request to S3 from succeeding, said as what it is and with the next step."""
+"""Explains why a request to S3 failed, and what to do next."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AbsentError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked: the bucket, its place for people, the key, the permission it needs, and of which address."""
+    """A request: the bucket, its name in messages, the key, the permission needed, and the endpoint."""
 
     bucket: str
     place: str
@@ -66,7 +66,7 @@ class Asked:
 
 
 def explain(error: Exception, asked: Asked) -> ShardpressError:
-    """Give the error that a user reads.
+    """Turn a failure into the error that a user reads.
 
     Args:
         error: one of ``failures``.
@@ -79,14 +79,17 @@ def explain(error: Exception, asked: Asked) -> ShardpressError:
         return said
     host = urlsplit(getattr(error, "kwargs", {}).get("endpoint_url") or asked.endpoint_url).hostname or "the store"
     if isinstance(error, aws.ProxyConnectionError):
-        what, hint = f"the proxy does not let us through to {host}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+        what, hint = f"the proxy does not allow connections to {host}", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
         code = "SP-624"
     elif any(isinstance(one, RecursionError) for one in causes(error)):  # botocore follows redirects without end
-        what = f"{host} answers with redirects that lead nowhere"
+        what = f"{host} answers with endless redirects"
         hint = "Set region and endpoint_url to those of the bucket itself"
         code = "SP-612"
     elif isinstance(error, ResponseParserError):
-        what, hint = f"{host} does not answer as S3 does", "Check endpoint_url: something else lies there"
+        what, hint = (
+            f"{host} does not answer like an S3 store",
+            "Check endpoint_url: another kind of server answers there",
+        )
         code = "SP-614"
     else:
         what, hint, code = trouble(error, host) or (
@@ -98,7 +101,7 @@ def explain(error: Exception, asked: Asked) -> ShardpressError:
 
 
 def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
-    """Say what is wrong with the credentials, if it is they."""
+    """Return the error if the credentials are the cause."""
     profile = asked.profile or os.environ.get("AWS_PROFILE", "")
     login = f"aws sso login{f' --profile {profile}' if profile else ''}"
     facts = getattr(error, "kwargs", {})
@@ -113,26 +116,26 @@ def _credentials(error: Exception, asked: Asked) -> ShardpressError | None:
     elif isinstance(error, aws.PartialCredentialsError):
         what, hint, code = f"the credentials lack {facts.get('cred_var')}", chain_hint, "SP-630"
     elif isinstance(error, (aws.UnauthorizedSSOTokenError, aws.SSOError, aws.LoginError, aws.TokenRetrievalError)):
-        what, hint, code = "the AWS sign-in (SSO) has expired, or there was none", f"Sign in: `{login}`", "SP-631"
+        what, hint, code = "the AWS sign-in (SSO) has expired or is missing", f"Sign in: `{login}`", "SP-631"
     elif isinstance(error, (aws.CredentialRetrievalError, aws.MetadataRetrievalError)):
         what, hint = (
-            f"the credentials cannot be had ({_line(error)})",
+            f"the credentials cannot be obtained ({_line(error)})",
             "Correct the profile's settings, or " + chain_hint,
         )
     elif isinstance(error, aws.RefreshWithMFAUnsupportedError):
-        what, hint = "the role asks for a second factor (MFA)", "Give credentials of a session, as from `aws sts`"
+        what, hint = "the role requires a second factor (MFA)", "Use session credentials, for example from `aws sts`"
     elif isinstance(error, OSError) and error.filename:
         name = error.filename
         if name == os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
             what = f"the token file {name} of the web identity cannot be read ({error.strerror})"
-            hint = "Correct AWS_WEB_IDENTITY_TOKEN_FILE, and let the job write the file before"
+            hint = "Correct AWS_WEB_IDENTITY_TOKEN_FILE, and make sure the job writes the file first"
         else:
-            what, hint = f"{name} cannot be read ({error.strerror})", "Check the file and its rights"
+            what, hint = f"{name} cannot be read ({error.strerror})", "Check the file and its permissions"
     return StoreError(what, code=code, where=asked.place, hint=hint) if what else None
 
 
 def _settings(error: Exception, asked: Asked) -> ShardpressError | None:
-    """Say what is wrong with build.toml or the AWS configuration, if it is they."""
+    """Return the error if build.toml or the AWS configuration is the cause."""
     text = _line(error)
     if isinstance(
         error, (aws.ConfigParseError, aws.ConfigNotFound, aws.InvalidConfigError, aws.UnknownCredentialError)
@@ -141,27 +144,27 @@ def _settings(error: Exception, asked: Asked) -> ShardpressError | None:
                            hint="Correct ~/.aws/config and credentials, or the file of AWS_CONFIG_FILE")  # fmt: skip
     if isinstance(error, (aws.InvalidRegionError, aws.NoRegionError, aws.UnknownRegionError)):
         return ConfigError(
-            f"the region is not one ({text})", code="SP-242", where=asked.place, hint="Correct region or AWS_REGION"
+            f"the region is not valid ({text})", code="SP-242", where=asked.place, hint="Correct region or AWS_REGION"
         )
     if isinstance(error, aws.ParamValidationError) and "bucket name" in text.lower():
         return _bad_bucket(asked)
     if isinstance(error, (aws.InvalidDNSNameError, aws.UnsupportedS3ArnError, UnicodeError)):
         return _bad_bucket(asked)
     if isinstance(error, ValueError) and not isinstance(error, (aws.BotoCoreError, OSError)):
-        return ConfigError(f"endpoint_url is not an address ({text})", code="SP-243", where=asked.place,
+        return ConfigError(f"endpoint_url is not a valid URL ({text})", code="SP-243", where=asked.place,
                            hint="Write it as 'https://s3.example.com'")  # fmt: skip
     if isinstance(error, (aws.EndpointProviderError, aws.BaseEndpointResolverError)):
-        return ConfigError(f"no address of the store can be made ({text})", code="SP-243", where=asked.place,
+        return ConfigError(f"no URL for the store can be built ({text})", code="SP-243", where=asked.place,
                            hint="Correct bucket, region, endpoint_url and addressing")  # fmt: skip
     return None
 
 
 def _bad_bucket(asked: Asked) -> ConfigError:
     return ConfigError(
-        f"{asked.bucket!r} cannot be the name of a bucket",
+        f"{asked.bucket!r} is not a valid bucket name",
         code="SP-244",
         where=asked.place,
-        hint="Names have 3 to 63 lower-case letters, digits, dots and hyphens; a folder in it belongs to prefix",
+        hint="Names have 3 to 63 lower-case letters, digits, dots and hyphens; a folder inside it goes into prefix",
     )
 
 
@@ -183,10 +186,10 @@ def _answered(error: aws.ClientError, asked: Asked) -> ShardpressError:
 def _refused(
     error: aws.ClientError, answer: str, status: int, facts: dict[str, Any], asked: Asked
 ) -> tuple[str, str, str]:
-    """Give what happened, what to do and the code."""
+    """Return what happened, what to do, and the code."""
     if error.operation_name in ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials"):
         return (
-            f"the role is not given to us ({answer})",
+            f"the role may not be assumed ({answer})",
             "Check the role's name and its trust policy: it must name this repository, branch or account",
             "SP-633",
         )
@@ -205,11 +208,12 @@ def _refused(
          "SP-636"),
         (answer in credential_codes, f"the credentials are refused ({answer})",
          "Check them; they come from the standard AWS chain", "SP-637"),
-        (answer == "RequestTimeTooSkewed", "this machine's clock is too far off", "Set the clock", "SP-638"),
+        (answer == "RequestTimeTooSkewed", "this machine's clock is wrong by more than S3 allows", "Set the clock",
+         "SP-638"),
         (status in {401, 403}, f"access is denied ({answer or status}) for {asked.action}",
-         "Check credentials and policy; `shardpress bucket TARGET --policy` prints the least that is needed",
+         "Check credentials and policy; `shardpress bucket TARGET --policy` prints the minimum required",
          "SP-639"),
-        (300 <= status < 400, f"answered {status}, a redirect", "Set endpoint_url to the address that answers itself",
+        (300 <= status < 400, f"answered {status}, a redirect", "Set endpoint_url to the final address",
          "SP-612"),
         (status == 500, f"answered {status} {answer}",
          "Run the command again; if that does not help, see whether the store's disk is full", "SP-611"),

@@ -68,9 +68,9 @@ def tag_of(answer: Mapping[str, Any], where: str) -> str:
     """
     if not (tag := answer.get("ETag")):
         raise StoreError(
-            "comes without an ETag",
+            "was returned without an ETag",
             code="SP-614",
             where=where,
-            hint="Speak to the store itself, or have the proxy before it pass ETag on",
+            hint="Access the store directly, or configure the proxy in front of it to pass ETag on",
         )
     return str(tag)

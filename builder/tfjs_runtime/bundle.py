@@ -58,7 +58,7 @@ def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> R
                 f"TensorFlow.js has no function tf.{record['unknown'][0]}",
                 code="SP-230",
                 where="runtime.functions",
-                hint='Name functions as after tf., for example "topk" or "image.cropAndResize"',
+                hint='Write functions as they follow tf., for example "topk" or "image.cropAndResize"',
             )
         code = cache.put(content)
         cache.put_record("runtime", key, {**record, "code": code.sha256})
@@ -117,7 +117,7 @@ def _versions(node_modules: Path, names: tuple[str, ...], packages: list[str]) -
         numbers = tuple(int(part) for part in versions[name].split(".")[:2] if part.isdigit())
         if name != "esbuild" and not supported <= numbers < (5,):
             raise RuntimeBuildError(
-                f"{name} {versions[name]} does not fit: from 4.22 and below 5 is needed",
+                f"{name} {versions[name]} is not supported: version 4.22 or later, below 5, is needed",
                 code="SP-522",
                 where=str(node_modules),
                 hint=f"Run {_command(packages)}",
@@ -164,12 +164,12 @@ def _run(job: Mapping[str, Any], node_modules: Path, work: Path) -> tuple[dict[s
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise RuntimeBuildError(
-            f"esbuild gave no answer within {timeout:g} seconds", code="SP-523", where="runtime.build", hint="Try again"
+            f"esbuild did not finish within {timeout:g} seconds", code="SP-523", where="runtime.build", hint="Try again"
         ) from error
     if done.returncode or not out.is_file():
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise RuntimeBuildError(
-            f"esbuild failed: {' | '.join(lines[:4]) or 'it said nothing'}",
+            f"esbuild failed: {' | '.join(lines[:4]) or 'without a message'}",
             code="SP-523",
             where="runtime.build",
             hint="Install the packages again (npm ci), or set build = false",

@@ -23,7 +23,7 @@ def first_stages(model: Model, stages: tuple[tuple[str, tuple[str, ...]], ...], 
     """
     if model.kind != "graph-model":
         raise ConfigError(
-            "only graph models have stages of their own", code="SP-215", where=where, hint="Leave `stages` out"
+            "only graph models have stages of their own", code="SP-215", where=where, hint="Remove `stages`"
         )
     known = {spec.name for spec in model.outputs}
     for name, outputs in stages:

@@ -134,7 +134,7 @@ def _unfit(name: str, array: Array, wanted: str) -> VerificationError:
         f"the output {name!r} has the shape {list(array.shape)}, the metric boxes needs {wanted}",
         code="SP-545",
         where="verify.boxes",
-        hint="Say how the outputs are read with boxes, scores, classes, format and columns_first",
+        hint="Describe the outputs with boxes, scores, classes, format and columns_first",
     )
 
 

@@ -130,7 +130,7 @@ def _pairs(stage: str, got: Tensors, expected: Tensors) -> dict[str, tuple[Array
             else "the source model gave no output",
             code="SP-544",
             where=stage,
-            hint="Convert the model again with these outputs, or name those to keep with `outputs`",
+            hint="Convert the model again with these outputs, or list the ones to keep in `outputs`",
         )
     return {name: (got[name], right) for name, right in expected.items()}
 

@@ -159,13 +159,15 @@ def matching_files(pattern: str, base_dir: Path) -> list[Path]:
     try:
         files = sorted(path for path in start.glob(relative) if path.is_file())
     except ValueError as error:
-        raise ConfigError(f"{pattern!r} is no pattern ({error})", code="SP-223", where="verify.inputs") from error
+        raise ConfigError(
+            f"{pattern!r} is not a valid pattern ({error})", code="SP-223", where="verify.inputs"
+        ) from error
     if not files:
         raise ConfigError(
             f"no file matches {pattern!r}",
             code="SP-223",
             where="verify.inputs",
-            hint="Name .npz files or pictures, relative to build.toml, or leave the key out for seeded inputs",
+            hint="Name .npz files or pictures, relative to build.toml, or leave the key out for random inputs",
         )
     return files
 
@@ -174,10 +176,10 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
     shape = declared_shape(spec, sizes)
     if math.prod(shape) > largest_elements:
         raise VerificationError(
-            f"a seeded input of shape {list(shape)} would be too large",
+            f"a random input of shape {list(shape)} would be too large",
             code="SP-548",
             where=f"input {spec.name!r}",
-            hint="Give smaller examples with verify.inputs",
+            hint="Provide smaller examples with verify.inputs",
         )
     generator = np.random.Generator(np.random.PCG64([seed + salt, *spec.name.encode()]))
     if spec.dtype == "int32" or (spec.dtype == "float32" and below is not None):
@@ -191,10 +193,10 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
     if spec.dtype == "bool":
         return generator.integers(0, 2, size=shape, dtype=np.uint8).astype(np.bool_)
     raise VerificationError(
-        f"inputs of type {spec.dtype} cannot be seeded",
+        f"random inputs of type {spec.dtype} cannot be generated",
         code="SP-548",
         where=f"input {spec.name!r}",
-        hint="Give examples as .npz files with verify.inputs",
+        hint="Provide examples as .npz files with verify.inputs",
     )
 
 
@@ -228,7 +230,10 @@ def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
     if path.suffix.lower() in picture_suffixes:
         return _picture(path, specs)
     raise ConfigError(
-        "is neither an .npz file nor a picture", code="SP-224", where=str(path), hint="Narrow the pattern verify.inputs"
+        "is neither an .npz file nor a picture",
+        code="SP-224",
+        where=str(path),
+        hint="Narrow the pattern in verify.inputs",
     )
 
 
@@ -275,7 +280,7 @@ def fit(array: Array, spec: TensorSpec, where: str) -> Array:
             f"input {spec.name!r} has shape {list(array.shape)}, the model takes {_readable(wanted)}",
             code="SP-226",
             where=where,
-            hint="Mind the batch axis: one picture is [1, height, width, channels]",
+            hint="Remember the batch axis: one picture is [1, height, width, channels]",
         )
     kinds = {"float32": "fiub", "int32": "iub", "bool": "biu", "string": "SU"}
     if array.dtype.kind not in kinds.get(spec.dtype, ""):
@@ -300,7 +305,7 @@ def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
     shape = specs[0].shape if len(specs) == 1 else None
     if shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}:
         raise ConfigError(
-            "a picture feeds only a model with one input of shape [1, height, width, 1 or 3]",
+            "pictures can only be used for a model with one input of shape [1, height, width, 1 or 3]",
             code="SP-227",
             where=where,
             hint="Store the inputs as .npz instead",
@@ -313,7 +318,7 @@ def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
             picture = file.convert("L" if channels == 1 else "RGB")
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"cannot be decoded ({error})", code="SP-224", where=where, hint="Give a whole PNG or JPEG file"
+            f"cannot be decoded ({error})", code="SP-224", where=where, hint="Provide a complete PNG or JPEG file"
         ) from error
     picture = picture.resize((width or picture.width, height or picture.height), pillow.Resampling.BILINEAR)
     pixels = np.asarray(picture, dtype=np.uint8).reshape(1, picture.height, picture.width, channels or 3)
@@ -327,8 +332,8 @@ def _pillow(where: str) -> Any:
         return importlib.import_module("PIL.Image")
     except ImportError as error:
         raise ConfigError(
-            "pictures as inputs need Pillow",
+            "picture inputs need Pillow",
             code="SP-209",
             where=where,
-            hint="Run pip install pillow, or give .npz files",
+            hint="Run pip install pillow, or use .npz files",
         ) from error

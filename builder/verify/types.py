@@ -80,10 +80,10 @@ class Gate:
             )
         if self.metric == "boxes" and self.boxes is None:
             raise ConfigError(
-                "the metric boxes needs to know the outputs",
+                "the metric boxes needs verify.boxes",
                 code="SP-228",
                 where="verify.boxes",
-                hint='Say, for example, boxes = { boxes = "detection_boxes", scores = "detection_scores" }',
+                hint='For example, boxes = { boxes = "detection_boxes", scores = "detection_scores" }',
             )
         if self.max_error is not None and not 0 <= self.max_error < math.inf:
             raise ConfigError(

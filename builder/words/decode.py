@@ -51,7 +51,7 @@ def decode_vectors(head: Mapping[str, Any], read: Callable[[int], bytes], stages
         pieces = _pieces(weights, shard, read(number))
         count = len(pieces["scales"]) // 2
         if len(pieces["scales"]) != 2 * count or len(pieces["vectors"]) != count * dim:
-            raise FormatError("holds no whole rows", code="SP-504", where=f"shard {number}", hint="Build again")
+            raise FormatError("does not hold whole rows", code="SP-504", where=f"shard {number}", hint="Build again")
         words += [word.decode() for word in decode_words(pieces["words"], count)]
         codes = np.frombuffer(pieces["vectors"], np.int8).reshape(count, dim)
         parts.append(values_of(codes, np.frombuffer(pieces["scales"], "<u2")))
@@ -68,7 +68,7 @@ def _pieces(weights: list[dict[str, Any]], shard: Mapping[str, Any], content: by
         pieces[spec["name"]] = content[at : at + length]
         at += length
     if at != len(content):
-        raise FormatError("is not as long as its segments", code="SP-504", where="a shard", hint="Build again")
+        raise FormatError("is not as long as its segments together", code="SP-504", where="a shard", hint="Build again")
     return pieces
 
 

@@ -22,18 +22,18 @@ def check_settings(name: str, model: ModelConfig) -> None:
     for key in foreign:
         if getattr(model, key) != getattr(plain, key):
             raise ConfigError(
-                "does not go with word vectors",
+                "does not apply to word vectors",
                 code="SP-215",
                 where=f"models.{name}.{key}",
-                hint="Leave it out; see docs/words.md",
+                hint="Remove it; see docs/words.md",
             )
     if model.verify.inputs is not None or model.verify.metric != plain.verify.metric:
         key = "inputs" if model.verify.inputs is not None else "metric"
         raise ConfigError(
-            "does not go with word vectors, which are asked for neighbours and analogies of their own words",
+            "does not apply to word vectors, which are checked with neighbours and analogies of their own words",
             code="SP-215",
             where=f"models.{name}.verify.{key}",
-            hint="Leave it out; max_error and min_agreement may stay",
+            hint="Remove it; max_error and min_agreement are allowed",
         )
 
 
@@ -45,8 +45,8 @@ def check_others(name: str, model: ModelConfig) -> None:
     """
     if model.vocabulary is not None:
         raise ConfigError(
-            "goes with word vectors only",
+            "applies only to word vectors",
             code="SP-215",
             where=f"models.{name}.vocabulary",
-            hint="Leave it out, or mend the source",
+            hint="Remove it, or correct source",
         )

@@ -85,7 +85,7 @@ class Table:
             and self.blocks[-1][1] == rows
             and self.first in (*edges, rows)
         ):
-            raise SourceError("the table's parts do not belong together", code="SP-345", hint="Please report this")
+            raise SourceError("the parts of the table do not belong together", code="SP-345", hint="Please report this")
 
 
 def read_table(path: Path, vocabulary: Path | None, rows_first: int, shard_bytes: int) -> Table:

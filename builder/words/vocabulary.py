@@ -79,7 +79,7 @@ def _varints(content: bytes, at: int, count: int) -> tuple[list[int], int]:
         number = shift = 0
         while True:
             if at >= len(content) or shift > 21:
-                raise FormatError("has a vocabulary that is cut off", code="SP-504", hint="Build again")
+                raise FormatError("has a truncated vocabulary", code="SP-504", hint="Build again")
             byte = content[at]
             at += 1
             number |= (byte & 0x7F) << shift

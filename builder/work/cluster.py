@@ -26,7 +26,7 @@ from ..convert.versions import installed_versions
 from ..errors import ConversionError, ShardpressError, UsageError
 from ..packages import code_hash
 from ..sandbox.wall import missing
-from .parcels import Delivery, pack, unpack, work_off
+from .parcels import Delivery, execute, pack, unpack
 from .pool import ConversionPool
 
 patience = 15.0  # seconds for the scheduler to answer
@@ -35,31 +35,31 @@ Kind = tuple[str, dict[str, str]]
 install = "pip install 'shardpress[convert,cluster]'"
 
 
-class Workshop(WorkerPlugin):  # type: ignore[misc]
-    """What shardpress keeps in each worker of the cluster, also in one that joins later.
+class ConversionPlugin(WorkerPlugin):  # type: ignore[misc]
+    """Runs conversions in each worker of the cluster, including workers that join later.
 
     Attributes:
-        kind: what the workers must be, as ``describe`` gives it.
-        fits: this worker is.
+        kind: the versions that a worker must have, as ``describe`` gives them.
+        fits: this worker has them.
         pool: one process for TensorFlow, behind the wall as on this machine.
     """
 
     idempotent = True  # two builds at once share it
 
     def __init__(self, kind: Kind) -> None:
-        """Prepare to be sent."""
+        """Create the plugin here, before it is sent to the workers."""
         self.kind = kind
-        self.name = workshop_name(kind)
+        self.name = plugin_name(kind)
         self.fits = False
         self.pool: ConversionPool | None = None
 
     def setup(self, worker: Any) -> None:  # noqa: ARG002
-        """Begin in a worker."""
+        """Start in a worker."""
         self.pool = ConversionPool(1)
         self.fits = describe() == self.kind
 
     def teardown(self, worker: Any) -> None:  # noqa: ARG002
-        """End with the worker."""
+        """Stop with the worker."""
         if self.pool is not None:
             self.pool.__exit__(None, None, None)
 
@@ -73,14 +73,14 @@ class Workshop(WorkerPlugin):  # type: ignore[misc]
 
 
 class ClusterWorkers:
-    """The workers of a Dask cluster, which is spoken to at the first need.
+    """The workers of a Dask cluster, connected when first needed.
 
     Args:
         address: of its scheduler, as Dask writes it: ``tcp://10.0.0.5:8786``.
     """
 
     def __init__(self, address: str) -> None:
-        """Prepare; nothing is asked of the cluster yet."""
+        """Store the address; nothing is sent to the cluster yet."""
         self._address = address
         self._client: Any = None
         self._threads: ThreadPoolExecutor | None = None
@@ -103,7 +103,7 @@ class ClusterWorkers:
         self._client.close()
 
     def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
-        """Have ``task(request)`` run in the cluster."""
+        """Run ``task(request)`` in the cluster."""
         self._connect()
         assert self._threads is not None  # noqa: S101
         return self._threads.submit(self._run, task, request, name)
@@ -115,7 +115,7 @@ class ClusterWorkers:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What of the wall the machines of the cluster lack, as far as it was spoken to."""
+        """Which parts of the wall the machines of the cluster lack, as far as they were asked."""
         return self._missing
 
     def _connect(self) -> None:
@@ -129,13 +129,13 @@ class ClusterWorkers:
                     f"no Dask scheduler answers ({type(error).__name__})",
                     code="SP-118",
                     where=f"--scheduler {self._address}",
-                    hint="Check the address, and that the versions of distributed are alike",
+                    hint="Check the address, and that both sides use the same version of distributed",
                 ) from error
             try:
                 self._kind = self._examine(client)
                 lacking: dict[str, tuple[str, ...]] = client.run(missing)
                 self._missing = tuple(f"on {worker}, {line}" for worker, lines in lacking.items() for line in lines)
-                client.register_plugin(Workshop(self._kind))
+                client.register_plugin(ConversionPlugin(self._kind))
                 threads = sum(client.nthreads().values())
             except BaseException:
                 client.close()
@@ -144,7 +144,7 @@ class ClusterWorkers:
             self._client = client
 
     def _examine(self, client: Any) -> Kind:
-        """Give what all workers are: this version of shardpress, and the same converters everywhere.
+        """Check that all workers have this version of shardpress and the same converters, and return that.
 
         Raises:
             UsageError: there is no worker, or one of them is of another kind.
@@ -154,7 +154,7 @@ class ClusterWorkers:
             client.wait_for_workers(1, timeout=patience)
         except TimeoutError as error:
             raise UsageError(
-                "the cluster has no workers", code="SP-118", where=where, hint="Start some: dask worker"
+                "the cluster has no workers", code="SP-118", where=where, hint="Start some with dask worker"
             ) from error
         try:
             found: dict[str, Kind] = client.run(describe)
@@ -172,7 +172,7 @@ class ClusterWorkers:
                     f"the worker {worker} has another version of shardpress",
                     code="SP-120",
                     where=where,
-                    hint="Install this one there, and start the workers anew",
+                    hint="Install this version there, and restart the workers",
                 )
             first = next(iter(found.values()))[1]
             if versions != (local if local["tensorflow"] != "none" else first):
@@ -192,15 +192,15 @@ class ClusterWorkers:
         payload = pickle.dumps(pack(task, request))
         try:
             (handle,) = client.scatter([payload], hash=False)
-            place = workshop_name(self._kind)
+            place = plugin_name(self._kind)
             future = client.submit(serve, handle, place, key=f"shardpress-{uuid.uuid4().hex}", pure=False)
             delivery: Delivery = pickle.loads(future.result())  # noqa: S301
         except KilledWorker as error:
             raise ConversionError(
-                f"the cluster's workers died over {model}, most often because memory ran out",
+                f"the cluster's workers died while converting {model}, usually because memory ran out",
                 code="SP-402",
                 where=name,
-                hint="Give its workers more memory, or build the model alone with --only",
+                hint="Give the workers more memory, or build the model alone with --only",
             ) from error
         except (CommClosedError, FutureCancelledError, CancelledError, OSError, TimeoutError) as error:
             if self._closing.is_set():
@@ -209,7 +209,7 @@ class ClusterWorkers:
                 f"the cluster was lost while it worked on {model} ({type(error).__name__})",
                 code="SP-409",
                 where=f"--scheduler {self._address}",
-                hint="Build again; what is done already is in the cache",
+                hint="Build again; finished work is in the cache",
             ) from error
         finally:
             with suppress(Exception):  # a connection that is gone has nothing to release
@@ -225,12 +225,12 @@ class ClusterWorkers:
 
 
 def serve(payload: bytes, name: str) -> bytes:
-    """Work off a parcel, in a worker of the cluster and its workshop ``name``."""
+    """Execute a parcel in a worker of the cluster, with its plugin ``name``."""
     worker = get_worker()
-    workshop: Workshop = worker.plugins[name]
-    if not workshop.fits:
+    plugin: ConversionPlugin = worker.plugins[name]
+    if not plugin.fits:
         failure = UsageError(
-            f"the worker {worker.address} came later and has another version of shardpress or of the converters",
+            f"the worker {worker.address} joined later with another version of shardpress or of the converters",
             code="SP-120",
             where="--scheduler",
             hint=f"Install the same versions everywhere: {install}",
@@ -238,12 +238,12 @@ def serve(payload: bytes, name: str) -> bytes:
         return pickle.dumps(Delivery(Reply(failure=failure), {}))
     parcel = pickle.loads(payload)  # noqa: S301
     if not isinstance(parcel.task, str):
-        return pickle.dumps(work_off(parcel))
-    return pickle.dumps(work_off(parcel, workshop.run))
+        return pickle.dumps(execute(parcel))
+    return pickle.dumps(execute(parcel, plugin.run))
 
 
-def workshop_name(kind: Kind) -> str:
-    """Name the workshop of workers of this kind."""
+def plugin_name(kind: Kind) -> str:
+    """Name the plugin for workers of this kind."""
     return f"shardpress-{hashlib.sha256(repr(kind).encode()).hexdigest()[:16]}"
 
 

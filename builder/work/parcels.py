@@ -1,6 +1,6 @@
-"""Requests with the files they read, packed for a machine that shares no disk with this one, and the way back.
+"""Packs requests with the files they read, for a machine that shares no disk with this one, and the results.
 
-What a request reads and writes is for ``convert.handover`` to say.
+``convert.handover`` decides what a request reads and writes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..convert.exchange import Reply, Task
-from ..convert.handover import all_files, below, files_of, is_read, moved, paths_of, told_as_sent
+from ..convert.handover import all_files, below, files_of, is_read, paths_of, with_own_paths, with_paths
 from ..convert.serve import answer
 from ..errors import ConversionError, SourceError
 from ..files.atomic import write_atomically
@@ -20,7 +20,7 @@ from ..files.atomic import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A task on its way to another machine.
+    """A task to be sent to another machine.
 
     Attributes:
         task, request: as they were submitted.
@@ -36,14 +36,14 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A task's answer on its way back: the reply, and the files of each path that was written."""
+    """The result of a task: the reply, and the files of each path that was written."""
 
     reply: Reply
     outputs: Mapping[Path, tuple[tuple[str, bytes], ...]]
 
 
 def pack(task: Task, request: Any) -> Parcel:
-    """Read all that a request needs.
+    """Read everything that a request needs.
 
     Raises:
         SourceError: a ``model.json`` names files that it must not, or a file cannot be read.
@@ -63,11 +63,11 @@ def pack(task: Task, request: Any) -> Parcel:
     return Parcel(task, request, inputs, outputs)
 
 
-def work_off(parcel: Parcel, run: Callable[[Task, Any], Reply] = answer) -> Delivery:
-    """Run a task on the machine it was sent to; messages name the sender's paths.
+def execute(parcel: Parcel, run: Callable[[Task, Any], Reply] = answer) -> Delivery:
+    """Run a task on the machine it was sent to; messages use the sender's paths.
 
     Args:
-        parcel: with all that the task reads.
+        parcel: contains everything the task reads.
         run: runs it, by default in this process.
     """
     with tempfile.TemporaryDirectory(prefix="shardpress-") as name:
@@ -81,17 +81,17 @@ def work_off(parcel: Parcel, run: Callable[[Task, Any], Reply] = answer) -> Deli
             place = Path(name) / f"out{number}" / path.name
             (place if is_folder else place.parent).mkdir(parents=True)
             places[path] = place
-        reply = run(parcel.task, moved(parcel.request, lambda path: places.get(path, path)))
+        reply = run(parcel.task, with_paths(parcel.request, lambda path: places.get(path, path)))
         outputs = {
             path: tuple((address, file.read_bytes()) for address, file in all_files(places[path]))
             for path in parcel.outputs
             if places[path].exists()
         }
-        return Delivery(Reply(*told_as_sent(reply.result, reply.failure, reply.notes, places)), outputs)
+        return Delivery(Reply(*with_own_paths(reply.result, reply.failure, reply.notes, places)), outputs)
 
 
 def unpack(delivery: Delivery) -> Reply:
-    """Write what a task made to where it was asked for.
+    """Write the results of a task to the requested paths.
 
     Raises:
         ConversionError: it cannot be written.

@@ -1,8 +1,8 @@
-"""Keeps the processes that run TensorFlow, and gives them work.
+"""Manages the processes that run TensorFlow.
 
-The main process never imports TensorFlow. A worker starts at the first request that finds none idle, stays until the
-pool closes, and ends by itself when the main process is gone. It is on the far side of a wall (``builder.sandbox``):
-it has a folder of its own, into which what a request reads is laid and from which what it writes is taken.
+The main process never imports TensorFlow. A worker is started when a request finds none idle, stays until the
+pool closes, and exits by itself when the main process is gone. It runs behind the wall (``builder.sandbox``):
+it has its own folder, into which a request's inputs are linked or copied and from which its outputs are taken.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import IO, Any, Self
 
 from ..convert import serve
 from ..convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
-from ..convert.handover import Handover, collect, lay, paths_of, told_as_sent
+from ..convert.handover import Handover, collect_results, paths_of, stage_request, with_own_paths
 from ..convert.serve import light_modules
 from ..errors import ConversionError
 from ..sandbox.wall import Wall, clean_environment, python_files
@@ -40,7 +40,7 @@ beginning = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {ser
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
-    """A process and its folder: ``in`` holds what it reads, ``out`` what it writes, ``tmp`` what it does for itself."""
+    """A process and its folder: ``in`` holds its inputs, ``out`` its outputs, ``tmp`` its temporary files."""
 
     process: subprocess.Popen[bytes]
     requests: IO[bytes]
@@ -52,19 +52,19 @@ class _Worker:
 class ConversionPool:
     """Up to ``jobs`` worker processes, used as a context manager.
 
-    Leaving the context normally waits for the work under way; leaving it by an exception ends the workers at once.
+    Leaving the context normally waits for running work; leaving it by an exception stops the workers immediately.
 
     Args:
         jobs: the most processes at a time.
-        log: a file that gets what TensorFlow prints, or None.
-        folder: where the workers' folders are made, best on the disk of the sources and results; None for any.
-        reads: what workers may read beside the files of their requests.
+        log: a file for TensorFlow's output, or None.
+        folder: where the workers' folders are created, best on the disk of sources and results; None for any.
+        reads: what workers may read besides the files of their requests.
     """
 
     def __init__(
         self, jobs: int, log: Path | None = None, folder: Path | None = None, reads: Iterable[Path] = ()
     ) -> None:
-        """Prepare; nothing starts before the first ``submit``."""
+        """Start nothing yet; that happens at the first ``submit``."""
         self._log = log
         self._threads = ThreadPoolExecutor(max(1, jobs), thread_name_prefix="conversion")
         self._place = folder
@@ -93,11 +93,11 @@ class ConversionPool:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What of the wall around the workers this system cannot enforce, as far as a worker has started."""
+        """Which parts of the wall this system cannot enforce; known once a worker has started."""
         return self._missing
 
     def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
-        """Have ``task(request)`` run in a worker.
+        """Run ``task(request)`` in a worker.
 
         Args:
             task: name of a function of ``convert.worker``, or any function that can be imported and declares what it
@@ -117,13 +117,13 @@ class ConversionPool:
         worker = self._take()
         before = _size(worker.log)
         try:
-            handover = lay(request, worker.folder / "in", worker.folder / "out")
+            handover = stage_request(request, worker.folder / "in", worker.folder / "out")
         except BaseException:
             self._put_back(worker, request)
             raise
         try:
             reply = self._ask(worker, task, handover)
-            collect(handover)
+            collect_results(handover)
         except (EOFError, OSError) as error:
             raise self._bury(worker, name, before) from error
         except BaseException:
@@ -144,12 +144,14 @@ class ConversionPool:
         for path in paths_of(reply.result):
             if ".." in path.parts or not any(path.is_relative_to(place) for place in handover.places.values()):
                 raise ConversionError(
-                    "the process that ran it named a file of others", code="SP-406", hint="Do not trust this model"
+                    "the conversion process named a file that is not its own",
+                    code="SP-406",
+                    hint="Do not trust this model",
                 )
-        return Reply(*told_as_sent(reply.result, reply.failure, reply.notes, handover.places))
+        return Reply(*with_own_paths(reply.result, reply.failure, reply.notes, handover.places))
 
     def _put_back(self, worker: _Worker, request: Any) -> None:
-        """Clear a worker's folder for the next request; one that ran code of a trusted model serves nobody else."""
+        """Clear a worker's folder for the next request; a worker that ran a trusted model's code is not reused."""
         if runs_trusted_code(request):
             self._end(worker)
             return
@@ -206,14 +208,14 @@ class ConversionPool:
         return worker
 
     def _bury(self, worker: _Worker, name: str, before: int) -> ConversionError:
-        """Say how a worker died."""
+        """Return an error that says how a worker died."""
         _close(worker)
         code = _wait(worker)
         model = f"model {name!r}" if name else "a model"
         hint = "Run with -vv to see what TensorFlow printed last, and try the model alone with --only"
         if code == -signal.SIGKILL:
             how, hint = (
-                "was killed, most often because memory ran out",
+                "was killed, usually because memory ran out",
                 "Build with fewer --jobs, or on a larger machine",
             )
         elif code < 0:
@@ -251,7 +253,7 @@ def _close(worker: _Worker) -> None:
 
 
 def _wait(worker: _Worker) -> int:
-    """Give how a worker ended whose streams are closed."""
+    """Wait for a worker whose streams are closed, and return its exit status."""
     try:
         return worker.process.wait(timeout=patience)
     except subprocess.TimeoutExpired:
@@ -260,7 +262,7 @@ def _wait(worker: _Worker) -> int:
 
 
 def runs_trusted_code(request: Any) -> bool:
-    """Tell whether a request's model may hold code, because its ``trust`` is set."""
+    """Whether a request's model may contain code, because its ``trust`` is set."""
     return bool(getattr(getattr(request, "source", request), "trust", False))
 
 
@@ -277,7 +279,7 @@ def _size(path: Path) -> int:
 
 
 def _quote(log: Path, before: int) -> tuple[str, ...]:
-    """Give the last lines that TensorFlow printed since byte ``before``."""
+    """Return the last lines that TensorFlow printed after byte ``before``."""
     with log.open("rb") as file:
         file.seek(max(before, _size(log) - quoted_bytes))
         lines = file.read().decode(errors="replace").splitlines()

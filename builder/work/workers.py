@@ -24,7 +24,7 @@ class Workers(Protocol):
     ) -> None: ...
 
     def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
-        """Have ``task(request)`` run.
+        """Run ``task(request)``.
 
         Args:
             task: name of a function of ``convert.worker``, which needs TensorFlow, or a function that can be imported.
@@ -36,24 +36,24 @@ class Workers(Protocol):
         """
 
     def versions(self) -> Mapping[str, str]:
-        """Give the versions of the packages that convert, ``none`` for one that is missing."""
+        """Return the versions of the conversion packages, ``none`` for a missing one."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What of the wall around untrusted models could not be raised, as far as something has run."""
+        """Which parts of the wall around untrusted models are missing; known once something has run."""
 
 
 class LocalWorkers:
-    """This machine: processes that keep TensorFlow, threads for the rest, whose libraries let go of Python's lock.
+    """This machine: processes for TensorFlow, threads for the rest, whose libraries release Python's lock.
 
     Args:
-        jobs: the most of either at a time.
-        log: a file that gets what TensorFlow prints, or None.
-        folder: where processes get folders to work in, best on the disk of sources and results; None for any.
+        jobs: the maximum of each at a time.
+        log: a file for TensorFlow's output, or None.
+        folder: where the processes' folders are created, best on the disk of sources and results; None for any.
     """
 
     def __init__(self, jobs: int, log: Path | None = None, folder: Path | None = None) -> None:
-        """Prepare; nothing starts before the first ``submit``."""
+        """Start nothing yet; that happens at the first ``submit``."""
         self._processes = ConversionPool(jobs, log, folder)
         self._threads = ThreadPoolExecutor(max(1, jobs), thread_name_prefix="work")
 
@@ -67,7 +67,7 @@ class LocalWorkers:
             self._processes.__exit__(kind, error, at)
 
     def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
-        """Have ``task(request)`` run, in a process behind the wall if it meets what strangers made."""
+        """Run ``task(request)``, in a process behind the wall if it handles untrusted files."""
         if isinstance(task, str):
             return self._processes.submit(task, request, name)
         return self._threads.submit(task, request)
@@ -78,21 +78,21 @@ class LocalWorkers:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What of the wall around the processes could not be raised."""
+        """Which parts of the wall around the processes are missing."""
         return self._processes.missing
 
 
 def open_workers(jobs: int, log: Path | None = None, scheduler: str = "", folder: Path | None = None) -> Workers:
-    """Give the workers of this machine, or those of the Dask cluster at ``scheduler``.
+    """Return the workers of this machine, or those of the Dask cluster at ``scheduler``.
 
     Args:
-        jobs: the most at a time on this machine.
-        log: a file that gets what TensorFlow prints, or None.
+        jobs: the maximum at a time on this machine.
+        log: a file for TensorFlow's output, or None.
         scheduler: address of the cluster, or "".
-        folder: where processes of this machine get folders to work in, see ``LocalWorkers``.
+        folder: where the folders of local processes are created, see ``LocalWorkers``.
 
     Raises:
-        UsageError: Dask is not installed, or there is no cluster that could be used.
+        UsageError: Dask is not installed, or no usable cluster was found.
     """
     if scheduler:
         try:

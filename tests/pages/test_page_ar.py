@@ -171,12 +171,12 @@ def test_frames_are_skipped_while_one_is_looked_at(site: Site, browser: Browser)
 @pytest.mark.parametrize(
     ("hindrance", "words"),
     [
-        ("", "may not use the camera"),
+        ("", "is not allowed to use the camera"),
         (
             "void (navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError'); })",
-            "no camera here",
+            "There is no camera",
         ),
-        ("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })", "over HTTPS and on localhost only"),
+        ("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })", "over HTTPS or on localhost"),
     ],
 )
 def test_without_a_camera_it_says_why_and_plays_the_clip(

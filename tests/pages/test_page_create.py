@@ -85,13 +85,13 @@ def test_it_learns_drawings_from_nothing_and_exports_what_the_build_accepts(
     assert all(url.endswith(".json") for url in witness.asked if "/cdn/assets/" in url)
     for name, shape in kinds.items():
         for _ in range(2):
-            page.get_by_role("button", name="Wipe").click()
+            page.get_by_role("button", name="Clear").click()
             page.evaluate("delete document.querySelector('#verdict').dataset.label")
             draw(page, shape(chance))
             page.wait_for_selector("#verdict[data-label]")
             assert page.locator("#verdict").get_attribute("data-label") == name
     # The same by keys: a tick is down to the right, then far up to the right.
-    page.get_by_role("button", name="Wipe").click()
+    page.get_by_role("button", name="Clear").click()
     page.evaluate("delete document.querySelector('#verdict').dataset.label")
     page.locator("#pad").focus()
     for key in ["ArrowLeft"] * 6 + [" "] + ["ArrowDown", "ArrowRight"] * 4 + ["ArrowUp", "ArrowRight", "ArrowUp"] * 6:

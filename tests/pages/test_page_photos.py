@@ -268,10 +268,10 @@ def test_pictures_come_by_paste_drop_and_camera_and_bad_ones_are_refused_in_word
             "(name) => document.querySelector('#view canvas')?.ariaLabel === `Your picture: ${name}`", arg=kind
         )
     page.evaluate(give_file, ["drop", "text.txt", "text/plain", base64.b64encode(b"no picture").decode()])
-    page.get_by_text("This file is no picture").wait_for()
+    page.get_by_text("cannot open this file").wait_for()
     page.get_by_role("button", name="Take a photo").click()
     page.get_by_role("button", name="Take it").click()
-    page.wait_for_function("document.querySelector('#view canvas')?.ariaLabel === 'What the camera has taken'")
+    page.wait_for_function("document.querySelector('#view canvas')?.ariaLabel === 'Photo from the camera'")
     assert page.evaluate("document.querySelector('#view canvas').width") >= 320
     page.get_by_role("button", name="中文").click()
     assert "就绪" in page.locator("#status").inner_text()
@@ -289,7 +289,7 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     other.goto(f"{site.url}assets/pages/index.html")
     other.wait_for_selector("table:not([hidden])")
     here = page.locator("#beautify .here")
-    assert here.inner_text() == "not here"
+    assert here.inner_text() == "not cached"
     page.select_option("#network", "fast-4g")
     page.get_by_role("button", name="Load the beautifier").click()
     page.get_by_text("The beautifier is here").wait_for()
@@ -301,8 +301,8 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     for_documents(page, "index")
     page.select_option("#network", "")
     page.get_by_role("button", name="Load the beautifier").click()
-    page.wait_for_function("document.querySelector('#beautify .here').innerText === 'kept here'")
-    page.get_by_role("button", name="Forget what is kept").click()
-    page.wait_for_function("document.querySelector('#beautify .here').innerText === 'not here'")
+    page.wait_for_function("document.querySelector('#beautify .here').innerText === 'cached'")
+    page.get_by_role("button", name="Clear the cache").click()
+    page.wait_for_function("document.querySelector('#beautify .here').innerText === 'not cached'")
     other.close()
     clean(witness, site)

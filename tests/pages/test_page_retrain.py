@@ -99,7 +99,7 @@ def test_it_learns_keeps_and_exports_what_the_build_accepts(site: Site, browser:
     await_shots(page, 2 * per_class)
     train.click()
     page.wait_for_selector("body[data-state=trained]")
-    assert "100 % right, 100 % of pictures kept aside" in page.locator("#status").inner_text()
+    assert "100 % correct, 100 % on held-out pictures" in page.locator("#status").inner_text()
     for name, picture in judged.items():
         judge(page, picture, name)
 
@@ -177,7 +177,7 @@ def test_the_samples_teach_it_without_a_camera_or_files(site: Site, browser: Bro
     await_shots(page, 16)
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_selector("body[data-state=trained]")
-    assert "100 % of pictures kept aside" in page.locator("#status").inner_text()
+    assert "100 % on held-out pictures" in page.locator("#status").inner_text()
     page.locator("[data-sample=coffee]").click()
     page.wait_for_selector("#verdict[data-label=Coffee]")
     assert witness.troubles == []

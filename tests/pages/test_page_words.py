@@ -160,7 +160,7 @@ def test_typing_suggests_and_answers_come_from_few_words_then_from_all(
     wait(page, "rows", 100_000)
     assert_near(page, english, english.words[70_000], 100_000)
     wait(page, "related", 100_000)
-    assert "All 100,000 words are here" in page.locator("#status").inner_text()
+    assert "All 100,000 words are loaded" in page.locator("#status").inner_text()
     page.locator("#nearest button").first.click()
     page.wait_for_function(
         "(word) => document.querySelector('#nearest-say').innerText.includes(word)", arg=field.input_value()

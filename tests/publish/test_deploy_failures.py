@@ -108,13 +108,19 @@ def test_answers_without_their_usual_headers_are_taken_or_told(
     assert main(["releases", *config(folder)]) == 0
     store.answer = objects(folder, {"Date": date, "Last-Modified": date})
     for name in ("verify", "releases", "dry run", "rollback"):
-        check(capsys, folder, commands[name], 4, "comes without an ETag")
+        check(capsys, folder, commands[name], 4, "was returned without an ETag")
 
 
 odd: dict[str, tuple[int, dict[str, str], bytes, int, str]] = {
-    "plain 302": (302, {}, b"", 4, "answers with redirects that lead nowhere"),
-    "302 elsewhere": (302, {"Location": "https://elsewhere.example.com/"}, b"", 4, "answers with redirects"),
-    "html": (200, {"Content-Type": "text/html"}, b"<html><body>Sign in</body></html>", 4, "comes without an ETag"),
+    "plain 302": (302, {}, b"", 4, "answers with endless redirects"),
+    "302 elsewhere": (302, {"Location": "https://elsewhere.example.com/"}, b"", 4, "answers with endless redirects"),
+    "html": (
+        200,
+        {"Content-Type": "text/html"},
+        b"<html><body>Sign in</body></html>",
+        4,
+        "was returned without an ETag",
+    ),
     "corrupt gzip": (200, whole | {"Content-Encoding": "gzip"}, b"\x1f\x8b\x08\0\0junk", 4, "Content-Encoding (gzip)"),
     "other encoding": (200, whole | {"Content-Encoding": "aws-chunked"}, b"x", 4, "Content-Encoding 'aws-chunked'"),
     "not ours": (200, whole, b"alert(1)", 4, "is not a Shardpress loader"),
@@ -126,7 +132,7 @@ odd: dict[str, tuple[int, dict[str, str], bytes, int, str]] = {
     "no bucket": (404, {}, error("NoSuchBucket"), 4, "the bucket 'models' does not exist"),
     "denied": (403, {}, error("AccessDenied"), 4, "access is denied (AccessDenied)"),
     "key unknown": (403, {}, error("InvalidAccessKeyId"), 4, "the credentials are refused"),
-    "clock": (403, {}, error("RequestTimeTooSkewed"), 4, "clock is too far off"),
+    "clock": (403, {}, error("RequestTimeTooSkewed"), 4, "clock is wrong by more than S3 allows"),
     "other region": (
         400,
         {},
@@ -134,8 +140,8 @@ odd: dict[str, tuple[int, dict[str, str], bytes, int, str]] = {
         4,
         "another region, eu-west-3",
     ),
-    "moved": (301, {}, error("PermanentRedirect"), 4, "answers with redirects"),
-    "bad bucket": (400, {}, error("InvalidBucketName"), 2, "'models' cannot be the name of a bucket"),
+    "moved": (301, {}, error("PermanentRedirect"), 4, "answers with endless redirects"),
+    "bad bucket": (400, {}, error("InvalidBucketName"), 2, "'models' is not a valid bucket name"),
     "broken xml": (500, {}, b"<Error><Code>Inter", 4, ""),
 }
 
@@ -158,7 +164,7 @@ def test_a_listing_that_is_no_listing_is_told(folder: Path, store: Site, capsys:
         return kept(verb, path) if path.startswith("/models/") else (200, {}, b"<html>Sign in</html>")
 
     store.answer = answer
-    check(capsys, folder, commands["prune"], 4, "a listing is asked for, and what comes is none")
+    check(capsys, folder, commands["prune"], 4, "the answer to a listing request is not a listing")
 
 
 def test_a_store_that_drips_is_given_up(
@@ -190,11 +196,11 @@ settings: dict[str, tuple[dict[str, str], dict[str, str], int, str, str]] = {
     ),
     "never signed in": (unlike("AWS_PROFILE", "sso"), {}, 4, "the AWS sign-in (SSO) has expired", "aws sso login"),
     "expired sign-in": (unlike("AWS_PROFILE", "expired"), {}, 4, "the AWS sign-in (SSO) has expired", "--profile"),
-    "process fails": (unlike("AWS_PROFILE", "process"), {}, 4, "the credentials cannot be had", "profile's settings"),
+    "process fails": (unlike("AWS_PROFILE", "process"), {}, 4, "credentials cannot be obtained", "profile's settings"),
     "circle of roles": (unlike("AWS_PROFILE", "circle"), {}, 2, "the AWS configuration cannot be used", ".aws/config"),
     "damaged configuration": ({"AWS_CONFIG_FILE": "damaged"}, {}, 2, "the AWS configuration cannot be used", ""),
-    "no region": ({}, {"region": "eu west 1!"}, 2, "the region is not one", "Correct region"),
-    "bad bucket": ({}, {"bucket": "my bucket/with folder"}, 2, "cannot be the name of a bucket", "3 to 63"),
+    "no region": ({}, {"region": "eu west 1!"}, 2, "the region is not valid", "Correct region"),
+    "bad bucket": ({}, {"bucket": "my bucket/with folder"}, 2, "is not a valid bucket name", "3 to 63"),
     "no address": ({}, {"endpoint_url": "s3.example.com"}, 2, "is not a web address", "https://host/path/"),
     "nobody of that name": (
         {}, {"endpoint_url": "https://store.invalid"}, 4, "the name store.invalid cannot be resolved", "spelling",
@@ -202,7 +208,7 @@ settings: dict[str, tuple[dict[str, str], dict[str, str], int, str, str]] = {
     "nobody listens": ({}, {"endpoint_url": "http://127.0.0.1:9"}, 4, "127.0.0.1 refuses the connection", "runs"),
     "a proxy nobody runs": (
         {"HTTP_PROXY": "http://user:hunter2@127.0.0.1:9", "NO_PROXY": ""},
-        {"endpoint_url": "http://store.example.com"}, 4, "the proxy does not let us through", "HTTP_PROXY",
+        {"endpoint_url": "http://store.example.com"}, 4, "the proxy does not allow connections", "HTTP_PROXY",
     ),
 }  # fmt: skip
 sso = """
@@ -274,7 +280,7 @@ def test_a_certificate_that_nobody_signed_is_told(
             path.read_text().partition("[targets")[0]
             + text.replace(text.split('"')[5], server.url.replace("http:", "https:"))
         )
-        assert "TLS with 127.0.0.1 fails" in check(capsys, folder, ["verify"], 4)
+        assert "the TLS connection to 127.0.0.1 failed" in check(capsys, folder, ["verify"], 4)
 
 
 @pytest.mark.parametrize("way", ["a folder", "not ours", "nowhere", "full"])

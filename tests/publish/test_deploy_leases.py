@@ -96,7 +96,7 @@ def test_a_pruner_that_slept_longer_than_its_lease_deletes_nothing(folder: Path)
 
     deployer = deployer_of(target_of(folder), grace=0.0, keep=1)
     deployer.store = SleepyStore(folder / "public", meanwhile)
-    with pytest.raises(StoreConflictError, match=r"published meanwhile|lost"):
+    with pytest.raises(StoreConflictError, match=r"published (meanwhile|in the meantime)|lost"):
         prune(deployer, Silent())
     assert all((folder / "public" / key).read_bytes() == content for key, content in unneeded.items())
     assert_live(store_of(folder))
@@ -212,7 +212,7 @@ def test_a_stopped_process_that_holds_the_folder_is_told_of(
     with locked(folder / "public", 0.0):
         assert run(folder, "deploy") == 3
         assert run(folder, "rollback") == 3
-    assert capsys.readouterr().err.count("is stopped, end it") == 2
+    assert capsys.readouterr().err.count("suspended build, deploy or prune, end it") == 2
 
 
 def test_the_time_left_counts_from_before_the_lease_was_read() -> None:

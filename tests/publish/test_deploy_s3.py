@@ -412,7 +412,7 @@ def test_a_full_store_and_a_wrong_clock_are_told(folder: Path) -> None:
     store = filled(folder).store
     for code, status, what in (
         ("InsufficientStorage", 507, "is full"),
-        ("RequestTimeTooSkewed", 403, "clock is too far off"),
+        ("RequestTimeTooSkewed", 403, "clock is wrong by more than S3 allows"),
     ):
         with Stubber(store.client) as stub:
             stub.add_client_error("get_object", code, http_status_code=status)

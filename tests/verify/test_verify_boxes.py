@@ -112,7 +112,7 @@ def test_shapes_that_hold_no_boxes_are_refused() -> None:
 
 
 def test_gates_use_it() -> None:
-    with pytest.raises(ConfigError, match="needs to know the outputs"):
+    with pytest.raises(ConfigError, match=r"needs verify\.boxes"):
         Gate(None, 0.9, "boxes")
     gate = gate_of("auto", None, 0.9, "boxes", {"boxes": "boxes", "scores": "scores", "classes": "classes"})
     missing = {**detected, "scores": np.array([[0.9, 0.2, 0.1]], np.float32)}

@@ -14,7 +14,7 @@ from builder.cli.main import main
 from builder.convert.exchange import Reply
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import ConversionError, SourceError, UsageError
-from builder.work.parcels import Parcel, pack, unpack, work_off
+from builder.work.parcels import Parcel, execute, pack, unpack
 from builder.work.workers import LocalWorkers, open_workers
 from tests.helpers import pool_tasks
 from tests.helpers.models import write_frozen_graph, write_model
@@ -64,7 +64,7 @@ def request_(tmp_path: Path) -> Request:
 
 def test_a_parcel_carries_what_is_read_and_brings_what_is_written(request_: Request) -> None:
     parcel = pack(work, request_)
-    reply = unpack(work_off(parcel))
+    reply = unpack(execute(parcel))
     assert reply.failure is None
     seen = reply.result.seen
     assert seen == ("model.json", "shard0.bin", "shard1.bin", "shard2.bin", "some", "words"), "and nothing beside it"
@@ -76,7 +76,7 @@ def test_a_parcel_carries_what_is_read_and_brings_what_is_written(request_: Requ
 
 
 def test_a_failure_names_the_paths_of_the_sender(request_: Request) -> None:
-    reply: Reply = unpack(work_off(pack(refuse, request_)))
+    reply: Reply = unpack(execute(pack(refuse, request_)))
     assert isinstance(reply.failure, SourceError)
     assert reply.failure.what == f"{request_.model} is damaged"
     assert reply.failure.where == str(request_.tables[0] / "deep")
@@ -87,7 +87,7 @@ def test_a_parcel_cannot_write_elsewhere(request_: Request) -> None:
     for address in ("../../escape", "/escape", "a/../../escape"):
         bad = Parcel(parcel.task, request_, {request_.model: ((address, b"x"),)}, {})
         with pytest.raises(ValueError, match="escape"):
-            work_off(bad)
+            execute(bad)
 
 
 def test_work_without_tensorflow_runs_here_in_threads() -> None:
@@ -175,7 +175,7 @@ def test_without_dask_the_hint_says_what_to_install(monkeypatch: pytest.MonkeyPa
 def test_requests_of_any_kind_travel(tmp_path: Path) -> None:
     parcel: Any = pack(pool_tasks.square, 7)
     assert (parcel.inputs, parcel.outputs) == ({}, {})
-    assert unpack(work_off(parcel)).result == 49
+    assert unpack(execute(parcel)).result == 49
 
 
 @pytest.mark.slow
@@ -187,5 +187,5 @@ def test_a_worker_that_came_later_with_another_version_does_no_work(
 
     code, versions = cluster.describe()
     monkeypatch.setattr(cluster.ClusterWorkers, "_examine", lambda *_: (f"{code}-newer", versions))
-    with open_workers(1, scheduler=scheduler) as workers, pytest.raises(UsageError, match="came later"):
+    with open_workers(1, scheduler=scheduler) as workers, pytest.raises(UsageError, match="joined later"):
         workers.submit(pool_tasks.square, 7).result()

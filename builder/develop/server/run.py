@@ -63,15 +63,15 @@ def bind(host: str, port: int) -> socket.socket:
                     f"the server cannot listen on {host} ({error.strerror})",
                     code="SP-116",
                     where="--host",
-                    hint="Give an address of this machine, or leave --host out",
+                    hint="Use an address of this machine, or leave out --host",
                 ) from error
         else:
             return listener
     raise UsageError(
-        f"the ports {port} to {port + tries - 1} are all in use",
+        f"ports {port} to {port + tries - 1} are all in use",
         code="SP-115",
         where="--port",
-        hint="Give another port with --port",
+        hint="Choose another one with --port",
     )
 
 
