@@ -137,7 +137,7 @@ class Cache:
         self._keep(kind, key, entry.value)
         return entry.value
 
-    def put_record(self, kind: str, key: str, value: Any, files: Iterable[str] = ()) -> None:
+    def put_record(self, kind: str, key: str, value: object, files: Iterable[str] = ()) -> None:
         """Store the record of a step.
 
         Args:
@@ -174,7 +174,7 @@ class Cache:
         self._keep(kind, key, entry.value)
         return entry.value
 
-    def put_tree(self, kind: str, key: str, value: Any) -> None:
+    def put_tree(self, kind: str, key: str, value: object) -> None:
         """Store the record of a step whose folder is there; it is shared when it holds nothing but files."""
         self._keep(kind, key, value)
         files = {path.name: path for path in sorted(self.tree(kind, key).iterdir())}
@@ -228,7 +228,7 @@ class Cache:
     def _record_path(self, kind: str, key: str) -> Path:
         return self.root / "records" / f"{kind}-{key}.json"
 
-    def _keep(self, kind: str, key: str, value: Any) -> None:
+    def _keep(self, kind: str, key: str, value: object) -> None:
         write_atomically(self._record_path(kind, key), json.dumps(value, separators=(",", ":")).encode())
 
     def _fetch(self, names: Iterable[str]) -> bool:
