@@ -72,7 +72,7 @@ browser: ## Only Chromium and Firefox for the tests, when there are none
 
 .PHONY: clean
 clean: ## Remove all that was made here, the example models included
-	rm -rf $(VENV) node_modules dist .shardpress assets/models assets/samples .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules dist .shardpress .bundled assets/models assets/samples .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Debian packs the venv module apart from Python.
 $(VENV)/.ready: pyproject.toml constraints.txt

@@ -45,7 +45,9 @@ sys.path.insert(0, str(root))
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page  # noqa: E402
 
-from builder.bundle.bundle import head_url, read_index, shard_urls  # noqa: E402
+from builder.bundle.format import head_url  # noqa: E402
+from builder.bundle.head import read_head, shard_urls  # noqa: E402
+from builder.bundle.index import read_index  # noqa: E402
 from tests.helpers.browsing import chromium  # noqa: E402
 
 width, layers = 709, 7  # 3.52 M weights
@@ -390,11 +392,12 @@ def visits(browser: Browser, folder: Path, url: str, repetitions: int) -> None:
 def strangers(folder: Path, names: list[str]) -> list[str]:
     """Give the files among ``names`` that are neither a head nor hold any of the last layer."""
     index = read_index((folder / "cdn" / "loader.js").read_bytes())
-    head = json.loads((folder / "cdn" / head_url("big", index["models"]["big"][0])).read_bytes())
-    last = next(number for number, weight in enumerate(head["weights"]) if weight["name"] == f"w{layers - 1}")
-    allowed = {head_url("big", index["models"]["big"][0])}
-    for url, shard in zip(shard_urls("big", head), head["shards"], strict=True):
-        if any(segment[0] == last for segment in shard["segments"]):
+    head_file = head_url("big", index.models["big"].head_sha256)
+    head = read_head((folder / "cdn" / head_file).read_bytes())
+    last = next(number for number, weight in enumerate(head.weights) if weight.name == f"w{layers - 1}")
+    allowed = {head_file}
+    for url, shard in zip(shard_urls("big", head), head.shards, strict=True):
+        if any(segment.weight == last for segment in shard.segments):
             allowed.add(url)
     return sorted(set(names) - {f"cdn/{url}" for url in allowed})
 

@@ -29,6 +29,8 @@ from builder.cache.local import Cache  # noqa: E402
 from builder.codecs.quantized import widen  # noqa: E402
 from builder.config.tables import ModelConfig, VerifyConfig  # noqa: E402
 from builder.convert import worker  # noqa: E402
+from builder.convert.graph_runner import GraphRunner  # noqa: E402
+from builder.convert.layers_model import layers_as_graph  # noqa: E402
 from builder.files.npz import write_npz  # noqa: E402
 from builder.model import Model, Weight  # noqa: E402
 from builder.packing.compress import Compressor  # noqa: E402
@@ -118,13 +120,13 @@ def calibration(subject: Subject, model: Model, work: Path) -> Cases:
     return [case for case, answer in zip(cases, answers, strict=True) if sure(subject, answer)]
 
 
-def runner_of(model: Model, cases: Cases, gate: Gate) -> tuple[worker.GraphRunner, Yardstick]:
+def runner_of(model: Model, cases: Cases, gate: Gate) -> tuple[GraphRunner, Yardstick]:
     """Give what runs a model in TensorFlow, and what tells how far its answers are from others."""
-    graph = model if model.kind == "graph-model" else worker.layers_as_graph(model)
+    graph = model if model.kind == "graph-model" else layers_as_graph(model)
     nodes = plain_nodes(graph.artifacts["modelTopology"])
     outputs = tensor_names(graph.artifacts.get("signature", {}).get("outputs", {}), graph.outputs)
     yardstick = yardstick_of(nodes, outputs, gate)
-    return worker.GraphRunner(graph, nodes, cases, yardstick.tensors), yardstick
+    return GraphRunner(graph, nodes, cases, yardstick.tensors), yardstick
 
 
 def sure(subject: Subject, answer: Any) -> bool:
@@ -162,15 +164,15 @@ def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
         built = assemble(
             name, model, labels=None, precision=precision, measured=measured, shard_bytes=256 << 10, cache=cache,
             compressor=compressor, begin=ignore, advance=ignore,
-        ).bundle("manual", "normal")  # fmt: skip
+        ).bundle  # fmt: skip
         sum_wire = built.head.wire
-        for stage, _, wire in built.stage_sizes():
-            sum_wire += wire
-            weights = weights_at(model, precision, measured, stage == "refine")
+        for stage in built.stage_sizes():
+            sum_wire += stage.wire
+            weights = weights_at(model, precision, measured, stage.name == "refine")
             answers = runner.outputs(every, weights)
             bits = 8 * (sum_wire - built.head.wire) / count
             said = judge(subject, answers, expected, yardstick)
-            print(f"  {precision:10} {stage:6} {sum_wire / stock:5.3f} {bits:6.2f} {said}", flush=True)
+            print(f"  {precision:10} {stage.name:6} {sum_wire / stock:5.3f} {bits:6.2f} {said}", flush=True)
         if measured:
             print(f"  {'':10} measured in {seconds:.0f} s; {'; '.join(measured.notes)}", flush=True)
 

@@ -25,7 +25,8 @@ sys.path[:0] = [str(root), str(root / "assets" / "recipes")]
 
 from words_package import read_package  # noqa: E402
 
-from builder.bundle.bundle import read_index, shard_urls  # noqa: E402
+from builder.bundle.head import read_head, shard_urls  # noqa: E402
+from builder.bundle.index import read_index  # noqa: E402
 from builder.sources.word_vectors import read_vectors  # noqa: E402
 from builder.words.answers import best_rows, unit_rows  # noqa: E402
 from builder.words.decode import Decoded, decode_vectors  # noqa: E402
@@ -103,7 +104,7 @@ def measure(name: str, cdn: Path, manifest: dict[str, Any], questions: list[list
     exact = np.concatenate([batch.rows for batch in batches])
     entry = manifest["models"][name]
     head = json.loads((cdn / entry["head"]["url"]).read_bytes())
-    urls = shard_urls(name, head)
+    urls = shard_urls(name, read_head((cdn / entry["head"]["url"]).read_bytes()))
     found = decode_vectors(head, lambda number: (cdn / urls[number]).read_bytes())
     order = {word: row for row, word in enumerate(found.words)}
     found = Decoded(tuple(words), found.vectors[[order[word] for word in words]])
@@ -118,7 +119,7 @@ def measure(name: str, cdn: Path, manifest: dict[str, Any], questions: list[list
 
 def sizes(cdn: Path, manifest: dict[str, Any], entry: dict[str, Any], whole: int) -> None:
     index = read_index((cdn / "loader.js").read_bytes())
-    assert index["modules"]["vectors"] == manifest["modules"]["vectors"]["sha256"]
+    assert index.modules["vectors"] == manifest["modules"]["vectors"]["sha256"]
     code = sum(part["encodings"]["br"] for part in (manifest["loader"]["pinned"], manifest["modules"]["vectors"]))
     head = entry["head"]["encodings"].get("br", entry["head"]["bytes"])
     stages = {stage["name"]: stage["wire_bytes"] for stage in entry["stages"]}

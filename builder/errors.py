@@ -32,6 +32,11 @@ class ShardpressError(Exception):
         self.hint = hint
         self.code = code
 
+    @property
+    def by_model(self) -> Mapping[str, ShardpressError]:
+        """The failures that it stands for, by model: it alone, of no model in particular."""
+        return {"": self}
+
     def __str__(self) -> str:
         """Give the one paragraph a user reads; whoever prints it adds the code."""
         place = f"{self.where}: " if self.where else ""
@@ -133,6 +138,11 @@ class BuildError(ShardpressError):
         """Collect the failures."""
         super().__init__(f"{len(failures)} of the models failed")
         self.failures = failures
+
+    @property
+    def by_model(self) -> Mapping[str, ShardpressError]:
+        """The failure of each model."""
+        return self.failures
 
     def __str__(self) -> str:
         """Give one paragraph a model."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import re
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 
 distribution = "shardpress"
@@ -15,24 +13,27 @@ package_folder = Path(__file__).resolve().parent
 package_name = __name__.rpartition(".")[0]  # "builder" in a checkout, "shardpress" where a wheel is installed
 source = package_folder.parent / "pyproject.toml"
 for_us = "dev"  # the extra of those who work on this package
-requirement = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*\(?([^;()]*)\)?\s*(?:;(.*))?")
-of_extra = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def extras() -> dict[str, dict[str, str]]:
     """Give for each extra its packages, and the versions that will do, as ``">=2.1,<3"``."""
-    found: dict[str, dict[str, str]] = {}
+    from packaging.requirements import Requirement
+
     if source.is_file():  # a checkout, which may be newer than what is installed
-        tables = tomllib.loads(source.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-        for extra, lines in tables.items():
-            found[extra] = dict(_parsed(lines))
+        lines = tomllib.loads(source.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+        found = {extra: list(map(Requirement, lines[extra])) for extra in lines}
     else:
-        for line in importlib.metadata.requires(distribution) or ():
-            parts = requirement.fullmatch(line)
-            extra_of = of_extra.search((parts[3] if parts else None) or "")
-            if extra_of:
-                found.setdefault(extra_of[1], {}).update(_parsed([line]))
-    return {extra: packages for extra, packages in sorted(found.items()) if extra != for_us}
+        named = importlib.metadata.metadata(distribution).get_all("Provides-Extra") or []
+        all_of_them = list(map(Requirement, importlib.metadata.requires(distribution) or ()))
+        found = {
+            extra: [item for item in all_of_them if item.marker and item.marker.evaluate({"extra": extra})]
+            for extra in named
+        }
+    return {
+        extra: {item.name: str(item.specifier) for item in items}
+        for extra, items in sorted(found.items())
+        if extra != for_us
+    }
 
 
 @functools.cache  # the code that runs is that of the start
@@ -61,39 +62,17 @@ def installed(package: str) -> str | None:
 
 
 def fits(version: str, wanted: str) -> bool:
-    """Tell whether a version is one of those wanted, as ``>=2.1,<3,!=2.5`` or ``==2.19.*``."""
-    return all(_fits(version, clause.strip()) for clause in wanted.split(",") if clause.strip())
+    """Tell whether a version is one of those wanted, as ``>=2.1,<3,!=2.5`` or ``==2.19.*`` (PEP 440)."""
+    from packaging.specifiers import SpecifierSet
 
-
-def _fits(version: str, clause: str) -> bool:
-    found = re.fullmatch(r"(>=|<=|==|!=|~=|>|<)\s*([0-9][0-9a-zA-Z.+-]*?)(\.\*)?", clause)
-    if not found:
-        return True  # nothing that this package writes
-    sign, text, any_below = found.groups()
-    have, limit = numbers(version), numbers(text)
-    if any_below or sign == "~=":
-        length = len(limit) if any_below else len(limit) - 1
-        same = have[:length] == limit[:length]
-        return same and have >= limit if sign == "~=" else same == (sign == "==")
-    length = max(len(have), len(limit))
-    have, limit = (one + (0,) * (length - len(one)) for one in (have, limit))
-    return {
-        ">=": have >= limit,
-        "<=": have <= limit,
-        ">": have > limit,
-        "<": have < limit,
-        "==": have == limit,
-        "!=": have != limit,
-    }[sign]
+    return SpecifierSet(wanted).contains(version, prereleases=True)
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Give the leading numbers of a version: ``"1.2.3rc1"`` is (1, 2, 3)."""
-    found = re.match(r"[0-9]+(\.[0-9]+)*", version)
-    return tuple(map(int, found[0].split("."))) if found else ()
+    """Give the numbers of a version: ``"1.2.3rc1"`` is (1, 2, 3), what is no version ()."""
+    from packaging.version import InvalidVersion, Version
 
-
-def _parsed(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for line in lines:
-        if parts := requirement.fullmatch(line):
-            yield parts[1], parts[2].strip()
+    try:
+        return Version(version).release
+    except InvalidVersion:
+        return ()

@@ -1,7 +1,8 @@
-"""Hatchling's hook: what the wheel of this package needs beyond a copy of ``builder/`` and ``templates/``."""
+"""Hatchling's hook: what sdist and wheel of this package need beyond a copy of ``builder/`` and ``templates/``."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,26 +18,44 @@ exec(compile(Path(__file__).read_bytes(), __file__, "exec"))
 
 
 class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds the templates to a wheel; an editable install takes them, as the modules, from the checkout."""
+    """Adds the loader's bundled scripts, and to a wheel the templates; an editable install takes the checkout's."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the templates, or for an editable install what hatchling cannot: a package of another name.
+        """Add what is made: an installed package and an sdist need no Node.
 
         Args:
             version: ``editable`` or ``standard``.
             build_data: of hatchling; gets the files.
         """
-        if self.target_name != "wheel":
-            return
-        if version != "editable":
-            build_data["force_include"][str(Path(self.root) / "templates")] = "shardpress/templates"
-            return
         self._made = tempfile.TemporaryDirectory()
-        file = Path(self._made.name) / "__init__.py"
-        file.write_text(stand_in.format(folder=str(Path(self.root) / "builder")), encoding="utf-8")
-        build_data["force_include_editable"][str(file)] = "shardpress/__init__.py"
+        folder, root = Path(self._made.name), Path(self.root)
+        if self.target_name == "wheel" and version == "editable":
+            file = folder / "__init__.py"
+            file.write_text(stand_in.format(folder=str(root / "builder")), encoding="utf-8")
+            build_data["force_include_editable"][str(file)] = "shardpress/__init__.py"
+            return
+        scripts = self._scripts()
+        made = folder / scripts.ready_name
+        made.write_bytes(scripts.ready_scripts())
+        included: dict[str, str] = build_data["force_include"]
+        if self.target_name == "sdist":
+            included[str(made)] = f"templates/{made.name}"
+            return
+        included[str(made)] = f"shardpress/templates/{made.name}"
+        sources = {*scripts.source_files(root / "templates"), root / "templates" / made.name}
+        for path in sorted((root / "templates").rglob("*")):
+            if path.is_file() and path not in sources and "__pycache__" not in path.parts:
+                included[str(path)] = f"shardpress/{path.relative_to(root).as_posix()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what ``initialize`` made."""
-        if self.target_name == "wheel" and version == "editable":
-            self._made.cleanup()
+        self._made.cleanup()
+
+    def _scripts(self) -> Any:
+        """Import this checkout's ``builder.bundle.scripts``, which needs only the standard library."""
+        sys.path.insert(0, self.root)
+        try:
+            from builder.bundle import scripts
+        finally:
+            sys.path.remove(self.root)
+        return scripts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,15 @@ long_files = frozenset(
         "worker",
     ]
 )
+
+
+def pytest_sessionstart() -> None:
+    """Bundle the loader's scripts once, before many workers do and tests hide Node."""
+    from builder.bundle.scripts import ready_scripts
+    from builder.errors import ShardpressError
+
+    with suppress(ShardpressError):  # the tests that need them tell it
+        ready_scripts()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,10 +1,13 @@
-"""The shape of ``manifest.json``, as types, for its published JSON Schema."""
+"""The shape of ``manifest.json``: what a build writes, a deploy reads and the published JSON Schema tells."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
+
+from ..packing.compress import Coding
+from .format import Kind
 
 
 class FileEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -13,7 +16,7 @@ class FileEntry(msgspec.Struct, forbid_unknown_fields=True):
     url: str
     bytes: int
     sha256: str
-    encodings: dict[Literal["br", "gzip"], int]
+    encodings: dict[Coding, int]
 
 
 class ShardEntry(FileEntry):
@@ -52,23 +55,23 @@ class VerifiedEntry(msgspec.Struct, forbid_unknown_fields=True):
     agreement: float
 
 
-class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
+class ModelEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A model."""
 
-    format: Literal["graph-model", "layers-model", "word-vectors"]
+    format: Kind
     load: str
     priority: str
     precision: str | dict[str, str]
     contract: str
     verified: VerifiedEntry | None
     head: FileEntry
+    ops: FileEntry | None = None
     stages: list[StageEntry]
     shards: list[ShardEntry]
     weights: list[WeightEntry]
     compat: list[FileEntry]
     license: str | None
     card: str | None
-    ops: FileEntry | None = None
 
 
 class LoaderEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,7 +90,7 @@ class RuntimeEntry(msgspec.Struct, forbid_unknown_fields=True):
     wasm: list[FileEntry]
 
 
-class Manifest(msgspec.Struct, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """All of ``manifest.json``."""
 
     version: int
@@ -95,9 +98,9 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     generator: str
     loader: LoaderEntry
     worker: FileEntry
-    models: dict[str, ModelEntry]
     modules: dict[str, FileEntry] = {}
     runtime: RuntimeEntry | None = None
+    models: dict[str, ModelEntry]
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -18,13 +18,3 @@ module_templates: Mapping[str, str] = MappingProxyType(
 
 runtime_name = "tf"
 """Name of the module that is TensorFlow.js, where ``[runtime]`` asks for it; it is bundled, not rendered."""
-
-
-def module_url(name: str, sha256: str) -> str:
-    """Give the address of a module."""
-    return f"{name}.{sha256[:16]}.js"
-
-
-def wasm_url(name: str, sha256: str) -> str:
-    """Give the address of a binary of TensorFlow.js."""
-    return f"{name}.{sha256[:16]}.wasm"

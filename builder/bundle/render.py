@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jinja2
-import minify
 
 from ..errors import ShardpressError
-from ..packages import package_folder
 from .modules import module_templates
+from .scripts import script, template_folder
 
 
 def render(template: str, **values: Any) -> str:
@@ -44,19 +41,17 @@ def render_loader(index: Mapping[str, Any]) -> bytes:
     Args:
         index: as ``docs/format.md`` has it.
     """
-    return _minify(render("loader.js.j2", config=index)).encode()
+    return render("loader.js.j2", config=index, code=script("loader.js")).encode()
 
 
 def render_worker() -> bytes:
     """Give the service worker's module for offline use, minified; it is the same for every bundle."""
-    first, _, code = render("sw.js").partition("\n")
-    return f"{first}\n{minify.string('application/javascript', code)}\n".encode()
+    return script("sw.js").encode()
 
 
 def render_module(name: str) -> bytes:
     """Give a module that the loader imports at first need, minified; it is the same for every bundle."""
-    first, _, code = render(module_templates[name]).partition("\n")
-    return f"{first}\n{minify.string('application/javascript', _enclose(code))}\n".encode()
+    return script(f"modules/{name}.js").encode()
 
 
 def render_package(
@@ -71,22 +66,16 @@ def render_package(
         name: the package's name.
         version: a version as npm takes it.
     """
-    modules = list(module_templates)
     types = render_types(models).decode()
-    scripts = {name: render(template) for name, template in module_templates.items()}
-
-    def entry(form: str) -> str:
-        return render("package/index.js.j2", config=index, modules=modules, form=form)
-
+    form = "package/index.js.j2"
     texts = {
-        "index.js": entry("module"),
-        "inline.js": entry("inline"),
-        "index.cjs": _as_commonjs(entry("commonjs")),
+        "index.js": render(form, config=index, code=script("package/index.js"), strict=False),
+        "inline.js": render(form, config=index, code=script("package/inline.js"), strict=False),
+        "index.cjs": render(form, config=index, code=script("package/index.cjs"), strict=True),
         "index.d.ts": types,
         "index.d.cts": types,
-        **{f"{module}.js": script for module, script in scripts.items()},
-        **{f"{module}.cjs": _as_commonjs(script) for module, script in scripts.items()},
-        "package.json": render("package/package.json.j2", name=name, version=version, modules=modules),
+        **{file: script(f"package/{file}") for one in module_templates for file in (f"{one}.js", f"{one}.cjs")},
+        "package.json": render("package/package.json.j2", name=name, version=version, modules=list(module_templates)),
     }
     return {path: text.encode() for path, text in texts.items()}
 
@@ -124,37 +113,5 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def template_folder() -> Path:
-    """Give where the templates lie: in the package, or beside it in a checkout."""
-    installed = package_folder / "templates"
-    return installed if installed.is_dir() else package_folder.parent / "templates"
-
-
 def _dump(value: Any, **_: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _minify(script: str) -> str:
-    """Minify all but the lines up to the index, which tools have to find as it is."""
-    before, mark, after = script.partition("const CONFIG=")
-    index, _, code = after.partition("\n")
-    lines = [line for line in before.splitlines() if line.startswith("/*!")]
-    return "\n".join([*lines, mark + index, str(minify.string("application/javascript", _enclose(code))), ""])
-
-
-def _enclose(module: str) -> str:
-    """Put a module's code into a function, as only names of functions are made short."""
-    names, body = _without_exports(module)
-    return f"export const {{{names}}} = (() => {{\n{body}\nreturn {{{names}}};\n}})();\n"
-
-
-def _as_commonjs(module: str) -> str:
-    """Give a module without imports in the form that ``require`` takes."""
-    names, body = _without_exports(module)
-    return f'"use strict";\n{body}\nmodule.exports = {{ {names.replace(",", ", ")} }};\n'
-
-
-def _without_exports(module: str) -> tuple[str, str]:
-    """Split a module into the names that it exports, with commas between, and its code without the word."""
-    names = ",".join(re.findall(r"^export (?:async )?(?:class|function|const) (\w+)", module, re.MULTILINE))
-    return names, re.sub(r"^export ", "", module, flags=re.MULTILINE)

@@ -8,25 +8,30 @@ import shlex
 import sys
 import time
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from ..errors import BuildError, ShardpressError, UsageError
+from ..errors import ShardpressError, UsageError
 from ..program import program, script
 from .examples import example_names
-from .options import Output, echo, error_text, shared_options
+from .options import Console, echo, shared_options
 
 if TYPE_CHECKING:
-    from ..develop.session import ProgressOpener
-    from ..pipeline.models import BuildOptions
+    from ..config.frameworks import Framework
+    from ..develop.server.run import Running
+    from ..pipeline.run import BuildResult
+    from ..pipeline.session import BuildOptions
+    from .init import Found
 
+Command = TypeVar("Command", bound=Callable[..., object])
 needed = ("starlette", "uvicorn", "watchdog", "cryptography")
 network_names = ("3g", "slow-4g", "fast-4g")
 
 
-def watch_options(function: Any) -> Any:
+def watch_options(function: Command) -> Command:
     """Add the options of watch mode to the build command."""
     options = (
         click.option("--watch", is_flag=True, help="Build, serve on 127.0.0.1:8000, and build again on every change."),
@@ -45,9 +50,9 @@ def watch_options(function: Any) -> Any:
     return function
 
 
-def _check_watch(output: Output, pages: Path | None) -> None:
+def _check_watch(console: Console, pages: Path | None) -> None:
     """Refuse what watch mode cannot do."""
-    if output.as_json:
+    if console.as_json:
         raise UsageError(
             "--json gives one document, and --watch never ends", code="SP-107", where="--json", hint="Leave one out"
         )
@@ -66,11 +71,10 @@ def _check_watch(output: Output, pages: Path | None) -> None:
 
 
 def run_watch(
+    console: Console,
     config: Path,
     options: BuildOptions,
     out: Path | None,
-    output: Output,
-    progress: ProgressOpener,
     *,
     strict: bool,
     port: int,
@@ -84,16 +88,12 @@ def run_watch(
     Raises:
         UsageError: a package is missing, an option does not go with ``--watch``, or the server cannot listen there.
     """
-    _check_watch(output, pages)
-    from ..develop.server.run import Running
+    _check_watch(console, pages)
     from ..develop.session import Callbacks, Development, develop
     from ..pipeline.report.networks import networks
-    from ..pipeline.report.report import summary
-    from ..pipeline.run import BuildResult
 
-    config = config.absolute()
     development = Development(
-        config=config,
+        config=config.absolute(),
         build=options,
         out=out.absolute() if out else None,
         strict=strict,
@@ -103,50 +103,59 @@ def run_watch(
         pages=pages.absolute() if pages else None,
         poll=poll,
     )
-    first = [True]
+    story = _Story(console, port)
+    develop(development, console.progress, Callbacks(story.serving, story.live, story.built, story.failed))
 
-    def serving(server: Running) -> None:
-        moved = f" (port {port} is in use)" if port not in {0, server.port} else ""
-        output.say(f"Serving {server.url}{moved}; stop with Ctrl-C")
+
+class _Story:
+    """Tells what watch mode does; warnings of the first build only."""
+
+    def __init__(self, console: Console, port: int) -> None:
+        """Tell ``console``; ``port`` is the one that was asked for."""
+        self._console = console
+        self._port = port
+        self._is_first = True
+
+    def serving(self, server: Running) -> None:
+        """Say where the pages are."""
+        moved = f" (port {self._port} is in use)" if self._port not in {0, server.port} else ""
+        self._console.say(f"Serving {server.url}{moved}; stop with Ctrl-C")
         for url in server.others:
-            output.say(f"  for other machines: {url} (accept the self-signed certificate once)")
+            self._console.say(f"  for other machines: {url} (accept the self-signed certificate once)")
 
-    def live(result: BuildResult, seconds: float) -> None:
-        release = result.output.index["release"]
-        output.say(f"{time.strftime('%H:%M:%S')} live: release {release}, {seconds:.1f} s; it is checked next")
+    def live(self, result: BuildResult, seconds: float) -> None:
+        """Say that a build is served, before it is checked."""
+        release = result.output.index.release
+        self._console.say(f"{time.strftime('%H:%M:%S')} live: release {release}, {seconds:.1f} s; it is checked next")
 
-    def built(result: BuildResult, seconds: float) -> None:
-        for warning in result.warnings if first[0] else ():
-            echo(f"warning: {warning}", err=True)
-        for remark in result.remarks if first[0] else ():
-            echo(f"note: {remark}", err=True)
-        if first[0]:
-            output.say(summary(result.models, result.verified))
+    def built(self, result: BuildResult, seconds: float) -> None:
+        """Say what a checked build is like."""
+        from ..pipeline.report.report import summary
+
+        if self._is_first:
+            self._console.warn(result.warnings, result.remarks)
+            self._console.say(summary(result.models, result.verified))
         changed = result.output.changed
         state = f"{len(changed)} files new" if changed else "no new files"
-        release = result.output.index["release"]
-        output.say(f"{time.strftime('%H:%M:%S')} checked: release {release}, {state}, {seconds:.1f} s")
-        first[0] = False
+        release = result.output.index.release
+        self._console.say(f"{time.strftime('%H:%M:%S')} checked: release {release}, {state}, {seconds:.1f} s")
+        self._is_first = False
 
-    def failed(error: ShardpressError, served: bool) -> None:
-        each = error.failures if isinstance(error, BuildError) else {"": error}
-        for model, one in each.items():
-            echo(error_text(one, model), err=True)
+    def failed(self, error: ShardpressError, served: bool) -> None:
+        """Say what failed."""
+        self._console.tell(error)
         meanwhile = "the last good bundle is served" if served else "nothing was built yet"
         echo(f"Watching goes on; {meanwhile}.", err=True)
-
-    develop(development, progress, Callbacks(serving, live, built, failed))
 
 
 @click.command()
 @shared_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the build, instead of [build] out.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+def report(console: Console, *, config: Path, out: Path | None, show: bool) -> None:
     """Name the report of the last build, or open it in the browser."""
     from ..config.tables import load_config
 
-    output = Output(as_json, -1 if quiet else verbose)
     if out is None:
         settings = load_config(config)
         out = settings.folder / settings.build.out
@@ -155,8 +164,8 @@ def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: 
         raise UsageError("there is no report yet", code="SP-110", where=str(page), hint="Build first")
     if show and not webbrowser.open(page.as_uri()):
         raise UsageError("no browser can be opened here", code="SP-111", where=str(page), hint="Open the file yourself")
-    output.say(str(page))
-    output.give({"ok": True, "report": str(page), "data": str(page.with_suffix(".json"))})
+    console.say(str(page))
+    console.give({"ok": True, "report": str(page), "data": str(page.with_suffix(".json"))})
 
 
 @click.command()
@@ -168,15 +177,7 @@ def report(*, config: Path, out: Path | None, show: bool, as_json: bool, quiet: 
     "--example", type=click.Choice(example_names), help="Write a small site of this kind into the folder PATHS."
 )
 def init(
-    *,
-    paths: tuple[Path, ...],
-    config: Path,
-    force: bool,
-    no_build: bool,
-    example: str | None,
-    as_json: bool,
-    quiet: bool,
-    verbose: int,
+    console: Console, *, paths: tuple[Path, ...], config: Path, force: bool, no_build: bool, example: str | None
 ) -> None:
     """Find models below PATHS (default: here) and write a commented build.toml for them, and sw.js for offline use.
 
@@ -184,11 +185,10 @@ def init(
     """
     from ..config.frameworks import find_framework
     from ..files.atomic import write_atomically
-    from .init import find_models, find_unreadable, write_config, write_site_worker
+    from .init import write_config
 
-    output = Output(as_json, -1 if quiet else verbose)
     if example:
-        _write_example(example, paths, output, force=force)
+        _write_example(example, paths, console, force=force)
         return
     if config.exists() and not force:
         raise UsageError(
@@ -199,41 +199,24 @@ def init(
         )
     config = config.absolute()
     framework = find_framework(config.parent)
-    outputs = (*framework.outputs, framework.copy) if framework else ()
-    found = find_models(
-        config.parent, paths or (config.parent,), tuple(config.parent / name for name in outputs if name)
-    )
-    for path, advice in find_unreadable(paths or (config.parent,)):
-        output.say(f"{path} cannot be read: {advice}")
-    if not found:
-        raise UsageError(
-            "no model was found",
-            code="SP-113",
-            where=", ".join(map(str, paths)) or str(config.parent),
-            hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
-        )
+    found = _found(console, config.parent, paths, framework)
     write_atomically(config, write_config(found, {}, framework).encode())
     wire: dict[str, int] = {}
     if not no_build:
         for model in found:
-            wire |= _sizes(config, model.name, output, quiet=quiet, verbose=verbose)
+            wire |= _sizes(config, model.name, console)
         write_atomically(config, write_config(found, wire, framework).encode())
     for model in found:
-        output.say(
+        console.say(
             f"{model.name}: {model.path}" + (f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else "")
         )
-    worker = config.parent / framework.worker if framework else config.with_name("sw.js")
-    base = framework.base if framework else "/dist/cdn/"
-    offline = not worker.exists()
-    if offline:
-        worker.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(worker, write_site_worker(base).encode())
-    output.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
-    if offline:
-        output.say(f"{worker} is written; pages that register it work offline, see docs/loader.md")
+    worker = _write_worker(config, framework)
+    console.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
+    if worker:
+        console.say(f"{worker} is written; pages that register it work offline, see docs/loader.md")
     if framework:
-        output.say(f"This is a project of {framework.name}, which needs one line more:\n  {framework.line}")
-    output.give(
+        console.say(f"This is a project of {framework.name}, which needs one line more:\n  {framework.line}")
+    console.give(
         {
             "ok": True,
             "config": str(config),
@@ -244,7 +227,42 @@ def init(
     )
 
 
-def _write_example(name: str, paths: tuple[Path, ...], output: Output, *, force: bool) -> None:
+def _found(console: Console, folder: Path, paths: tuple[Path, ...], framework: Framework | None) -> tuple[Found, ...]:
+    """Find the models for a build.toml in ``folder``.
+
+    Raises:
+        UsageError: there are none.
+    """
+    from .init import find_models, find_unreadable
+
+    outputs = (*framework.outputs, framework.copy) if framework else ()
+    found = find_models(folder, paths or (folder,), tuple(folder / name for name in outputs if name))
+    for path, advice in find_unreadable(paths or (folder,)):
+        console.say(f"{path} cannot be read: {advice}")
+    if not found:
+        raise UsageError(
+            "no model was found",
+            code="SP-113",
+            where=", ".join(map(str, paths)) or str(folder),
+            hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
+        )
+    return found
+
+
+def _write_worker(config: Path, framework: Framework | None) -> Path | None:
+    """Write the site's service worker, and give its path; None where there is one already."""
+    from ..files.atomic import write_atomically
+    from .init import write_site_worker
+
+    worker = config.parent / framework.worker if framework else config.with_name("sw.js")
+    if worker.exists():
+        return None
+    worker.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(worker, write_site_worker(framework.base if framework else "/dist/cdn/").encode())
+    return worker
+
+
+def _write_example(name: str, paths: tuple[Path, ...], console: Console, *, force: bool) -> None:
     from ..verify.run import find_node_modules
     from .examples import write_example
 
@@ -258,34 +276,31 @@ def _write_example(name: str, paths: tuple[Path, ...], output: Output, *, force:
     folder = paths[0].absolute()
     files = write_example(name, folder, force=force)
     for file in files:
-        output.say(f"written: {file.relative_to(folder)}")
+        console.say(f"written: {file.relative_to(folder)}")
     python, typed = shlex.quote(sys.executable), Path(sys.argv[0]).absolute()
     this = f"{python} {shlex.quote(str(typed))}" if typed.name == script else program()
     packages = [] if find_node_modules(folder) else ["npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"]
     steps = [f"cd {shlex.quote(str(folder))}", *packages, f"{python} make_model.py", f"{this} --watch"]
     command = " && ".join(steps)
-    output.say(f"This makes the first model and shows it in the page:\n  {command}")
-    output.give({"ok": True, "files": [str(file) for file in files], "command": command})
+    console.say(f"This makes the first model and shows it in the page:\n  {command}")
+    console.give({"ok": True, "files": [str(file) for file in files], "command": command})
 
 
-def _sizes(config: Path, name: str, output: Output, *, quiet: bool, verbose: int) -> dict[str, int]:
+def _sizes(config: Path, name: str, console: Console) -> dict[str, int]:
     """Build one model into the cache alone, to know its size; one that cannot be built gets no budget."""
     from ..config.tables import load_config
-    from ..pipeline.models import BuildOptions, build_models, open_session
-    from .progress_bars import open_progress
+    from ..pipeline.models import build_models
+    from ..pipeline.session import BuildOptions, open_session
 
     options = BuildOptions(only=(name,), jobs=os.cpu_count() or 1)
     try:
         with (
-            open_progress(quiet=quiet, verbose=verbose) as progress,
+            console.progress() as progress,
             open_session(load_config(config), options, progress) as session,
         ):
             return {
                 built.bundle.name: built.bundle.wire for built in build_models(session) if built.bundle.name == name
             }
     except ShardpressError as error:
-        output.say(f"{name} cannot be built yet, so it has no budget: {error}")
+        console.say(f"{name} cannot be built yet, so it has no budget: {error}")
         return {}
-
-
-commands = (report, init)

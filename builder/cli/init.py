@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle.bundle import worker_url
+from ..bundle.format import worker_url
 from ..bundle.render import render, render_worker
 from ..config.frameworks import Framework, own_out
 from ..config.tables import model_name

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,17 @@ from click.core import ParameterSource
 
 from .. import __version__
 from ..config.tables import json_schema, load_config
-from ..errors import BuildError, ShardpressError, UsageError
+from ..errors import ShardpressError, UsageError
 from ..program import script
-from .deploy import commands as deploy_commands
-from .develop import commands as develop_commands
-from .develop import run_watch, watch_options
-from .options import Output, complete_models, echo, error_text, give_json, shared_options
-from .progress_bars import open_progress
+from .deploy import deploy
+from .develop import init, report, run_watch, watch_options
+from .options import Console, complete_models, echo, give_json, shared_options
+from .releases import releases, rollback
+from .sizes import sizes
+from .target_care import bucket, prune, verify
 
 interrupted = 130
-common = frozenset({"config", "as_json", "quiet", "verbose"})  # say nothing to a command that has none of them
+common = frozenset({"config", "json", "quiet", "verbose"})  # say nothing to a command that has none of them
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,13 +43,13 @@ common = frozenset({"config", "as_json", "quiet", "verbose"})  # say nothing to 
 @watch_options
 @click.version_option(__version__, prog_name="shardpress")
 @click.pass_context
-def cli(context: click.Context, /, **options: Any) -> None:
+def cli(context: click.Context, console: Console, /, **options: Any) -> None:
     """Turn TensorFlow and Keras models into files that web pages load without delay.
 
     Without a command: build every model of build.toml into dist/.
     """
     if context.invoked_subcommand is None:
-        _build(**options)
+        _build(console, **options)
     else:
         _pass_on(context, options)
 
@@ -73,6 +71,7 @@ def _pass_on(context: click.Context, options: Mapping[str, Any]) -> None:
 
 
 def _build(
+    console: Console,
     *,
     config: Path,
     out: Path | None,
@@ -83,17 +82,13 @@ def _build(
     strict: bool,
     fast: bool,
     compare: bool,
-    as_json: bool,
-    quiet: bool,
-    verbose: int,
     watch: bool,
     **serving: Any,
 ) -> None:
-    from ..pipeline.models import BuildOptions
     from ..pipeline.report.report import describe_runtime, report_data, summary
     from ..pipeline.run import build
+    from ..pipeline.session import BuildOptions
 
-    output = Output(as_json, -1 if quiet else verbose)
     begun = time.monotonic()
     options = BuildOptions(
         only=only,
@@ -104,27 +99,23 @@ def _build(
         scheduler=scheduler,
     )
     if watch:
-        opener = partial(open_progress, quiet=quiet, verbose=verbose)
-        run_watch(config, options, out, output, opener, strict=strict, **serving)
+        run_watch(console, config, options, out, strict=strict, **serving)
         return
     settings = load_config(config)
     target = out or settings.folder / settings.build.out
-    with open_progress(quiet=quiet, verbose=verbose) as progress:
+    with console.progress() as progress:
         result = build(settings, options, target, progress, strict=strict)
     seconds = time.monotonic() - begun
-    for warning in result.warnings:
-        echo(f"warning: {warning}", err=True)
-    for remark in result.remarks:
-        echo(f"note: {remark}", err=True)
-    output.say(summary(result.models, result.verified))
+    console.warn(result.warnings, result.remarks)
+    console.say(summary(result.models, result.verified))
     if result.own:
-        output.say(describe_runtime(result.own))
+        console.say(describe_runtime(result.own))
     state = f"{len(result.output.changed)} files new" if result.output.changed else "nothing changed"
-    output.say(f"{target / 'cdn'}: release {result.output.index['release']}, {state}, {seconds:.1f} s")
-    output.give(
+    console.say(f"{target / 'cdn'}: release {result.output.index.release}, {state}, {seconds:.1f} s")
+    console.give(
         {
             "ok": True,
-            "release": result.output.index["release"],
+            "release": result.output.index.release,
             "out": str(target),
             "changed": list(result.output.changed),
             "warnings": list(result.warnings),
@@ -136,31 +127,29 @@ def _build(
 
 @cli.command()
 @shared_options
-def check(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
+def check(console: Console, *, config: Path) -> None:
     """Tell what would fail and why; write nothing."""
     from ..pipeline.check import check_models, show
 
-    output = Output(as_json, -1 if quiet else verbose)
     settings = load_config(config)
     found = check_models(settings)
-    output.say(show(found))
+    console.say(show(found))
     problems = [item for item in found if item.problem]
-    output.give({"ok": not problems, "models": [asdict(item) for item in found]})
+    console.give({"ok": not problems, "models": [asdict(item) for item in found]})
     if problems:
         sys.exit(1)
 
 
 @cli.command()
 @shared_options
-def doctor(*, config: Path, as_json: bool, quiet: bool, verbose: int) -> None:
+def doctor(console: Console, *, config: Path) -> None:
     """Tell what works on this machine and how to mend what does not."""
     from .doctor import examine, show
 
     findings = examine(config.parent)
-    output = Output(as_json, -1 if quiet else verbose)
-    output.say(show(findings))
+    console.say(show(findings))
     ok = all(finding.ok or finding.optional for finding in findings)
-    output.give({"ok": ok, "findings": [asdict(finding) for finding in findings]})
+    console.give({"ok": ok, "findings": [asdict(finding) for finding in findings]})
     if not ok:
         sys.exit(1)
 
@@ -177,48 +166,51 @@ def schema(what: str) -> None:
         give_json(manifest_schema())
 
 
-for command in (*deploy_commands, *develop_commands):
+for command in (deploy, releases, rollback, verify, prune, bucket, sizes, report, init):
     cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give the exit status of DESIGN §2."""
     words = sys.argv[1:] if arguments is None else arguments
+    console = Console()
+    name = script if Path(sys.argv[0]).name == script else None
     try:
-        cli.main(args=words, prog_name=script if Path(sys.argv[0]).name == script else None, standalone_mode=False)
+        cli.main(args=words, prog_name=name, standalone_mode=False, obj=console)
     except click.exceptions.Exit as error:
         return error.exit_code
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
     except (click.Abort, KeyboardInterrupt):
-        return _interrupted(words)
+        return _interrupted(console)
     except click.ClickException as error:
-        return _misused(error, words)
+        console.read_leniently(words)
+        return _misused(error, console)
     except ShardpressError as error:
-        _tell(error, words)
+        console.fail(error)
         return error.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # the boundary: whatever it is, it is one paragraph
-        _tell(_unforeseen(error), words, error)
+        console.fail(_unforeseen(error), error)
         return 1
     return 0
 
 
-def _interrupted(words: list[str]) -> int:
-    text = "interrupted; what was published before is as it was"
-    echo(text, err=True)
-    _give_errors(words, [_entry(None, ShardpressError(text, code="SP-903"))], {})
+def _interrupted(console: Console) -> int:
+    error = ShardpressError("interrupted; what was published before is as it was", code="SP-903")
+    echo(error.what, err=True)
+    console.give_failure(error)
     return interrupted
 
 
-def _misused(error: click.ClickException, words: list[str]) -> int:
+def _misused(error: click.ClickException, console: Console) -> int:
     """Tell of a wrong command line in click's own words."""
     text = io.StringIO()
     error.show(file=text)
     echo(text.getvalue().rstrip(), err=True)
-    _give_errors(words, [_entry(None, UsageError(error.format_message(), code="SP-101"))], {})
+    console.give_failure(UsageError(error.format_message(), code="SP-101"))
     return error.exit_code
 
 
@@ -238,24 +230,3 @@ def _unforeseen(error: Exception) -> ShardpressError:
         code="SP-900",
         hint="This is a fault of shardpress; run again with -vv and report it",
     )
-
-
-def _tell(error: ShardpressError, words: list[str], cause: BaseException | None = None) -> None:
-    errors = error.failures if isinstance(error, BuildError) else {"": error}
-    for model, failure in errors.items():
-        echo(error_text(failure, model), err=True)
-    _give_errors(words, [_entry(model or None, failure) for model, failure in errors.items()], error.facts)
-    if sum(word.count("v") for word in words if re.fullmatch("-[qv]+", word)) + words.count("--verbose") > 1:
-        traced: list[BaseException] = [cause] if cause else list(errors.values())
-        for one in traced:
-            echo("".join(traceback.format_exception(one)), err=True)
-
-
-def _entry(model: str | None, error: ShardpressError) -> dict[str, str | None]:
-    return {"model": model, "code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
-
-
-def _give_errors(words: list[str], entries: list[dict[str, str | None]], facts: Mapping[str, Any]) -> None:
-    """Print the one document of a command that failed, if JSON is wanted."""
-    if "--json" in words:
-        give_json({**facts, "ok": False, "errors": entries})

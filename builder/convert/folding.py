@@ -11,7 +11,11 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+import numpy as np
+
+from ..graphs.messages import GraphDef, NodeDef, TensorProto
+from .tf_types import Array
 
 # Inputs by op: convolution, mean, variance, beta, gamma.
 places = {
@@ -22,22 +26,22 @@ places = {
 epsilons = {"BatchNormWithGlobalNormalization": "variance_epsilon"}
 convolutions = {"Conv2D", "DepthwiseConv2dNative"}
 additions = {"BiasAdd", "Add", "AddV2"}
-ReadValue = Callable[[Any], Any]
-MakeTensor = Callable[[Any], Any]
+ReadValue = Callable[[NodeDef], Array]
+MakeTensor = Callable[[Array], TensorProto]
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
     """A convolution that ends in a normalisation: their nodes, and the addition between them if there is one."""
 
-    norm: Any
-    conv: Any
-    weights: Any
-    add: Any
-    bias: Any
+    norm: NodeDef
+    conv: NodeDef
+    weights: NodeDef
+    add: NodeDef | None
+    bias: NodeDef | None
 
 
-def fold_batch_norms(graph_def: Any, read: ReadValue, make: MakeTensor) -> Any:
+def fold_batch_norms(graph_def: GraphDef, read: ReadValue, make: MakeTensor) -> GraphDef:
     """Give a graph in which normalisations after convolutions are folded.
 
     That is wherever all that takes part is constant and nothing else uses the convolution.
@@ -52,7 +56,7 @@ def fold_batch_norms(graph_def: Any, read: ReadValue, make: MakeTensor) -> Any:
         raise ValueError("two nodes have one name")
     uses = Counter(_name(text) for node in graph_def.node for text in node.input if not text.startswith("^"))
     gone: set[str] = set()
-    made: list[Any] = []
+    made: list[NodeDef] = []
     for node in graph_def.node:
         match = _match(node, nodes) if node.op in places else None
         between = [match.conv.name, *([match.add.name] if match.add is not None else [])] if match else []
@@ -74,7 +78,7 @@ def fold_batch_norms(graph_def: Any, read: ReadValue, make: MakeTensor) -> Any:
     return result
 
 
-def _source(nodes: dict[str, Any], reference: str) -> Any:
+def _source(nodes: dict[str, NodeDef], reference: str) -> NodeDef:
     return nodes[_name(reference)]
 
 
@@ -82,7 +86,7 @@ def _name(reference: str) -> str:
     return reference.lstrip("^").split(":")[0]
 
 
-def _match(norm: Any, nodes: dict[str, Any]) -> _Match | None:
+def _match(norm: NodeDef, nodes: dict[str, NodeDef]) -> _Match | None:
     conv = _source(nodes, norm.input[places[norm.op][0]])
     add = bias = None
     if conv.op in additions:
@@ -96,10 +100,8 @@ def _match(norm: Any, nodes: dict[str, Any]) -> _Match | None:
     return _Match(norm, conv, weights, add, bias) if weights.op == "Const" else None
 
 
-def _fold(match: _Match, nodes: dict[str, Any], read: ReadValue, make: MakeTensor) -> list[Any]:
+def _fold(match: _Match, nodes: dict[str, NodeDef], read: ReadValue, make: MakeTensor) -> list[NodeDef]:
     """Give the new nodes; none where something is not constant or of another shape than it should be."""
-    import numpy as np
-
     norm, conv = match.norm, match.conv
     sources = [_source(nodes, norm.input[number]) for number in places[norm.op][1:]]
     if any(source.op != "Const" for source in sources):

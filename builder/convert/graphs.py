@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any
 
 from ..errors import SourceError, UnsupportedOpsError
+from ..graphs.messages import AttrValue, FunctionDef, GraphDef, Keyed, NodeDef
 
 idle_ops = {"Const", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert", "VariableV2", "VarHandleOp"}
 counted_argument = re.compile(r"_\d+___(redundant_placeholder\d+)$")
@@ -18,7 +18,7 @@ whole_numbers = {3, 9, 22, 23}  # int32, int64, uint32, uint64, as numbers of Da
 opaque_ops = {"MatMul", "BatchMatMul", "BatchMatMulV2", "Gather", "GatherV2"}
 
 
-def frozen_outputs(graph: Any, wanted: tuple[str, ...], where: str) -> dict[str, str]:
+def frozen_outputs(graph: GraphDef, wanted: tuple[str, ...], where: str) -> dict[str, str]:
     """Give the tensors of a frozen graph's outputs by name: those wanted, else the one node that nothing uses.
 
     Raises:
@@ -44,7 +44,7 @@ def frozen_outputs(graph: Any, wanted: tuple[str, ...], where: str) -> dict[str,
     return {name: name if ":" in name else f"{name}:0" for name in wanted}
 
 
-def prune_functions(graph_def: Any) -> None:
+def prune_functions(graph_def: GraphDef) -> None:
     """Drop functions that nothing calls: their constants would be shipped. The others come in order of first call."""
     functions = {definition.signature.name: definition for definition in graph_def.library.function}
     queue = list(graph_def.node)
@@ -62,7 +62,7 @@ def prune_functions(graph_def: Any) -> None:
     graph_def.library.function.extend(copies)
 
 
-def check_supported(graphs: list[Any], supported: set[str], where: str) -> None:
+def check_supported(graphs: list[GraphDef], supported: set[str], where: str) -> None:
     """Check that TensorFlow.js has every op of the graphs and their functions.
 
     Raises:
@@ -90,7 +90,7 @@ def _some(names: list[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
-def prepare_function(definition: Any) -> None:
+def prepare_function(definition: FunctionDef) -> None:
     """Make a function of the library ready for the converter, which puts the function's name before its constants'.
 
     It goes by beginnings of names, which would tear the edges of other nodes, and forgets the function's results.
@@ -139,7 +139,7 @@ def node_name(name: str) -> str:
     return plain if plain[:1].isalnum() else f"input{plain}"
 
 
-def trim(graph_def: Any, wanted: set[str], fed: set[str]) -> None:
+def trim(graph_def: GraphDef, wanted: set[str], fed: set[str]) -> None:
     """Keep the nodes that the ``wanted`` need, and the ``fed``: the optimiser looks up every input of the signature."""
     nodes = {node.name: node for node in graph_def.node}
     kept: set[str] = set()
@@ -153,9 +153,9 @@ def trim(graph_def: Any, wanted: set[str], fed: set[str]) -> None:
     _keep_nodes(graph_def, lambda node: node.name in kept)
 
 
-def take_large_constants(graph_def: Any) -> dict[str, Any]:
+def take_large_constants(graph_def: GraphDef) -> dict[str, AttrValue]:
     """Put placeholders for large constants that the optimiser would only copy, a dozen times; give their values."""
-    consumers: dict[str, list[Any]] = {}
+    consumers: dict[str, list[NodeDef]] = {}
     for node in graph_def.node:
         for text in node.input:
             if not text.startswith("^"):
@@ -177,7 +177,7 @@ def take_large_constants(graph_def: Any) -> dict[str, Any]:
     return taken
 
 
-def put_back_constants(graph_def: Any, taken: dict[str, Any]) -> None:
+def put_back_constants(graph_def: GraphDef, taken: dict[str, AttrValue]) -> None:
     """Undo ``take_large_constants``; empties ``taken``."""
     for node in graph_def.node:
         if node.name in taken:
@@ -186,13 +186,24 @@ def put_back_constants(graph_def: Any, taken: dict[str, Any]) -> None:
             node.attr["value"].CopyFrom(taken.pop(node.name))
 
 
-def merge_constants(graph_def: Any) -> None:
-    """Keep one of the constants that are equal: lowered loops come with copies of their weights."""
+def merge_constants(graph_def: GraphDef) -> None:
+    """Keep one of the constants that are equal: lowered loops come with copies of their weights.
+
+    Where a constant alone tells to which branch or loop its user belongs, it stays apart from those of others.
+    """
     first: dict[bytes, str] = {}
     merged: dict[str, str] = {}
+    constants = {node.name for node in graph_def.node if node.op == "Const"}
+    telling: set[str] = set()
+    for node in graph_def.node:
+        sources = {_source(text) for text in node.input if not text.startswith("^")}
+        if node.op == "Merge" or sources <= constants:
+            telling |= sources & constants
     for node in graph_def.node:
         if node.op == "Const" and node.attr["value"].ByteSize() >= least_merged:
             content = node.attr["value"].SerializeToString(deterministic=True)
+            if node.name in telling:
+                content += "".join(sorted(_orders(node))).encode()
             key = hashlib.sha256(content).digest()
             if first.setdefault(key, node.name) != node.name:
                 merged[node.name] = first[key]
@@ -205,11 +216,13 @@ def merge_constants(graph_def: Any) -> None:
     _keep_nodes(graph_def, lambda node: node.name not in merged)
 
 
-def drop_control_edges(graph_def: Any) -> None:
+def drop_control_edges(graph_def: GraphDef) -> None:
     """Remove the edges that only order nodes: TensorFlow.js takes them for data, and then finds no way to loops' ends.
 
-    A node that begins anew in each round of a loop keeps them: they alone tell which loop it belongs to.
+    A node that takes nothing but constants keeps them, or takes over those of its constants: they alone tell to which
+    round of which loop, or to which branch, it belongs. For TensorFlow.js itself, a constant is always there.
     """
+    _tie_constants(graph_def)
     constants = {node.name for node in graph_def.node if node.op == "Const"}
     for node in graph_def.node:
         data = [text for text in node.input if not text.startswith("^")]
@@ -219,7 +232,30 @@ def drop_control_edges(graph_def: Any) -> None:
     _keep_nodes(graph_def, lambda node: node.op != "NoOp" or node.name in used)
 
 
-def forget_process(graphs: list[Any]) -> None:
+def _tie_constants(graph_def: GraphDef) -> None:
+    """Give the edges that order constants to what takes them; where branches meet, a node between is given them."""
+    constants = {node.name: node for node in graph_def.node if node.op == "Const"}
+    tied: dict[str, str] = {}
+    for node in list(graph_def.node):
+        data = [text for text in node.input if not text.startswith("^")]
+        edges = {text: _orders(constants[_source(text)]) for text in data if _source(text) in constants}
+        if node.op == "Merge":
+            for text in [text for text, found in edges.items() if found]:
+                constant = constants[_source(text)]
+                if constant.name not in tied:
+                    tied[constant.name] = name = f"{constant.name}/tied"
+                    identity = graph_def.node.add(name=name, op="Identity", input=[text, *edges[text]])
+                    identity.attr["T"].type = constant.attr["dtype"].type
+            node.input[:] = [tied.get(_source(text), text) for text in node.input]
+        elif len(data) == len(node.input) and len(edges) == len(set(data)):
+            node.input.extend(dict.fromkeys(text for found in edges.values() for text in found))
+
+
+def _orders(node: NodeDef) -> list[str]:
+    return [text for text in node.input if text.startswith("^")]
+
+
+def forget_process(graphs: list[GraphDef]) -> None:
     """Remove what differs from process to process, and what only TensorFlow reads.
 
     That is attributes with a leading underscore, devices, names that are counters, and names of shared tables.
@@ -244,7 +280,7 @@ def forget_process(graphs: list[Any]) -> None:
             node.input[:] = [_replace_source(text, renamed) for text in node.input]
 
 
-def _forget_attributes(attributes: Any) -> None:
+def _forget_attributes(attributes: Keyed[AttrValue]) -> None:
     for key in [key for key in attributes if key.startswith("_")]:
         del attributes[key]
 
@@ -255,7 +291,7 @@ def _replace_source(reference: str, renamed: dict[str, str]) -> str:
     return f"{mark}{renamed.get(head, head)}{colon}{rest}"
 
 
-def _keep_nodes(graph_def: Any, wanted: Callable[[Any], bool]) -> None:
+def _keep_nodes(graph_def: GraphDef, wanted: Callable[[NodeDef], bool]) -> None:
     for number in reversed(range(len(graph_def.node))):
         if not wanted(graph_def.node[number]):
             del graph_def.node[number]
@@ -265,7 +301,7 @@ def _source(reference: str) -> str:
     return reference.lstrip("^").partition(":")[0]
 
 
-def drop_counters(graph_def: Any) -> None:
+def drop_counters(graph_def: GraphDef) -> None:
     """Remove what counts in variables of whole numbers: Keras' random layers count at inference, but draw nothing.
 
     A variable that is assigned to cannot become a constant; floats that are assigned to are state, and stay.
@@ -278,21 +314,22 @@ def drop_counters(graph_def: Any) -> None:
     _keep_nodes(graph_def, lambda node: node.name not in gone)
 
 
-def let_inline(graph_def: Any) -> None:
+def let_inline(graph_def: GraphDef) -> None:
     """Take from functions and calls that XLA must compile them, as Keras asks for convolutions in groups."""
     definitions = graph_def.library.function
-    for node in [*graph_def.node, *definitions, *(node for item in definitions for node in item.node_def)]:
-        if node.attr.pop("_XlaMustCompile", None) is not None:
-            node.attr.pop("_noinline", None)
+    nodes = [*graph_def.node, *(node for item in definitions for node in item.node_def)]
+    for attributes in (*(node.attr for node in nodes), *(item.attr for item in definitions)):
+        if attributes.pop("_XlaMustCompile", None) is not None:
+            attributes.pop("_noinline", None)
 
 
-def forget_places(graph_def: Any) -> None:
+def forget_places(graph_def: GraphDef) -> None:
     """Remove what asks for a place beside another node: that may be gone, in a branch that was inlined."""
     for node in [*graph_def.node, *(node for item in graph_def.library.function for node in item.node_def)]:
         node.attr.pop("_class", None)
 
 
-def replace_defaults(graph_def: Any, fed: set[str]) -> None:
+def replace_defaults(graph_def: GraphDef, fed: set[str]) -> None:
     """Make each placeholder with a default that is not fed its default: it would be one input more."""
     for node in graph_def.node:
         if node.op == "PlaceholderWithDefault" and node.name not in fed:

@@ -1,16 +1,27 @@
 """What a loaded Keras model takes and gives: the structure of its inputs and outputs, and a name for each of them.
 
-Keras keeps the structure in private places, others in Keras 2 and 3 and in a ``Sequential``; this module knows them. It
-imports neither: a model comes from the module that does.
+Keras keeps the structure in private places, which ``stock`` knows. Keras is not imported here: a model comes from the
+module that does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import Any, Protocol
 
+from . import stock
 from .graphs import unique
+from .tf_types import Tensor
+
+
+class KerasTensor(Protocol):
+    """A symbolic tensor of Keras 2 or 3, whose shapes and types differ."""
+
+    name: str
+    shape: object
+    dtype: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +35,17 @@ class KerasEnds:
         outputs: a name for each output.
     """
 
-    tree: Any
-    structure: Any
-    inputs: dict[str, Any]
+    tree: ModuleType
+    structure: object
+    inputs: dict[str, KerasTensor]
     outputs: list[str]
 
-    def packed(self, tensors: tuple[Any, ...]) -> Any:
+    def packed(self, tensors: tuple[Tensor, ...]) -> object:
         """Give flat inputs in the structure that the model takes."""
         return self.tree.pack_sequence_as(self.structure, list(tensors))
 
 
-def ends_of(model: Any, tree: Any) -> KerasEnds | None:
+def ends_of(model: object, tree: ModuleType) -> KerasEnds | None:
     """Find the ends of a model; None for one that was never called, so that it has none.
 
     Values of a dict are named by their keys, as the author did; all else by its layer.
@@ -43,10 +54,10 @@ def ends_of(model: Any, tree: Any) -> KerasEnds | None:
         model: a model of Keras 2 or 3.
         tree: ``tf.nest`` for Keras 2, ``keras.tree`` for Keras 3.
     """
-    graph = getattr(model, "_functional", None) or model  # a Sequential of Keras 3 keeps its graph there
+    graph = stock.keras_graph(model)
     if not getattr(graph, "inputs", None):
         return None
-    inputs, outputs = (_structure(graph, side) for side in ("inputs", "outputs"))
+    inputs, outputs = (stock.keras_structure(graph, side) for side in ("inputs", "outputs"))
     names = _names(tree, inputs, [tensor.name for tensor in graph.inputs])
     return KerasEnds(
         tree,
@@ -56,26 +67,21 @@ def ends_of(model: Any, tree: Any) -> KerasEnds | None:
     )
 
 
-def _structure(graph: Any, side: str) -> Any:
-    places = (f"_{side}_struct", f"_nested_{side}")
-    return next(getattr(graph, place) for place in places if hasattr(graph, place))
-
-
 def _layer_names(graph: Any) -> list[str]:
     names = getattr(graph, "output_names", None)
     if names and len(names) == len(graph.outputs):
         return list(names)
-    return [tensor._keras_history.operation.name for tensor in graph.outputs]
+    return [stock.keras_layer_name(tensor) for tensor in graph.outputs]
 
 
-def _names(tree: Any, structure: Any, layers: list[str]) -> list[str]:
+def _names(tree: ModuleType, structure: object, layers: list[str]) -> list[str]:
     """Name the leaves of a structure by the keys above them, or by their layers where there are none."""
     numbered = tree.pack_sequence_as(structure, list(range(len(layers))))
     keys = {number: name for name, number in _keyed(numbered)}
     return unique([keys[number] or layer for number, layer in enumerate(layers)])
 
 
-def _keyed(structure: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
+def _keyed(structure: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
     """Give every leaf with the keys above it; places in lists count below a key only."""
     if isinstance(structure, Mapping):
         for key, value in structure.items():
@@ -86,5 +92,5 @@ def _keyed(structure: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, in
         ]
         for key, value in zip(fields, structure, strict=True):
             yield from _keyed(value, (*path, key) if key else path)
-    else:
+    elif isinstance(structure, int):
         yield "/".join(path), structure

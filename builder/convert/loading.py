@@ -6,14 +6,18 @@ import inspect
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
-from ..sources.keras_h5 import copy_with_config
-from ..sources.keras_safety import without_training
+from ..graphs.messages import SavedModel
+from ..sources.keras_h5 import copy_with_config, read_keras_h5
+from ..sources.keras_safety import application_layers_in, without_training
+from ..sources.keras_zip import read_keras_zip
+from . import stock
 
 
-def part_folder(part: Any, plain: Path, name: str) -> Path:
+def part_folder(part: SavedModel, plain: Path, name: str) -> Path:
     """Write a checked part of a SavedModel, beside links to its variables and assets.
 
     Args:
@@ -36,7 +40,7 @@ def part_folder(part: Any, plain: Path, name: str) -> Path:
     return folder
 
 
-def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
+def keras_copy(plain: Path, config: object, *, is_changed: bool = False) -> Path:
     """Give a Keras file without what only training needs.
 
     Args:
@@ -64,13 +68,33 @@ def keras_copy(plain: Path, config: Any, *, is_changed: bool = False) -> Path:
     return copy
 
 
-def plain_words(layers: Any) -> dict[str, Any]:
+def custom_objects(keras: ModuleType, plain: Path) -> dict[str, object]:
+    """Give the custom objects that a Keras needs to load a file of its own making.
+
+    HDF5 files name classes without their modules, and Keras 2 does not look into the modules that others name.
+
+    Args:
+        keras: the module ``keras`` or ``tf_keras``.
+        plain: the file, checked.
+    """
+    is_hdf5 = plain.suffix == ".h5"
+    found: dict[str, object] = {}
+    if is_hdf5 and keras.__name__ == "keras":
+        found |= plain_words(stock.keras_layers())
+    config = read_keras_h5(plain).config if is_hdf5 else read_keras_zip(plain).config
+    for name in application_layers_in(config):
+        layer = stock.application_layer(keras.__name__, name)
+        found |= dict.fromkeys((name, f"Custom>{name}"), layer)
+    return found
+
+
+def plain_words(layers: Mapping[str, object]) -> dict[str, str]:
     """Give custom objects that let words of a configuration be words.
 
     Keras 3 takes a word in an HDF5 file that is also the name of one of its functions for that function: nobody can
     load Attention, whose ``score_mode`` is "dot", as ``keras.layers.dot`` is.
 
     Args:
-        layers: the module ``keras.src.layers``.
+        layers: what it looks up, by name, see ``stock.keras_layers``.
     """
-    return {name: name for name, value in vars(layers).items() if inspect.isfunction(value)}
+    return {name: name for name, value in layers.items() if inspect.isfunction(value)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ vocabulary_name = "vocabulary.json"
 facts_name = "facts.json"
 
 
-def write_glue(model_json: Path, glue: dict[str, Any] | None) -> None:
+def write_glue(model_json: Path, glue: Mapping[str, object] | None) -> None:
     """Write what was cut off, if anything was."""
     _write(model_json.with_name(glue_name), glue)
 
@@ -21,7 +22,7 @@ def read_glue(model_json: Path) -> dict[str, Any] | None:
     return _read(model_json.with_name(glue_name))
 
 
-def write_vocabulary(model_json: Path, vocabulary: dict[str, Any] | None) -> None:
+def write_vocabulary(model_json: Path, vocabulary: Mapping[str, object] | None) -> None:
     """Write the words of inputs that take ids, if there are some."""
     _write(model_json.with_name(vocabulary_name), vocabulary)
 
@@ -41,7 +42,7 @@ def read_step(model_json: Path) -> float:
     return float((_read(model_json.with_name(facts_name)) or {}).get("step", 0))
 
 
-def _write(path: Path, content: dict[str, Any] | None) -> None:
+def _write(path: Path, content: Mapping[str, object] | None) -> None:
     if content is not None:
         path.write_text(json.dumps(content), encoding="utf-8")
 

@@ -7,20 +7,36 @@ table of the model to be captured by the one function; this one reads the tables
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
 
 from ..errors import SourceError
-from ..graphs.nodes import read_tensor
+from ..graphs.known import read_tensor
+from ..graphs.messages import GraphDef, NodeDef
 from ..graphs.outline import Outline, ancestors, source_of
 from ..graphs.text import finds, is_text_lookup
+from .session import load_tensorflow
+from .tf_types import Array, DType, Function, Tensor, TensorShape
 
 elementwise = frozenset(
     ("Identity", "Cast", "SelectV2", "AddV2", "Add", "Sub", "Mul", "FloorMod", "Maximum", "Minimum")
 )
-Export = Callable[..., tuple[Any, Any]]  # of the name of a table's node, and the types of its keys and values
+Export = Callable[
+    [str, DType, DType], tuple[Array, Array]
+]  # of the name of a table's node, and the types of its keys and values
 
 
-def export_table(handle: Any, key_type: Any, value_type: Any, run: Callable[..., Any] | None = None) -> tuple[Any, Any]:
+class Words(TypedDict):
+    """The vocabulary of an input: words, whose place is their id, and the id of all other words."""
+
+    words: list[str]
+    unknown: NotRequired[int]
+
+
+def export_table(
+    handle: object, key_type: DType, value_type: DType, run: Callable[[Any], Any] | None = None
+) -> tuple[Array, Array]:
     """Give keys and values of a table, as arrays in the order of the keys: TensorFlow's own differs from run to run.
 
     Args:
@@ -29,27 +45,25 @@ def export_table(handle: Any, key_type: Any, value_type: Any, run: Callable[...,
         value_type: of the values.
         run: runs tensors in the session of a graph of TensorFlow 1.
     """
-    import numpy as np
-    import tensorflow as tf
-
+    tf = load_tensorflow()
     parts = tf.raw_ops.LookupTableExportV2(table_handle=handle, Tkeys=key_type, Tvalues=value_type)
     keys, values = run(tuple(parts)) if run is not None else (part.numpy() for part in parts)
     order = np.argsort(keys, kind="stable")
     return keys[order], values[order]
 
 
-def exporter(handles: Mapping[str, Any]) -> Export:
+def exporter(handles: Mapping[str, object]) -> Export:
     """Give an ``Export`` of tables that have handles, by the name of their tensor."""
 
-    def export(name: str, key_type: Any, value_type: Any) -> tuple[Any, Any]:
+    def export(name: str, key_type: DType, value_type: DType) -> tuple[Array, Array]:
         return export_table(handles[f"{name}:0"], key_type, value_type)
 
     return export
 
 
 def fill_tables(
-    graph_def: Any, resources: Mapping[str, Any], handles: Mapping[str, Any], where: str
-) -> tuple[Any, tuple[dict[str, int], dict[str, int]]]:
+    graph_def: GraphDef, resources: Mapping[str, Tensor], handles: Mapping[str, object], where: str
+) -> tuple[Function, tuple[dict[str, int], dict[str, int]]]:
     """Make a graph that fills the tables of another anew: TensorFlow.js runs it before the first answer.
 
     Args:
@@ -65,8 +79,7 @@ def fill_tables(
     Raises:
         SourceError: something else than a table is taken.
     """
-    import tensorflow as tf
-
+    tf = load_tensorflow()
     types = _types(graph_def, resources)
     contents = {name: (*types[name], *export_table(handles[name], *types[name])) for name in resources if name in types}
     if missing := [name for name in resources if name not in types]:
@@ -78,7 +91,7 @@ def fill_tables(
         )
 
     @tf.function  # type: ignore[untyped-decorator]
-    def fill() -> list[Any]:
+    def fill() -> list[Tensor]:
         filled = []
         for number, (key_type, value_type, keys, values) in enumerate(contents.values()):
             handle = tf.raw_ops.HashTableV2(
@@ -91,12 +104,12 @@ def fill_tables(
                 filled.append(tf.identity(handle))
         return filled
 
-    function = fill.get_concrete_function()
+    function: Function = fill.get_concrete_function()
     numbers = {name: number for number, name in enumerate(contents, 1)}
     return function, (numbers, {tensor.name: number for number, tensor in enumerate(function.outputs, 1)})
 
 
-def _types(graph_def: Any, resources: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def _types(graph_def: GraphDef, resources: Mapping[str, Tensor]) -> dict[str, tuple[DType, DType]]:
     """Give the types of key and value of the tables among ``resources``, by the name of their tensor."""
     nodes = {node.name: node for node in graph_def.node}
     known = {tensor.op.name: name for name, tensor in resources.items()}
@@ -107,13 +120,12 @@ def _types(graph_def: Any, resources: Mapping[str, Any]) -> dict[str, tuple[Any,
     }
 
 
-def _types_of(node: Any) -> tuple[Any, Any]:
-    import tensorflow as tf
-
+def _types_of(node: NodeDef) -> tuple[DType, DType]:
+    tf = load_tensorflow()
     return tf.as_dtype(node.attr["Tin"].type), tf.as_dtype(node.attr["Tout"].type)
 
 
-def _handle_of(nodes: Mapping[str, Any], node: Any) -> str:
+def _handle_of(nodes: Mapping[str, NodeDef], node: NodeDef) -> str:
     """Follow the first input of a lookup to the node that holds the table."""
     name = source_of(node.input[0])
     while name in nodes and nodes[name].op == "Identity":
@@ -121,7 +133,7 @@ def _handle_of(nodes: Mapping[str, Any], node: Any) -> str:
     return name
 
 
-def vocabulary_of(outline: Outline, entries: Mapping[str, str], export: Export) -> dict[str, Any] | None:
+def vocabulary_of(outline: Outline, entries: Mapping[str, str], export: Export) -> dict[str, Words] | None:
     """Give the words of the inputs that stand for a text part which was cut off.
 
     Args:
@@ -138,12 +150,14 @@ def vocabulary_of(outline: Outline, entries: Mapping[str, str], export: Export) 
         above = ancestors(outline, [source_of(tensor)])
         lookups = [node for item, node in outline.nodes.items() if item in above and is_text_lookup(node)]
         handles = {_handle_of(outline.nodes, node) for node in lookups}
-        if len(handles) == 1 and (entry := _entry(outline, lookups[0], *export(*handles, *_types_of(lookups[0])))):
-            found[name] = entry
+        if len(handles) == 1:
+            contents = export(handles.pop(), *_types_of(lookups[0]))
+            if entry := _entry(outline, lookups[0], *contents):
+                found[name] = entry
     return found or None
 
 
-def ids_shape(tensor: Any) -> Any:
+def ids_shape(tensor: Tensor) -> TensorShape:
     """Give a tensor's shape; that of ids is the shape of their words, which TensorFlow forgets."""
     queue = [tensor]
     for found in queue:  # grows
@@ -156,7 +170,7 @@ def ids_shape(tensor: Any) -> Any:
     return tensor.shape
 
 
-def _entry(outline: Outline, lookup: Any, keys: Any, values: Any) -> dict[str, Any] | None:
+def _entry(outline: Outline, lookup: NodeDef, keys: Array, values: Array) -> Words | None:
     """Put words at their ids; None where the numbers are no ids."""
     if (
         values.dtype.kind not in "iu"

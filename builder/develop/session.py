@@ -13,16 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-from ..bundle.bundle import ModelBundle, loader_name, to_json
-from ..bundle.render import template_folder
+import msgspec
+
+from ..bundle.files import ModelBundle
+from ..bundle.format import loader_name, to_json
+from ..bundle.head import write_head
+from ..bundle.scripts import template_folder
 from ..cache.shared import is_shared
 from ..config.serve import ServeConfig
 from ..config.tables import Config, load_config
-from ..errors import BuildError, ConfigError, ShardpressError
+from ..errors import ConfigError, ShardpressError
 from ..packages import package_folder
-from ..pipeline.models import BuildOptions, local_cache
 from ..pipeline.report.networks import Network
 from ..pipeline.run import BuildResult, build, publish_again
+from ..pipeline.session import BuildOptions, local_cache
 from ..progress import Progress
 from ..verify.run import find_node_modules
 from ..words.table import kind as vectors_kind
@@ -229,8 +233,12 @@ class Developer:
         self._hub.update(
             release=result.output.version,
             models={
-                bundle.name: {"head": bundle.head.blob.sha256, "policy": bundle.load, "priority": bundle.priority}
-                for bundle in bundles
+                built.bundle.name: {
+                    "head": built.bundle.head.blob.sha256,
+                    "policy": built.settings.load,
+                    "priority": built.settings.priority,
+                }
+                for built in result.models
             },
             shapes=self._hub.state.shapes | {bundle.head.blob.sha256: shape_of(bundle) for bundle in bundles},
             contents=self._hub.state.contents | {bundle.head.blob.sha256: content_of(bundle) for bundle in bundles},
@@ -281,23 +289,23 @@ def develop(development: Development, progress: ProgressOpener, callbacks: Callb
 def shape_of(bundle: ModelBundle) -> str:
     """Hash everything of a model except its weights' values: models with equal hashes can exchange weights."""
     content = bundle.content
-    weights = [[weight["name"], weight["shape"], weight["dtype"]] for weight in content["weights"]]
-    facts = [content["kind"], content["contract"], content["artifacts"], weights]
-    if content["kind"] == vectors_kind:  # no tensors that could be swapped
-        facts.append([shard["sha256"] for shard in content["shards"]])
+    weights = [[weight.name, weight.shape, weight.dtype] for weight in content.weights]
+    facts: list[object] = [content.kind, content.contract, content.artifacts, weights]
+    if content.kind == vectors_kind:  # no tensors that could be swapped
+        facts.append([shard.sha256 for shard in content.shards])
     return hashlib.sha256(to_json(facts)).hexdigest()[:16]
 
 
 def content_of(bundle: ModelBundle) -> str:
     """Hash everything of a model except what verification changes: compressed sizes, and its findings."""
-    content = {key: value for key, value in bundle.content.items() if key not in ("sample", "avoid")}
-    shards = [{key: value for key, value in shard.items() if key != "wire"} for shard in content["shards"]]
-    return hashlib.sha256(to_json({**content, "shards": shards})).hexdigest()[:16]
+    shards = tuple(msgspec.structs.replace(shard, wire=0) for shard in bundle.content.shards)
+    content = msgspec.structs.replace(bundle.content, sample=None, avoid=(), shards=shards)
+    return hashlib.sha256(write_head(content)).hexdigest()[:16]
 
 
 def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
     """Return what pages show about a failure."""
-    each = error.failures if isinstance(error, BuildError) else {"": error}
+    each = error.by_model
     return tuple(
         {"model": model, "code": one.code, "what": one.what, "where": one.where, "hint": one.hint}
         for model, one in each.items()

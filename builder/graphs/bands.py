@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..model import Model
 from .formulas import count_up, expand, number, pick, select, shape_vector, two
-from .nodes import NodeBuilder, Shape, ShapeOf, boolean, int32
+from .known import Shape, ShapeOf
+from .nodes import NodeBuilder, boolean, int32
 from .topology import Body, data_inputs
 
 

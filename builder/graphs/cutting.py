@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import UnsupportedOpsError
 from .analysis import Cut
+from .messages import GraphDef, NodeDef, TensorShapeProto
 from .outline import Outline, ancestors, data_inputs, descendants, source_of
 
 sizes = frozenset(("Shape", "ShapeN", "Size", "Rank", "TensorListLength"))
-TensorInfo = Callable[[str], tuple[int, Any]]
+TensorInfo = Callable[[str], tuple[int, TensorShapeProto]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def fixed_cut(outline: Outline, inputs: tuple[str, ...], outputs: tuple[str, ...
 
 
 def cut_graph(
-    graph: Any, outline: Outline, cut: Cut, info: TensorInfo, asked: tuple[str, ...] = (), where: str = ""
+    graph: GraphDef, outline: Outline, cut: Cut, info: TensorInfo, asked: tuple[str, ...] = (), where: str = ""
 ) -> Ends:
     """Cut a GraphDef in place.
 
@@ -206,7 +206,7 @@ def _key_of(outline: Outline, tensor: str) -> str:
     return _last(tensor)
 
 
-def _dense_keys(outline: Outline, node: Any) -> list[str]:
+def _dense_keys(outline: Outline, node: NodeDef) -> list[str]:
     if node.op == "ParseSingleExample":
         return [key.decode(errors="replace") for key in node.attr["dense_keys"].list.s]
     if node.op == "ParseExampleV2" and len(node.input) > 3:

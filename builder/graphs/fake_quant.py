@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .formulas import number, one, two
+from .messages import GraphDef, NodeDef
 from .nodes import NodeBuilder, float32
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def fake_quant(build: NodeBuilder) -> str:
     return two(build, "Mul", one(build, "Floor", rounded), value(step))
 
 
-def largest_step(graph: Any, where: str) -> float:
+def largest_step(graph: GraphDef, where: str) -> float:
     """Give the longest step that a graph rounds what it computes to, or 0; weights are rounded once and for all."""
     found = 0.0
     for node in graph.node:
@@ -75,7 +76,7 @@ def _ends(build: NodeBuilder) -> tuple[Floats, Floats] | None:
 _defaults = (("min", -6.0), ("max", 6.0))
 
 
-def _steps(node: Any, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
+def _steps(node: NodeDef, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
     """Give the length of a step, and the range moved so that zero is one of them."""
     import numpy as np
 

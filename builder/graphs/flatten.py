@@ -5,11 +5,11 @@ It is for looking at: outputs of nodes are not told apart by number, as the edge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from ..errors import SourceError
 from .graphdef import choose_meta_graph, choose_signature, messages
+from .messages import FunctionDef, GraphDef, NodeDef, SavedModel
 from .outline import Outline, outline_of, source_of
 
 call_ops = ("PartitionedCall", "StatefulPartitionedCall")
@@ -17,7 +17,7 @@ deepest = 64
 most_nodes = 1_000_000
 
 
-def outline_saved_model(model: Any, signature: str, tags: tuple[str, ...], where: str = "") -> Outline:
+def outline_saved_model(model: SavedModel, signature: str, tags: tuple[str, ...], where: str = "") -> Outline:
     """Outline what a signature runs.
 
     Args:
@@ -42,11 +42,11 @@ def outline_saved_model(model: Any, signature: str, tags: tuple[str, ...], where
 
 
 def _copy(
-    graph: Any,
-    nodes: Any,
+    graph: GraphDef,
+    nodes: Iterable[NodeDef],
     outside: Mapping[str, str],
     prefix: str,
-    functions: Mapping[str, Any],
+    functions: Mapping[str, FunctionDef],
     depth: int,
     where: str,
 ) -> None:
@@ -71,7 +71,14 @@ def _moved(text: str, outside: Mapping[str, str], prefix: str) -> str:
     return f"{mark}{outside.get(head) or prefix + head}"
 
 
-def _inline(graph: Any, call: Any, definition: Any, functions: Mapping[str, Any], depth: int, where: str) -> None:
+def _inline(
+    graph: GraphDef,
+    call: NodeDef,
+    definition: FunctionDef,
+    functions: Mapping[str, FunctionDef],
+    depth: int,
+    where: str,
+) -> None:
     """Put a function's body before the node that calls it, which becomes an identity of the results."""
     prefix = f"{call.name}/"
     given = [text for text in call.input if not text.startswith("^")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from .analysis import Cut
 from .cutting import Ends
-from .nodes import float32, read_tensor, uint8
+from .known import known_value
+from .messages import NodeDef
+from .nodes import float32, uint8
 from .ops import decoding, encoding, matches
 from .outline import Outline, ancestors, descendants, source_of
 
@@ -24,14 +26,55 @@ images = {"EncodePng": "image/png"}
 default_quality = 95
 
 
+class Resize(TypedDict):
+    """A resizing to a constant size; ``size`` is height and width."""
+
+    method: str
+    size: list[int]
+    halfPixel: NotRequired[bool]
+
+
+class _Resizing(TypedDict, total=False):
+    resize: Resize
+
+
+class PictureIn(TypedDict):
+    """How a picture becomes an input; ``docs/format.md`` says what each entry means."""
+
+    name: str
+    input: str
+    channels: int
+    dtype: str
+    crop: NotRequired[list[int]]
+    unit: NotRequired[bool]
+    batch: NotRequired[bool]
+    resize: NotRequired[Resize]
+
+
+class PictureOut(TypedDict):
+    """How an output becomes a picture."""
+
+    name: str
+    output: str
+    type: str
+    quality: NotRequired[float]
+
+
+class Glue(TypedDict, total=False):
+    """What the loader does in place of what was cut off."""
+
+    inputs: list[PictureIn]
+    outputs: list[PictureOut]
+
+
 def describe(
     outline: Outline,
     cut: Cut,
     ends: Ends,
     specs: Mapping[str, tuple[int, int | None]],
-    taken: Mapping[str, Any],
-    vocabulary: Mapping[str, Any],
-) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    taken: Mapping[str, NodeDef],
+    vocabulary: Mapping[str, object],
+) -> tuple[Glue | None, tuple[str, ...]]:
     """Give the ``glue`` of the head, or None, and sentences for the user about what a page has to do itself.
 
     Args:
@@ -42,7 +85,7 @@ def describe(
         taken: what ``loops.take_decoders`` gave.
         vocabulary: the new inputs that take ids of words.
     """
-    glue: dict[str, Any] = {}
+    glue: Glue = {}
     notes: list[str] = []
     for name, decoder in taken.items():
         if picture := _picture(outline, decoder, name, name, *specs[name]):
@@ -58,12 +101,12 @@ def describe(
         else:
             notes.append(_note("input", name, stand_ins, _cut_ops(outline, cut.head)))
     for name, stand_ins in ends.replaced_outputs.items():
-        picture = _output(outline, cut, name, stand_ins)
-        if picture:
-            glue.setdefault("outputs", []).append(picture)
+        encoded = _output(outline, cut, name, stand_ins)
+        if encoded:
+            glue.setdefault("outputs", []).append(encoded)
         else:
             notes.append(_note("output", name, stand_ins, _cut_ops(outline, cut.tail)))
-    return glue or None, tuple(notes)
+    return (glue if glue.keys() else None), tuple(notes)
 
 
 def _note(side: str, name: str, stand_ins: tuple[str, ...], ops: list[str]) -> str:
@@ -85,7 +128,7 @@ def _cut_ops(outline: Outline, names: frozenset[str]) -> list[str]:
 
 def _input(
     outline: Outline, cut: Cut, name: str, stand_ins: tuple[str, ...], specs: Mapping[str, tuple[int, int | None]]
-) -> dict[str, Any] | None:
+) -> PictureIn | None:
     below = descendants(outline, [source_of(outline.inputs[name])]) & cut.head
     steps = [outline.nodes[item] for item in outline.nodes if item in below and not _is_plumbing(outline, item)]
     decoders = [node for node in steps if node.op in decoding]
@@ -93,18 +136,20 @@ def _input(
     if len(stand_ins) != 1 or len(decoders) != 1 or (resize := _resize(outline, others)) is None:
         return None
     picture = _picture(outline, decoders[0], name, stand_ins[0], *specs[stand_ins[0]])
-    return None if picture is None else picture | resize
+    if picture is not None and "resize" in resize:
+        picture["resize"] = resize["resize"]
+    return picture
 
 
 def _picture(
-    outline: Outline, decoder: Any, name: str, stand_in: str, kind: int, rank: int | None
-) -> dict[str, Any] | None:
+    outline: Outline, decoder: NodeDef, name: str, stand_in: str, kind: int, rank: int | None
+) -> PictureIn | None:
     """Describe how pixels reach ``stand_in`` as from a decoder, or give None where the browser has no such pixels."""
     decoded = decoder.attr["dtype"].type or uint8
     channels = decoder.attr["channels"].i or 3
     if kind not in pixel_types or decoded not in {float32, uint8} or channels not in {1, 3, 4}:
         return None
-    entry: dict[str, Any] = {"name": name, "input": stand_in, "channels": channels, "dtype": pixel_types[kind]}
+    entry: PictureIn = {"name": name, "input": stand_in, "channels": channels, "dtype": pixel_types[kind]}
     if decoder.op == "DecodeAndCropJpeg":
         window = _constant(outline, decoder.input[1])
         if window is None:
@@ -117,7 +162,7 @@ def _picture(
     return entry
 
 
-def _resize(outline: Outline, steps: list[Any]) -> dict[str, Any] | None:
+def _resize(outline: Outline, steps: list[NodeDef]) -> _Resizing | None:
     """Describe a resizing to a constant size as the browser can do it: {} where there is none, None where it cannot."""
     if not steps:
         return {}
@@ -127,7 +172,7 @@ def _resize(outline: Outline, steps: list[Any]) -> dict[str, Any] | None:
     size = _constant(outline, node.input[1])
     if size is None:
         return None
-    resize: dict[str, Any] = {
+    resize: Resize = {
         "method": "area" if node.op == "ResizeArea" else "bicubic",
         "size": size,
     }
@@ -137,11 +182,8 @@ def _resize(outline: Outline, steps: list[Any]) -> dict[str, Any] | None:
 
 
 def _constant(outline: Outline, text: str) -> list[int] | None:
-    """Give a constant's whole numbers, or None if it is none."""
-    node = outline.nodes.get(source_of(text))
-    while node is not None and node.op == "Identity":
-        node = outline.nodes.get(source_of(node.input[0]))
-    value = read_tensor(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+    """Give the whole numbers of what is constant, or None if it is not."""
+    value = known_value(outline.nodes, text, lambda _: None)
     return None if value is None else [int(n) for n in value.ravel()]
 
 
@@ -149,7 +191,7 @@ def _is_plumbing(outline: Outline, name: str) -> bool:
     return matches(outline.nodes[name].op, plumbing)
 
 
-def _output(outline: Outline, cut: Cut, name: str, stand_ins: tuple[str, ...]) -> dict[str, Any] | None:
+def _output(outline: Outline, cut: Cut, name: str, stand_ins: tuple[str, ...]) -> PictureOut | None:
     above = ancestors(outline, [source_of(outline.outputs[name])]) & cut.tail
     steps = [outline.nodes[item] for item in outline.nodes if item in above and not _is_plumbing(outline, item)]
     if len(stand_ins) != 1 or len(steps) != 1 or steps[0].op not in encoding:
@@ -157,7 +199,7 @@ def _output(outline: Outline, cut: Cut, name: str, stand_ins: tuple[str, ...]) -
     encoder = steps[0]
     if encoder.op == "EncodePng" and encoder.attr["T"].type not in {0, 4}:
         return None
-    entry: dict[str, Any] = {"name": name, "output": stand_ins[0], "type": images.get(encoder.op, "image/jpeg")}
+    entry: PictureOut = {"name": name, "output": stand_ins[0], "type": images.get(encoder.op, "image/jpeg")}
     if encoder.op == "EncodeJpeg":
         entry["quality"] = (encoder.attr["quality"].i if "quality" in encoder.attr else default_quality) / 100
     return entry

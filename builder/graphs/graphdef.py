@@ -1,83 +1,26 @@
 """Reads and writes TensorFlow's graph files (``saved_model.pb``, frozen ``.pb``) without TensorFlow.
 
-Only the fields that Shardpress looks at are described; protobuf keeps all others, so what is read and written again
-loses nothing. The descriptors live in a pool of their own: TensorFlow's, of the same names, may be in the process too.
+Only the fields that Shardpress looks at are described (see ``messages``); protobuf keeps all others, so that what is
+read and written again loses nothing. The descriptors live in a pool of their own: TensorFlow's, of the same names, may
+be in the process too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
 from ..errors import SourceError
+from .messages import FunctionDef, GraphDef, Keyed, Message, MetaGraphDef, NodeDef, SavedModel, SignatureDef
 
-# One line a message: its fields as "number name type", "*" repeated, "{}" a map from string.
-# The numbers are those of tensorflow/core/protobuf and tensorflow/core/framework.
-schema = {
-    "SavedModel": "1 saved_model_schema_version int64, 2 meta_graphs *MetaGraphDef",
-    "MetaGraphDef": "1 meta_info_def MetaInfoDef, 2 graph_def GraphDef, 3 saver_def SaverDef, "
-    "4 collection_def {}CollectionDef, 5 signature_def {}SignatureDef, 6 asset_file_def *AssetFileDef, "
-    "7 object_graph_def SavedObjectGraph",
-    "SaverDef": "1 filename_tensor_name string, 2 save_tensor_name string, 3 restore_op_name string",
-    "MetaInfoDef": "4 tags *string, 5 tensorflow_version string",
-    "CollectionDef": "1 node_list NodeList, 5 any_list AnyList",
-    "AnyList": "1 value *Any",
-    "Any": "1 type_url string, 2 value bytes",
-    "NodeList": "1 value *string",
-    "SignatureDef": "1 inputs {}TensorInfo, 2 outputs {}TensorInfo, 3 method_name string",
-    "TensorInfo": "1 name string, 2 dtype int32, 3 tensor_shape TensorShapeProto, 4 coo_sparse CooSparse, "
-    "5 composite_tensor CompositeTensor",
-    "CooSparse": "1 values_tensor_name string",
-    "CompositeTensor": "2 components *TensorInfo",
-    "TensorShapeProto": "2 dim *Dim, 3 unknown_rank bool",
-    "Dim": "1 size int64, 2 name string",
-    "AssetFileDef": "1 tensor_info TensorInfo, 2 filename string",
-    "SavedObjectGraph": "1 nodes *SavedObject, 2 concrete_functions {}SavedConcreteFunction",
-    "SavedConcreteFunction": "2 bound_inputs *int32",
-    "SavedObject": "1 children *ObjectReference, 4 user_object SavedUserObject, 5 asset SavedAsset, "
-    "6 function SavedFunction, 7 variable SavedVariable, 8 bare_concrete_function SavedBareConcreteFunction, "
-    "9 constant SavedConstant, 10 resource SavedResource, 12 captured_tensor CapturedTensor, "
-    "11 saveable_objects {}SaveableObject",
-    "SavedUserObject": "1 identifier string, 2 version VersionDef",
-    "SavedAsset": "1 asset_file_def_index int32",
-    "SavedVariable": "1 dtype int32",
-    "SavedConstant": "1 operation string",
-    "SavedResource": "1 device string",
-    "CapturedTensor": "1 name string, 2 concrete_function string",
-    "ObjectReference": "1 node_id int32, 2 local_name string",
-    "SavedFunction": "1 concrete_functions *string",
-    "SavedBareConcreteFunction": "1 concrete_function_name string",
-    "SaveableObject": "2 save_function int32, 3 restore_function int32",
-    "GraphDef": "1 node *NodeDef, 2 library FunctionDefLibrary, 4 versions VersionDef",
-    "VersionDef": "1 producer int32, 2 min_consumer int32",
-    "FunctionDefLibrary": "1 function *FunctionDef, 2 gradient *GradientDef",
-    "GradientDef": "1 function_name string, 2 gradient_func string",
-    "FunctionDef": "1 signature OpDef, 3 node_def *NodeDef, 4 ret {}string, 5 attr {}AttrValue, 6 control_ret {}string",
-    "OpDef": "1 name string, 2 input_arg *ArgDef, 3 output_arg *ArgDef, 20 control_output *string",
-    "ArgDef": "1 name string, 3 type int32, 4 type_attr string, 5 number_attr string, 6 type_list_attr string",
-    "NodeDef": "1 name string, 2 op string, 3 input *string, 4 device string, 5 attr {}AttrValue, "
-    "6 experimental_debug_info ExperimentalDebugInfo",
-    "ExperimentalDebugInfo": "1 original_node_names *string, 2 original_func_names *string",
-    "AttrValue": "1 list ListValue, 2 s bytes, 3 i int64, 4 f float, 5 b bool, 6 type int32, 7 shape TensorShapeProto, "
-    "8 tensor TensorProto, 9 placeholder string, 10 func NameAttrList",
-    "ListValue": "2 s *bytes, 3 i *int64, 4 f *float, 5 b *bool, 6 type *int32, 7 shape *TensorShapeProto, "
-    "8 tensor *TensorProto, 9 func *NameAttrList",
-    "NameAttrList": "1 name string, 2 attr {}AttrValue",
-    "TensorProto": "1 dtype int32, 2 tensor_shape TensorShapeProto, 4 tensor_content bytes, 5 float_val *float, "
-    "7 int_val *int32, 8 string_val *bytes",
-}
-# The fields of which a message has one at most.
-one_ofs = {
-    "AttrValue": ("value", "list s i f b type shape tensor placeholder func"),
-    "SavedObject": (
-        "kind",
-        "user_object asset function variable bare_concrete_function constant resource captured_tensor",
-    ),
-}
+M = TypeVar("M", bound=Message)
+
+scalars = {str: "string", bytes: "bytes", bool: "bool"}  # numbers say theirs in ``messages``
 largest_file = (1 << 31) - 1
 
 
@@ -85,60 +28,75 @@ largest_file = (1 << 31) - 1
 class Messages:
     """The classes to make and parse messages with; they behave as TensorFlow's own."""
 
-    SavedModel: Any
-    MetaGraphDef: Any
-    GraphDef: Any
-    FunctionDef: Any
-    NodeDef: Any
+    SavedModel: type[SavedModel]
+    MetaGraphDef: type[MetaGraphDef]
+    GraphDef: type[GraphDef]
+    FunctionDef: type[FunctionDef]
+    NodeDef: type[NodeDef]
 
 
 @cache
 def messages() -> Messages:
     """Give the message classes; they are built at first use."""
     file = descriptor_pb2.FileDescriptorProto(name="shardpress/graph.proto", package="tensorflow", syntax="proto3")
-    for name, fields in schema.items():
-        _describe(file.message_type.add(name=name), fields)
-    pool: Any = descriptor_pool.DescriptorPool()
-    pool.Add(file)
+    for kind in Message.__subclasses__():
+        _describe(file.message_type.add(name=kind.__name__), kind)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)  # type: ignore[no-untyped-call]
 
-    def get(name: str) -> Any:
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.{name}"))
+    def get(kind: type[M]) -> type[M]:
+        descriptor = pool.FindMessageTypeByName(f"tensorflow.{kind.__name__}")  # type: ignore[no-untyped-call]
+        return cast(type[M], message_factory.GetMessageClass(descriptor))
 
-    return Messages(*(get(name) for name in Messages.__slots__))
+    return Messages(get(SavedModel), get(MetaGraphDef), get(GraphDef), get(FunctionDef), get(NodeDef))
 
 
-def _describe(target: descriptor_pb2.DescriptorProto, fields: str) -> None:
-    scalars = descriptor_pb2.FieldDescriptorProto
-    group, members = one_ofs.get(target.name, ("", ""))
+def _describe(target: descriptor_pb2.DescriptorProto, kind: type[Message]) -> None:
+    labels = descriptor_pb2.FieldDescriptorProto
+    group, members = kind.one_of
     if group:
         target.oneof_decl.add(name=group)
-    for text in fields.split(", "):
-        number, name, kind = text.split()
-        field = target.field.add(name=name, number=int(number), label=scalars.LABEL_OPTIONAL)
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if get_origin(hint) is not Annotated:
+            continue  # of the class itself
+        held, *told = get_args(hint)
+        field = target.field.add(name=name, number=told.pop(), label=labels.LABEL_OPTIONAL)
         if name in members.split():
             field.oneof_index = 0
-        if kind.startswith(("*", "{}")):
-            field.label = scalars.LABEL_REPEATED
-        if kind.startswith("{}"):
+        many = get_origin(held)
+        if many is not None:
+            field.label = labels.LABEL_REPEATED
+            (held,) = get_args(held)
+            if get_origin(held) is Annotated:
+                held, *told = get_args(held)
+        if many is Keyed:
             entry = target.nested_type.add(name=name.title().replace("_", "") + "Entry")
             entry.options.map_entry = True
-            _set_type(entry.field.add(name="key", number=1, label=scalars.LABEL_OPTIONAL), "string")
-            _set_type(entry.field.add(name="value", number=2, label=scalars.LABEL_OPTIONAL), kind[2:])
-            field.type = scalars.TYPE_MESSAGE
+            _set_type(entry.field.add(name="key", number=1, label=labels.LABEL_OPTIONAL), str, ())
+            _set_type(entry.field.add(name="value", number=2, label=labels.LABEL_OPTIONAL), held, told)
+            field.type = labels.TYPE_MESSAGE
             field.type_name = f".tensorflow.{target.name}.{entry.name}"
         else:
-            _set_type(field, kind.lstrip("*"))
+            _set_type(field, held, told)
 
 
-def _set_type(field: descriptor_pb2.FieldDescriptorProto, kind: str) -> None:
-    if kind in schema:
+def _set_type(field: descriptor_pb2.FieldDescriptorProto, held: type, told: Sequence[str]) -> None:
+    """Set a field's type.
+
+    Args:
+        field: to be described.
+        held: the type of its values.
+        told: which kind of numbers they are, in the words of protobuf; empty for others.
+    """
+    if issubclass(held, Message):
         field.type = descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
-        field.type_name = f".tensorflow.{kind}"
+        field.type_name = f".tensorflow.{held.__name__}"
     else:
-        field.type = descriptor_pb2.FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
+        name = told[0] if told else scalars[held]
+        field.type = descriptor_pb2.FieldDescriptorProto.Type.Value(f"TYPE_{name.upper()}")
 
 
-def parse_graph(content: bytes, where: str = "") -> Any:
+def parse_graph(content: bytes, where: str = "") -> GraphDef:
     """Parse a GraphDef.
 
     Raises:
@@ -152,7 +110,7 @@ def parse_graph(content: bytes, where: str = "") -> Any:
     return graph
 
 
-def parse_saved_model(content: bytes, where: str = "") -> Any:
+def parse_saved_model(content: bytes, where: str = "") -> SavedModel:
     """Parse a SavedModel.
 
     Raises:
@@ -166,7 +124,7 @@ def parse_saved_model(content: bytes, where: str = "") -> Any:
     return model
 
 
-def read_graph(path: Path) -> Any:
+def read_graph(path: Path) -> GraphDef:
     """Read the frozen graph in the ``.pb`` file at ``path``.
 
     Raises:
@@ -175,7 +133,7 @@ def read_graph(path: Path) -> Any:
     return parse_graph(_read(path), str(path))
 
 
-def read_saved_model(folder: Path) -> Any:
+def read_saved_model(folder: Path) -> SavedModel:
     """Read ``saved_model.pb`` in ``folder``; variables are not touched.
 
     Raises:
@@ -185,7 +143,7 @@ def read_saved_model(folder: Path) -> Any:
     return parse_saved_model(_read(path), str(path))
 
 
-def choose_meta_graph(model: Any, tags: tuple[str, ...], where: str = "") -> Any:
+def choose_meta_graph(model: SavedModel, tags: tuple[str, ...], where: str = "") -> MetaGraphDef:
     """Give the meta graph with exactly these tags.
 
     Raises:
@@ -200,7 +158,7 @@ def choose_meta_graph(model: Any, tags: tuple[str, ...], where: str = "") -> Any
     )
 
 
-def choose_signature(meta_graph: Any, name: str, where: str = "") -> Any:
+def choose_signature(meta_graph: MetaGraphDef, name: str, where: str = "") -> SignatureDef:
     """Give the signature of this name.
 
     Raises:
@@ -236,7 +194,7 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _parse(kind: Any, content: bytes, where: str, what: str) -> Any:
+def _parse(kind: type[M], content: bytes, where: str, what: str) -> M:
     try:
         return kind.FromString(content)
     except (message.DecodeError, UnicodeDecodeError, RecursionError) as error:

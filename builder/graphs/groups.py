@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .formulas import join
-from .nodes import NodeBuilder, ShapeOf
+from .known import ShapeOf
+from .messages import NodeDef
+from .nodes import NodeBuilder
 
 
-def is_grouped(node: Any, shape_of: ShapeOf) -> bool:
+def is_grouped(node: NodeDef, shape_of: ShapeOf) -> bool:
     """Tell whether a kernel takes fewer channels than there are."""
     channels, taken = _channels(node, shape_of)
     return channels is not None and taken is not None and channels != taken
@@ -36,7 +36,7 @@ def grouped_convolution(build: NodeBuilder) -> str:
     return join(build, found, -1, kind)
 
 
-def _channels(node: Any, shape_of: ShapeOf) -> tuple[int | None, int | None]:
+def _channels(node: NodeDef, shape_of: ShapeOf) -> tuple[int | None, int | None]:
     """Give how many channels there are, and how many each kernel takes."""
     tensor, kernel = shape_of(node.input[0]), shape_of(node.input[1])
     if not tensor or not kernel or len(kernel) < 4:

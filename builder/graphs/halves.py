@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ..errors import SourceError
+from .messages import GraphDef
 
 bfloat16 = 14  # DataType's number
 
 
-def check_types(graph_def: Any, where: str) -> None:
+def check_types(graph_def: GraphDef, where: str) -> None:
     """Refuse a graph that casts to bfloat16.
 
     Raises:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from .messages import GraphDef
 from .text import finds
 
 
-def keep_shapes(graph_def: Any) -> None:
+def keep_shapes(graph_def: GraphDef) -> None:
     """Put a Reshape to the keys' shape behind every lookup of a GraphDef, whose rank need not be known."""
     lookups = [node for node in graph_def.node if node.op in finds]
     renamed = {node.name: f"{node.name}/shaped" for node in lookups}

@@ -7,8 +7,8 @@ of pictures, ``[n, height, width, channels]``, and all behind the decoder stays 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from .messages import GraphDef, NodeDef
 from .nodes import int32, string, uint8, write_constant
 from .ops import decoding
 from .outline import data_inputs, source_of
@@ -17,7 +17,7 @@ passing = frozenset(("Identity", "EnsureShape", "DecodeBase64"))
 loop_states = frozenset(("Identity", "Enter", "Switch", "Merge"))
 
 
-def take_decoders(graph: Any, inputs: Mapping[str, str]) -> dict[str, Any]:
+def take_decoders(graph: GraphDef, inputs: Mapping[str, str]) -> dict[str, NodeDef]:
     """Let inputs be pixels where a loop decodes them and then computes.
 
     Loops that only decode stay: they are cut off as a whole.
@@ -30,7 +30,7 @@ def take_decoders(graph: Any, inputs: Mapping[str, str]) -> dict[str, Any]:
         The node that decoded, by the name of the input that it is now taken from.
     """
     loops = _Loops(graph)
-    taken: dict[str, Any] = {}
+    taken: dict[str, NodeDef] = {}
     for decoder in [node for node in graph.node if node.op in decoding]:
         getter, steps = loops.origin(decoder)
         if getter is None or loops.is_stored_at_once(decoder.name):
@@ -54,15 +54,15 @@ def take_decoders(graph: Any, inputs: Mapping[str, str]) -> dict[str, Any]:
 class _Loops:
     """Ways through a graph whose loops are written as Enter, Merge, Switch and NextIteration."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: GraphDef) -> None:
         self.nodes = {node.name: node for node in graph.node}
         self.getters = [node for node in graph.node if node.op == "TensorListGetItem"]
-        self.users: dict[str, list[Any]] = {}
+        self.users: dict[str, list[NodeDef]] = {}
         for node in graph.node:
             for text in data_inputs(node):
                 self.users.setdefault(source_of(text), []).append(node)
 
-    def walk(self, text: str, through: frozenset[str]) -> tuple[Any, list[Any]]:
+    def walk(self, text: str, through: frozenset[str]) -> tuple[NodeDef, list[NodeDef]]:
         """Go up through ops of one kind; give the first other node, and those passed."""
         passed = []
         node = self.nodes[source_of(text)]
@@ -72,14 +72,14 @@ class _Loops:
             node = self.nodes[source_of(entered[0])]
         return node, passed
 
-    def origin(self, decoder: Any) -> tuple[Any, list[Any]]:
+    def origin(self, decoder: NodeDef) -> tuple[NodeDef | None, list[NodeDef]]:
         """Give the node that takes the decoder's bytes out of a list for it alone, and what is between."""
         getter, steps = self.walk(decoder.input[0], passing)
         if getter.op != "TensorListGetItem" or any(len(self.users[node.name]) > 1 for node in (getter, *steps)):
             return None, []
         return getter, steps
 
-    def maker(self, getter: Any) -> Any:
+    def maker(self, getter: NodeDef) -> NodeDef | None:
         """Give the node that makes the list, if the loop does not change it."""
         maker, passed = self.walk(getter.input[0], loop_states)
         for merge in (node for node in passed if node.op == "Merge"):
@@ -96,7 +96,7 @@ class _Loops:
             users = self.users.get(users[0].name, [])
         return all(user.op == "TensorListSetItem" for user in users)
 
-    def counters(self, names: set[str], maker: str) -> list[Any] | None:
+    def counters(self, names: set[str], maker: str) -> list[NodeDef] | None:
         """Give the nodes that take the shape of these only to count them, or None if something else uses them."""
         counters = []
         for user in (user for name in names for user in self.users[name]):
@@ -108,7 +108,7 @@ class _Loops:
             counters.append(user)
         return counters
 
-    def _takes_first(self, node: Any) -> bool:
+    def _takes_first(self, node: NodeDef) -> bool:
         if node.op != "StridedSlice" or node.attr["shrink_axis_mask"].i != 1:
             return False
         begin = self.nodes[source_of(node.input[1])]
@@ -117,7 +117,13 @@ class _Loops:
 
 
 def _change(
-    graph: Any, placeholder: Any, maker: Any, getter: Any, decoder: Any, passed: list[Any], counters: list[Any]
+    graph: GraphDef,
+    placeholder: NodeDef,
+    maker: NodeDef,
+    getter: NodeDef,
+    decoder: NodeDef,
+    passed: list[NodeDef],
+    counters: list[NodeDef],
 ) -> None:
     kind = decoder.attr["dtype"].type or uint8
     shape = [-1, -1, decoder.attr["channels"].i or 3]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnsupportedOpsError
-from .ops import identities
-from .outline import source_of
+from .known import ShapeOf, known_value
+from .messages import GraphDef, NodeDef
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 float32, int32, uint8, string, int64, boolean = 1, 3, 4, 7, 9, 10
 numpy_names = {float32: "<f4", int32: "<i4"}
 type_attributes = frozenset(("SrcT", "DstT", "Index", "dtype", "index_type", "out_type"))
-Shape = list[int | None] | None
-ShapeOf = Callable[[str], Shape]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeBuilder:
     """Adds nodes beside the one that is rewritten."""
 
-    graph: Any
-    node: Any
+    graph: GraphDef
+    node: NodeDef
     shape_of: ShapeOf
     where: str
 
@@ -55,12 +53,8 @@ class NodeBuilder:
         return tensor if source == target else self.add("Cast", [tensor], SrcT=source, DstT=target, Truncate=False)
 
     def value_of(self, tensor: str) -> Array | None:
-        """Give a constant's value, or None if it is none."""
-        nodes = {node.name: node for node in self.graph.node}
-        node = nodes.get(source_of(tensor))
-        while node is not None and node.op in {"Identity", *identities}:
-            node = nodes.get(source_of(node.input[0]))
-        return read_tensor(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+        """Give the value of what is constant or computed from constants and known lengths, else None."""
+        return known_value({node.name: node for node in self.graph.node}, tensor, self.shape_of)
 
     def refuse(self, why: str) -> UnsupportedOpsError:
         """Say that this very node cannot be rewritten."""
@@ -72,7 +66,7 @@ class NodeBuilder:
         )
 
 
-def write_constant(node: Any, value: Any, kind: int) -> None:
+def write_constant(node: NodeDef, value: Any, kind: int) -> None:
     """Set the value of a Const node, float32 or int32."""
     import numpy as np
 
@@ -84,22 +78,3 @@ def write_constant(node: Any, value: Any, kind: int) -> None:
     for length in array.shape:
         tensor.tensor_shape.dim.add(size=length)
     tensor.tensor_content = array.tobytes()
-
-
-def read_tensor(tensor: Any) -> Array | None:
-    """Read an integer or float constant out of its message."""
-    import numpy as np
-
-    names = {float32: "<f4", int32: "<i4", 9: "<i8", 2: "<f8"}
-    if tensor.dtype not in names:
-        return None
-    shape = [dimension.size for dimension in tensor.tensor_shape.dim]
-    if tensor.tensor_content:
-        content: Array = np.frombuffer(tensor.tensor_content, names[tensor.dtype])
-        return content.reshape(shape)
-    field = {float32: "float_val", int32: "int_val", 9: "int64_val", 2: "double_val"}[tensor.dtype]
-    values = np.array(list(getattr(tensor, field, ())) or [0], names[tensor.dtype])
-    count = int(np.prod(shape, dtype=np.int64))
-    # A message leaves out what repeats its last value.
-    filled: Array = np.concatenate([values, np.repeat(values[-1:], max(0, count - len(values)))])
-    return filled[:count].reshape(shape)

@@ -5,26 +5,26 @@ Keras 2 makes LayerNormalization of it, with the rows as channels.
 
 from __future__ import annotations
 
-from typing import Any
-
 from .formulas import number, one, reshape, two
-from .nodes import NodeBuilder, ShapeOf, float32, int32
+from .known import ShapeOf
+from .messages import NodeDef
+from .nodes import NodeBuilder, float32, int32
 from .outline import source_of
 
 channels_first = frozenset(("NCHW", "NCDHW"))
 
 
-def is_wrong_norm(node: Any, _shape_of: ShapeOf) -> bool:
+def is_wrong_norm(node: NodeDef, _shape_of: ShapeOf) -> bool:
     """Tell whether a FusedBatchNorm normalises by its own statistics, or has its channels first."""
     return _is_training(node) or _layout(node) in channels_first
 
 
-def _layout(node: Any) -> str:
+def _layout(node: NodeDef) -> str:
     """Give a letter an axis: V3 has volumes, too."""
     return node.attr["data_format"].s.decode() or "NHWC"
 
 
-def _is_training(node: Any) -> bool:
+def _is_training(node: NodeDef) -> bool:
     return "is_training" not in node.attr or bool(node.attr["is_training"].b)
 
 

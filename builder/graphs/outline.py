@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from .messages import FunctionDef, GraphDef, NodeDef
 from .ops import heavy, matches
 
 
@@ -20,14 +20,14 @@ class Outline:
         functions: the library, by name.
     """
 
-    nodes: Mapping[str, Any]
+    nodes: Mapping[str, NodeDef]
     consumers: Mapping[str, tuple[str, ...]]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
-    functions: Mapping[str, Any]
+    functions: Mapping[str, FunctionDef]
 
 
-def outline_of(graph: Any, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Outline:
+def outline_of(graph: GraphDef, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Outline:
     """Index a graph."""
     nodes = {node.name: node for node in graph.node}
     consumers: dict[str, dict[str, None]] = {}
@@ -45,12 +45,12 @@ def source_of(reference: str) -> str:
     return reference.lstrip("^").partition(":")[0]
 
 
-def data_inputs(node: Any) -> list[str]:
+def data_inputs(node: NodeDef) -> list[str]:
     """Give the tensors that a node takes, edges that only order left out."""
     return [text for text in node.input if not text.startswith("^")]
 
 
-def data_sources(node: Any) -> list[str]:
+def data_sources(node: NodeDef) -> list[str]:
     """Give the names of the nodes whose tensors a node takes."""
     return [source_of(text) for text in data_inputs(node)]
 
@@ -96,7 +96,7 @@ def _back(before: Mapping[str, str | None], name: str | None) -> Iterator[str]:
         name = before[name]
 
 
-def called_ops(node: Any, functions: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def called_ops(node: NodeDef, functions: Mapping[str, FunctionDef]) -> Iterator[tuple[str, str]]:
     """Give op and node name of all that a node runs through functions of the library."""
     queue = _called(node, functions)
     seen: set[str] = set()
@@ -110,7 +110,7 @@ def called_ops(node: Any, functions: Mapping[str, Any]) -> Iterator[tuple[str, s
             queue.extend(_called(inner, functions))
 
 
-def _called(node: Any, functions: Mapping[str, Any]) -> list[str]:
+def _called(node: NodeDef, functions: Mapping[str, FunctionDef]) -> list[str]:
     names = [item.name for value in node.attr.values() for item in (value.func, *value.list.func)]
     return [name for name in (node.op, *names) if name in functions]
 

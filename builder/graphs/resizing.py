@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from .formulas import reshape
 from .nodes import NodeBuilder, float32
-from .outline import source_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +45,7 @@ def resize_area(build: NodeBuilder) -> str:
 def scale_and_translate(build: NodeBuilder) -> str:
     """Neighbours weighed by a kernel, which is as much wider as the picture gets smaller."""
     node = build.node
-    scales, shifts = _known(build, node.input[2]), build.value_of(node.input[3])
+    scales, shifts = build.value_of(node.input[2]), build.value_of(node.input[3])
     name = node.attr["kernel_type"].s.decode() or "lanczos3"
     if scales is None or shifts is None or name not in kernels:
         raise build.refuse("its scale is not constant")
@@ -184,29 +183,3 @@ def _scale(length: int, target: int, *, is_aligned: bool) -> Any:
 
     pair = (length - 1, target - 1) if is_aligned and target > 1 else (length, target)
     return np.float32(pair[0]) / np.float32(pair[1])
-
-
-def _known(build: NodeBuilder, tensor: str) -> Matrix | None:
-    """Give the value of what is computed from constants and known lengths, as tf.image.resize computes its scale."""
-    import numpy as np
-
-    value = build.value_of(tensor)
-    if value is not None:
-        return value
-    nodes = {node.name: node for node in build.graph.node}
-    node = nodes[source_of(tensor)]
-    if node.op == "Shape":
-        shape = build.shape_of(node.input[0])
-        return None if shape is None else np.array([-1 if length is None else length for length in shape])
-    if node.op not in {"Cast", "RealDiv", "StridedSlice", "Identity"}:
-        return None
-    values = [_known(build, source) for source in node.input if not source.startswith("^")]
-    if any(value is None for value in values):
-        return None
-    if node.op == "RealDiv":
-        return values[0].astype(np.float32) / values[1].astype(np.float32)  # type: ignore[union-attr]
-    if node.op == "StridedSlice":
-        vector, start, stop, step = values
-        found = vector[int(start[0]) : int(stop[0]) : int(step[0])]  # type: ignore[index]
-        return None if (found < 0).any() or node.attr["shrink_axis_mask"].i else found
-    return values[0]

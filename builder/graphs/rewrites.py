@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
 
 from .bands import band_part, is_band
 from .colours import adjust_hue, adjust_saturation, hsv_to_rgb, rgb_to_hsv
@@ -16,7 +15,9 @@ from .diagonals import matrix_diag, matrix_diag_part, matrix_set_diag
 from .fake_quant import fake_quant
 from .formulas import number, one, reshape, select, shape_vector, spread_mask, two
 from .groups import grouped_convolution, is_grouped
-from .nodes import NodeBuilder, ShapeOf, boolean, float32, int32, int64
+from .known import ShapeOf
+from .messages import GraphDef, NodeDef
+from .nodes import NodeBuilder, boolean, float32, int32, int64
 from .norms import fused_batch_norm, is_wrong_norm
 from .ops import identities, watchers
 from .outline import source_of
@@ -126,7 +127,7 @@ def _towards_zero(build: NodeBuilder, op: str, x: str, y: str) -> str:
     return two(build, "Mul", sign, found, int32)
 
 
-def _is_whole(node: Any, _: ShapeOf) -> bool:
+def _is_whole(node: NodeDef, _: ShapeOf) -> bool:
     """Tell whether a mean is of whole numbers, and is one; TensorFlow.js gives fractions."""
     return node.attr["T"].type in {int32, int64}
 
@@ -311,7 +312,7 @@ result_types: dict[str, int | str] = {
 }
 
 
-def drop_watchers(graph: Any) -> None:
+def drop_watchers(graph: GraphDef) -> None:
     """Remove checks and printing: nothing takes their tensors, they only wait at the ends of control edges."""
     gone = {node.name for node in graph.node if node.op in watchers - {"NoOp"}}
     for node in graph.node:
@@ -323,7 +324,7 @@ def drop_watchers(graph: Any) -> None:
             del graph.node[place]
 
 
-def drop_identities(graph: Any, supported: frozenset[str]) -> None:
+def drop_identities(graph: GraphDef, supported: frozenset[str]) -> None:
     """Turn what only watches a tensor on its way, or stopped gradients, into plain identities."""
     for node in graph.node:
         if node.op in identities and node.op not in supported:
@@ -335,12 +336,12 @@ def drop_identities(graph: Any, supported: frozenset[str]) -> None:
             node.attr["T"].type = kind
 
 
-def may_need_rewrite(node: Any, supported: frozenset[str]) -> bool:
+def may_need_rewrite(node: NodeDef, supported: frozenset[str]) -> bool:
     """Tell whether a node's op is one that is rewritten, always or in some cases."""
     return node.op in rewrites and (node.op not in supported or node.op in wrong_nodes)
 
 
-def rewrite_ops(graph: Any, supported: frozenset[str], shape_of: ShapeOf, where: str) -> None:
+def rewrite_ops(graph: GraphDef, supported: frozenset[str], shape_of: ShapeOf, where: str) -> None:
     """Rewrite all nodes of ``graph`` that can and must be.
 
     Args:

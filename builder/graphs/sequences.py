@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from .formulas import count_up, expand, join, part, pick, reshape, select, shape_vector, transpose, two
-from .nodes import NodeBuilder, ShapeOf, boolean, int32, int64
+from .known import ShapeOf
+from .messages import NodeDef
+from .nodes import NodeBuilder, boolean, int32, int64
 
 
 def roll(build: NodeBuilder) -> str:
@@ -46,7 +47,7 @@ def reverse_sequence(build: NodeBuilder) -> str:
     )
 
 
-def has_batches(node: Any, _: ShapeOf) -> bool:
+def has_batches(node: NodeDef, _: ShapeOf) -> bool:
     """Tell whether a GatherV2 gathers from each batch by itself: the wasm backend then takes rows of other batches."""
     return int(node.attr["batch_dims"].i) != 0
 
@@ -66,7 +67,7 @@ def batched_gather(build: NodeBuilder) -> str:
     return _gather_rows(build, tensor, build.cast(node.input[1], indices_kind, int32), kind, rank)
 
 
-def has_rank(node: Any, shape_of: ShapeOf) -> bool:
+def has_rank(node: NodeDef, shape_of: ShapeOf) -> bool:
     """Tell whether a node's place among dimensions can be counted from the first one."""
     return shape_of(node.input[0]) is not None
 
@@ -81,7 +82,7 @@ def cumulate(build: NodeBuilder) -> str:
     return build.add(node.op, [node.input[0], place], T=node.attr["T"].type, Tidx=kind, **flags)
 
 
-def selects_rows(node: Any, shape_of: ShapeOf) -> bool:
+def selects_rows(node: NodeDef, shape_of: ShapeOf) -> bool:
     """Tell whether a Select may choose whole rows by a vector, which TensorFlow.js lays along the last dimension."""
     condition, shape = shape_of(node.input[0]), shape_of(node.input[1])
     return condition is not None and len(condition) == 1 and shape is not None and len(shape) > 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from .messages import NodeDef
 from .ops import matches, text_edges
 from .outline import Outline, ancestors, data_inputs, data_sources, descendants, is_heavy, source_of
 
@@ -16,7 +16,7 @@ text_ops = (*text_edges, "StaticRegexReplace", "RaggedTensor*", "RaggedGather", 
 sizes = frozenset(("Shape", "ShapeN", "Size", "Rank"))
 
 
-def is_text_lookup(node: Any) -> bool:
+def is_text_lookup(node: NodeDef) -> bool:
     """Tell whether a node looks up words in a table."""
     return node.op in finds and node.attr["Tin"].type == string and node.attr["Tout"].type in whole
 
@@ -55,7 +55,7 @@ def _head_of(outline: Outline, start: str, lacking: Mapping[str, str], moving: s
     return head if clear else set()
 
 
-def _is_text(node: Any) -> bool:
+def _is_text(node: NodeDef) -> bool:
     return is_text_lookup(node) or matches(node.op, text_ops)
 
 

@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .formulas import number, reshape, transpose
-from .nodes import NodeBuilder, ShapeOf, float32, int32
+from .known import ShapeOf
+from .messages import NodeDef
+from .nodes import NodeBuilder, float32, int32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +44,7 @@ def transposed_conv3d(build: NodeBuilder) -> str:
     return found
 
 
-def pools_volumes(node: Any, shape_of: ShapeOf) -> bool:
+def pools_volumes(node: NodeDef, shape_of: ShapeOf) -> bool:
     """Tell whether a MaxPool3D can be written otherwise: the wasm backend begins at 0 where all are below."""
     shape, target = shape_of(node.input[0]), shape_of(node.name)
     return (
@@ -67,7 +69,7 @@ def max_pool_volumes(build: NodeBuilder) -> str:
     return reshape(build, found, [-1, int(target[1] or 0), high, wide, channels])
 
 
-def is_padded(node: Any, _: ShapeOf) -> bool:
+def is_padded(node: NodeDef, _: ShapeOf) -> bool:
     """Tell whether a MaxPool has borders of its own, which TensorFlow.js does not take."""
     return bool(node.attr["padding"].s == b"EXPLICIT")
 

@@ -13,13 +13,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import brotli
 
 from ..cache.local import Blob, Cache, blob_name
 from ..progress import ignore
 
+Coding = Literal["br", "gzip"]
 least_saving = 0.02  # below, decoding costs the visitor more than the bytes
 best_quality, fast_quality = 11, 5
 probe_quality = 1
@@ -51,6 +52,9 @@ class Compressed:
     gzip: bytes | None
 
 
+Submit = Callable[[Callable[[CompressRequest], Compressed], CompressRequest], Future[Compressed]]
+
+
 @dataclass(frozen=True, slots=True)
 class Compressor:
     """Makes encodings.
@@ -65,7 +69,7 @@ class Compressor:
     cache: Cache
     jobs: int
     fast: bool = False
-    submit: Callable[[Callable[[Any], Any], Any], Future[Any]] | None = None
+    submit: Submit | None = None
 
     @property
     def quality(self) -> int:
@@ -73,13 +77,13 @@ class Compressor:
         return fast_quality if self.fast else best_quality
 
     @property
-    def labels(self) -> dict[str, str]:
+    def labels(self) -> dict[Coding, str]:
         """How the cache calls each encoding: brs has sections, the earlier br had none."""
         return {"br": f"brs-{self.quality}", "gzip": "gzip-9"}
 
     def encode_all(
         self, blobs: Iterable[Blob], done: Callable[[Blob], None] = ignore
-    ) -> dict[str, Mapping[str, Encoded]]:
+    ) -> dict[str, Mapping[Coding, Encoded]]:
         """Give for each blob's hash its encodings that pay: ``br``, ``gzip``.
 
         Args:
@@ -87,7 +91,7 @@ class Compressor:
             done: called after each.
         """
         unique = {blob.sha256: blob for blob in blobs}
-        pending: dict[Future[Any], Blob] = {}
+        pending: dict[Future[Compressed], Blob] = {}
         with ExitStack() as stack:
             submit = self.submit or stack.enter_context(ThreadPoolExecutor(self.jobs)).submit
             stack.callback(lambda: [future.cancel() for future in pending])
@@ -106,14 +110,14 @@ class Compressor:
         """Give the names under which the cache has some blobs and what is known of their encodings."""
         return [blob_name(blob.sha256, label) for blob in blobs for label in ("", *self.labels.values())]
 
-    def encode(self, blob: Blob) -> Mapping[str, Encoded]:
+    def encode(self, blob: Blob) -> Mapping[Coding, Encoded]:
         """Give the encodings of one blob that pay."""
         if self._known(blob) is None:
             self._keep(blob, compress_file(CompressRequest(blob.path, self.quality)))
         known = self._known(blob) or {}
         return {name: Encoded(*found) for name, found in known.items() if found[1]}
 
-    def _known(self, blob: Blob) -> dict[str, tuple[Path, int]] | None:
+    def _known(self, blob: Blob) -> dict[Coding, tuple[Path, int]] | None:
         """Give path and length of each encoding, length 0 where it does not pay; None when one is not made yet."""
         known = {name: self.cache.find_variant(blob, label) for name, label in self.labels.items()}
         found = {name: variant for name, variant in known.items() if variant is not None}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import File, ModelBundle, head_url, make_head, ops_url, shard_url
+from ..bundle.files import File, ModelBundle
+from ..bundle.format import head_url, ops_url, shard_url
+from ..bundle.head import Head, HeadShard, head_shard, make_head, read_head, write_head
 from ..cache.local import Blob, Cache
 from ..model import Model, TensorSpec
-from ..packing.compress import Compressor, Encoded
+from ..packing.compress import Compressor
 from ..packing.segments import Precision, Stage, base, choose_codecs, plan_stages, quantize_weights
 from ..packing.shards import Shard, pack, read
 from ..precision.calibrate import Measured
@@ -26,30 +28,19 @@ from ..words.table import Table, plan
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A built model without what only the index says of it (load policy, priority).
+    """A built model, and what only its build knows of it.
 
     Attributes:
-        head, content, shards, inputs, outputs, ops: as in ``ModelBundle``.
+        bundle: its files.
         notes: sentences the user should read.
-        precision: what was measured of it, for ``report.json``; empty when nothing was.
         ids_below: rows of the tables that inputs look up, by input, for seeded verification.
+        precision: what was measured of it, for ``report.json``; empty when nothing was.
     """
 
-    name: str
-    head: File
-    content: Mapping[str, Any]
-    shards: tuple[File, ...]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
+    bundle: ModelBundle
     notes: tuple[str, ...]
     ids_below: Mapping[str, int]
     precision: Mapping[str, Any]
-    ops: File | None = None
-
-    def bundle(self, load: str, priority: str) -> ModelBundle:
-        """Add the policies."""
-        ends = self.inputs, self.outputs
-        return ModelBundle(self.name, self.head, self.content, self.shards, load, priority, *ends, self.ops)
 
 
 def assemble(
@@ -95,15 +86,13 @@ def assemble(
     firsts = first_stages(model, outputs, f"models.{name}.stages") if outputs else ()
     stages = plan_stages(model.weights, codecs, same, tuple(stage for stage, _ in outputs) or (base,), firsts)
     plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
-    files, facts = _shards(name, stages, plans, cache, compressor, begin, advance)
+    files, shards = _shards(plans, name, stages, cache, compressor, begin, advance)
     ops_blob = cache.put(ops) if ops is not None else None
     ops_file = File(ops_url(name, ops_blob.sha256), ops_blob, compressor.encode(ops_blob)) if ops_blob else None
-    placed = tuple((*each, fact) for each, fact in zip(plans, facts, strict=True))
-    head_content = make_head(name, model, stages, placed, codecs, same, labels, ops_blob.sha256 if ops_blob else None)
-    head = _head(name, head_content, cache, compressor, advance)
-    found = measured.facts if measured else {}
-    content = json.loads(head_content)
-    return Assembly(name, head, content, files, model.inputs, model.outputs, notes, ids_below(model), found, ops_file)
+    content = make_head(name, model, stages, shards, codecs, same, labels, ops_blob.sha256 if ops_blob else None)
+    head, content = _write_head(content, cache, compressor, advance)
+    bundle = ModelBundle(name, head, content, files, model.inputs, model.outputs, ops_file)
+    return Assembly(bundle, notes, ids_below(model), measured.facts if measured else {})
 
 
 def assemble_vectors(
@@ -117,35 +106,45 @@ def assemble_vectors(
 ) -> Assembly:
     """Pack and compress word vectors; the arguments are those of ``assemble``."""
     model, codecs, stages, plans = plan(table)
-    files, facts = _shards(name, stages, plans, cache, compressor, begin, advance)
-    placed = tuple((*each, fact) for each, fact in zip(plans, facts, strict=True))
-    head_content = make_head(name, model, stages, placed, codecs, (None,) * len(codecs), None)
-    head = _head(name, head_content, cache, compressor, advance)
-    return Assembly(name, head, json.loads(head_content), files, model.inputs, model.outputs, model.notes, {}, {})
+    files, shards = _shards(plans, name, stages, cache, compressor, begin, advance)
+    content = make_head(name, model, stages, shards, codecs, (None,) * len(codecs), None)
+    head, content = _write_head(content, cache, compressor, advance)
+    return Assembly(ModelBundle(name, head, content, files, model.inputs, model.outputs), model.notes, {}, {})
 
 
 def _shards(
+    plans: list[tuple[int, Shard]],
     name: str,
     stages: tuple[Stage, ...],
-    plans: list[tuple[int, Shard]],
     cache: Cache,
     compressor: Compressor,
     begin: Callable[[int], None],
     advance: Callable[[Blob], None],
-) -> tuple[tuple[File, ...], list[dict[str, Any]]]:
+) -> tuple[tuple[File, ...], tuple[HeadShard, ...]]:
     """Write the shards; give their files and what the head says of them."""
     blobs = [cache.put(read(shard)) for _, shard in plans]
     begin(len(blobs) + 1)
     encodings = compressor.encode_all(blobs, advance)
-    files = _shard_files(name, stages, plans, blobs, encodings)
-    return files, [{"bytes": file.blob.nbytes, "wire": file.wire, "sha256": file.blob.sha256} for file in files]
+    counts: Counter[int] = Counter()
+    files, shards = [], []
+    for (stage, shard), blob in zip(plans, blobs, strict=True):
+        url = shard_url(name, stages[stage].name, counts[stage], blob.sha256)
+        file = File(url, blob, encodings[blob.sha256])
+        files.append(file)
+        shards.append(head_shard(stage, shard, blob.nbytes, file.wire, blob.sha256))
+        counts[stage] += 1
+    return tuple(files), tuple(shards)
 
 
-def _head(name: str, content: bytes, cache: Cache, compressor: Compressor, advance: Callable[[Blob], None]) -> File:
-    blob = cache.put(content)
-    head = File(head_url(name, blob.sha256), blob, compressor.encode(blob))
+def _write_head(
+    content: Head, cache: Cache, compressor: Compressor, advance: Callable[[Blob], None]
+) -> tuple[File, Head]:
+    """Write a head; give its file, and its content as readers find it there."""
+    written = write_head(content)
+    blob = cache.put(written)
+    head = File(head_url(content.name, blob.sha256), blob, compressor.encode(blob))
     advance(blob)
-    return head
+    return head, read_head(written)
 
 
 def _weight_notes(model: Model) -> tuple[str, ...]:
@@ -156,40 +155,24 @@ def _weight_notes(model: Model) -> tuple[str, ...]:
     return (f"the weight {names[0]!r}{more} holds NaN or infinities; they are kept as they are",)
 
 
-def _shard_files(
-    name: str,
-    stages: tuple[Stage, ...],
-    plans: list[tuple[int, Shard]],
-    blobs: list[Blob],
-    encodings: Mapping[str, Mapping[str, Encoded]],
-) -> tuple[File, ...]:
-    files = []
-    first = 0
-    for position, ((stage, _), blob) in enumerate(zip(plans, blobs, strict=True)):
-        if position and plans[position - 1][0] != stage:
-            first = position
-        url = shard_url(name, stages[stage].name, position - first, blob.sha256)
-        files.append(File(url, blob, encodings[blob.sha256]))
-    return tuple(files)
-
-
 def to_record(assembly: Assembly) -> dict[str, Any]:
     """Give what is needed to find an assembly again in the cache."""
+    bundle = assembly.bundle
     return {
-        "name": assembly.name,
-        "files": file_facts(record_files(assembly)),
-        "ops": assembly.ops is not None,
-        "inputs": [asdict(spec) for spec in assembly.inputs],
-        "outputs": [asdict(spec) for spec in assembly.outputs],
+        "name": bundle.name,
+        "files": file_facts(record_files(bundle)),
+        "ops": bundle.ops is not None,
+        "inputs": [asdict(spec) for spec in bundle.inputs],
+        "outputs": [asdict(spec) for spec in bundle.outputs],
         "notes": assembly.notes,
         "ids_below": assembly.ids_below,
         "precision": assembly.precision,
     }
 
 
-def record_files(assembly: Assembly) -> tuple[File, ...]:
+def record_files(bundle: ModelBundle) -> tuple[File, ...]:
     """Give the files that an assembly's record names, the head last."""
-    return *((assembly.ops,) if assembly.ops else ()), *assembly.shards, assembly.head
+    return *((bundle.ops,) if bundle.ops else ()), *bundle.shards, bundle.head
 
 
 def file_facts(files: Iterable[File]) -> list[list[Any]]:
@@ -218,15 +201,7 @@ def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly |
         return None
     ops = files.pop(0) if record.get("ops") else None
     *shards, head = files
-    return Assembly(
-        record["name"],
-        head,
-        json.loads(head.blob.path.read_bytes()),
-        tuple(shards),
-        tuple(msgspec.convert(spec, TensorSpec) for spec in record["inputs"]),
-        tuple(msgspec.convert(spec, TensorSpec) for spec in record["outputs"]),
-        tuple(record["notes"]),
-        record["ids_below"],
-        record["precision"],
-        ops,
-    )
+    inputs, outputs = (msgspec.convert(record[key], tuple[TensorSpec, ...]) for key in ("inputs", "outputs"))
+    content = read_head(head.blob.path.read_bytes())
+    bundle = ModelBundle(record["name"], head, content, tuple(shards), inputs, outputs, ops)
+    return Assembly(bundle, tuple(record["notes"]), record["ids_below"], record["precision"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..bundle.bundle import File, count_ops
-from ..bundle.modules import module_url, runtime_name
+from ..bundle.files import File
+from ..bundle.format import module_url
+from ..bundle.head import count_ops
+from ..bundle.modules import runtime_name
 from ..cache.local import Blob
 from ..config.units import parse_size, show_size
 from ..errors import BudgetError, BuildError, VerificationError
@@ -15,14 +17,15 @@ from ..tfjs_runtime.bundle import bundle_runtime
 from ..tfjs_runtime.functions import inner_functions, page_functions
 from ..tfjs_runtime.types import Runtime, Uses, Wanted, node_backends
 from ..verify.run import Verification, find_node_modules
-from .models import Built, Session
+from .make_model import Built
+from .session import Session
 from .verify_models import verify_models
 
 packages = {"graph-model": "tfjs-converter", "layers-model": "tfjs-layers"}
 
 
 @dataclass(frozen=True, slots=True)
-class OwnRuntime:
+class BundledTfjs:
     """TensorFlow.js as files of the bundle.
 
     Attributes:
@@ -42,9 +45,9 @@ class OwnRuntime:
     notes: tuple[str, ...]
 
 
-def make_own_runtime(
+def make_bundled_tfjs(
     session: Session, models: tuple[Built, ...], verified: Mapping[str, Verification], *, check: bool = True
-) -> OwnRuntime | None:
+) -> BundledTfjs | None:
     """Make TensorFlow.js for a bundle, if build.toml asks for it and a model needs it.
 
     Args:
@@ -59,7 +62,7 @@ def make_own_runtime(
         BudgetError: it is larger than its budget.
     """
     settings = session.config.runtime
-    models = tuple(built for built in models if built.bundle.content["kind"] in packages)
+    models = tuple(built for built in models if built.bundle.content.kind in packages)
     if not settings.build or not models:
         return None
     doubt = _doubt(session, models, verified) if check else ""
@@ -113,11 +116,11 @@ def _uses(session: Session, models: tuple[Built, ...], verified: Mapping[str, Ve
 
 
 def _graph_ops(built: Built) -> Mapping[str, int]:
-    return count_ops(built.bundle.content) if built.bundle.content["kind"] == "graph-model" else {}
+    return count_ops(built.bundle.content) if built.bundle.content.kind == "graph-model" else {}
 
 
 def _bundle(session: Session, models: tuple[Built, ...], uses: Uses | None) -> Runtime:
-    kinds = {built.bundle.content["kind"] for built in models}
+    kinds = {built.bundle.content.kind for built in models}
     trained = any(not built.settings.weights for built in models)
     backends = session.config.runtime.backends
     wanted = Wanted(tuple(sorted(packages[kind] for kind in kinds)), backends, uses, trained)
@@ -148,7 +151,7 @@ def _gap(session: Session, models: tuple[Built, ...], runtime: Runtime) -> str:
     return ""
 
 
-def _as_files(session: Session, runtime: Runtime, notes: tuple[str, ...]) -> OwnRuntime:
+def _as_files(session: Session, runtime: Runtime, notes: tuple[str, ...]) -> BundledTfjs:
     compressor: Compressor = session.compressor
 
     def file(url: str, blob: Blob) -> File:
@@ -156,4 +159,4 @@ def _as_files(session: Session, runtime: Runtime, notes: tuple[str, ...]) -> Own
 
     code = file(module_url(runtime_name, runtime.code.sha256), runtime.code)
     wasm = {url.split(".")[0]: file(url, blob) for url, blob in sorted(runtime.wasm.items())}
-    return OwnRuntime(code, wasm, runtime.version, runtime.backends, runtime.kernels, notes)
+    return BundledTfjs(code, wasm, runtime.version, runtime.backends, runtime.kernels, notes)

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import immutable_name, loader_name, read_index
+from ..bundle.format import immutable_name, loader_name
+from ..bundle.index import read_index
 from ..bundle.modules import module_templates
 from ..bundle.render import client_names
 from ..errors import FormatError, UsageError

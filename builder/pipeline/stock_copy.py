@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle.bundle import File, hash_digits, to_json
+from ..bundle.files import File
+from ..bundle.format import stock_shard_url, stock_url, to_json
 from ..cache.local import Cache
 from ..model import Model, Weight, chunks
 from ..packing.compress import Compressor
@@ -33,7 +34,7 @@ def stock_files(name: str, model: Model, cache: Cache, compressor: Compressor) -
     blobs = [cache.put(content) for content in _cut(model.weights)]
     encodings = compressor.encode_all(blobs)
     shards = [
-        File(f"assets/{name}-stock-{number}.{blob.sha256[:hash_digits]}.bin", blob, encodings[blob.sha256])
+        File(stock_shard_url(name, number, blob.sha256), blob, encodings[blob.sha256])
         for number, blob in enumerate(blobs)
     ]
     content = to_json(
@@ -45,7 +46,7 @@ def stock_files(name: str, model: Model, cache: Cache, compressor: Compressor) -
         }
     )
     blob = cache.put(content)
-    return *shards, File(f"assets/{name}-stock.{blob.sha256[:hash_digits]}.json", blob, compressor.encode(blob))
+    return *shards, File(stock_url(name, blob.sha256), blob, compressor.encode(blob))
 
 
 def measure_stock(model: Model, cache: Cache, compressor: Compressor) -> tuple[int, int]:

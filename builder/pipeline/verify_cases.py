@@ -13,7 +13,8 @@ from ..files.npz import write_npz
 
 if TYPE_CHECKING:
     from ..verify.inputs import Case, Sizes
-    from .models import Built, Session
+    from .make_model import Built
+    from .session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class Question:
         pattern = built.settings.verify.inputs
         self._seeded = pattern is None
         if pattern is None:
-            self._cases = [seeded_inputs(self._specs, ids_below=built.ids_below)]
-            self._others = other_cases(self._specs, built.ids_below)
+            self._cases = [seeded_inputs(self._specs, ids_below=built.assembly.ids_below)]
+            self._others = other_cases(self._specs, built.assembly.ids_below)
         else:
             folder = session.config.folder
             self._cases = load_inputs(pattern, self._specs, folder, stem.parent, session.pool.submit)
@@ -104,7 +105,7 @@ class Question:
         built = self._built
         tried: dict[Path, Sizes] = {}
         files = []
-        for number, (sizes, case) in enumerate(larger_cases(self._specs, built.ids_below)):
+        for number, (sizes, case) in enumerate(larger_cases(self._specs, built.assembly.ids_below)):
             files.append(self._files(f"larger-{number}", case))
             tried[files[-1][0]] = sizes
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in self._cases[0].items())

@@ -6,24 +6,30 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from ..bundle.bundle import File, head_url, make_index, to_json
-from ..bundle.modules import module_url
+from ..bundle.files import File
+from ..bundle.format import head_url, module_url
+from ..bundle.head import write_head
+from ..bundle.index import make_index
 from ..bundle.render import render_loader, render_module
 from ..cache.local import key_of
+from ..config.tables import VerifyConfig
 from ..convert.results import read_step
 from ..errors import BuildError, ConversionError, ShardpressError, VerificationError
 from ..packages import code_hash
+from ..precision.calibrate import input_digests
 from ..tfjs_runtime.types import Runtime
 from ..verify.gates import gate_of
 from ..verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 from ..words.check import VectorsCheck, gate_of_vectors, verify_vectors
 from ..words.table import kind as vectors_kind
-from .models import Built, Session
+from .make_model import Built
+from .session import Session
 from .verify_cases import Answers, Question
 
 vectors_module = "vectors"
@@ -42,6 +48,33 @@ class _Job:
     check: Check
 
 
+@dataclass(frozen=True, slots=True)
+class VerifyInputs:
+    """All that a verdict on a model depends on: a key is made of the whole.
+
+    Attributes:
+        head: hash of its head.
+        model: key of the built model, and so of its source.
+        settings: its table in build.toml.
+        samples: names and digests of its inputs.
+        loader: the loader's code.
+        module: the code that answers for word vectors.
+        runtime: versions of the installed TensorFlow.js.
+        own: hash of the bundle's TensorFlow.js, if that runs it.
+        code: hash of our own.
+    """
+
+    head: str
+    model: str
+    settings: VerifyConfig
+    samples: list[list[str]]
+    loader: str
+    module: str | None
+    runtime: Mapping[str, str]
+    own: str | None
+    code: str
+
+
 def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | None = None) -> dict[str, Verification]:
     """Give for each model what became of its check; those that can no longer be checked are left out.
 
@@ -55,22 +88,24 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
     """
     node_modules = find_node_modules(session.config.folder)
     runtime = _runtime_versions(node_modules)
-    loader_code = render_loader(make_index(())).decode()
+    loader_code = render_loader(make_index({}).encode()).decode()
     results: dict[str, Verification] = {}
     missing: list[tuple[Built, str]] = []
     for built in models:
         name = built.bundle.name
-        key = key_of(
-            built.bundle.head.blob.sha256,
-            loader_code,
-            runtime,
-            built.key,
-            msgspec.to_builtins(built.settings.verify),
-            _input_digests(session, built),
-            code_hash("verify"),
-            render_module(vectors_module).decode() if built.bundle.content["kind"] == vectors_kind else None,
-            own.code.sha256 if own and built.bundle.content["kind"] != vectors_kind else None,
+        is_words = built.bundle.content.kind == vectors_kind
+        inputs = VerifyInputs(
+            head=built.bundle.head.blob.sha256,
+            model=built.key,
+            settings=built.settings.verify,
+            samples=input_digests(built.settings.verify.inputs, session.config.folder, session.cache),
+            loader=loader_code,
+            module=render_module(vectors_module).decode() if is_words else None,
+            runtime=runtime,
+            own=own.code.sha256 if own and not is_words else None,
+            code=code_hash("verify"),
         )
+        key = key_of(inputs)
         record = session.cache.record("verified", key)
         if record is not None:
             results[name] = msgspec.convert(record, Verification, strict=False)
@@ -119,14 +154,14 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
             (work / "package.json").write_text('{"type": "module"}')
             (work / module_url(vectors_module, digest)).write_bytes(code)
             loader = work / "loader.js"
-            loader.write_bytes(render_loader(make_index((built.bundle,), {vectors_module: digest})))
+            loader.write_bytes(render_loader(make_index({name: built.entry}, {vectors_module: digest}).encode()))
             check = VectorsCheck(
                 model=name,
                 loader=loader,
                 files={file.url: file.blob.path for file in built.bundle.files},
                 source=built.artefact,
                 vocabulary=session.config.folder / settings.vocabulary if settings.vocabulary else None,
-                rows=built.bundle.content["weights"][-1]["shape"][0],
+                rows=built.bundle.content.weights[-1].shape[0],
                 first=settings.rows_first,
                 gate=gate_of_vectors(settings.verify.max_error, settings.verify.min_agreement),
             )
@@ -149,12 +184,11 @@ def _with_sample(session: Session, built: Built) -> Built:
     if not found:
         return built
     bundle = built.bundle
-    content = dict(bundle.content)
-    later = {key: content.pop(key) for key in ("stages", "shards", "weights")}
-    content |= {**found, **later}
-    blob = session.cache.put(to_json(content))
+    sample, avoid = found.get("sample"), tuple(found.get("avoid", ()))
+    content = msgspec.structs.replace(bundle.content, sample=sample, avoid=avoid)
+    blob = session.cache.put(write_head(content))
     head = File(head_url(bundle.name, blob.sha256), blob, session.compressor.encode(blob))
-    return replace(built, bundle=replace(bundle, head=head, content=content))
+    return replace(built, assembly=replace(built.assembly, bundle=replace(bundle, head=head, content=content)))
 
 
 def _sample_key(built: Built) -> str:
@@ -200,10 +234,10 @@ def _grown(job: _Job, answer: Verification, work: Path, node_modules: Path | Non
     built, specs = job.built, job.built.bundle.inputs
     if answer.passed or built.needs_tensorflow or built.settings.verify.inputs is not None or not is_open(specs):
         return answer
-    for number, (sizes, case) in enumerate(list(larger_cases(specs, built.ids_below))[1::3]):
+    for number, (sizes, case) in enumerate(list(larger_cases(specs, built.assembly.ids_below))[1::3]):
         folder = work / f"larger-{built.bundle.name}-{number}"
         folder.mkdir()
-        sample = sample_inputs(specs, built.ids_below, sizes)
+        sample = sample_inputs(specs, built.assembly.ids_below, sizes)
         check = replace(job.check, cases=[case], extra=None, sample=sample)
         found = verify_all([check], work=folder, node_modules=node_modules)[0]
         if found.passed:
@@ -248,7 +282,7 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     name, settings = built.bundle.name, built.settings.verify
     folder = work / f"bundle-{name}"
     folder.mkdir()
-    (folder / "loader.js").write_bytes(render_loader(make_index((built.bundle,))))
+    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}).encode()))
     return Check(
         model=name,
         loader=folder / "loader.js",
@@ -267,20 +301,11 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
         ops=built.bundle.ops.blob.path if built.bundle.ops else None,
         initial=not built.settings.weights,
         runtime=runtime,
-        sample=sample_inputs(built.bundle.inputs, built.ids_below, answers.sizes),
+        sample=sample_inputs(built.bundle.inputs, built.assembly.ids_below, answers.sizes),
         extra=answers.extra,
         extra_reference=answers.extra_reference,
         tolerance=close_error if settings.max_error is None else settings.max_error,
     )
-
-
-def _input_digests(session: Session, built: Built) -> list[list[str]]:
-    pattern = built.settings.verify.inputs
-    if pattern is None:
-        return []
-    from ..verify.inputs import matching_files
-
-    return [[path.name, session.cache.file_digest(path)] for path in matching_files(pattern, session.config.folder)]
 
 
 def _runtime_versions(node_modules: Path | None) -> dict[str, str]:

@@ -8,21 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from .. import __version__
-from ..bundle.bundle import (
-    File,
-    ModelBundle,
-    format_version,
-    hash_digits,
-    loader_name,
-    make_index,
-    pinned_url,
-    to_json,
-    worker_url,
+from ..bundle.files import File
+from ..bundle.format import format_version, hash_digits, loader_name, module_url, pinned_url, to_json, worker_url
+from ..bundle.head import Head
+from ..bundle.headers import header_rules
+from ..bundle.index import Index, make_index
+from ..bundle.manifest import (
+    FileEntry,
+    LoaderEntry,
+    Manifest,
+    ModelEntry,
+    RuntimeEntry,
+    ShardEntry,
+    StageEntry,
+    VerifiedEntry,
+    WeightEntry,
 )
-from ..bundle.headers import anybody, forever, never
-from ..bundle.headers import types as media_types
-from ..bundle.modules import module_templates, module_url, runtime_name
+from ..bundle.modules import module_templates, runtime_name
 from ..bundle.render import (
     client_names,
     render,
@@ -41,9 +46,9 @@ from ..stores.directory import DirectoryStore
 from ..stores.locking import locked
 from ..verify.run import Verification
 from ..words.table import kind as vectors_kind
-from .bundled_tfjs import OwnRuntime
+from .bundled_tfjs import BundledTfjs
 from .claim import all_beside, claim, note
-from .models import Built
+from .make_model import Built
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
@@ -62,7 +67,7 @@ class Output:
         worker: address of the offline worker, relative to the bundle.
     """
 
-    index: dict[str, Any]
+    index: Index
     loader: File
     changed: tuple[str, ...]
     removed: tuple[str, ...]
@@ -88,7 +93,7 @@ class Code:
     loader: File
     worker: File
     modules: Mapping[str, File]
-    own: OwnRuntime | None
+    own: BundledTfjs | None
 
 
 def write_output(
@@ -98,7 +103,7 @@ def write_output(
     verified: dict[str, Verification],
     cache: Cache,
     compressor: Compressor,
-    own: OwnRuntime | None = None,
+    own: BundledTfjs | None = None,
 ) -> Output:
     """Write ``out`` so that a kill at any instant leaves the old bundle or the new one.
 
@@ -107,15 +112,14 @@ def write_output(
         StoreError: the folder cannot be written.
         UsageError: it holds files of these names that are not ours.
     """
-    bundles = tuple(built.bundle for built in models)
     modules = make_modules(cache, compressor) | ({runtime_name: own.code} if own else {})
     wasm = own.wasm if own else {}
     index = make_index(
-        bundles,
+        {built.bundle.name: built.entry for built in models},
         {name: file.blob.sha256 for name, file in modules.items()},
         {name: file.blob.sha256 for name, file in wasm.items()},
     )
-    blob = cache.put(render_loader(index))
+    blob = cache.put(render_loader(index.encode()))
     loader = File(pinned_url(blob.sha256), blob, compressor.encode(blob))
     blob = cache.put(render_worker())
     worker = File(worker_url(blob.sha256), blob, compressor.encode(blob))
@@ -135,7 +139,7 @@ def write_output(
             store.remove_stale()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
-            for name, content in _beside(package_name, models, bundles, index, code, verified).items():
+            for name, content in _beside(package_name, models, index, code, verified).items():
                 _write(out / name, content)
             for name in ours - names:
                 (out / name).unlink(missing_ok=True)
@@ -168,38 +172,14 @@ def _write(path: Path, content: bytes) -> None:
 def _beside(
     package_name: str,
     models: tuple[Built, ...],
-    bundles: tuple[ModelBundle, ...],
-    index: dict[str, Any],
+    index: Index,
     code: Code,
     verified: dict[str, Verification],
 ) -> dict[str, bytes]:
-    types = [
-        {
-            "name": bundle.name,
-            "kind": bundle.content["kind"],
-            "inputs": [spec.name for spec in bundle.inputs],
-            "outputs": [spec.name for spec in bundle.outputs],
-            "load": bundle.load,
-            "stages": bundle.content["stages"],
-            "labels": labels if len(labels) <= most_typed_labels else [],
-        }
-        for bundle in bundles
-        for labels in (bundle.content.get("labels") or [],)
-    ]
-    package = render_package(index, types, package_name, f"0.0.0-r{index['release']}")
-    preloads = [
-        file.url
-        for bundle in bundles
-        if bundle.load == "now"
-        for file in (
-            bundle.head,
-            *(
-                shard
-                for shard, facts in zip(bundle.shards, bundle.content["shards"], strict=True)
-                if facts["stage"] == 0
-            ),
-        )
-    ]
+    types = [_typed(built) for built in models]
+    package = render_package(index.encode(), types, package_name, f"0.0.0-r{index.release}")
+    now = [built.bundle for built in models if built.settings.load == "now"]
+    preloads = [file.url for bundle in now for file in (bundle.head, *bundle.stage_files(0))]
     modules = [code.own.code.url] if code.own and preloads else []
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
@@ -209,114 +189,103 @@ def _beside(
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         "headers.json": _pretty(header_rules()),
-        "manifest.json": _pretty(manifest(models, index, code, verified)),
+        "manifest.json": _pretty(msgspec.to_builtins(manifest(models, index, code, verified))),
     }
 
 
-def header_rules() -> list[dict[str, Any]]:
-    """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
-    code, data = media_types[".js"], media_types[".bin"]
-    rows = (
-        ("loader.js", never, code),
-        ("loader.*.js", forever, code),
-        ("sw.*.js", forever, code),
-        *((f"{name}.*.js", forever, code) for name in (*module_templates, runtime_name)),
-        ("tf-*.wasm", forever, media_types[".wasm"]),
-        ("assets/*.json", forever, media_types[".json"]),
-        ("assets/*.js", forever, code),
-        ("assets/*.bin", forever, data),
+def _typed(built: Built) -> dict[str, Any]:
+    """Give what the TypeScript declarations say of a model."""
+    bundle = built.bundle
+    labels = bundle.content.labels or ()
+    return {
+        "name": bundle.name,
+        "kind": bundle.content.kind,
+        "inputs": [spec.name for spec in bundle.inputs],
+        "outputs": [spec.name for spec in bundle.outputs],
+        "load": built.settings.load,
+        "stages": list(bundle.content.stages),
+        "labels": list(labels) if len(labels) <= most_typed_labels else [],
+    }
+
+
+def manifest(models: tuple[Built, ...], index: Index, code: Code, verified: Mapping[str, Verification]) -> Manifest:
+    """Describe every file for tools and pipelines."""
+    return Manifest(
+        version=format_version,
+        release=index.release,
+        generator=f"shardpress {__version__}",
+        loader=LoaderEntry(loader_name, _file(code.loader)),
+        worker=_file(code.worker),
+        modules={name: _file(file) for name, file in sorted(code.modules.items())},
+        runtime=_runtime(code.own) if code.own else None,
+        models={built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
     )
+
+
+def _runtime(own: BundledTfjs) -> RuntimeEntry:
+    wasm = [_file(file) for _, file in sorted(own.wasm.items())]
+    return RuntimeEntry(own.version, list(own.backends), None if own.kernels is None else list(own.kernels), wasm)
+
+
+def _model(built: Built, verification: Verification | None) -> ModelEntry:
+    bundle, settings = built.bundle, built.settings
+    head = bundle.content
+    precision: str | dict[str, str]
+    precision = settings.precision if isinstance(settings.precision, str) else {**settings.precision}
+    shards = zip(bundle.shards, head.shards, strict=True)
+    return ModelEntry(
+        format=head.kind,
+        load=settings.load,
+        priority=settings.priority,
+        precision="int8" if head.kind == vectors_kind else precision,
+        contract=head.contract,
+        verified=_verified(verification),
+        head=_file(bundle.head),
+        ops=_file(bundle.ops) if bundle.ops else None,
+        stages=[StageEntry(stage.name, stage.nbytes, stage.wire) for stage in bundle.stage_sizes()],
+        shards=[
+            ShardEntry(**msgspec.structs.asdict(_file(file)), stage=head.stage_of(shard)) for file, shard in shards
+        ],
+        weights=_weights(head),
+        compat=[_file(file) for file in built.compat],
+        license=settings.license,
+        card=settings.card,
+    )
+
+
+def _weights(head: Head) -> list[WeightEntry]:
+    segments: dict[int, list[list[int]]] = {}
+    sizes: dict[int, dict[str, int]] = {}
+    for number, shard in enumerate(head.shards):
+        stage = head.stage_of(shard)
+        for segment, length in zip(shard.segments, segment_sizes(shard, shard.bytes, head.weights), strict=True):
+            segments.setdefault(segment.weight, []).append([number, *segment.place[1:]])
+            of_weight = sizes.setdefault(segment.weight, {})
+            of_weight[stage] = of_weight.get(stage, 0) + length
     return [
-        {"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **anybody}} for path, age, kind in rows
+        WeightEntry(
+            name=weight.name,
+            shape=list(weight.shape),
+            dtype=weight.dtype,
+            codec=weight.codec,
+            bytes=sizes.get(number, {}) if weight.same is None else {},
+            segments=segments.get(number if weight.same is None else weight.same, []),
+        )
+        for number, weight in enumerate(head.weights)
     ]
 
 
-def manifest(
-    models: tuple[Built, ...],
-    index: dict[str, Any],
-    code: Code,
-    verified: dict[str, Verification],
-) -> dict[str, Any]:
-    """Describe every file for tools and pipelines; ``manifest_schema`` is its shape."""
-    return {
-        "version": format_version,
-        "release": index["release"],
-        "generator": f"shardpress {__version__}",
-        "loader": {"url": loader_name, "pinned": _file(code.loader)},
-        "worker": _file(code.worker),
-        "modules": {name: _file(file) for name, file in sorted(code.modules.items())},
-        "runtime": _runtime(code.own) if code.own else None,
-        "models": {built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
-    }
-
-
-def _runtime(own: OwnRuntime) -> dict[str, Any]:
-    return {
-        "version": own.version,
-        "backends": own.backends,
-        "kernels": own.kernels,
-        "wasm": [_file(file) for _, file in sorted(own.wasm.items())],
-    }
-
-
-def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
-    bundle = built.bundle
-    content = bundle.content
-    segments: dict[int, list[list[int]]] = {}
-    sizes: dict[int, dict[str, int]] = {}
-    for number, shard in enumerate(content["shards"]):
-        stage = content["stages"][shard["stage"]]
-        lengths = segment_sizes(shard, shard["bytes"], content["weights"])
-        for (weight, *place), length in zip(shard["segments"], lengths, strict=True):
-            segments.setdefault(weight, []).append([number, *place])
-            of_weight = sizes.setdefault(weight, {})
-            of_weight[stage] = of_weight.get(stage, 0) + length
-    return {
-        "format": content["kind"],
-        "load": bundle.load,
-        "priority": bundle.priority,
-        "precision": "int8" if content["kind"] == vectors_kind else built.settings.precision,
-        "contract": content["contract"],
-        "verified": _verified(verification),
-        "head": _file(bundle.head),
-        "ops": _file(bundle.ops) if bundle.ops else None,
-        "stages": [{"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()],
-        "shards": [
-            {**_file(file), "stage": content["stages"][shard["stage"]]}
-            for file, shard in zip(bundle.shards, content["shards"], strict=True)
-        ],
-        "weights": [
-            {
-                "name": weight["name"],
-                "shape": weight["shape"],
-                "dtype": weight["dtype"],
-                "codec": weight.get("codec", "raw"),
-                "bytes": {} if "same" in weight else sizes.get(number, {}),
-                "segments": segments.get(weight.get("same", number), []),
-            }
-            for number, weight in enumerate(content["weights"])
-        ],
-        "compat": [_file(file) for file in built.compat],
-        "license": built.settings.license,
-        "card": built.settings.card,
-    }
-
-
-def _verified(verification: Verification | None) -> dict[str, Any] | None:
-    if verification is None or not verification.passed:
+def _verified(verification: Verification | None) -> VerifiedEntry | None:
+    if verification is None or not verification.passed or verification.runtime is None:
         return None
     last = verification.stages[-1]
-    return {"runtime": verification.runtime, "max_error": last.max_error, "agreement": last.agreement}
+    return VerifiedEntry(verification.runtime, last.max_error, last.agreement)
 
 
-def _file(file: File) -> dict[str, Any]:
-    return {
-        "url": file.url,
-        "bytes": file.blob.nbytes,
-        "sha256": file.blob.sha256,
-        "encodings": {name: encoded.nbytes for name, encoded in file.encodings.items()},
-    }
+def _file(file: File) -> FileEntry:
+    encodings = {name: encoded.nbytes for name, encoded in file.encodings.items()}
+    return FileEntry(file.url, file.blob.nbytes, file.blob.sha256, encodings)
 
 
-def _pretty(value: Any) -> bytes:
+def _pretty(value: object) -> bytes:
     return json.dumps(json.loads(to_json(value)), indent=1, ensure_ascii=True).encode() + b"\n"

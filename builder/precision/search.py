@@ -12,7 +12,7 @@
    (``rounding``), with the damping that brings the outputs closest, or not at all.
 5. Where a gate is to be met instead, ``c`` is sought once more, with codes that are rounded so: from the limit's in
    small notches, because where two answers are nearly even, the next notch may turn them again. It is then made less by
-   a margin, if that is not dear: the coarsest of several tries that meets a gate was lucky with these inputs.
+   a margin, if that costs few bits: the coarsest of several tries that meets a gate was lucky with these inputs.
 6. All this is fitted to half of the inputs and judged by the others. What is stored is at last rounded and corrected
    with all of them, in the same way.
 7. The refining stage has a seventh of the steps, and biases of its own.
@@ -55,7 +55,7 @@ first_bits, last_bits = 10, 15  # of the biases' mantissas, in the base stage an
 searches = 10
 near_enough = 1.04  # of the largest factor that fits to the smallest that does not
 margin = math.sqrt(2)  # below the largest factor that meets a gate: half the divergence
-dear = 1.125  # times the bits
+max_bit_growth = 1.125  # that the margin may cost
 least_cases, most_cases, most_runs = 4, 16, 512
 most_turns = 16  # between calibrating and judging
 least_distance = 1e-10
@@ -126,48 +126,23 @@ def search(
     # A number of runs, not of seconds: the same model gives the same bytes on slow machines.
     few = spread(calibrating, max(2, min(most_cases, most_runs // max(1, len(layers)))))
     trials = [trial_steps(layer) for layer in layers]
-    distances = _sensitivities(layers, trials, runner, few, yardstick)
-
-    def nearest(factor: float) -> tuple[_Fit, bool, float]:
-        fit = half.fit(choose_steps(layers, trials, distances, factor))
-        return fit, fit.moved <= limit, math.sqrt(limit / fit.moved) if 0 < fit.moved < math.inf else 1 / 1.5
-
-    def gated(factor: float) -> tuple[_Fit, bool, float]:
-        fit = half.fit(choose_steps(layers, trials, distances, factor), damping, spreads)
-        fits = admitted(fit)
-        return fit, fits, 1.5 if fits else 1 / 1.2
-
-    def admitted(fit: _Fit) -> bool:
-        return gate.admits(fit.base) and gate.admits(whole.fit(fit.steps, fit.damping, whole_spreads).base)
-
+    tries = _Tries(half, whole, trials, _sensitivities(layers, trials, runner, few, yardstick))
     start = math.sqrt(limit / max(1, sum(layer.weight.size for layer in layers)))
-    factor, best = _coarsest(start, nearest)
-    best = best or _spare(half, trials, distances, lambda fit: fit.moved <= limit)
+    factor, best = _coarsest(start, tries.nearest)
+    best = best or _spare(half, trials, tries.distances, lambda fit: fit.moved <= limit)
     spreads, whole_spreads = half.spreads(), whole.spreads()
     best = min((best, *(half.fit(best.steps, damping, spreads) for damping in dampings)), key=lambda fit: fit.moved)
-    damping = best.damping
     if steered:
-        factor, best = _coarsest(factor or start, gated, near=1.25)
-        if best:
-            careful, fits, _ = gated(factor / margin)
-            best = careful if fits and careful.bits <= best.bits * dear else best
-        if not best or best.bits > byte * sum(layer.weight.size for layer in layers):
-            spared = _spare(half, trials, distances, admitted, damping, spreads)
-            best = spared if not best or (spared.bits < best.bits and admitted(spared)) else best
+        best = tries.meet_gate(factor or start, best.damping, spreads, whole_spreads)
     final = whole.fit(best.steps, best.damping, whole_spreads)
+    full = half.judge("full", best.layers, best.steps, half.correct(best.layers, best.steps, 0), 0)
     return Found(
         tuple(best.steps),
         final.biases,
         whole.correct(final.layers, best.steps, 0),
         {layer.weight.name: layer.codes for layer in final.layers if layer.codes is not None},
-        tuple(facts_of(*item) for item in zip(final.layers, best.steps, distances, strict=True)),
-        (
-            _stage(best.base, best.moved, len(half.judging)),
-            _stage(
-                *half.judge("full", best.layers, best.steps, half.correct(best.layers, best.steps, 0), 0),
-                len(half.judging),
-            ),
-        ),
+        tuple(facts_of(*item) for item in zip(final.layers, best.steps, tries.distances, strict=True)),
+        (_stage(best.base, best.moved, len(half.judging)), _stage(*full, len(half.judging))),
         gate.admits(best.base) and gate.admits(final.base) if steered else best.moved <= limit,
     )
 
@@ -288,6 +263,56 @@ class _Job:
             compare(name, got, answers, self.gate.metric, self.gate.boxes),
             self.yardstick.distance(got, self.expected),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tries:
+    """Steps for the whole model from one factor, and how they are judged.
+
+    Attributes:
+        half: fits to half of the inputs and judges by the others.
+        whole: fits to all and judges by all.
+        trials: a trial step for each channel, for each layer.
+        distances: how far the outputs move when a layer alone has its trial step.
+    """
+
+    half: _Job
+    whole: _Job
+    trials: Sequence[Floats]
+    distances: Sequence[float]
+
+    def nearest(self, factor: float) -> tuple[_Fit, bool, float]:
+        """Try a factor with the nearest codes, for ``_coarsest``; what fits is within the limit."""
+        fit = self.half.fit(choose_steps(self.half.layers, self.trials, self.distances, factor))
+        return fit, fit.moved <= limit, math.sqrt(limit / fit.moved) if 0 < fit.moved < math.inf else 1 / 1.5
+
+    def meet_gate(self, start: float, damping: float | None, spreads: Spreads, whole_spreads: Spreads) -> _Fit:
+        """Give the coarsest steps that meet the gate, with half of the inputs and with all.
+
+        Args:
+            start: the first factor to try.
+            damping: codes are rounded together with it; None: they are the nearest ones.
+            spreads: covariances over half of the inputs.
+            whole_spreads: covariances over all of them.
+        """
+        half, gate = self.half, self.half.gate
+
+        def admitted(fit: _Fit) -> bool:
+            return gate.admits(fit.base) and gate.admits(self.whole.fit(fit.steps, fit.damping, whole_spreads).base)
+
+        def gated(factor: float) -> tuple[_Fit, bool, float]:
+            fit = half.fit(choose_steps(half.layers, self.trials, self.distances, factor), damping, spreads)
+            fits = admitted(fit)
+            return fit, fits, 1.5 if fits else 1 / 1.2
+
+        factor, best = _coarsest(start, gated, near=1.25)
+        if best:
+            careful, fits, _ = gated(factor / margin)
+            best = careful if fits and careful.bits <= best.bits * max_bit_growth else best
+        if not best or best.bits > byte * sum(layer.weight.size for layer in half.layers):
+            spared = _spare(half, self.trials, self.distances, admitted, damping, spreads)
+            best = spared if not best or (spared.bits < best.bits and admitted(spared)) else best
+        return best
 
 
 def _round(layer: LayerData, steps: Choice, spreads: Spreads, damping: float) -> LayerData:

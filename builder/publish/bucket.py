@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..bundle.bundle import loader_name
+from ..bundle.format import loader_name
 from ..config.tables import TargetConfig
 from ..errors import DeniedError, StoreError
 from .fetch import Limits

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import hash_digits, read_index
+from ..bundle.format import hash_digits
+from ..bundle.head import read_head
+from ..bundle.index import Index, read_index
 from ..bundle.manifest import FileEntry, Manifest, ModelEntry
 from ..errors import FormatError, UsageError
 from .confined import read_confined
@@ -60,7 +60,7 @@ class Local:
 
     root: Path
     loader: bytes
-    index: Mapping[str, Any]
+    index: Index
     tool: str
     models: Mapping[str, LocalModel]
     worker: FileEntry
@@ -117,11 +117,7 @@ def check_heads(local: Local, names: Iterable[str]) -> None:
             raise unreadable(error, local.root / model.head.url) from error
         if hashlib.sha256(content).hexdigest() != model.head.sha256:
             raise FormatError("is not what manifest.json says", code="SP-505", where=where, hint="Build again")
-        try:
-            head = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise FormatError("is not a head", code="SP-505", where=where, hint="Build again") from error
-        check_head(name, head, model.contract, model.shards, where)
+        check_head(name, read_head(content, where), model.contract, model.shards, where)
 
 
 def unreadable(error: OSError, path: Path) -> UsageError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..bundle.bundle import loader_name
+from ..bundle.format import loader_name
 from ..errors import FormatError, StoreConflictError
 from ..stores import Fence, Found, Headers, Listed, Removed, Stat, TargetStore, no_headers
 from ..stores.encoding import largest

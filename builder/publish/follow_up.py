@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from ..bundle.bundle import loader_name
+from ..bundle.format import loader_name
 from ..errors import StoreConflictError, StoreError
 from .apply import Deployer
 from .live import Checked

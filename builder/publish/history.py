@@ -6,15 +6,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import index_of, loader_name, read_index, replace_index
+from ..bundle.format import loader_name
+from ..bundle.index import IndexEntry, make_index, read_index, replace_index
 from ..errors import StoreConflictError, StoreError, StoreLockedError, UsageError
 from .apply import Deployer, perform
 from .plan import Action
-from .pointer import Pointer, fetch_loader, loader_hash, made_live, release_id, with_generation
+from .pointer import Pointer, fetch_loader, loader_hash, made_live, with_generation
 from .pointer import Release as PastRelease
 from .wholeness import check_whole
 
@@ -93,9 +93,10 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         stock: Mapping[str, str] = target.stock
         if only:
             loader, stock = _merged(base, loader, target, only)
-        live, old = read_index(loader)["models"], base.index["models"]
-        check_whole(deployer.store, target.name, read_index(loader), stock, base)
-        result = Rollback(base.release, release_id(loader), tuple(sorted(_changed(live, old))), loader_hash(loader))
+        index = read_index(loader)
+        check_whole(deployer.store, target.name, index, stock, base)
+        changed = tuple(sorted(_changed(index.models, base.index.models)))
+        result = Rollback(base.release, index.release, changed, loader_hash(loader))
         if dry_run or loader == base.loader:
             return result
         try:
@@ -166,8 +167,8 @@ def _previous(base: Pointer, place: str) -> PastRelease:
 
 
 def _merged(base: Pointer, loader: bytes, target: PastRelease, only: tuple[str, ...]) -> tuple[bytes, dict[str, str]]:
-    past = read_index(loader)["models"]
-    entries: dict[str, Any] = dict(base.index["models"])
+    past = read_index(loader).models
+    entries = dict(base.index.models)
     stock = dict(base.stock)
     for name in only:
         if name not in past:
@@ -181,8 +182,8 @@ def _merged(base: Pointer, loader: bytes, target: PastRelease, only: tuple[str, 
         stock.pop(name, None)
         if name in target.stock:
             stock[name] = target.stock[name]
-    return replace_index(base.loader, index_of(entries)), stock
+    return replace_index(base.loader, make_index(entries)), stock
 
 
-def _changed(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+def _changed(one: Mapping[str, IndexEntry], other: Mapping[str, IndexEntry]) -> set[str]:
     return {name for name in {*one, *other} if one.get(name) != other.get(name)}

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..bundle.bundle import (
-    head_url,
-    immutable_name,
-    loader_name,
-    module_urls,
-    ops_url,
-    pinned_url,
-    read_index,
-    shard_urls,
-)
+from ..bundle.format import immutable_name, loader_name, ops_url, pinned_url
+from ..bundle.head import read_head, shard_urls
+from ..bundle.index import HeadName, read_index
 from ..errors import DeniedError, FormatError, StoreError
 from ..stores import TargetStore
 from ..stores.encoding import largest
 from .copies import wrong_copies
 from .fetch import Limits, fetch
 from .headers import headers_for
-from .plan import is_older
 from .pointer import digits_of, loader_hash, split_pointer
 from .targets import Target
 
 fetchers = 12
 check_seconds = 1800.0  # for all files together
 unknown_length = -1
-malformed = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +169,6 @@ def check_live(
         loader, state = split_pointer(content)
         index = read_index(loader)
         same = split_pointer(again)[0] == loader
-        code, heads = _named(index)
     except (StoreError, FormatError) as error:
         return Checked("", 0, 0, (Problem.of(pointer, error),))
     if not same:
@@ -187,6 +176,7 @@ def check_live(
     live = loader_hash(loader)
     if expected and live != expected:
         problems.append(Problem(pointer, f"loader.{live}.js is live, not loader.{expected}.js", passing=True))
+    code, heads = index.module_urls(), sorted(index.heads())
     code[pinned_url(live)] = live
     if immutable_name.fullmatch(state.worker):
         code[state.worker] = digits_of(state.worker)
@@ -199,54 +189,34 @@ def check_live(
         results = list(pool.map(lambda file: _check(site, file, end), wanted))
     for _, found in results:
         problems += found
-    named = [*wanted, *((head_url(name, digest), digest, length) for name, digest, length in heads)]
+    named = [*wanted, *((head.url, head.sha256, head.nbytes) for head in heads)]
     copies = (file for file in named if only is None or file[0] in only)
     problems += [Problem(*wrong) for wrong in wrong_copies(site.store, copies)]
-    return Checked(
-        index["release"], len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems)
-    )
+    return Checked(index.release, len(results) + len(heads) + 1, sum(nbytes for nbytes, _ in results), tuple(problems))
 
 
-Named = tuple[str, str, int]  # a file's address, or a head's model; its hash; its length
+Named = tuple[str, str, int]  # a file's address, its hash, its length
 
 
-def _named(index: Mapping[str, Any]) -> tuple[dict[str, str], list[Named]]:
-    """Give the modules of an index with their hashes, and its heads.
-
-    Raises:
-        FormatError: the index is damaged.
-    """
-    try:
-        heads = [
-            (name, str(digest), int(length))
-            for name, entry in index["models"].items()
-            for digest, length in (entry[:2], *(item["older"][1:3] for item in entry if is_older(item)))
-        ]
-        return module_urls(index), heads
-    except malformed as error:
-        raise FormatError("has a damaged index", code="SP-503", hint="Deploy with --repair") from error
-
-
-def _shards(site: Site, head: Named, only: Collection[str] | None, end: float) -> tuple[list[Named], list[Problem]]:
-    name, digest, length = head
-    url = head_url(name, digest)
+def _shards(site: Site, head: HeadName, only: Collection[str] | None, end: float) -> tuple[list[Named], list[Problem]]:
+    url, length = head.url, head.nbytes
     if only is not None and url not in only:
         return [], []
     try:
         content, headers = site.fetch(url, Limits(length, end))
     except StoreError as error:
         return [], [Problem.of(url, error)]
-    if len(content) != length or hashlib.sha256(content).hexdigest() != digest:
+    if len(content) != length or hashlib.sha256(content).hexdigest() != head.sha256:
         return [], [Problem(url, "is not what the index says")]
     problems = [Problem(url, what) for what in site.complaints(url, headers)]
     try:
-        parsed: dict[str, Any] = json.loads(content)
-        urls = zip(shard_urls(name, parsed), parsed["shards"], strict=True)
-        files = [(shard_url, str(shard["sha256"]), int(shard["bytes"])) for shard_url, shard in urls]
-        if ops := parsed.get("ops"):
-            files.append((ops_url(name, ops), ops, unknown_length))
-    except malformed:
+        parsed = read_head(content)
+    except FormatError:
         return [], [*problems, Problem(url, "is not a head that this version reads")]
+    urls = zip(shard_urls(head.model, parsed), parsed.shards, strict=True)
+    files = [(shard_url, shard.sha256, shard.bytes) for shard_url, shard in urls]
+    if parsed.ops:
+        files.append((ops_url(head.model, parsed.ops), parsed.ops, unknown_length))
     return files, problems
 
 

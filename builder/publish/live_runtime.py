@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from ..bundle.index import Index, IndexEntry
 from ..bundle.modules import runtime_name
 from ..errors import ContractError
 from .dist import Local
 
 
-def check_runtime(local: Local, live: Mapping[str, Any], entries: Mapping[str, Any]) -> None:
+def check_runtime(local: Local, live: Index, entries: Mapping[str, IndexEntry]) -> None:
     """Refuse a release whose TensorFlow.js may not run all its models.
 
     Args:
@@ -21,8 +21,8 @@ def check_runtime(local: Local, live: Mapping[str, Any], entries: Mapping[str, A
     Raises:
         ContractError: pages would break.
     """
-    old = live.get("modules", {}).get(runtime_name)
-    new = local.index.get("modules", {}).get(runtime_name)
+    old = live.modules.get(runtime_name)
+    new = local.index.modules.get(runtime_name)
     if old is None or old == new:
         return
     if new is None:
@@ -32,8 +32,8 @@ def check_runtime(local: Local, live: Mapping[str, Any], entries: Mapping[str, A
             where="deploy",
             hint="Set [runtime] build = true, or deploy with --breaking if every page brings its own",
         )
-    mine = local.index["models"]
-    foreign = sorted(name for name, entry in entries.items() if name not in mine or entry[0] != mine[name][0])
+    mine = {name: entry.head_sha256 for name, entry in local.index.models.items()}
+    foreign = sorted(name for name, entry in entries.items() if mine.get(name) != entry.head_sha256)
     if foreign:
         raise ContractError(
             f"pages may break: this bundle's TensorFlow.js was not run with the live {', '.join(foreign)}",

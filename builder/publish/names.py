@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from ..bundle.bundle import (
+from ..bundle.format import (
     digest_pattern,
-    hash_digits,
     head_url,
     immutable_name,
     model_pattern,
+    module_url,
     ops_url,
     pinned_url,
     shard_url,
-    shard_urls,
+    stock_shard_url,
+    stock_url,
+    wasm_url,
     worker_url,
 )
+from ..bundle.head import Head, shard_urls
+from ..bundle.index import Index
 from ..bundle.manifest import FileEntry, Manifest, ModelEntry
-from ..bundle.modules import module_url, wasm_url
 from ..errors import FormatError
 from ..stores.encoding import largest
 
@@ -42,38 +44,34 @@ def check_manifest(manifest: Manifest, where: str) -> None:
             raise _wrong(where, f"the length of {file.url}")
 
 
-def check_index(index: Mapping[str, Any], manifest: Manifest, where: str) -> None:
+def check_index(index: Index, manifest: Manifest, where: str) -> None:
     """Compare a loader's index with its manifest.
 
     Raises:
         FormatError: they name different models, heads, modules or binaries.
     """
-    heads = {name: [entry.head.sha256, entry.head.bytes] for name, entry in manifest.models.items()}
-    if {name: list(entry[:2]) for name, entry in index["models"].items()} != heads:
+    heads = {name: (entry.head.sha256, entry.head.bytes) for name, entry in manifest.models.items()}
+    if {name: (entry.head_sha256, entry.head_bytes) for name, entry in index.models.items()} != heads:
         raise FormatError(
             "names other models or heads than manifest.json", code="SP-505", where=where, hint="Build again"
         )
     modules = {name: file.sha256 for name, file in manifest.modules.items()}
     wasm = {_stem(file): file.sha256 for file in _wasm(manifest)}
-    if dict(index.get("modules", {})) != modules or dict(index.get("wasm", {})) != wasm:
+    if index.modules != modules or index.wasm != wasm:
         raise FormatError("names other modules than manifest.json", code="SP-505", where=where, hint="Build again")
 
 
-def check_head(name: str, head: Any, contract: str, named: Iterable[FileEntry], where: str) -> None:
+def check_head(name: str, head: Head, contract: str, named: Iterable[FileEntry], where: str) -> None:
     """Compare a head with what the manifest says of its model: its contract, its shards and the module of its ops.
 
     Raises:
-        FormatError: it is none, or of another model, or names other files.
+        FormatError: it is of another model, or names other files.
     """
     files = {file.url: file.sha256 for file in named}
-    try:
-        found = dict(zip(shard_urls(name, head), (shard["sha256"] for shard in head["shards"]), strict=True))
-        if ops := head.get("ops"):
-            found[ops_url(name, ops)] = ops
-        same = found == files and (head["name"], head["contract"]) == (name, contract)
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
-        raise FormatError("is not a head", code="SP-505", where=where, hint="Build again") from error
-    if not same:
+    found = dict(zip(shard_urls(name, head), (shard.sha256 for shard in head.shards), strict=True))
+    if head.ops:
+        found[ops_url(name, head.ops)] = head.ops
+    if found != files or (head.name, head.contract) != (name, contract):
         raise FormatError("is not the head that manifest.json tells of", code="SP-505", where=where, hint="Build again")
 
 
@@ -101,9 +99,9 @@ def _of_model(name: str, entry: ModelEntry) -> Iterator[tuple[str, FileEntry]]:
         counts[shard.stage] += 1
         yield shard_url(name, shard.stage, number, shard.sha256), shard
     for number, file in enumerate(entry.compat[:-1]):
-        yield f"assets/{name}-stock-{number}.{file.sha256[:hash_digits]}.bin", file
+        yield stock_shard_url(name, number, file.sha256), file
     for file in entry.compat[-1:]:
-        yield f"assets/{name}-stock.{file.sha256[:hash_digits]}.json", file
+        yield stock_url(name, file.sha256), file
 
 
 def _wasm(manifest: Manifest) -> list[FileEntry]:

@@ -6,22 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from ..bundle.bundle import (
-    head_url,
-    index_of,
-    loader_name,
-    module_urls,
-    named_urls,
-    replace_index,
-)
+from ..bundle.format import loader_name
+from ..bundle.head import Head, named_urls
+from ..bundle.index import IndexEntry, OlderHead, make_index, replace_index
+from ..bundle.manifest import FileEntry
 from ..errors import ContractError, UsageError
 from ..stores import TargetStore
 from .dist import Local, check_heads
 from .live_runtime import check_runtime
-from .pointer import Pointer, fetch_json, loader_hash
+from .pointer import Pointer, fetch_head, loader_hash
 from .previews import is_settled, preview_key
 from .proof import difference
 from .uploads import Form, Upload
@@ -133,13 +130,13 @@ def make_plan(local: Local, store: TargetStore, form: Form, base: Pointer | None
             "there is no release to preview beside", code="SP-125", where=store.place, hint="Deploy one first"
         )
     touched = _touched(local, choice.only)
-    live: Mapping[str, Any] = base.index["models"] if base else {}
+    live: Mapping[str, IndexEntry] = base.index.models if base else {}
     old_heads = _old_heads(local, live, touched, store)
     entries, notes = _entries(local, live, touched, old_heads, choice)
     code = base.loader if base and choice.only and newer(base.state.tool, local.tool) else local.loader
     if base and code is local.loader and not choice.breaking and not choice.preview:
         check_runtime(local, base.index, entries)
-    loader = replace_index(code, index_of(entries))
+    loader = replace_index(code, make_index(entries))
     stock = _stock(local, base, touched, choice)
     pointer_there = base is not None and (choice.preview == "" or _preview_there(base, choice, loader, store))
     same = base is not None and loader == (base.loader if not choice.preview else loader)
@@ -183,38 +180,44 @@ def _touched(local: Local, only: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _old_heads(
-    local: Local, live: Mapping[str, Any], touched: Iterable[str], store: TargetStore
-) -> dict[str, dict[str, Any] | None]:
+    local: Local, live: Mapping[str, IndexEntry], touched: Iterable[str], store: TargetStore
+) -> dict[str, Head | None]:
     """Fetch the live heads of the models that change; None for one that is missing."""
-    changed = [name for name in touched if name in live and live[name][0] != local.models[name].head.sha256]
+    changed = [
+        live[name].heads(name)[0]
+        for name in touched
+        if name in live and live[name].head_sha256 != local.models[name].head.sha256
+    ]
     with ThreadPoolExecutor(askers) as pool:
-        heads = pool.map(lambda name: fetch_json(store, head_url(name, live[name][0]), live[name][0]), changed)
-        return dict(zip(changed, heads, strict=True))
+        return {
+            head.model: found
+            for head, found in zip(changed, pool.map(partial(fetch_head, store), changed), strict=True)
+        }
 
 
 def _entries(
     local: Local,
-    live: Mapping[str, Any],
+    live: Mapping[str, IndexEntry],
     touched: tuple[str, ...],
-    old_heads: Mapping[str, dict[str, Any] | None],
+    old_heads: Mapping[str, Head | None],
     choice: Choice,
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+) -> tuple[dict[str, IndexEntry], tuple[str, ...]]:
     """Merge the index entries; a live contract that changes stays reachable as the entry's older head."""
-    entries = {name: list(entry) for name, entry in live.items()} if choice.only else {}
+    entries = dict(live) if choice.only else {}
     broken: list[str] = []
     notes: list[str] = []
     for name in touched:
-        entry = list(local.index["models"][name])
+        entry = local.index.models[name]
         if name in live:
-            older = [item for item in live[name] if is_older(item)]
+            older = live[name].extras.older
             if name in old_heads:
                 head = old_heads[name]
                 if head is None:
                     notes.append(f"{name}: its live head is missing, so its contract cannot be compared")
-                elif head["contract"] != local.models[name].contract:
+                elif head.contract != local.models[name].contract:
                     broken.append(name)
-                    older = [{"older": [head["contract"], *live[name][:2]]}]
-            entry += older
+                    older = OlderHead(head.contract, live[name].head_sha256, live[name].head_bytes)
+            entry = replace(entry, extras=replace(entry.extras, older=older or entry.extras.older))
         entries[name] = entry
     gone = [] if choice.only else sorted(set(live) - set(entries))
     if (broken or gone) and not choice.breaking and not choice.preview:
@@ -250,7 +253,7 @@ def _preview_there(base: Pointer, choice: Choice, loader: bytes, store: TargetSt
     return is_settled(store, choice.preview, preview)
 
 
-def _files(local: Local, name: str) -> list[Any]:
+def _files(local: Local, name: str) -> list[FileEntry]:
     model = local.models[name]
     return [*model.shards, *model.stock, model.head]
 
@@ -258,12 +261,12 @@ def _files(local: Local, name: str) -> list[Any]:
 def _known(
     local: Local,
     base: Pointer | None,
-    live: Mapping[str, Any],
+    live: Mapping[str, IndexEntry],
     touched: Iterable[str],
-    old_heads: Mapping[str, dict[str, Any] | None],
+    old_heads: Mapping[str, Head | None],
 ) -> set[str]:
     """Give the addresses that the live release names, among modules, worker and those of the touched models."""
-    known = {base.state.worker, *module_urls(base.index)} if base else set()
+    known = {base.state.worker, *base.index.module_urls()} if base else set()
     for name in touched:
         if name not in live:
             continue
@@ -305,16 +308,6 @@ def _compare(upload: Upload, search: Search) -> Action:
     if changed:
         return Action("headers", upload.key, f"other {', '.join(changed)}", 0, upload)
     return Action("skip", upload.key, "is there already")
-
-
-def is_older(item: Any) -> bool:
-    """Tell whether an item of an index entry is the last head of an older contract."""
-    return isinstance(item, dict) and "older" in item
-
-
-def heads_of(name: str, entry: list[Any]) -> list[tuple[str, str]]:
-    """Give name and hash of the heads an index entry names: the model's, and that of an older contract."""
-    return [(name, entry[0]), *((name, item["older"][1]) for item in entry if is_older(item))]
 
 
 def plain(key: str) -> str:

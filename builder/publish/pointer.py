@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import hash_digits, loader_name, pinned_url, read_index
+from ..bundle.format import hash_digits, loader_name, pinned_url
+from ..bundle.head import Head, read_head
+from ..bundle.index import HeadName, Index, read_index
 from ..errors import FormatError, StoreError
 from ..stores import Fence, Headers, TargetStore
 
@@ -113,7 +115,7 @@ class Pointer:
     """
 
     loader: bytes
-    index: Mapping[str, Any]
+    index: Index
     state: State
     tag: str
     age: float
@@ -128,7 +130,7 @@ class Pointer:
     @property
     def release(self) -> str:
         """Name the live release for people."""
-        return str(self.index["release"])
+        return self.index.release
 
     @property
     def lease_left(self) -> float:
@@ -205,7 +207,7 @@ def release_id(loader: bytes) -> str:
     Raises:
         FormatError: it is not a loader.
     """
-    return str(read_index(loader)["release"])
+    return read_index(loader).release
 
 
 def digits_of(url: str) -> str:
@@ -228,8 +230,27 @@ def fetch_loader(store: TargetStore, digest: str) -> bytes | None:
     return found[0]
 
 
+def fetch_head(store: TargetStore, head: HeadName) -> Head | None:
+    """Give a head that an index names, checked; None where there is none.
+
+    Raises:
+        StoreError: it is damaged, or none that this version reads.
+    """
+    found = store.get(head.url)
+    if found is None:
+        return None
+    if hashlib.sha256(found[0]).hexdigest() != head.sha256:
+        raise StoreError("is damaged", code="SP-605", where=store.place + head.url, hint="Deploy with --repair")
+    try:
+        return read_head(found[0])
+    except FormatError as error:
+        raise StoreError(
+            error.what, code="SP-605", where=store.place + head.url, hint="Deploy with --repair"
+        ) from error
+
+
 def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | None:
-    """Give a head or a stock model.json, checked against the digits of its hash; None where there is none.
+    """Give a stock model.json, checked against the digits of its hash; None where there is none.
 
     Raises:
         StoreError: it is damaged.

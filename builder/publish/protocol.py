@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..bundle.bundle import File, immutable_name, loader_name
+from ..bundle.files import File
+from ..bundle.format import immutable_name, loader_name
 from ..progress import ignore
 from ..stores import Store
 

@@ -8,19 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..bundle.bundle import head_url, immutable_name, loader_name, module_urls, named_urls, pinned_url, read_index
+from ..bundle.format import immutable_name, loader_name, pinned_url, stock_url
+from ..bundle.head import named_urls
+from ..bundle.index import HeadName, read_index
 from ..errors import StoreConflictError, StoreError
 from ..progress import Progress
 from ..stores import Listed, TargetStore, clock
 from .apply import Deployer
 from .emulated_conditions import is_record, record_prefix
 from .history import required
-from .plan import Action, heads_of, level, plain
+from .plan import Action, level, plain
 from .pointer import (
     Lease,
     Pointer,
     State,
     fence_of,
+    fetch_head,
     fetch_json,
     fetch_loader,
     preview_name,
@@ -92,7 +95,7 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     finally:
         # A delete that was sent and not answered may still arrive, and is refused only when the fence has ended.
         if held.answered or deployer.store.holds_fences:
-            _let_go(held)
+            _release_lease(held)
 
 
 def _tried(deployer: Deployer) -> bool:
@@ -195,7 +198,7 @@ def _steps(actions: Sequence[Action]) -> list[list[str]]:
     return steps
 
 
-def _let_go(held: _Held) -> None:
+def _release_lease(held: _Held) -> None:
     """Give the lease back, so that nobody has to wait for its end; after a failure it may be lost already."""
     with suppress(StoreError):
         held.read()
@@ -271,36 +274,41 @@ def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str
     Raises:
         StoreError: one of them is not whole, so it cannot be known what it needs.
     """
-    urls = {loader_name, pinned_url(base.live), *module_urls(base.index)}
-    heads = {head for entry in base.index["models"].items() for head in heads_of(*entry)}
+    urls = {loader_name, pinned_url(base.live)}
+    indices = [base.index]
     for digest in releases:
         loader = base.loader if digest == base.live else fetch_loader(store, digest)
         if loader is None:
             continue
         urls.add(pinned_url(digest))
-        index = read_index(loader)
-        urls.update(module_urls(index))
-        heads |= {head for entry in index["models"].items() for head in heads_of(*entry)}
+        indices.append(read_index(loader))
+    if not all(index.is_understood for index in indices):
+        raise StoreError(
+            "a kept release was written by a later version, so it is not known which files it needs",
+            code="SP-603",
+            where=store.place,
+            hint="Upgrade shardpress",
+        )
+    urls.update(url for index in indices for url in index.module_urls())
+    heads = {head for index in indices for head in index.heads()}
 
-    def follow(head: tuple[str, str]) -> list[str]:
-        name, digest = head
-        url = head_url(name, digest)
-        content = fetch_json(store, url, digest)
+    def follow(head: HeadName) -> list[str]:
+        content = fetch_head(store, head)
         if content is None:
             raise StoreError(
                 "is missing, though a kept release names it",
                 code="SP-608",
-                where=store.place + url,
+                where=store.place + head.url,
                 hint="Run `verify`, then deploy with --repair",
             )
-        return [url, *named_urls(name, content)]
+        return [head.url, *named_urls(head.model, content)]
 
     stock = {
         (name, digest) for item in base.state.releases for name, digest in item.stock.items() if item.loader in releases
     }
 
     def follow_stock(item: tuple[str, str]) -> list[str]:
-        url = f"assets/{item[0]}-stock.{item[1]}.json"
+        url = stock_url(*item)
         content = fetch_json(store, url, item[1]) or {"weightsManifest": []}
         return [url, *(f"assets/{path}" for group in content["weightsManifest"] for path in group["paths"])]
 

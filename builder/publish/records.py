@@ -17,17 +17,19 @@ from typing import Any
 
 import msgspec
 
-from ..bundle.bundle import hash_digits, head_url, immutable_name, module_urls, named_urls, read_index, to_json
+from ..bundle.format import hash_digits, immutable_name, to_json
+from ..bundle.head import named_urls
+from ..bundle.index import HeadName, read_index
 from ..errors import FormatError, StoreError, UsageError
 from ..stores import Listed, TargetStore
-from .plan import Plan, heads_of, plain
-from .pointer import digits_of, fetch_json, fetch_loader, preview_name, split_pointer
+from .plan import Plan, plain
+from .pointer import digits_of, fetch_head, fetch_loader, preview_name, split_pointer
 from .previews import empty, preview_key
 
 prefix = "shardpress-uploads-"
 record_name = re.compile(rf"{prefix}([0-9a-f]{{{hash_digits}}})\.json")
-loader_name = re.compile(r"loader\.[0-9a-f]{16}\.js")
-stock_name = re.compile(r"assets/([a-z][a-z0-9-]*-stock)\.([0-9a-f]{16})\.json")
+loader_name = re.compile(rf"loader\.[0-9a-f]{{{hash_digits}}}\.js")
+stock_name = re.compile(rf"assets/([a-z][a-z0-9-]*-stock)\.([0-9a-f]{{{hash_digits}}})\.json")
 kept_seconds = 3600.0  # a deploy may be at work that has written its record and nothing yet
 fetchers = 16
 shown = 3  # names in a message
@@ -106,11 +108,11 @@ def find_owned(store: TargetStore, listed: Collection[Listed], needed: Collectio
     loaders = [key for key in keys if loader_name.fullmatch(key) and key not in needed]
     copies = [key for key in keys if stock_name.fullmatch(key) and key not in needed]
     with ThreadPoolExecutor(fetchers) as pool:
-        heads: set[tuple[str, str]] = set()
+        heads: set[HeadName] = set()
         for found, named in pool.map(lambda key: _of_loader(store, key), loaders):
             files |= found
-            heads |= {head for head in named if head_url(*head) not in needed}
-        for found in (*pool.map(lambda head: _of_head(store, *head), sorted(heads)),
+            heads |= {head for head in named if head.url not in needed}
+        for found in (*pool.map(lambda head: _of_head(store, head), sorted(heads)),
                       *pool.map(lambda key: _of_stock(store, key), copies)):  # fmt: skip
             files |= found
     return Owned(frozenset(files), records)
@@ -169,7 +171,7 @@ def _read(store: TargetStore, name: str) -> frozenset[str] | None:
     return frozenset(key for key in keys if immutable_name.fullmatch(key) or preview_name.fullmatch(key))
 
 
-def _of_loader(store: TargetStore, key: str) -> tuple[set[str], set[tuple[str, str]]]:
+def _of_loader(store: TargetStore, key: str) -> tuple[set[str], set[HeadName]]:
     """Give what a pinned loader names, and its heads; nothing if it only looks like one."""
     try:
         content = fetch_loader(store, digits_of(key))
@@ -178,15 +180,15 @@ def _of_loader(store: TargetStore, key: str) -> tuple[set[str], set[tuple[str, s
         return set(), set()
     if index is None:
         return set(), set()
-    return {key, *module_urls(index)}, {head for entry in index["models"].items() for head in heads_of(*entry)}
+    return {key, *index.module_urls()}, index.heads()
 
 
-def _of_head(store: TargetStore, name: str, digest: str) -> set[str]:
+def _of_head(store: TargetStore, head: HeadName) -> set[str]:
     try:
-        content = fetch_json(store, head_url(name, digest), digest)
-        return {head_url(name, digest), *(named_urls(name, content) if content else ())}
-    except (StoreError, ValueError, KeyError, TypeError, IndexError):
-        return {head_url(name, digest)}
+        content = fetch_head(store, head)
+    except StoreError:
+        content = None
+    return {head.url, *(named_urls(head.model, content) if content else ())}
 
 
 def _of_stock(store: TargetStore, key: str) -> set[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle.bundle import loader_name, pinned_url
+from ..bundle.format import loader_name, pinned_url, suffixes
 from ..bundle.manifest import FileEntry
 from ..stores import Headers
 from ..stores.encoding import encode
-from .headers import Rules, headers_for, rules_hash, suffixes
+from .headers import Rules, headers_for, rules_hash
 from .pointer import loader_hash
 
 
@@ -91,11 +92,16 @@ class Form:
         uploads = []
         for name, encoding in chosen:
             path = folder / name
-            path.write_bytes(encode(loader, encoding))
+            path.write_bytes(_encoded(loader, encoding))
             headers = headers_for(key, encoding or None, self.rules) if self.keeps_headers else {}
             digest = hashlib.sha256(loader).hexdigest()
             uploads.append(Upload(name, path, path.stat().st_size, headers, digest, len(loader), encoding))
         return uploads
+
+
+@functools.lru_cache(maxsize=8)  # a plan that is made again, after a conflict, has the same loader
+def _encoded(loader: bytes, encoding: str) -> bytes:
+    return encode(loader, encoding)
 
 
 def _upload(root: Path, file: FileEntry, encoding: str, key: str, headers: Headers) -> Upload:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from ..bundle.bundle import head_url, module_urls, ops_url, shard_urls
+from ..bundle.format import ops_url, stock_url
+from ..bundle.head import Head, shard_urls
+from ..bundle.index import HeadName, Index
 from ..errors import StoreError
 from ..stores import TargetStore
-from .plan import heads_of
-from .pointer import Pointer, digits_of, fetch_json
+from .pointer import Pointer, digits_of, fetch_head, fetch_json
 
 askers = 16
 shown = 3
@@ -34,12 +34,10 @@ class _File:
     wire: int = -1
 
 
-Names = Callable[[Mapping[str, Any]], Iterator[_File]]
+Names = Callable[[], Iterator[_File] | None]
 
 
-def check_whole(
-    store: TargetStore, release: str, index: Mapping[str, Any], stock: Mapping[str, str], base: Pointer
-) -> None:
+def check_whole(store: TargetStore, release: str, index: Index, stock: Mapping[str, str], base: Pointer) -> None:
     """Look for everything that a release names and the live one does not.
 
     Args:
@@ -52,18 +50,15 @@ def check_whole(
     Raises:
         StoreError: something is missing or damaged.
     """
-    heads = {head for entry in index["models"].items() for head in heads_of(*entry)}
-    heads -= {head for entry in base.index["models"].items() for head in heads_of(*entry)}
+    heads = index.heads() - base.index.heads()
     copies = sorted(stock.items() - base.stock.items())
-    modules = dict(module_urls(index).items() - module_urls(base.index).items())
+    modules = dict(index.module_urls().items() - base.index.module_urls().items())
     problems: list[str] = []
     files = [_File(url, digest) for url, digest in modules.items()]
     with ThreadPoolExecutor(askers) as pool:
-        asked: list[tuple[str, str, Names]] = [
-            (head_url(*head), head[1], partial(_named, head[0])) for head in sorted(heads)
-        ]
-        asked += [(f"assets/{name}-stock.{digest}.json", digest, _of_stock) for name, digest in copies]
-        for found in pool.map(lambda item: _follow(store, *item), asked):
+        asked: list[tuple[str, Names]] = [(head.url, partial(_of_head, store, head)) for head in sorted(heads)]
+        asked += [(stock_url(name, digest), partial(_of_stock, store, name, digest)) for name, digest in copies]
+        for found in pool.map(lambda item: _follow(*item), asked):
             files += found if isinstance(found, list) else ()
             problems += [found] if isinstance(found, str) else ()
         problems += filter(None, pool.map(lambda file: _problem(store, file), files))
@@ -77,28 +72,35 @@ def check_whole(
         )
 
 
-def _follow(store: TargetStore, url: str, digest: str, names: Names) -> list[_File] | str:
+def _follow(url: str, names: Names) -> list[_File] | str:
     """Give what a file names, or what is wrong with it."""
     try:
-        content = fetch_json(store, url, digest)
-        return f"{url} is missing" if content is None else list(names(content))
+        files = names()
+        return f"{url} is missing" if files is None else list(files)
     except StoreError as error:
         return f"{url} {error.what}"
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return f"{url} names nothing"
 
 
-def _named(name: str, head: Mapping[str, Any]) -> Iterator[_File]:
-    for url, shard in zip(shard_urls(name, head), head["shards"], strict=True):
-        yield _File(url, shard["sha256"], shard["bytes"], shard["wire"])
-    if ops := head.get("ops"):
-        yield _File(ops_url(name, ops), ops)
+def _of_head(store: TargetStore, named: HeadName) -> Iterator[_File] | None:
+    head = fetch_head(store, named)
+    return None if head is None else _named(named.model, head)
 
 
-def _of_stock(content: Mapping[str, Any]) -> Iterator[_File]:
-    for group in content["weightsManifest"]:
-        for path in group["paths"]:
-            yield _File(f"assets/{path}", digits_of(path))
+def _named(name: str, head: Head) -> Iterator[_File]:
+    for url, shard in zip(shard_urls(name, head), head.shards, strict=True):
+        yield _File(url, shard.sha256, shard.bytes, shard.wire)
+    if head.ops:
+        yield _File(ops_url(name, head.ops), head.ops)
+
+
+def _of_stock(store: TargetStore, name: str, digest: str) -> Iterator[_File] | None:
+    content = fetch_json(store, stock_url(name, digest), digest)
+    if content is None:
+        return None
+    paths = [f"assets/{path}" for group in content["weightsManifest"] for path in group["paths"]]
+    return (_File(path, digits_of(path)) for path in paths)
 
 
 def _problem(store: TargetStore, file: _File) -> str:

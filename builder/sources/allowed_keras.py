@@ -43,6 +43,12 @@ layer_classes = _names(
     UpSampling2D UpSampling3D Wrapper ZeroPadding1D ZeroPadding2D ZeroPadding3D
     """,
 )
+# Layers of the networks in keras.applications, which Keras knows by their module only: that, and what they are given.
+application_layers = {
+    "CustomScaleLayer": ("inception_resnet_v2", frozenset({"scale"})),
+    "LayerScale": ("convnext", frozenset({"init_values", "projection_dim"})),
+    "StochasticDepth": ("convnext", frozenset({"drop_path_rate"})),
+}
 # Layers that Keras 2 makes of calls; what they call is looked at by itself.
 calling_classes = _names("", "ClassMethod InstanceMethod InstanceProperty SlicingOpLambda TFOpLambda TensorFlowOpLayer")
 part_classes = _names(
@@ -171,6 +177,8 @@ packages = frozenset(
     "keras.src.legacy.layers",
     "tensorflow.python.feature_column",
     "tensorflow.python.framework",
+    "tensorflow.python.ops.init_ops",
+    "tensorflow.python.ops.init_ops_v2",
     "tensorflow.python.ops.ragged",
 }
 

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import ConversionError, SourceError, UnsafeModelError
@@ -23,7 +24,7 @@ class KerasFile:
         has_optimizer: it holds an optimiser's state.
     """
 
-    config: Any
+    config: object
     version: str
     has_optimizer: bool
 
@@ -75,7 +76,7 @@ def check_keras_weights(path: Path, where: str = "") -> bool:
             ) from error
 
 
-def copy_with_config(source: Path, target: Path, config: Any) -> None:
+def copy_with_config(source: Path, target: Path, config: object) -> None:
     """Copy an HDF5 file under another configuration."""
     shutil.copyfile(source, target)
     with _h5py().File(target, "r+") as file:
@@ -105,11 +106,12 @@ def _check_links(file: Any, where: str) -> None:
         )
 
 
-def _h5py() -> Any:
+def _h5py() -> ModuleType:
     try:
         import h5py
     except ModuleNotFoundError as error:
         raise ConversionError(
             "h5py cannot be imported: not installed", code="SP-405", hint='Run pip install "shardpress[convert]"'
         ) from error
-    return h5py
+    module: ModuleType = h5py
+    return module

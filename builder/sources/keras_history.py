@@ -59,7 +59,7 @@ _left_out = frozenset(
 _orders = {"tf": "channels_last", "th": "channels_first"}
 
 
-def modernise(config: Any, version: str, where: str) -> Any:
+def modernise(config: object, version: str, where: str) -> object:
     """Give a configuration as Keras 2 reads it today.
 
     Args:
@@ -82,7 +82,7 @@ def modernise(config: Any, version: str, where: str) -> Any:
         ) from error
 
 
-def _modernise(config: Any, version: str, where: str) -> Any:
+def _modernise(config: object, version: str, where: str) -> object:
     if isinstance(config, list):
         return [_modernise(item, version, where) for item in config]
     if not isinstance(config, dict):
@@ -93,8 +93,9 @@ def _modernise(config: Any, version: str, where: str) -> Any:
     if isinstance(found.get("class_name"), str) and isinstance(found.get("config"), dict):
         if version.startswith("1.") or version == "1":
             found = _from_keras_1(found, where)
-        if found["class_name"] == "GRU":  # what is said nothing of did not exist yet
-            found["config"].setdefault("reset_after", False)
+        inner = found["config"]
+        if found["class_name"] == "GRU" and isinstance(inner, dict):
+            inner.setdefault("reset_after", False)  # an option that is not there did not exist yet
     return found
 
 

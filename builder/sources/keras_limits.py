@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from ..errors import SourceError
 from ..graphs.halves import refuse_bfloat16
@@ -13,7 +13,7 @@ idle = ("InputLayer", "Random", "Dropout", "SpatialDropout", "Gaussian", "AlphaD
 recurrent = frozenset(("RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"))
 
 
-def check_keras_limits(config: Any, where: str = "", *, is_hdf5: bool = False) -> None:
+def check_keras_limits(config: object, where: str = "", *, is_hdf5: bool = False) -> None:
     """Look for layers that keep state from call to call, or compute in bfloat16, at any depth.
 
     Args:
@@ -37,7 +37,7 @@ def check_keras_limits(config: Any, where: str = "", *, is_hdf5: bool = False) -
             queue.extend(item)
 
 
-def _check_axes(kind: str, config: dict[str, Any], where: str) -> None:
+def _check_axes(kind: str, config: Mapping[str, object], where: str) -> None:
     """Refuse what Keras 3 would load as another model: of HDF5 files it forgets an axis that is not one number."""
     axes = config.get("axis", 0)
     is_kept = isinstance(axes, int) or (isinstance(axes, list) and len(axes) == 1)
@@ -50,7 +50,7 @@ def _check_axes(kind: str, config: dict[str, Any], where: str) -> None:
         )
 
 
-def _check_layer(kind: str, config: dict[str, Any], where: str) -> None:
+def _check_layer(kind: str, config: Mapping[str, object], where: str) -> None:
     name = str(config.get("name", kind))
     if kind in recurrent and config.get("stateful") is True:
         raise SourceError(

@@ -7,11 +7,12 @@ are allowed, never forbidden: see ``allowed_keras``. What only training needs is
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from ..errors import SourceError, UnsafeModelError
 from .allowed_keras import (
+    application_layers,
     class_methods,
     classes,
     functions,
@@ -24,6 +25,7 @@ from .allowed_keras import (
 )
 from .allowed_ops import danger_of, is_allowed_op
 
+T = TypeVar("T")
 training_keys = ("compile_config",)
 _coding_layers = {
     "Lambda": "holds Python code",
@@ -39,7 +41,7 @@ _custom = "needs the custom class or function"
 _elsewhere = "Where its code is, export a SavedModel with model.export(PATH) and build that"
 
 
-def check_keras_config(config: Any, *, trust: bool = False, where: str = "") -> None:
+def check_keras_config(config: object, *, trust: bool = False, where: str = "") -> None:
     """Check the configuration of a Keras model, at any depth.
 
     Args:
@@ -64,7 +66,54 @@ def check_keras_config(config: Any, *, trust: bool = False, where: str = "") -> 
             queue.extend(item)
 
 
-def without_training(config: Any) -> Any:
+def is_application_layer(item: dict[str, object]) -> bool:
+    """Tell whether an object is a layer that a network of ``keras.applications`` has of its own.
+
+    HDF5 files name its class only, which others may have chosen too; so it must be given exactly what Keras' own is.
+    """
+    kind, inner, module = item.get("class_name"), item.get("config"), item.get("module")
+    name = kind.removeprefix("Custom>") if isinstance(kind, str) else ""
+    if name not in application_layers or not isinstance(inner, dict):
+        return False
+    family, own = application_layers[name]
+    roots = ("keras", "keras.src", "tf_keras", "tf_keras.src")
+    return (
+        module in [None, *(f"{root}.applications.{family}" for root in roots)]
+        and item.get("registered_name") in [None, name, f"Custom>{name}"]
+        and inner.keys() == own | {"name", "trainable", "dtype"}
+        and all(type(inner[key]) in {int, float} for key in own)
+        and (name != "CustomScaleLayer" or _takes_two(item.get("inbound_nodes")))
+    )
+
+
+def application_layers_in(config: object) -> set[str]:
+    """Give the classes of such layers in a configuration, without those that others' layers have too."""
+    found: set[str] = set()
+    others: set[str] = set()
+    queue = [config]
+    for item in queue:  # grows
+        if isinstance(item, dict):
+            if isinstance(item.get("class_name"), str):
+                name = item["class_name"].rpartition(">")[2]
+                (found if is_application_layer(item) else others).add(name)
+            queue.extend(item.values())
+        elif isinstance(item, list):
+            queue.extend(item)
+    return found - others
+
+
+def _takes_two(inbound: object) -> bool:
+    """Tell whether a layer is called with two tensors, as Keras 2 and 3 write it."""
+    if not isinstance(inbound, list) or len(inbound) != 1:
+        return False
+    (node,) = inbound
+    if isinstance(node, dict):
+        args = node.get("args")
+        node = args[0] if isinstance(args, list) and len(args) == 1 else None
+    return isinstance(node, list) and len(node) == 2
+
+
+def without_training(config: T) -> T:
     """Give a configuration without what only training needs: optimisers, losses and metrics, at any depth.
 
     Args:
@@ -72,8 +121,10 @@ def without_training(config: Any) -> Any:
     """
     if not _has_training(config):
         return config
-    whole: list[Any] = [None]
-    queue: list[tuple[Any, Any, Any]] = [(whole, 0, config)]  # a loop: configurations can be deeper than Python's stack
+    whole: list[T] = [config]
+    queue: list[tuple[Any, Any, object]] = [
+        (whole, 0, config)
+    ]  # a loop: configurations can be deeper than Python's stack
     while queue:
         target, key, value = queue.pop()
         if isinstance(value, dict):
@@ -87,7 +138,7 @@ def without_training(config: Any) -> Any:
     return whole[0]
 
 
-def parse_config(text: Any, where: str = "") -> Any:
+def parse_config(text: str | bytes | None, where: str = "") -> object:
     """Parse the ``model_config`` of an HDF5 file.
 
     Raises:
@@ -113,7 +164,7 @@ def parse_config(text: Any, where: str = "") -> Any:
     return config
 
 
-def _has_training(config: Any) -> bool:
+def _has_training(config: object) -> bool:
     queue = [config]
     while queue:
         item = queue.pop()
@@ -126,7 +177,7 @@ def _has_training(config: Any) -> bool:
     return False
 
 
-def _problem(item: dict[str, Any]) -> str:
+def _problem(item: dict[str, object]) -> str:
     """Tell what one object of a configuration names that it must not, or give ``""``."""
     for key in _file_keys:
         if isinstance(item.get(key), str):
@@ -141,10 +192,12 @@ def _problem(item: dict[str, Any]) -> str:
         return f"an object has no name of a class, but {kind!r:.100}"
     if kind in _coding_layers:
         return f"layer {name!r} ({kind}) {_coding_layers[kind]}"
+    if is_application_layer(item):
+        return ""
     return _module_problem(item, kind, name) or _kind_problem(item, kind, name, inner)
 
 
-def _module_problem(item: dict[str, Any], kind: str, name: str) -> str:
+def _module_problem(item: dict[str, object], kind: str, name: str) -> str:
     module, registered = item.get("module"), item.get("registered_name")
     if module is not None and not (isinstance(module, str) and is_allowed_module(module)):
         outside = "Keras' layers" if str(module).partition(".")[0] in {"keras", "tf_keras"} else "Keras"
@@ -155,7 +208,7 @@ def _module_problem(item: dict[str, Any], kind: str, name: str) -> str:
     return f"layer {name!r} {_custom} {str(registered).rpartition('>')[2]!r}, not Keras' own"
 
 
-def _kind_problem(item: dict[str, Any], kind: str, name: str, inner: Any) -> str:
+def _kind_problem(item: dict[str, object], kind: str, name: str, inner: object) -> str:
     """Tell what is wrong about the class or function itself and what it is given."""
     config = inner if isinstance(inner, dict) else {}
     problem = ""
@@ -196,7 +249,7 @@ def _may_call(function: str) -> bool:
     return is_allowed_function(function)
 
 
-def _op_problem(name: str, config: dict[str, Any]) -> str:
+def _op_problem(name: str, config: Mapping[str, object]) -> str:
     """Look at the op of a layer of TensorFlow's graph; older versions keep it as text, which nobody here can read."""
     definition = config.get("node_def")
     op = definition.get("op") if isinstance(definition, dict) else None
@@ -209,7 +262,7 @@ def _op_problem(name: str, config: dict[str, Any]) -> str:
     return ""
 
 
-def _named_parts(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _named_parts(item: dict[str, object]) -> Iterator[tuple[str, str]]:
     """Give key and text of what names an activation, initializer and so on that is not on the list."""
     for key, value in item.items():
         kind = next((end for end in named_by_key if key == end or key.endswith(f"_{end}")), "")
@@ -225,15 +278,15 @@ def _refusal(problem: str, where: str) -> SourceError:
     return UnsafeModelError(problem, code="SP-364", where=where, hint=_trust)
 
 
-def _shown(item: dict[str, Any], kind: str) -> str:
+def _shown(item: dict[str, object], kind: str) -> str:
     return str(item["config"]) if kind == "function" and isinstance(item.get("config"), str) else kind
 
 
-def _name_of(item: dict[str, Any]) -> str:
+def _name_of(item: dict[str, object]) -> str:
     inner = item.get("config")
     inner = inner if isinstance(inner, dict) else {}
     return str(inner.get("name", item.get("name", "")))
 
 
-def _of(item: dict[str, Any]) -> str:
+def _of(item: dict[str, object]) -> str:
     return f" (layer {_name_of(item)!r})" if _name_of(item) else ""

@@ -6,7 +6,6 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ..errors import SourceError, UnsafeModelError
 
@@ -25,7 +24,7 @@ class KerasArchive:
         version: of the Keras that wrote it.
     """
 
-    config: dict[str, Any]
+    config: dict[str, object]
     version: str
 
     @property
@@ -90,7 +89,7 @@ def check_entries(archive: zipfile.ZipFile, where: str) -> None:
         )
 
 
-def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, Any]:
+def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, object]:
     with archive.open(name) as file:
         content = file.read(largest_json + 1)
     if len(content) > largest_json:

@@ -7,10 +7,10 @@ else is given to TensorFlow. ``allowed_ops`` says what ops it may hold; ``keras_
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from ..errors import UnsafeModelError
 from ..graphs.graphdef import choose_meta_graph, choose_signature, messages
+from ..graphs.messages import FunctionDef, GraphDef, MetaGraphDef, NodeDef, Repeated, SavedModel, SavedObject
 from .allowed_ops import danger_of, is_allowed_op
 from .slimming import (
     closure,
@@ -46,11 +46,11 @@ _forests = (
     "Decision forests run in pages with JavaScript of their own: npm ydf-inference, and ydf to export them for it"
 )
 
-Functions = dict[str, Any]
+Functions = dict[str, FunctionDef]
 
 
 def prepare_saved_model(
-    model: Any,
+    model: SavedModel,
     signature: str,
     tags: tuple[str, ...],
     where: str = "",
@@ -58,7 +58,7 @@ def prepare_saved_model(
     custom: Iterable[str] = (),
     trust: bool = False,
     generous: bool = False,
-) -> Any:
+) -> SavedModel:
     """Give the part of a SavedModel that loading it and running a signature need, checked.
 
     Args:
@@ -97,7 +97,7 @@ def prepare_saved_model(
 
 
 def check_saved_model(
-    model: Any,
+    model: SavedModel,
     signature: str,
     tags: tuple[str, ...],
     where: str = "",
@@ -113,7 +113,7 @@ def check_saved_model(
     prepare_saved_model(model, signature, tags, where, custom=custom, trust=trust)
 
 
-def check_assets(meta_graph: Any, where: str = "") -> None:
+def check_assets(meta_graph: MetaGraphDef, where: str = "") -> None:
     """Check the names of a SavedModel's assets.
 
     Raises:
@@ -128,7 +128,7 @@ def check_assets(meta_graph: Any, where: str = "") -> None:
 
 
 def prepare_graph(
-    graph: Any, outputs: Iterable[str], where: str = "", *, custom: Iterable[str] = (), trust: bool = False
+    graph: GraphDef, outputs: Iterable[str], where: str = "", *, custom: Iterable[str] = (), trust: bool = False
 ) -> None:
     """Take out of a frozen graph what its outputs do not need, and check the rest.
 
@@ -147,7 +147,7 @@ def prepare_graph(
         check_graph(graph, where, custom)
 
 
-def check_graph(graph: Any, where: str = "", custom: Iterable[str] = ()) -> None:
+def check_graph(graph: GraphDef, where: str = "", custom: Iterable[str] = ()) -> None:
     """Check all of a graph: its nodes and its functions.
 
     Args:
@@ -165,7 +165,7 @@ def check_graph(graph: Any, where: str = "", custom: Iterable[str] = ()) -> None
         _check_nodes(function.node_def, functions, where, known, inside=name)
 
 
-def check_topology(topology: Any, where: str = "", custom: Iterable[str] = ()) -> None:
+def check_topology(topology: object, where: str = "", custom: Iterable[str] = ()) -> None:
     """Check the graph of a TensorFlow.js model that TensorFlow will measure; its JSON may be anything.
 
     Raises:
@@ -183,12 +183,12 @@ def check_topology(topology: Any, where: str = "", custom: Iterable[str] = ()) -
     check_graph(graph, where, custom)
 
 
-def _items(holder: Any, key: str) -> list[dict[str, Any]]:
+def _items(holder: object, key: str) -> list[dict[str, object]]:
     found = holder.get(key) if isinstance(holder, dict) else None
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-def _copy_json_nodes(nodes: list[dict[str, Any]], target: Any) -> None:
+def _copy_json_nodes(nodes: list[dict[str, object]], target: Repeated[NodeDef]) -> None:
     """Copy of nodes what a check looks at."""
     import base64
     import binascii
@@ -205,14 +205,14 @@ def _copy_json_nodes(nodes: list[dict[str, Any]], target: Any) -> None:
                     copy.attr[key].s = b"unreadable"
 
 
-def _check_part(meta_graph: Any, signature: str, where: str, custom: frozenset[str]) -> None:
+def _check_part(meta_graph: MetaGraphDef, signature: str, where: str, custom: frozenset[str]) -> None:
     graph = meta_graph.graph_def
     functions = _library(graph)
     objects = meta_graph.object_graph_def.nodes
     own = own_tables(meta_graph, functions)
     feeds: set[str] = set()
-    running: list[Any] = []
-    restoring: list[Any] = []
+    running: list[NodeDef] = []
+    restoring: list[NodeDef] = []
     if objects:
         running = list(graph.node)
         roots = {*loaded(objects), *signed(objects, signature)}
@@ -236,7 +236,12 @@ def _check_part(meta_graph: Any, signature: str, where: str, custom: frozenset[s
 
 
 def _check_restoring(
-    nodes: Iterable[Any], functions: Functions, where: str, custom: frozenset[str], given: set[str], inside: str = ""
+    nodes: Iterable[NodeDef],
+    functions: Functions,
+    where: str,
+    custom: frozenset[str],
+    given: set[str],
+    inside: str = "",
 ) -> None:
     """Check nodes that may restore variables, but only from the checkpoint that TensorFlow names."""
     nodes = list(nodes)
@@ -260,7 +265,7 @@ def _check_restoring(
                 )
 
 
-def _origin(reference: str, nodes: dict[str, Any], given: set[str]) -> Any:
+def _origin(reference: str, nodes: dict[str, NodeDef], given: set[str]) -> NodeDef | None:
     """Give the node that makes the name of a checkpoint up; None if it is given from outside."""
     name = node_name(reference)
     seen: set[str] = set()
@@ -276,7 +281,7 @@ def _origin(reference: str, nodes: dict[str, Any], given: set[str]) -> Any:
     return None
 
 
-def _harmless_functions(meta_graph: Any, custom: Iterable[str]) -> Iterator[int]:
+def _harmless_functions(meta_graph: MetaGraphDef, custom: Iterable[str]) -> Iterator[int]:
     """Number the functions that hold nothing that would be refused."""
     functions = _library(meta_graph.graph_def)
     for number, item in enumerate(meta_graph.object_graph_def.nodes):
@@ -287,11 +292,11 @@ def _harmless_functions(meta_graph: Any, custom: Iterable[str]) -> Iterator[int]
                 yield number
 
 
-def _library(graph: Any) -> Functions:
+def _library(graph: GraphDef) -> Functions:
     return {function.signature.name: function for function in graph.library.function}
 
 
-def _concrete(objects: Any, numbers: Iterable[int]) -> list[str]:
+def _concrete(objects: Repeated[SavedObject], numbers: Iterable[int]) -> list[str]:
     return [name for number in numbers for name in concrete_functions(objects[number])]
 
 
@@ -305,12 +310,12 @@ def _reached(functions: Functions, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _calls_of(nodes: Iterable[Any], functions: Functions) -> Iterator[str]:
+def _calls_of(nodes: Iterable[NodeDef], functions: Functions) -> Iterator[str]:
     for node in nodes:
         yield from _calls(node, functions)
 
 
-def _calls(node: Any, functions: Functions) -> Iterator[str]:
+def _calls(node: NodeDef, functions: Functions) -> Iterator[str]:
     """Give the library functions that a node runs: by its op's name, or by its attributes."""
     if node.op in functions:
         yield node.op
@@ -321,7 +326,7 @@ def _calls(node: Any, functions: Functions) -> Iterator[str]:
 
 
 def _check_nodes(
-    nodes: Iterable[Any],
+    nodes: Iterable[NodeDef],
     functions: Functions,
     where: str,
     custom: frozenset[str],
@@ -336,11 +341,11 @@ def _check_nodes(
             )
 
 
-def _place(node: Any, inside: str) -> str:
+def _place(node: NodeDef, inside: str) -> str:
     return f"node {node.name!r}" + (f" of function {inside!r}" if inside else "")
 
 
-def _danger(node: Any, functions: Functions, custom: frozenset[str]) -> str:
+def _danger(node: NodeDef, functions: Functions, custom: frozenset[str]) -> str:
     """Tell why a node is refused, or give ``""``."""
     if danger := danger_of(node.op):
         return danger

@@ -8,7 +8,8 @@ TensorFlow, only its messages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+
+from ..graphs.messages import FunctionDef, GraphDef, MetaGraphDef, NodeDef, Repeated, SavedObject, SignatureDef
 
 function_kinds = {"function", "bare_concrete_function"}
 init_signature = "__saved_model_init_op"
@@ -19,7 +20,7 @@ load_functions = ("_create_resource", "_initialize", "_destroy_resource")
 placement = "loc:@"
 
 
-def slim_objects(meta_graph: Any, signature: str, more: Iterable[int] = ()) -> None:
+def slim_objects(meta_graph: MetaGraphDef, signature: str, more: Iterable[int] = ()) -> None:
     """Take out of a meta graph of TensorFlow 2 all that a signature and loading do not need.
 
     Objects keep their numbers; functions that go become empty objects. The nodes of the graph go too, save constants:
@@ -57,7 +58,7 @@ def slim_objects(meta_graph: Any, signature: str, more: Iterable[int] = ()) -> N
         del concrete[name]
 
 
-def slim_graph(meta_graph: Any, signature: str) -> None:
+def slim_graph(meta_graph: MetaGraphDef, signature: str) -> None:
     """Take out of a meta graph of TensorFlow 1 all that a signature and loading do not need.
 
     Args:
@@ -75,7 +76,7 @@ def slim_graph(meta_graph: Any, signature: str) -> None:
         del meta_graph.collection_def[name]
 
 
-def session_roots(meta_graph: Any, signature: str) -> list[str]:
+def session_roots(meta_graph: MetaGraphDef, signature: str) -> list[str]:
     """Give the tensors and nodes that a session of TensorFlow 1 runs or feeds, those of the saver left out."""
     found = list(tensor_names(meta_graph.signature_def[signature]))
     if init_signature in meta_graph.signature_def:
@@ -88,7 +89,7 @@ def session_roots(meta_graph: Any, signature: str) -> list[str]:
     return [*found, *(f"{name}/Read/ReadVariableOp" for name in variables)]  # by which freezing reads them
 
 
-def keep_reached(graph: Any, roots: Iterable[str]) -> None:
+def keep_reached(graph: GraphDef, roots: Iterable[str]) -> None:
     """Take out of a graph the nodes that no root needs, and the functions that no node calls.
 
     Args:
@@ -105,11 +106,11 @@ def keep_reached(graph: Any, roots: Iterable[str]) -> None:
     _keep_functions(graph, _called_functions(functions, called_names(graph.node)))
 
 
-def closure(graph: Any, roots: Iterable[str]) -> list[Any]:
+def closure(graph: GraphDef, roots: Iterable[str]) -> list[NodeDef]:
     """Give the nodes that must run for these tensors or nodes."""
     nodes = {node.name: node for node in graph.node}
     queue = [node_name(root) for root in roots]
-    found: dict[str, Any] = {}
+    found: dict[str, NodeDef] = {}
     while queue:
         name = queue.pop()
         if name in nodes and name not in found:
@@ -123,14 +124,14 @@ def node_name(reference: str) -> str:
     return reference.lstrip("^").partition(":")[0]
 
 
-def tensor_names(signature: Any) -> Iterator[str]:
+def tensor_names(signature: SignatureDef) -> Iterator[str]:
     """Give the names of all tensors of a signature."""
     for side in (signature.inputs, signature.outputs):
         for info in side.values():
             yield info.name
 
 
-def loaded(objects: Any) -> Iterator[int]:
+def loaded(objects: Repeated[SavedObject]) -> Iterator[int]:
     """Number the functions that loading runs for resources."""
     for item in objects:
         for child in item.children:
@@ -138,7 +139,7 @@ def loaded(objects: Any) -> Iterator[int]:
                 yield child.node_id
 
 
-def saving(objects: Any) -> Iterator[int]:
+def saving(objects: Repeated[SavedObject]) -> Iterator[int]:
     """Number the functions that save and restore the state of objects."""
     for item in objects:
         for saveable in item.saveable_objects.values():
@@ -147,7 +148,7 @@ def saving(objects: Any) -> Iterator[int]:
                     yield number
 
 
-def signed(objects: Any, signature: str) -> Iterator[int]:
+def signed(objects: Repeated[SavedObject], signature: str) -> Iterator[int]:
     """Number the functions that TensorFlow 2 calls for a signature; ``signature_def`` need not say the same."""
     for child in objects[0].children if objects else ():
         if child.local_name == "signatures" and 0 <= child.node_id < len(objects):
@@ -156,14 +157,14 @@ def signed(objects: Any, signature: str) -> Iterator[int]:
                     yield entry.node_id
 
 
-def concrete_functions(item: Any) -> list[str]:
+def concrete_functions(item: SavedObject) -> list[str]:
     """Name the functions of the library that a function object stands for."""
     if item.WhichOneof("kind") == "function":
         return list(item.function.concrete_functions)
     return [item.bare_concrete_function.concrete_function_name]
 
 
-def called_names(nodes: Any) -> Iterator[str]:
+def called_names(nodes: Iterable[NodeDef]) -> Iterator[str]:
     """Give all that nodes may call: ops, functions in attributes, and gradients, whose names are given as text."""
     for node in nodes:
         yield node.op
@@ -173,13 +174,13 @@ def called_names(nodes: Any) -> Iterator[str]:
             yield value.s.decode(errors="replace")
 
 
-def _keep_nodes(graph: Any, kept: set[str]) -> None:
+def _keep_nodes(graph: GraphDef, kept: set[str]) -> None:
     nodes = [node for node in graph.node if node.name in kept]
     if len(nodes) < len(graph.node):
         graph.CopyFrom(type(graph)(node=nodes, library=graph.library, versions=graph.versions))
 
 
-def _is_function(objects: Any, number: int) -> bool:
+def _is_function(objects: Repeated[SavedObject], number: int) -> bool:
     return 0 <= number < len(objects) and objects[number].WhichOneof("kind") in function_kinds
 
 
@@ -187,7 +188,7 @@ def _stays(place: str, kept: set[str]) -> bool:
     return not place.startswith(placement) or place.removeprefix(placement) in kept
 
 
-def _with_children(objects: Any, numbers: Iterable[int]) -> set[int]:
+def _with_children(objects: Repeated[SavedObject], numbers: Iterable[int]) -> set[int]:
     """Add the functions that functions consist of."""
     queue, kept = list(numbers), set[int]()
     while queue:
@@ -198,14 +199,14 @@ def _with_children(objects: Any, numbers: Iterable[int]) -> set[int]:
     return kept
 
 
-def _is_useless(item: Any, is_kept: bool, needed: set[str]) -> bool:
+def _is_useless(item: SavedObject, is_kept: bool, needed: set[str]) -> bool:
     kind = item.WhichOneof("kind")
     if kind == "captured_tensor":  # a constant inside a function
         return item.captured_tensor.concrete_function not in needed
     return kind in function_kinds and not is_kept
 
 
-def _keep_functions(graph: Any, needed: set[str]) -> None:
+def _keep_functions(graph: GraphDef, needed: set[str]) -> None:
     library = graph.library
     if all(function.signature.name in needed for function in library.function) and not library.gradient:
         return
@@ -214,7 +215,7 @@ def _keep_functions(graph: Any, needed: set[str]) -> None:
     library.CopyFrom(type(library)(function=functions, gradient=gradients))
 
 
-def _needed(meta_graph: Any, roots: set[str]) -> set[str]:
+def _needed(meta_graph: MetaGraphDef, roots: set[str]) -> set[str]:
     """Name the functions that the roots need: what they call, and what they capture constants of."""
     objects = meta_graph.object_graph_def.nodes
     concrete = meta_graph.object_graph_def.concrete_functions
@@ -234,7 +235,7 @@ def _needed(meta_graph: Any, roots: set[str]) -> set[str]:
     return found
 
 
-def _called_functions(functions: dict[str, Any], names: Iterable[str]) -> set[str]:
+def _called_functions(functions: dict[str, FunctionDef], names: Iterable[str]) -> set[str]:
     queue, found = list(names), set[str]()
     while queue:
         name = queue.pop()

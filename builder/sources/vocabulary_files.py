@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from ..errors import SourceError, UnsafeModelError
+from ..graphs.messages import AttrValue, FunctionDef, MetaGraphDef
 
 collection = "saved_model_assets"
 table_ops = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"))
@@ -21,10 +21,10 @@ calls = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 given = frozenset(("Const", "Placeholder"))
 most_bytes = 64 << 20
 string_type = 7
-Functions = Mapping[str, Any]
+Functions = Mapping[str, FunctionDef]
 
 
-def declare_assets(meta_graph: Any, where: str) -> None:
+def declare_assets(meta_graph: MetaGraphDef, where: str) -> None:
     """Put assets that TensorFlow 1 lists in a collection where later versions list them, so that all are looked at.
 
     Args:
@@ -47,7 +47,7 @@ def declare_assets(meta_graph: Any, where: str) -> None:
     del meta_graph.collection_def[collection]
 
 
-def own_tables(meta_graph: Any, functions: Functions) -> frozenset[tuple[str, str]]:
+def own_tables(meta_graph: MetaGraphDef, functions: Functions) -> frozenset[tuple[str, str]]:
     """Give the nodes that fill tables from the model's own assets alone: function ("" for the graph) and node.
 
     Assets of graphs of TensorFlow 1 lose the name that they have in the graph: the loader gives another one, and
@@ -74,7 +74,7 @@ def own_tables(meta_graph: Any, functions: Functions) -> frozenset[tuple[str, st
     return frozenset(found)
 
 
-def check_vocabulary_files(meta_graph: Any, folder: Path, where: str) -> None:
+def check_vocabulary_files(meta_graph: MetaGraphDef, folder: Path, where: str) -> None:
     """Check that assets which fill tables are plain texts of a reasonable size.
 
     Args:
@@ -107,7 +107,7 @@ def check_vocabulary_files(meta_graph: Any, folder: Path, where: str) -> None:
 class _Ways:
     """Follows tensors back."""
 
-    def __init__(self, meta_graph: Any, functions: Functions) -> None:
+    def __init__(self, meta_graph: MetaGraphDef, functions: Functions) -> None:
         self._functions = functions
         self._objects = meta_graph.object_graph_def
         fed = {info.name for item in meta_graph.signature_def.values() for info in item.inputs.values()}
@@ -161,5 +161,5 @@ class _Ways:
                     yield False  # a loop, a branch, a gradient: nobody follows it there
 
 
-def _named(value: Any) -> set[str]:
+def _named(value: AttrValue) -> set[str]:
     return {value.func.name, value.s.decode(errors="replace"), *(item.name for item in value.list.func)}

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..bundle.modules import wasm_url
+from ..bundle.format import wasm_url
 from ..bundle.render import render
 from ..cache.local import Blob, Cache, key_of
 from ..errors import ConfigError, RuntimeBuildError

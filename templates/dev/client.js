@@ -6,6 +6,8 @@
  */
 
 import { listen } from "./news.js";
+import { showErrors } from "./overlay.js";
+import { guard, isAlive, transplant } from "./swap.js";
 
 /**
  * What the server tells, whole, at every change.
@@ -100,66 +102,6 @@ function follow(one, name, handle) {
   );
 }
 
-/**
- * Counts the asynchronous calls of a graph model, where they use its weights.
- *
- * @type {WeakMap<object, { calls: number, closed: Promise<void> | undefined, wake: () => void }>}
- */
-const gates = new WeakMap();
-
-/** @param {any} model */
-function guard(model) {
-  const { executor } = model;
-  if (!executor?.executeAsync || gates.has(executor)) return;
-  const gate = { calls: 0, /** @type {Promise<void> | undefined} */ closed: undefined, wake: () => {} };
-  gates.set(executor, gate);
-  const call = executor.executeAsync;
-  executor.executeAsync = async (/** @type {any[]} */ ...args) => {
-    while (gate.closed) await gate.closed;
-    gate.calls++;
-    try {
-      return await call.apply(executor, args);
-    } finally {
-      gate.calls--;
-      gate.wake();
-    }
-  };
-}
-
-/**
- * Gives a live model the weights of another one, in one instant between its calls.
- *
- * @param {any} model
- * @param {any} next of the same topology; a graph model has given its weights away afterwards
- */
-async function transplant(model, next) {
-  if (!model.executor) {
-    model.setWeights(next.getWeights());
-    return;
-  }
-  const { executor } = model;
-  const gate = gates.get(executor);
-  if (!gate) throw new Error("this model was not followed");
-  let open = () => {};
-  gate.closed = new Promise((resolve) => (open = resolve));
-  try {
-    while (gate.calls) await new Promise((resolve) => (gate.wake = () => resolve(undefined)));
-    const stale = new Set(Object.values(executor.weightMap).flat());
-    executor.weightMap = next.executor.weightMap;
-    for (const tensor of stale) tensor.dispose();
-  } finally {
-    gate.closed = undefined;
-    open();
-  }
-}
-
-/** @param {any} model */
-function isAlive(model) {
-  /** @type {any[]} */
-  const tensors = model.executor ? Object.values(model.executor.weightMap).flat() : model.weights.map((/** @type {any} */ { val }) => val);
-  return tensors.every(({ isDisposed }) => !isDisposed);
-}
-
 function reload() {
   if (leaving) return;
   leaving = true;
@@ -238,44 +180,6 @@ async function swap(one, name, entry) {
   if (!alive[0].executor) handle.dispose();
   console.info(`Shardpress: new weights are in ${name}.`);
   document.dispatchEvent(new CustomEvent("shardpress:swap", { detail: { name, model: alive[0] } }));
-}
-
-const css = `
-  :host { all: initial; position: fixed; inset: auto 0 0 0; z-index: 2147483647; color-scheme: light dark; }
-  section { box-sizing: border-box; max-height: 60vh; overflow: auto; padding: 16px 20px; border-top: 4px solid #c62828;
-    background: #fff4f4; color: #2b0b0b; font: 15px/1.45 system-ui, sans-serif; box-shadow: 0 -4px 24px #0006; }
-  @media (prefers-color-scheme: dark) { section { background: #2a1414; color: #ffe3e3; } }
-  h1 { margin: 0 0 8px; font-size: 16px; } p { margin: 4px 0; } article + article { margin-top: 12px; }
-  code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
-  button { float: right; font: inherit; }
-`;
-
-/**
- * Lays what failed over the page, or takes it away.
- *
- * @param {State} state
- */
-function showErrors({ errors, served }) {
-  document.querySelector("shardpress-errors")?.remove();
-  if (!errors.length) return;
-  const host = document.createElement("shardpress-errors");
-  const root = host.attachShadow({ mode: "open" });
-  const style = root.appendChild(document.createElement("style"));
-  style.textContent = css;
-  const section = root.appendChild(document.createElement("section"));
-  section.setAttribute("role", "alert");
-  const button = section.appendChild(document.createElement("button"));
-  button.textContent = "Hide";
-  button.addEventListener("click", () => host.remove());
-  section.appendChild(document.createElement("h1")).textContent = served ? "The build failed; the page shows the last good one" : "The build failed";
-  for (const { model, code, what, where, hint } of errors) {
-    const article = section.appendChild(document.createElement("article"));
-    const place = article.appendChild(document.createElement("code"));
-    place.textContent = [model && `model ${model}`, where].filter(Boolean).join(": ");
-    article.appendChild(document.createElement("p")).textContent = `${what}.${code ? ` [${code}]` : ""}`;
-    if (hint) article.appendChild(document.createElement("p")).textContent = `→ ${hint}${hint.endsWith("?") ? "" : "."}`;
-  }
-  document.documentElement.append(host);
 }
 
 if (typeof document !== "undefined") {

@@ -1,3 +1,10 @@
+import { ModelError } from "./errors.js";
+import { attempted } from "./guards.js";
+import { settings } from "./settings.js";
+import { breather, deferred } from "./wait.js";
+
+/** @import { Head, Segment, Shard, Weight } from "./head.js" */
+
 /**
  * Puts weights together from their planes. It refers to nothing outside itself: a worker is made from its source.
  *
@@ -80,7 +87,7 @@ function makeDecoder(weights) {
  * @param {Head} head
  * @returns {Promise<Decoder>}
  */
-async function openDecoder({ weights, shards }) {
+export async function openDecoder({ weights, shards }) {
   // A worker takes longer to start than so little takes to decode.
   const worker = shards.reduce((sum, { bytes }) => sum + bytes, 0) > 0x40000 && (await startWorker());
   const specs = weights.map(({ exact, steps, planes, bytes }) => ({ exact, steps, planes, bytes }));
@@ -168,7 +175,7 @@ async function startWorker() {
 let workerPolicy;
 
 /** What TensorFlow.js calls weight specs. @param {Weight[]} weights */
-const specsOf = (weights) => weights.map(({ name, shape, dtype, quantization }) => ({ name, shape, dtype, ...(quantization && { quantization }) }));
+export const specsOf = (weights) => weights.map(({ name, shape, dtype, quantization }) => ({ name, shape, dtype, ...(quantization && { quantization }) }));
 
 /**
  * One buffer for each weight that has bytes, in order.
@@ -176,11 +183,11 @@ const specsOf = (weights) => weights.map(({ name, shape, dtype, quantization }) 
  * @param {Weight[]} weights
  * @param {Map<number, ArrayBuffer>} buffers by owner
  */
-function dataOf(weights, buffers) {
+export function dataOf(weights, buffers) {
   const list = weights.flatMap(({ owner, bytes }) => (bytes ? [/** @type {ArrayBuffer} */ (buffers.get(owner))] : []));
   // TensorFlow.js 4.22 takes [8, 100] for buffers of 8 bytes each: an empty one at the end makes it look.
   return [...list, new ArrayBuffer(0)];
 }
 
 /** @param {Weight[]} weights */
-const ownersOf = (weights) => [...new Set(weights.map(({ owner }) => owner))];
+export const ownersOf = (weights) => [...new Set(weights.map(({ owner }) => owner))];

@@ -25,7 +25,7 @@ export class ModelError extends Error {
  * @param {string} message
  * @param {{ model?: string, url?: string }} [details]
  */
-function asModelError(error, code, message, details) {
+export function asModelError(error, code, message, details) {
   if (error instanceof ModelError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new ModelError(code, `${message}: ${reason}`, { ...details, cause: error });
@@ -35,4 +35,4 @@ function asModelError(error, code, message, details) {
  * @param {string} model
  * @param {unknown} [cause]
  */
-const cancelled = (model, cause) => new ModelError("abort", `Loading of ${model} was cancelled`, { model, cause });
+export const cancelled = (model, cause) => new ModelError("abort", `Loading of ${model} was cancelled`, { model, cause });

@@ -1,3 +1,10 @@
+import { ModelError, asModelError } from "./errors.js";
+import { resolve } from "./settings.js";
+
+/** @import { Sample } from "../modules/device.js" */
+/** @import { Glue } from "../modules/glue.js" */
+/** @import { FileSpec } from "./files.js" */
+
 /**
  * A weight as the head describes it.
  *
@@ -53,7 +60,7 @@
  * @param {FileSpec} spec where it is from
  * @returns {Head}
  */
-function readHead(bytes, spec) {
+export function readHead(bytes, spec) {
   const { model } = spec;
   const [url] = resolve(spec.path, model);
   /** @param {unknown} fine @param {string} what */

@@ -1,21 +1,34 @@
+import { cancelled } from "./errors.js";
+import { claim, read, release } from "./files.js";
+import { readHead } from "./head.js";
+
+/** @import { Entry } from "./entry.js" */
+/** @import { ModelError } from "./errors.js" */
+/** @import { FileSpec, SharedFile } from "./files.js" */
+/** @import { Head, Shard } from "./head.js" */
+/** @import { Priority } from "./settings.js" */
+
 /** One pass over the files of one model. */
-class Job {
+export class Job {
+  #entry;
+  #onFile;
+  /** @type {Set<(reason: unknown) => void>} */
+  #waiting = new Set();
+  /** @type {Set<SharedFile>} */
+  #claims = new Set();
+  /** @type {ModelError | undefined} */
+  stopped;
+
   /**
    * @param {Entry} entry
    * @param {boolean} [background] whether nobody waits for it
    * @param {(bytes: number, wire: number, source: string) => void} [onFile]
    */
   constructor(entry, background = false, onFile = () => {}) {
-    this.entry = entry;
+    this.#entry = entry;
     this.background = background;
-    this.onFile = onFile;
+    this.#onFile = onFile;
     this.rank = rankOfPriority(entry.priority);
-    /** @type {ModelError | undefined} */
-    this.stopped = undefined;
-    /** @type {Set<(reason: unknown) => void>} */
-    this.waiting = new Set();
-    /** @type {Set<SharedFile>} */
-    this.claims = new Set();
   }
 
   /**
@@ -24,14 +37,14 @@ class Job {
    * @param {unknown} [cause]
    */
   abort(cause) {
-    this.stopped ??= cancelled(this.entry.name, cause);
-    for (const reject of this.waiting) reject(this.stopped);
+    this.stopped ??= cancelled(this.#entry.name, cause);
+    for (const reject of this.#waiting) reject(this.stopped);
     this.end();
   }
 
   /** Lets go of all files. */
   end() {
-    for (const file of this.claims) this.drop(file);
+    for (const file of this.#claims) this.#drop(file);
   }
 
   check() {
@@ -47,22 +60,22 @@ class Job {
    */
   race(promise) {
     return new Promise((resolve, reject) => {
-      this.waiting.add(reject);
-      promise.then(resolve, reject).finally(() => this.waiting.delete(reject));
+      this.#waiting.add(reject);
+      promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));
       if (this.stopped) reject(this.stopped);
     });
   }
 
   /** @param {FileSpec} spec */
-  claim(spec) {
+  #claim(spec) {
     const file = claim(spec, this);
-    this.claims.add(file);
+    this.#claims.add(file);
     return file;
   }
 
   /** @param {SharedFile} file */
-  drop(file) {
-    this.claims.delete(file);
+  #drop(file) {
+    this.#claims.delete(file);
     release(file, this);
   }
 
@@ -70,25 +83,25 @@ class Job {
    * @param {FileSpec} spec
    * @param {(bytes: Uint8Array<ArrayBuffer>, file: SharedFile) => void} use
    */
-  async take(spec, use) {
+  async #take(spec, use) {
     this.check();
-    const file = this.claim(spec);
+    const file = this.#claim(spec);
     const bytes = await this.race(read(file));
     this.check();
     const { source } = file;
     file.source = "memory";
     const { length } = bytes;
     use(bytes, file);
-    this.onFile(length, source === "network" ? spec.wire : 0, source);
+    this.#onFile(length, source === "network" ? spec.wire : 0, source);
   }
 
   /** Reads the head and claims all shards, so that whoever else needs them now shares them. */
   async head() {
-    const spec = this.entry.file();
+    const spec = this.#entry.file();
     /** @type {any} */
     let head;
-    await this.take(spec, (bytes) => (head = readHead(bytes, spec)));
-    for (const shard of head.shards) this.claim(shard);
+    await this.#take(spec, (bytes) => (head = readHead(bytes, spec)));
+    for (const shard of head.shards) this.#claim(shard);
     return /** @type {Head} */ (head);
   }
 
@@ -99,7 +112,7 @@ class Job {
    * @param {number} number
    */
   ask(head, number) {
-    for (const shard of head.shards) if (shard.stage === number) read(this.claim(shard));
+    for (const shard of head.shards) if (shard.stage === number) read(this.#claim(shard));
   }
 
   /**
@@ -115,9 +128,9 @@ class Job {
       head.shards
         .filter((shard) => shard.stage === stage)
         .map((shard) =>
-          this.take(shard, (bytes, file) => {
+          this.#take(shard, (bytes, file) => {
             use?.(shard, bytes, file.claims.size === 1);
-            if (use || file.kept) this.drop(file);
+            if (use || file.kept) this.#drop(file);
           }),
         ),
     );
@@ -125,4 +138,4 @@ class Job {
 }
 
 /** @param {Priority} priority */
-const rankOfPriority = (priority) => ["high", "normal", "low"].indexOf(priority);
+export const rankOfPriority = (priority) => ["high", "normal", "low"].indexOf(priority);

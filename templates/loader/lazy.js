@@ -1,8 +1,8 @@
-/** @typedef {import("./glue.js").Glue} Glue */
-/** @typedef {import("./glue.js").Picture} Picture */
-/** @typedef {import("./glue.js").PictureForm} PictureForm */
-/** @typedef {import("./device.js").Sample} Sample */
-/** @typedef {import("./device.js").SelfTest} SelfTest */
+import { asModelError } from "./errors.js";
+import { form, index } from "./form.js";
+import { whileOffline } from "./offline.js";
+import { resolve, settings } from "./settings.js";
+import { sleep } from "./wait.js";
 
 /**
  * Gives a module that is only imported at first need.
@@ -10,8 +10,8 @@
  * @param {string} name
  * @returns {Promise<any>}
  */
-async function lazy(name) {
-  return beside[name]?.() ?? importFile(`${name}.${CONFIG.modules?.[name].slice(0, 16)}.js`);
+export async function lazy(name) {
+  return form.modules[name]?.() ?? importFile(`${name}.${index.modules?.[name].slice(0, 16)}.js`);
 }
 
 /**
@@ -20,7 +20,7 @@ async function lazy(name) {
  * @param {string} path
  * @param {string} [model]
  */
-async function importFile(path, model = "") {
+export async function importFile(path, model = "") {
   let asked = 0;
   for (let tries = 1; ; tries++) {
     /** @type {unknown} */

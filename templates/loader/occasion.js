@@ -1,3 +1,7 @@
+import { ModelError } from "./errors.js";
+import { settings } from "./settings.js";
+import { happens, idle } from "./wait.js";
+
 /**
  * When a load begins: at once, when the page is idle, when an element comes near the screen, or when the visitor turns to it.
  *
@@ -12,7 +16,7 @@
  * @param {{ when?: When, target?: Element }} options
  * @param {AbortSignal} signal ends the waiting; the promise then stays as it is
  */
-async function occasion(model, { when = "now", target }, signal) {
+export async function occasion(model, { when = "now", target }, signal) {
   const { document: page, navigator: device } = /** @type {any} */ (globalThis);
   if (!page) return;
   if (page.prerendering) await happens(page, ["prerenderingchange"], signal);
@@ -47,23 +51,5 @@ function seen(element, signal) {
     );
     observer.observe(element);
     signal.addEventListener("abort", () => observer.disconnect());
-  });
-}
-
-/**
- * Wires elements that name a model in `data-model` to that model's load policy.
- *
- * @param {ParentNode} [root]
- * @returns the handles of the loads, those that still wait included
- */
-export function observe(root = document) {
-  return /** @type {HTMLElement[]} */ ([...root.querySelectorAll("[data-model]")]).flatMap((target) => {
-    const name = String(target.dataset.model);
-    if (!Object.hasOwn(models, name)) {
-      console.error(`There is no model ${name}: it is one of ${Object.keys(models)}`);
-      return [];
-    }
-    const { policy } = models[name];
-    return policy === "manual" ? [] : [models[name].load({ when: policy, target, contract: target.dataset.contract })];
   });
 }

@@ -1,3 +1,11 @@
+import { ownersOf } from "./decode.js";
+import { ModelError } from "./errors.js";
+import { breather, deferred } from "./wait.js";
+
+/** @import { Decoder } from "./decode.js" */
+/** @import { Head, Weight } from "./head.js" */
+/** @import { Job } from "./job.js" */
+
 /**
  * Brings refined weights into a model in one instant.
  *
@@ -6,7 +14,7 @@
  * @param {Head["kind"]} kind
  * @returns {{ run: (fresh: Record<string, any>, job: Job) => Promise<void>, end: () => void }}
  */
-function swapper(tf, model, kind) {
+export function swapper(tf, model, kind) {
   if (kind === "graph-model") {
     const calls = guardCalls(model);
     return { run: (fresh, job) => calls.between(() => swapGraphWeights(model, fresh), job), end: calls.end };
@@ -28,7 +36,7 @@ function swapper(tf, model, kind) {
  * @param {Job} job
  * @param {Record<string, any>} fresh gets them by name; the caller disposes what is left in it
  */
-async function makeTensors(tf, weights, decoder, job, fresh) {
+export async function makeTensors(tf, weights, decoder, job, fresh) {
   const refined = weights.filter(({ planes }) => planes[2]);
   const buffers = await job.race(decoder.take(ownersOf(refined), false));
   const breathe = breather();

@@ -1,36 +1,43 @@
-/** @type {Promise<any> | undefined} */
-let runtimePromise;
+import { dataOf, specsOf } from "./decode.js";
+import { ModelError, asModelError } from "./errors.js";
+import { index } from "./form.js";
+import { importFile, lazy } from "./lazy.js";
+import { whileOffline } from "./offline.js";
+import { found, settings } from "./settings.js";
+
+/** @import { Entry } from "./entry.js" */
+/** @import { Head, Weight } from "./head.js" */
 
 /** Gives TensorFlow.js, ready to make tensors: the one configured, else the page's own, else the bundle's. */
 export function runtime() {
-  if (!runtimePromise) {
-    const promise = (runtimePromise = findRuntime());
+  if (!found.runtime) {
+    const promise = (found.runtime = findRuntime());
     promise.catch(() => {
-      if (runtimePromise === promise) runtimePromise = undefined;
+      if (found.runtime === promise) found.runtime = undefined;
     });
   }
-  return runtimePromise;
+  return found.runtime;
 }
 
 async function findRuntime() {
   try {
     const { tf } = settings;
-    const give = async () => (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf ?? (CONFIG.modules?.tf && lazy("tf"))));
-    let found = await give().catch(async (error) => {
+    const give = async () => (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf ?? (index.modules?.tf && lazy("tf"))));
+    let tfjs = await give().catch(async (error) => {
       if (await whileOffline(new AbortController().signal)) return give();
       throw error;
     });
-    found = found?.default?.tensor ? found.default : found;
-    if (!found) {
+    tfjs = tfjs?.default?.tensor ? tfjs.default : tfjs;
+    if (!tfjs) {
       throw new ModelError("runtime", 'No TensorFlow.js: call configure({ tf: () => import("@tensorflow/tfjs") }) or load it with a script element');
     }
-    const version = String(found.version_core ?? found.version?.["tfjs-core"]);
+    const version = String(tfjs.version_core ?? tfjs.version?.["tfjs-core"]);
     const [major, minor] = version.split(".").map(Number);
     if (major !== 4 || !(minor >= 22)) {
       throw new ModelError("runtime", `TensorFlow.js ${version} does not fit: use a version from 4.22 and below 5`);
     }
-    await found.ready();
-    return found;
+    await tfjs.ready();
+    return tfjs;
   } catch (error) {
     throw asModelError(error, "runtime", "TensorFlow.js cannot be loaded");
   }
@@ -43,7 +50,7 @@ async function findRuntime() {
  * @param {Weight[]} weights those that are there
  * @param {Map<number, ArrayBuffer>} buffers
  */
-async function artifactsOf(head, weights, buffers) {
+export async function artifactsOf(head, weights, buffers) {
   await registerOps(head);
   if (head.kind === "layers-model" && !weights.length) return head.artifacts; // weights, even none, would be set
   return { ...head.artifacts, weightSpecs: specsOf(weights), weightData: dataOf(weights, buffers) };
@@ -54,7 +61,7 @@ async function artifactsOf(head, weights, buffers) {
  *
  * @param {Head} head
  */
-async function registerOps({ ops, model }) {
+export async function registerOps({ ops, model }) {
   if (ops) (await importFile(ops, model)).default(await runtime());
 }
 
@@ -67,7 +74,7 @@ async function registerOps({ ops, model }) {
  * @param {Map<number, ArrayBuffer>} buffers emptied
  * @param {Entry} entry
  */
-async function buildModel(tf, head, weights, buffers, entry) {
+export async function buildModel(tf, head, weights, buffers, entry) {
   const isGraph = head.kind === "graph-model";
   try {
     const model = await tf[isGraph ? "loadGraphModel" : "loadLayersModel"]({ load: () => artifactsOf(head, weights, buffers) });

@@ -1,3 +1,10 @@
+import { ModelError } from "./errors.js";
+import { form, index } from "./form.js";
+import { attempted, notify } from "./guards.js";
+
+/** @import { ErrorCode } from "./errors.js" */
+/** @import { FileStore } from "./store.js" */
+
 /**
  * What a page may set; undefined stands for the default.
  *
@@ -35,7 +42,15 @@
  */
 
 /** @type {Settings} */
-const settings = {};
+export const settings = {};
+
+/**
+ * What was found out under the settings as they are.
+ *
+ * @type {{ runtime?: Promise<any>, store?: Promise<FileStore | undefined>, place: number }} `place` is the number of
+ *   the folder that answered last
+ */
+export const found = { place: 0 };
 
 /**
  * Sets options for all later loads.
@@ -48,9 +63,9 @@ export function configure({ ...options }) {
   if (baseUrl) options.baseUrl = absolute(baseUrl);
   if (fallbackUrls) options.fallbackUrls = fallbackUrls.map(absolute);
   Object.assign(settings, options);
-  if ("tf" in options) runtimePromise = undefined;
-  cacheStorage = undefined;
-  bestBase = 0;
+  if ("tf" in options) found.runtime = undefined;
+  found.store = undefined;
+  found.place = 0;
 }
 
 /**
@@ -68,43 +83,12 @@ function absolute(base) {
  * @param {string} path relative to the bundle's root
  * @param {string} model
  */
-function resolve(path, model) {
-  return [settings.baseUrl ?? defaultBase(), ...(settings.fallbackUrls ?? [])].map((base) => {
+export function resolve(path, model) {
+  return [settings.baseUrl ?? form.base(), ...(settings.fallbackUrls ?? [])].map((base) => {
     const url = attempted(() => new URL(path, base).href);
     if (url) return url;
     throw new ModelError("manifest", `No base URL (${base}): give configure({ baseUrl }) the folder that holds assets/`, { model });
   });
-}
-
-/**
- * Does what a load can do without: gives `otherwise` where the browser lacks it, or forbids it.
- *
- * @template T
- * @param {() => T} action
- * @param {T} [otherwise]
- * @returns {T}
- */
-function attempted(action, otherwise) {
-  try {
-    return action();
-  } catch {
-    return /** @type {T} */ (otherwise);
-  }
-}
-
-/**
- * Calls a page's function; what it throws must not end a load.
- *
- * @template T
- * @param {((value: T) => void) | undefined} listener
- * @param {T} value
- */
-function notify(listener, value) {
-  try {
-    listener?.(value);
-  } catch (error) {
-    console.error(error);
-  }
 }
 
 /**
@@ -113,4 +97,4 @@ function notify(listener, value) {
  * @param {string} model
  * @param {any} record the rest of a `LoadEvent`
  */
-const emit = (model, record) => notify(settings.onEvent, { model, release: CONFIG.release, ...record });
+export const emit = (model, record) => notify(settings.onEvent, { model, release: index.release, ...record });

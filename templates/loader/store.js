@@ -1,3 +1,10 @@
+import { isRight } from "./hash.js";
+import { lazy } from "./lazy.js";
+import { emit, found, settings } from "./settings.js";
+
+/** @import { LastingStore } from "../modules/storage.js" */
+/** @import { FileSpec, SharedFile } from "./files.js" */
+
 /**
  * Where checked files are kept between visits, by the first 16 digits of their hashes.
  *
@@ -8,17 +15,12 @@
  * @property {(key: string) => Promise<unknown>} delete
  */
 
-/** @typedef {import("./storage.js").LastingStore} LastingStore */
-
-/** @type {Promise<FileStore | undefined> | undefined} */
-let cacheStorage;
-
 /** @param {{ sha256: string }} spec */
-const keyOf = ({ sha256 }) => sha256.slice(0, 16);
+export const keyOf = ({ sha256 }) => sha256.slice(0, 16);
 
 /** Gives the store, if files are to be kept and the page may. */
-async function fileStore() {
-  if ((settings.cache ?? "persistent") === "persistent") return settings.store ?? (cacheStorage ??= openCacheStorage());
+export async function fileStore() {
+  if ((settings.cache ?? "persistent") === "persistent") return settings.store ?? (found.store ??= openCacheStorage());
 }
 
 /** @returns {Promise<FileStore | undefined>} */
@@ -43,7 +45,7 @@ async function openCacheStorage() {
  *
  * @param {FileSpec} spec
  */
-async function readStored(spec) {
+export async function readStored(spec) {
   try {
     const store = await fileStore();
     const content = await store?.get(keyOf(spec), spec.model);
@@ -62,7 +64,7 @@ async function readStored(spec) {
  * @param {SharedFile} file
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
-async function keep(file, bytes) {
+export async function keep(file, bytes) {
   const { spec } = file;
   try {
     const store = await fileStore();
@@ -80,22 +82,3 @@ async function keep(file, bytes) {
  * @returns {Promise<Partial<LastingStore> | undefined>}
  */
 export const storage = () => lazy("storage").then(({ open }) => open(settings.cacheName, emit)).catch(openCacheStorage);
-
-/**
- * Forgets all kept files that this release does not name.
- *
- * @returns how many
- */
-export async function prune() {
-  const store = await fileStore();
-  if (!store) return 0;
-  const named = new Set();
-  for (const entry of Object.values(models).flatMap((one) => (one.older ? [one, one.older] : [one]))) {
-    const head = await readStored(entry.file());
-    if (!head) continue;
-    for (const spec of [entry.file(), ...readHead(head, entry.file()).shards]) named.add(keyOf(spec));
-  }
-  const stale = (await store.keys()).filter((key) => !named.has(key));
-  for (const key of stale) await store.delete(key);
-  return stale.length;
-}

@@ -3,7 +3,7 @@
  *
  * @template T
  */
-function deferred() {
+export function deferred() {
   /** @type {(value: T) => void} */
   let resolve = () => {};
   /** @type {(error: unknown) => void} */
@@ -19,7 +19,7 @@ function deferred() {
  * @template {Promise<any>} P
  * @param {P} promise
  */
-function quiet(promise) {
+export function quiet(promise) {
   promise.catch(() => {});
   return promise;
 }
@@ -30,7 +30,7 @@ function quiet(promise) {
  * @param {number} ms
  * @param {AbortSignal} signal
  */
-function sleep(ms, signal) {
+export function sleep(ms, signal) {
   const over = new AbortController();
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, signal.aborted ? 0 : ms);
@@ -40,25 +40,6 @@ function sleep(ms, signal) {
   }).then(() => over.abort());
 }
 
-/** Loads that wait for the network to come back. */
-let stranded = 0;
-
-/**
- * Waits while the browser says that there is no network, or until the signal is aborted; tells all loads under way of it.
- *
- * @param {AbortSignal} signal
- * @returns whether it had to
- */
-async function whileOffline(signal) {
-  const away = () => globalThis.navigator?.onLine === false && !signal.aborted;
-  if (!away()) return false;
-  if (!stranded++) for (const work of works.values()) work.tellOffline(true);
-  // The event may be missed while the page sleeps.
-  while (away()) await sleep(30_000, signal);
-  if (!--stranded) for (const work of works.values()) work.tellOffline(false);
-  return true;
-}
-
 /**
  * Waits for the first of some events.
  *
@@ -66,14 +47,14 @@ async function whileOffline(signal) {
  * @param {string[]} types
  * @param {AbortSignal} signal ends the listening; the promise then stays as it is
  */
-function happens(target, types, signal) {
+export function happens(target, types, signal) {
   return new Promise((resolve) => {
     for (const type of types) target.addEventListener(type, resolve, { passive: true, once: true, signal });
   });
 }
 
 /** Gives a function that, awaited between steps of long work, hands the thread back every 8 ms. */
-function breather() {
+export function breather() {
   let start = performance.now();
   return async () => {
     if (performance.now() - start < 8) return;
@@ -84,6 +65,6 @@ function breather() {
 }
 
 /** Waits until the thread has nothing else to do; some browsers cannot tell. */
-function idle() {
+export function idle() {
   return new Promise((done) => ("requestIdleCallback" in globalThis ? requestIdleCallback(done, { timeout: 3000 }) : setTimeout(done, 300)));
 }

@@ -6,11 +6,13 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from builder.bundle.bundle import File, make_index, pinned_url, reachable, read_index, shard_urls, to_json
+from builder.bundle.files import File
+from builder.bundle.format import pinned_url, to_json
+from builder.bundle.head import read_head, shard_urls
+from builder.bundle.index import Index, make_index, reachable, read_index
 from builder.cache.local import Blob, Cache
 from builder.codecs.exact import Exact
 from builder.codecs.raw import Raw
@@ -57,18 +59,19 @@ def make(cache: Cache, model: Model, name: str = "m", shard_bytes: int = 1024) -
     )
 
 
-def loader_of(cache: Cache, *assemblies: Assembly) -> tuple[dict[str, Any], File]:
-    index = make_index(tuple(assembly.bundle("visible", "normal") for assembly in assemblies))
-    blob = cache.put(b"/* loader */const CONFIG=" + to_json(index) + b";export const x=1;")
+def loader_of(cache: Cache, *assemblies: Assembly) -> tuple[Index, File]:
+    bundles = [assembly.bundle for assembly in assemblies]
+    index = make_index({bundle.name: bundle.entry("visible", "normal") for bundle in bundles})
+    blob = cache.put(b"/* loader */const CONFIG=" + to_json(index.encode()) + b";export const x=1;")
     return index, File(pinned_url(blob.sha256), blob, {})
 
 
 def decode(assembly: Assembly) -> dict[str, bytes]:
     """Read a bundle as docs/format.md says, with nothing but its files."""
-    head = json.loads(assembly.head.blob.path.read_bytes())
+    head = json.loads(assembly.bundle.head.blob.path.read_bytes())
     planes: dict[tuple[int, int], bytes] = {}
-    by_url = {file.url: file.blob.path for file in assembly.shards}
-    for url, shard in zip(shard_urls(head["name"], head), head["shards"], strict=True):
+    by_url = {file.url: file.blob.path for file in assembly.bundle.shards}
+    for url, shard in zip(shard_urls(head["name"], assembly.bundle.content), head["shards"], strict=True):
         content = by_url[url].read_bytes()
         offset = 0
         for weight, plane, *part in shard["segments"]:
@@ -96,15 +99,15 @@ def test_a_reader_of_the_format_gets_every_weight_back(cache: Cache) -> None:
     assembly = make(cache, model)
     expected = {weight.name: weight.data.read(0, weight.data.nbytes) for weight in model.weights}
     assert decode(assembly) == expected
-    assert assembly.content["stages"] == ["base", "refine"]
-    assert assembly.content["weights"][1]["same"] == 0
+    assert assembly.bundle.content.stages == ("base", "refine")
+    assert assembly.bundle.content.weights[1].same == 0
 
 
 def test_golden_head(cache: Cache) -> None:
     weights = (Weight("k", (2,), "int32", BytesData(bytes(8))),)
     spec = (TensorSpec("x", "float32", (None,)),)
     assembly = make(cache, Model("graph-model", {"modelTopology": {"node": []}}, weights, spec, spec))
-    assert assembly.head.blob.path.read_bytes() == (
+    assert assembly.bundle.head.blob.path.read_bytes() == (
         b'{"format":1,"name":"m","kind":"graph-model","contract":"497740248a0edfd6",'
         b'"artifacts":{"modelTopology":{"node":[]}},"labels":["a","</script>"],"stages":["base"],'
         b'"shards":[{"stage":0,"bytes":8,"wire":8,'
@@ -118,7 +121,7 @@ def test_records_bring_an_assembly_back_or_nothing(cache: Cache) -> None:
     assembly = make(cache, small_model())
     record = json.loads(json.dumps(to_record(assembly)))
     assert from_record(record, cache, compressor) == assembly
-    assembly.shards[0].blob.path.unlink()
+    assembly.bundle.shards[0].blob.path.unlink()
     assert from_record(record, cache, compressor) is None
 
 
@@ -177,12 +180,12 @@ def assert_whole(store: Store) -> str:
     assert found
     index = read_index(found[0])
     heads = {}
-    for name, entry in index["models"].items():
-        head = store.get(f"assets/{name}.{entry[0][:16]}.json")
+    for name, entry in index.models.items():
+        head = store.get(f"assets/{name}.{entry.head_sha256[:16]}.json")
         assert head
-        heads[name] = json.loads(head[0])
+        heads[name] = read_head(head[0])
     assert reachable(index, heads) <= set(store.list())
-    return str(index["release"])
+    return index.release
 
 
 def test_a_publisher_killed_at_any_step_leaves_a_whole_release(cache: Cache) -> None:
@@ -193,19 +196,19 @@ def test_a_publisher_killed_at_any_step_leaves_a_whole_release(cache: Cache) -> 
         inner = MemoryStore()
         old = loader_of(cache, before)
         new = loader_of(cache, after)
-        publish((*before.shards, before.head), old[1], inner)
+        publish((*before.bundle.shards, before.bundle.head), old[1], inner)
         try:
             dying = Dying(inner, steps)
-            publish((*after.shards, after.head), new[1], dying)
-            remove_unnamed((*after.shards, after.head), new[1], dying, set(inner.objects))
+            publish((*after.bundle.shards, after.bundle.head), new[1], dying)
+            remove_unnamed((*after.bundle.shards, after.bundle.head), new[1], dying, set(inner.objects))
         except KeyboardInterrupt:
             releases.add(assert_whole(inner))
             steps += 1
             continue
         break
     assert steps > 10
-    assert releases == {old[0]["release"], new[0]["release"]}
-    assert assert_whole(inner) == new[0]["release"]
+    assert releases == {old[0].release, new[0].release}
+    assert assert_whole(inner) == new[0].release
 
 
 @pytest.fixture(params=["memory", "directory"])
@@ -216,10 +219,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 def test_unchanged_content_is_not_written_again(cache: Cache, store: Store) -> None:
     assembly = make(cache, small_model())
     _, loader = loader_of(cache, assembly)
-    first = publish((*assembly.shards, assembly.head), loader, store)
+    first = publish((*assembly.bundle.shards, assembly.bundle.head), loader, store)
     assert first.put
     assert first.swapped
-    again = publish((*assembly.shards, assembly.head), loader, store)
+    again = publish((*assembly.bundle.shards, assembly.bundle.head), loader, store)
     assert again.put == ()
     assert not again.swapped
     assert again.skipped == first.put
@@ -227,15 +230,15 @@ def test_unchanged_content_is_not_written_again(cache: Cache, store: Store) -> N
 
 def test_only_unnamed_bundle_files_are_removed(cache: Cache, store: Store) -> None:
     before, after = make(cache, small_model(1)), make(cache, small_model(2))
-    publish((*before.shards, before.head), loader_of(cache, before)[1], store)
-    store.put("assets/users-own.txt", before.head.blob.path)
+    publish((*before.bundle.shards, before.bundle.head), loader_of(cache, before)[1], store)
+    store.put("assets/users-own.txt", before.bundle.head.blob.path)
     _, loader = loader_of(cache, after)
-    files = (*after.shards, after.head)
+    files = (*after.bundle.shards, after.bundle.head)
     publish(files, loader, store)
     foreign = "assets/main.0123456789abcdef.js"
-    store.put(foreign, before.head.blob.path)
+    store.put(foreign, before.bundle.head.blob.path)
     removed = remove_unnamed(files, loader, store, {key for key in store.list() if key != foreign})
-    assert before.head.url in removed
+    assert before.bundle.head.url in removed
     assert {"assets/users-own.txt", foreign} <= set(store.list())
     assert_whole(store)
 
@@ -256,10 +259,12 @@ def test_a_torn_file_is_healed(cache: Cache, tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "cdn")
     assembly = make(cache, small_model())
     _, loader = loader_of(cache, assembly)
-    publish((*assembly.shards, assembly.head), loader, store)
-    torn = tmp_path / "cdn" / assembly.shards[0].url
+    publish((*assembly.bundle.shards, assembly.bundle.head), loader, store)
+    torn = tmp_path / "cdn" / assembly.bundle.shards[0].url
     torn.write_bytes(torn.read_bytes()[:-1])
-    assert publish((*assembly.shards, assembly.head), loader, store).put == (assembly.shards[0].url,)
+    assert publish((*assembly.bundle.shards, assembly.bundle.head), loader, store).put == (
+        assembly.bundle.shards[0].url,
+    )
 
 
 def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:

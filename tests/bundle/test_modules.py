@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle.bundle import immutable_name, index_of, module_urls, read_index, replace_index
-from builder.bundle.modules import module_templates, module_url
+from builder.bundle.format import immutable_name, module_url
+from builder.bundle.index import IndexEntry, make_index, read_index, replace_index
+from builder.bundle.modules import module_templates
 from builder.errors import FormatError
 from builder.progress import Silent
 from builder.publish.apply import deploy
@@ -32,7 +33,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def urls_of(site: Path) -> set[str]:
-    return set(module_urls(read_index((site / "dist/cdn/loader.js").read_bytes())))
+    return set(read_index((site / "dist/cdn/loader.js").read_bytes()).module_urls())
 
 
 def test_a_build_writes_and_describes_every_module(site: Path) -> None:
@@ -55,11 +56,13 @@ def test_modules_are_immutable_and_go_before_the_loader() -> None:
 
 
 def test_modules_belong_to_the_code_of_a_loader() -> None:
-    loader = b"const CONFIG=" + json.dumps(index_of({}, {"glue": digest})).encode() + b"\ncode"
-    other = replace_index(loader, index_of({"a": [digest, 1, "now", "high", "graph-model", 1, 1]}, {"glue": "f" * 64}))
-    assert module_urls(read_index(other)) == {module_url("glue", digest): digest}
-    plain = b"const CONFIG=" + json.dumps(index_of({})).encode() + b"\ncode"
-    assert "modules" not in read_index(replace_index(plain, read_index(loader)))
+    loader = b"const CONFIG=" + json.dumps(make_index({}, {"glue": digest}).encode()).encode() + b"\ncode"
+    other = replace_index(
+        loader, make_index({"a": IndexEntry(digest, 1, "now", "high", "graph-model", 1, 1)}, {"glue": "f" * 64})
+    )
+    assert read_index(other).module_urls() == {module_url("glue", digest): digest}
+    plain = b"const CONFIG=" + json.dumps(make_index({}).encode()).encode() + b"\ncode"
+    assert not read_index(replace_index(plain, read_index(loader))).modules
     with pytest.raises(FormatError, match=r"has an index of format"):
         read_index(loader.replace(b'"modules": {', b'"modules": {"x": 1, '))
 

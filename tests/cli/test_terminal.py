@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli.options import error_mark
+from builder.cli.options import error_prefix
 from builder.cli.progress_bars import Lines
 from tests.helpers import tiny
 
@@ -20,9 +20,9 @@ root = Path(__file__).resolve().parents[2]
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[31m" in error_mark()
+    assert "\x1b[31m" in error_prefix()
     monkeypatch.setenv("NO_COLOR", "1")
-    assert error_mark() == "error: "
+    assert error_prefix() == "error: "
 
 
 def test_pipes_get_plain_lines() -> None:

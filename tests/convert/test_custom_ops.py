@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from builder.bundle.bundle import immutable_name, named_urls, ops_url, reachable, read_index
+from builder.bundle.format import immutable_name, ops_url
+from builder.bundle.head import Head, named_urls, read_head
+from builder.bundle.index import reachable, read_index
 from builder.cli.main import main
 from builder.errors import ConfigError
 from builder.progress import Silent
@@ -137,10 +139,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def head_of(folder: Path) -> dict[str, Any]:
+def head_of(folder: Path) -> Head:
     index = read_index((folder / "dist/cdn/loader.js").read_bytes())
-    head: dict[str, Any] = json.loads((folder / f"dist/cdn/assets/a.{index['models']['a'][0][:16]}.json").read_bytes())
-    return head
+    return read_head((folder / f"dist/cdn/assets/a.{index.models['a'].head_sha256[:16]}.json").read_bytes())
 
 
 def test_the_module_is_a_file_of_the_bundle(site: Path) -> None:
@@ -148,25 +149,25 @@ def test_the_module_is_a_file_of_the_bundle(site: Path) -> None:
     url = ops_url("a", digest)
     index = assert_whole(site / "dist/cdn")
     head = head_of(site)
-    assert head["ops"] == digest
+    assert head.ops == digest
     assert immutable_name.fullmatch(url)
     assert url in named_urls("a", head)
-    assert url in reachable(index, {"a": head, "b": head | {"ops": None}})
+    assert url in reachable(index, {"a": head, "b": msgspec.structs.replace(head, ops=None)})
     assert (site / "dist/cdn" / url).read_text() == erfc
     model = json.loads((site / "dist/manifest.json").read_bytes())["models"]
     assert model["a"]["ops"]["sha256"] == digest
     assert model["b"]["ops"] is None
     # Progress counts what is fetched as data.
-    assert index["models"]["a"][5] == model["a"]["head"]["bytes"] + sum(item["bytes"] for item in model["a"]["shards"])
+    assert index.models["a"].nbytes == model["a"]["head"]["bytes"] + sum(item["bytes"] for item in model["a"]["shards"])
 
 
 def test_another_module_is_another_file_and_the_same_one_is_cached(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = head_of(site)["ops"]
+    before = head_of(site).ops
     build(write(site, erfc + "// changed\n"))
-    assert head_of(site)["ops"] != before
-    assert not (site / "dist/cdn" / ops_url("a", before)).exists()
+    assert head_of(site).ops != before
+    assert not (site / "dist/cdn" / ops_url("a", before or "")).exists()
     capsys.readouterr()
     assert main(["--fast", "--json", "--config", str(site / "build.toml")]) == 0
     assert json.loads(capsys.readouterr().out)["models"]["a"]["cached"]
@@ -179,7 +180,7 @@ def test_a_deploy_carries_checks_keeps_and_prunes_the_module(site: Path) -> None
     def release() -> str:
         deploy(deployer, read_local(site / "dist"), Choice(breaking=True), Silent())
         assert_live(target.store)
-        return ops_url("a", head_of(site)["ops"])
+        return ops_url("a", head_of(site).ops or "")
 
     first = release()
     assert target.store.get(first) is not None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.bundle.bundle import read_index
+from builder.bundle.index import read_index
 from builder.cli.init import find_models
 from builder.cli.main import main
 from builder.config.tables import load_config
@@ -198,7 +198,7 @@ def test_folders_and_zips_of_other_tools_build(
     said = capsys.readouterr()
     assert "not verified" not in said.err
     assert "pictures of 32 x 32, cropped to a square" in said.err
-    assert set(read_index((tmp_path / "dist/cdn/loader.js").read_bytes())["models"]) == set(sources)
+    assert set(read_index((tmp_path / "dist/cdn/loader.js").read_bytes()).models) == set(sources)
     for name in ("folder", "packed"):
         (head,) = (tmp_path / "dist" / "cdn" / "assets").glob(f"{name}.*.json")
         assert json.loads(head.read_text())["labels"] == ["Cat", "Dog", "None"]

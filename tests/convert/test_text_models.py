@@ -87,7 +87,7 @@ def test_text_is_cut_at_its_ids_and_the_rest_is_equal(pool: ConversionPool, sour
         with np.load(work / "out.npz") as arrays:
             expected = dict(arrays)
         bundle = tiny.bundle(work / "bundle", {"model": model})
-        assert bundle.models[0].content.get("vocabulary") == words
+        assert bundle.models[0].content.vocabulary == words
         checks.append(Check("model", bundle.loader, [inputs], Gate(1e-4), references=[expected]))
     found = verify_all(checks, work=tmp_path, node_modules=find_node_modules())
     assert {name: result.problem for name, result in zip(built, found, strict=True)} == dict.fromkeys(built, "")

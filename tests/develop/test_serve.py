@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import ssl
 import stat
@@ -19,8 +20,9 @@ from pathlib import Path
 import brotli
 import pytest
 
-from builder.bundle.bundle import pinned_url
-from builder.bundle.render import render
+from builder.bundle.format import pinned_url
+from builder.bundle.headers import header_rules
+from builder.bundle.render import client_names, render
 from builder.develop.server import files
 from builder.develop.server.access import Access
 from builder.develop.server.app import Site, client_path, make_app
@@ -29,7 +31,6 @@ from builder.develop.server.hub import Hub
 from builder.develop.server.run import bind, is_loopback, running
 from builder.errors import UsageError
 from builder.pipeline.report.networks import Network, networks
-from builder.pipeline.write_dist import header_rules
 from builder.publish.headers import headers_for
 from tests.bundle.test_render import check_types
 from tests.helpers import tiny
@@ -139,7 +140,8 @@ def test_pages_get_a_loader_that_keeps_them_up_to_date(folder: Path, client: Cli
     assert page.index("<head>") < page.index("/.shardpress/page.js") < page.index("<title>")
     assert "export function attach" in script.body.decode()
     assert "client.js" in client.get("/.shardpress/page.js").body.decode()
-    assert "export function listen" in client.get("/.shardpress/news.js").body.decode()
+    for path in re.findall(r'^import .* from "\./(.*)";$', script.body.decode(), re.MULTILINE):
+        assert "\nexport " in client.get(f"/.shardpress/{path}").body.decode(), path
 
 
 @pytest.mark.parametrize(
@@ -505,7 +507,7 @@ def test_locate_and_accepts() -> None:
 
 @pytest.mark.slow
 def test_the_client_is_typed(tmp_path: Path) -> None:
-    for name in ("client.js", "news.js", "page.js"):
-        (tmp_path / name).write_text(render(f"dev/{name}"))
+    for name in client_names():
+        (tmp_path / Path(name).name).write_text(render(name))
     check_types(tmp_path, "client.js")
     check_types(tmp_path, "page.js")

@@ -15,10 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import numpy as np
 import pytest
 
-from builder.bundle.bundle import shard_urls
+from builder.bundle.head import read_head, shard_urls
 from builder.cli.main import main
 from builder.config.tables import load_config
 from builder.develop.hints import Hints
@@ -29,7 +30,7 @@ from builder.develop.server.hub import Hub
 from builder.develop.session import Callbacks, Developer, Development, content_of, shape_of
 from builder.develop.snapshot import Camera, Inputs, inputs_of
 from builder.pipeline import verify_models
-from builder.pipeline.models import BuildOptions
+from builder.pipeline.session import BuildOptions
 from builder.verify.types import Check, Comparison, Verification
 from builder.work.workers import LocalWorkers
 from tests.helpers import tiny
@@ -270,9 +271,9 @@ def test_a_file_counts_as_it_was_when_a_page_asked_for_it(tmp_path: Path) -> Non
 def test_a_draft_differs_from_the_build_in_nothing_that_a_page_has(tmp_path: Path) -> None:
     model = tiny.graph_model(tmp_path / "one", {**tiny.weights(1), "kernel": np.zeros((24, 10), np.float32)})
     plain = tiny.bundle(tmp_path / "cdn", {"one": model}).models[0]
-    shards = [{**shard, "wire": shard["wire"] + 9} for shard in plain.content["shards"]]
-    found = {"sample": {"outputs": []}, "avoid": ["wasm"]}
-    checked = replace(plain, content={**plain.content, "shards": shards, **found})
+    shards = tuple(msgspec.structs.replace(shard, wire=shard.wire + 9) for shard in plain.content.shards)
+    content = msgspec.structs.replace(plain.content, shards=shards, sample={"outputs": []}, avoid=("wasm",))
+    checked = replace(plain, content=content)
     other = tiny.graph_model(tmp_path / "two", tiny.weights(2))
     changed = tiny.bundle(tmp_path / "other", {"one": other}).models[0]
     assert content_of(checked) == content_of(plain)
@@ -379,11 +380,11 @@ def fuzz(folder: Path, watched: Watched, count: int, seed: int) -> int:
 def served_weights(folder: Path) -> np.ndarray:
     """Give the kernel of the model that dist/ serves, from the planes of its shards."""
     index = assert_whole(folder / "dist/cdn")
-    digest = index["models"]["a"][0]
+    digest = index.models["a"].head_sha256
     head = json.loads((folder / f"dist/cdn/assets/a.{digest[:16]}.json").read_bytes())
     number = next(i for i, weight in enumerate(head["weights"]) if weight["name"] == "kernel")
     planes = {}
-    for url, shard in zip(shard_urls("a", head), head["shards"], strict=True):
+    for url, shard in zip(shard_urls("a", read_head(json.dumps(head).encode())), head["shards"], strict=True):
         content, at = (folder / "dist/cdn" / url).read_bytes(), 0
         for weight, plane, *_ in shard["segments"]:
             size = 240 if weight == number else 40

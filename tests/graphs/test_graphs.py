@@ -52,6 +52,33 @@ def test_equal_constants_are_merged_and_small_ones_left() -> None:
     assert "_class" not in graph.node[-1].attr
 
 
+def test_constants_of_two_branches_stay_apart_where_these_meet() -> None:
+    graph = new_graph()
+    constant(graph, "a", bytes(400), "^then")
+    constant(graph, "b", bytes(400), "^else")
+    add_node(graph.node, "meet", "Merge", "a", "b")
+    add_node(graph.node, "use", "AddN", "a", "b", "x")
+    merge_constants(graph)
+    assert names(graph) == ["a", "b", "meet", "use"]
+    drop_control_edges(graph)
+    assert {node.name: list(node.input) for node in graph.node} == {
+        "a": [], "b": [], "meet": ["a/tied", "b/tied"], "use": ["a", "b", "x"], "a/tied": ["a", "^then"],
+        "b/tied": ["b", "^else"],
+    }  # fmt: skip
+
+
+def test_what_begins_a_loop_within_a_loop_waits_for_the_outer_one() -> None:
+    graph = new_graph()
+    constant(graph, "zero", b"x", "^outer")
+    constant(graph, "start", b"x")
+    add_node(graph.node, "inner", "Enter", "zero")
+    add_node(graph.node, "first", "Enter", "start")
+    add_node(graph.node, "sum", "AddV2", "zero", "x")
+    drop_control_edges(graph)
+    found = {node.name: list(node.input) for node in graph.node}
+    assert (found["inner"], found["first"], found["sum"]) == (["zero", "^outer"], ["start"], ["zero", "x"])
+
+
 def test_constants_of_other_types_are_not_merged() -> None:
     graph = new_graph()
     constant(graph, "a", bytes(400))

@@ -23,7 +23,7 @@ from pathlib import Path
 import brotli
 import msgspec
 
-from builder.bundle.bundle import read_index
+from builder.bundle.index import read_index
 from builder.cli.main import main
 from builder.publish import follow_up, prune, uploads
 from builder.publish.pointer import Pointer, loader_hash, read_pointer, split_pointer
@@ -173,8 +173,8 @@ class Reader:
             if found is None or split_pointer(found[0])[0] == empty:
                 return  # not there, or not yet
         _, index = assert_live(self, pointer)  # type: ignore[arg-type]
-        for name, entry in index["models"].items():
-            assert json.dumps(entry) in self.known[name], f"{name} was never built like this"
+        for name, entry in index.models.items():
+            assert json.dumps(entry.encode()) in self.known[name], f"{name} was never built like this"
 
 
 def _kept(base: Pointer) -> list[str]:
@@ -382,8 +382,8 @@ class Scene:
         known: dict[str, set[str]] = {}
         for number in range(variants):
             index = read_index((self.folder / f"dist-{number}" / "cdn" / "loader.js").read_bytes())
-            for name, entry in index["models"].items():
-                known.setdefault(name, set()).add(json.dumps(entry))
+            for name, entry in index.models.items():
+                known.setdefault(name, set()).add(json.dumps(entry.encode()))
         return known
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any
 
 import msgspec
 
-from builder.bundle.bundle import head_url, module_urls, ops_url, pinned_url, read_index, shard_urls
+from builder.bundle.format import ops_url, pinned_url
+from builder.bundle.head import read_head, shard_urls
+from builder.bundle.index import Index, read_index
 from builder.cli.main import main
 from builder.config.tables import Config, TargetConfig, load_config
 from builder.publish.apply import Deployer, Keeping
@@ -84,7 +85,7 @@ def deployer_of(target: Target, *, grace: float | None = None, keep: int | None 
     return Deployer(target.store, target.form, keeping)
 
 
-def assert_live(store: TargetStore, pointer: str = "loader.js") -> tuple[str, dict[str, Any]]:
+def assert_live(store: TargetStore, pointer: str = "loader.js") -> tuple[str, Index]:
     """Follow all hashes from the pointer down; give the release's name and index."""
     found = store.get(pointer)
     assert found is not None
@@ -93,18 +94,15 @@ def assert_live(store: TargetStore, pointer: str = "loader.js") -> tuple[str, di
     pinned = store.get(pinned_url(loader_hash(loader)))
     assert pinned is not None
     assert pinned[0] == loader
-    for url, digest in module_urls(index).items():
+    for url, digest in index.module_urls().items():
         whole(store, url, digest)
-    for name, entry in index["models"].items():
-        heads = [entry[0], *(item["older"][1] for item in entry if isinstance(item, dict))]
-        for digest in heads:
-            head = whole(store, head_url(name, digest), digest)
-            content = json.loads(head)
-            for url, shard in zip(shard_urls(name, content), content["shards"], strict=True):
-                assert len(whole(store, url, shard["sha256"])) == shard["bytes"]
-            if ops := content.get("ops"):
-                whole(store, ops_url(name, ops), ops)
-    return index["release"], index
+    for head in index.heads():
+        content = read_head(whole(store, head.url, head.sha256))
+        for url, shard in zip(shard_urls(head.model, content), content.shards, strict=True):
+            assert len(whole(store, url, shard.sha256)) == shard.bytes
+        if content.ops:
+            whole(store, ops_url(head.model, content.ops), content.ops)
+    return index.release, index
 
 
 def whole(store: TargetStore, key: str, digest: str) -> bytes:

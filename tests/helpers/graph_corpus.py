@@ -96,6 +96,44 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         keep = v1.placeholder_with_default(tf.constant(1.0), [], name="keep")
         return dense(x * tf.floor(keep + tf.random.uniform([4])) / keep)
 
+    def twice_as_large(method: str) -> Any:
+        x = picture()
+        return tf.image.resize(x, tf.shape(x)[1:3] * tf.constant([2, 3]), method)
+
+    def in_training(is_known: bool) -> Any:
+        """What is done in training stands beside what is done otherwise, as in Keras 2's models."""
+        x = rows()
+        condition = tf.reduce_all([not is_known, tf.shape(x)[0] > 2])
+        return tf.cond(condition, lambda: tf.random.shuffle(dense(x)), lambda: dense(x) * 2.0)
+
+    def switched() -> Any:
+        data = raw.Switch(data=rows(), pred=tf.logical_and(True, tf.equal(tf.constant(3) * 2, 6)))
+        found = raw.Merge(inputs=[tf.random.shuffle(dense(data.output_false)), tf.nn.relu(dense(data.output_true))])
+        return found.output + tf.cast(found.value_index, tf.float32)
+
+    def either(x: Any, is_first: bool) -> Any:
+        """A branch that is a constant, which is always there for TensorFlow.js, beside the one that is taken."""
+        fixed, computed = (lambda: tf.ones([1, 3])), (lambda: dense(x) * 2.0)
+        above = tf.reduce_sum(tf.abs(x)) > 1e6
+        return tf.cond(above, fixed, computed) if is_first else tf.cond(~above, computed, fixed)
+
+    def loop_in_loop(x: Any) -> Any:
+        def inner(_: Any, y: Any) -> Any:
+            return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * 0.5 + tf.cast(i, tf.float32)), [0, y])
+
+        return tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, inner(i, y)[1] - 1.0), [0, x])[1]
+
+    def picked_boxes(scores: Any) -> Any:
+        corners = tf.concat([scores[:, :2], scores[:, :2] + tf.abs(scores[:, 2:])], 1)
+        found, count = tf.image.non_max_suppression_padded(
+            corners, scores[:, 0], 4, 0.3, -10.0, pad_to_max_output_size=True
+        )
+        return tf.concat([found, count[None]], 0)
+
+    def lowered(function: Any, *more: Any) -> Any:
+        """Call as a function, whose loops and branches TensorFlow then writes out."""
+        return tf.function(function, autograph=False)(rows(), *more)
+
     def parsed() -> Any:
         features = {"a": tf.io.FixedLenFeature([2], tf.float32), "b": tf.io.FixedLenFeature([2], tf.float32)}
         found = tf.io.parse_example(text([None]), features)
@@ -234,7 +272,17 @@ def graphs(tf: Any, np: Any) -> dict[str, tuple[str, Callable[[], Any]]]:  # noq
         "volume": ("rewritten", lambda: tf.nn.conv3d_transpose(volume(), np.linspace(-1, 1, 3 * 2 * 4 * 2 * 3, dtype=np.float32).reshape(3, 2, 4, 2, 3), [2, 8, 4, 9, 2], [2, 2, 3], "SAME")),
         "volume-valid": ("rewritten", lambda: tf.nn.conv3d_transpose(volume(), np.linspace(-1, 1, 3 * 2 * 4 * 2 * 3, dtype=np.float32).reshape(3, 2, 4, 2, 3), [2, 9, 4, 10, 2], [2, 2, 3], "VALID")),
         "roll-to-jpeg": ("cut rewritten", lambda: encoded(tf.roll(picture(), 2, 1) * 255.0)),
+        "bicubic-computed": ("rewritten", lambda: twice_as_large("bicubic")),
+        "area-computed": ("rewritten", lambda: twice_as_large("area")),
+        "lanczos-computed": ("rewritten", lambda: twice_as_large("lanczos3")),
+        "fixed-branch": ("plain", lambda: lowered(either, True)),
+        "fixed-branch-second": ("plain", lambda: lowered(either, False)),
+        "loop-in-loop": ("plain", lambda: lowered(loop_in_loop)),
+        "boxes-padded": ("plain", lambda: lowered(picked_boxes)),
         # leftovers that disappear
+        "training": ("plain", lambda: in_training(is_known=True)),
+        "training-lowered": ("plain", switched),
+        "training-fed": ("RandomShuffle", lambda: in_training(is_known=False)),
         "assert": ("plain", lambda: asserting(rows())),
         "print": ("plain", lambda: printing(rows())),
         "stop": ("plain", lambda: dense(tf.stop_gradient(rows()))),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Request
 
-from builder.bundle.bundle import loader_name
+from builder.bundle.format import loader_name
 from tests.helpers.serving import Site, serve
 
 root = Path(__file__).resolve().parents[2]

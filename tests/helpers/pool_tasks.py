@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.convert.requests import ConvertRequest, SourceOptions
-from builder.errors import SourceError
+from builder.errors import ShardpressError, SourceError
 from builder.precision.types import MeasureRequest, MeasureResult
 from builder.verify.types import BoxRules, Gate
 from builder.work.pool import ConversionPool
@@ -22,12 +22,12 @@ code = (Path(__file__).resolve().parents[1],)  # what workers read that run thes
 
 def slimmed(folder: Path) -> tuple[int, int]:
     """Load a SavedModel slimmed; give the number of its functions before and after."""
-    from builder.convert import worker
     from builder.convert.loading import part_folder
+    from builder.convert.session import load_tensorflow
     from builder.graphs.graphdef import read_saved_model
     from builder.sources.safety import prepare_saved_model
 
-    tf = worker._tensorflow()
+    tf = load_tensorflow()
     with tempfile.TemporaryDirectory() as name:
         plain = Path(name) / "model"
         plain.symlink_to(folder)
@@ -48,7 +48,7 @@ def covariances(folder: Path) -> list[list[float]]:
     """Give the covariances of the input of a graph model over the cases of ``rows.npy`` beside it."""
     import numpy as np
 
-    from builder.convert.worker import GraphRunner
+    from builder.convert.graph_runner import GraphRunner
     from builder.sources.tfjs import read_model
 
     model, rows = read_model(folder / "model.json"), np.load(folder / "rows.npy")
@@ -60,8 +60,10 @@ def covariances(folder: Path) -> list[list[float]]:
 def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
     """Give how far an LSTM's graph is from Keras, and what a measurement finds of it."""
     from builder.convert import worker
+    from builder.convert.graph_runner import GraphRunner
+    from builder.convert.session import load_tensorflow
 
-    worker._tensorflow()
+    load_tensorflow()
     import numpy as np
     import tf_keras as keras
 
@@ -76,7 +78,7 @@ def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
     for number, path in enumerate(paths):
         cases.append({model.inputs[0].name: np.random.default_rng(number).normal(size=(1, 5, 12)).astype(np.float32)})
         np.savez(path, **cases[-1])
-    runner = worker.GraphRunner(model, plain_nodes(model.artifacts["modelTopology"]), cases)
+    runner = GraphRunner(model, plain_nodes(model.artifacts["modelTopology"]), cases)
     answers = [next(iter(answer.values())) for answer in runner.outputs(range(6), {})]
     expected = [net(next(iter(case.values()))).numpy() for case in cases]
     off = max(float(np.abs(left - right).max()) for left, right in zip(answers, expected, strict=True))
@@ -87,8 +89,9 @@ def measure_recurrent(folder: Path) -> tuple[float, MeasureResult]:
 def measure_detector(folder: Path) -> MeasureResult:
     """Give what a measurement finds of a model with random weights that suppresses boxes in its graph."""
     from builder.convert import worker
+    from builder.convert.session import load_tensorflow
 
-    tf = worker._tensorflow()
+    tf = load_tensorflow()
     import numpy as np
 
     from builder.sources.tfjs import read_model
@@ -198,3 +201,36 @@ def kept_from_collections(_: object) -> int:
 
     worker.versions()
     return gc.get_freeze_count()
+
+
+def moved_names(_: object) -> list[str]:
+    """Give what of the table of private names is not there, takes other parameters, or is not used where it was."""
+    import inspect
+
+    from builder.convert import stock
+    from builder.convert.keras_ends import ends_of
+    from builder.convert.session import load_keras, load_tensorflow
+
+    tf = load_tensorflow()
+    moved = []
+    for item in stock.private_names:
+        try:
+            found = stock.look_up(item.module, item.name)
+        except ShardpressError as error:
+            moved.append(str(error))
+            continue
+        if item.parameters:
+            known = inspect.signature(found).parameters
+            moved += [f"{item.address} takes no {name}" for name in item.parameters if name not in known]
+    converter = sys.modules["tensorflowjs.converters.tf_saved_model_conversion_v2"]
+    if "fold_batch_norms" not in converter.optimize_graph.__code__.co_names:
+        moved.append("optimize_graph does not call what fold_batch_norms is replaced by")
+    for generation, tree in ((2, tf.nest), (3, load_keras(3).tree)):
+        keras = load_keras(generation)
+        into = keras.Input((2,), name="into")
+        chain = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1, name="out")])
+        for model in (keras.Model({"into": into}, keras.layers.Dense(1, name="out")(into)), chain):
+            ends = ends_of(model, tree)
+            if ends is None or ends.outputs != ["out"]:
+                moved.append(f"Keras {generation} has the ends of a {type(model).__name__} elsewhere: {ends}")
+    return moved

@@ -126,9 +126,9 @@ def saved_models(tf: Any, keras: Any, np: Any) -> dict[str, Callable[[], Any]]:
 
 def teachable_machine(folder: Path, keras: Any) -> None:
     """Write what Teachable Machine exports of a picture project, by the stock converter: MobileNet's head, smaller."""
-    from builder.convert.worker import _tensorflow
+    from builder.convert.session import load_tensorflow
 
-    _tensorflow()
+    load_tensorflow()
     from tensorflowjs.converters import keras_h5_conversion
 
     layer = keras.layers

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from builder.bundle.bundle import ModelBundle, make_index
+from builder.bundle.files import ModelBundle
+from builder.bundle.index import Index, make_index
 from builder.cache.local import Cache
 from builder.model import Model
-from builder.packing.compress import Compressor
+from builder.packing.compress import Compressed, Compressor
 from builder.pipeline.assemble import assemble
 from builder.sources.tfjs import read_model
 
@@ -190,7 +193,7 @@ class Bundle:
     """A bundle on disk: ``root/loader.js`` and ``root/assets/``."""
 
     root: Path
-    index: dict[str, Any]
+    index: Index
     models: tuple[ModelBundle, ...]
 
     @property
@@ -199,13 +202,23 @@ class Bundle:
         return self.root / "loader.js"
 
 
-def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024, **options: Any) -> Bundle:
-    """Build stock models into a bundle at ``root``, without any encodings."""
-    from builder.bundle.modules import module_templates, module_url
+def _plain(_: Callable[[Any], Any], request: Any) -> Future[Any]:
+    """Find that no encoding pays: most of the time of bundles of large networks goes there."""
+    found: Future[Any] = Future()
+    found.set_result(Compressed(None, None))
+    return found
+
+
+def bundle(
+    root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1024, compresses: bool = True, **options: Any
+) -> Bundle:
+    """Build stock models into a bundle at ``root``, which has no encodings; their sizes are told if it compresses."""
+    from builder.bundle.format import module_url
+    from builder.bundle.modules import module_templates
     from builder.bundle.render import render_loader, render_module
 
     cache = Cache(root.with_name(root.name + "-cache"))
-    compressor = Compressor(cache, jobs=1, fast=True)
+    compressor = Compressor(cache, jobs=1, fast=True, submit=None if compresses else _plain)
     models = []
     for name, source in sources.items():
         model = source if isinstance(source, Model) else read_model(source)
@@ -220,15 +233,15 @@ def bundle(root: Path, sources: dict[str, Path | Model], *, shard_bytes: int = 1
             advance=lambda blob: None,
             **options,
         )
-        models.append(assembly.bundle("manual", "normal"))
+        models.append(assembly.bundle)
     modules = {name: render_module(name) for name in module_templates}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in modules.items()}
-    index = make_index(tuple(models), hashes)
+    index = make_index({model.name: model.entry("manual", "normal") for model in models}, hashes)
     (root / "assets").mkdir(parents=True)
     for name, content in modules.items():
         (root / module_url(name, hashes[name])).write_bytes(content)
     for built in models:
         for file in built.files:
             (root / file.url).write_bytes(file.blob.path.read_bytes())
-    (root / "loader.js").write_bytes(render_loader(index))
+    (root / "loader.js").write_bytes(render_loader(index.encode()))
     return Bundle(root, index, tuple(models))

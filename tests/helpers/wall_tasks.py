@@ -15,14 +15,14 @@ from builder.convert.requests import ReferenceRequest, SourceOptions
 @cache
 def take_first_wall_away() -> None:
     """Have this process look at nothing before TensorFlow and Keras do."""
-    from builder.convert import worker
+    from builder.convert import artefact, frozen_graph, graph_runner, keras, layers_model, saved_model, surgery, worker
 
-    for name in dir(worker):
-        if name.startswith("check_"):
-            setattr(worker, name, lambda *_, **__: None)
-    for name in ("prepare_saved_model", "prepare_graph"):
-        setattr(worker, name, partial(_trusting, getattr(worker, name)))
-    worker._may_be_cut = lambda _: False  # what TensorFlow.js lacks runs nevertheless
+    for module in (artefact, frozen_graph, graph_runner, keras, layers_model, saved_model, surgery, worker):
+        for name in dir(module):
+            if name.startswith("check_"):
+                setattr(module, name, lambda *_, **__: None)
+    saved_model.prepare_saved_model = partial(_trusting, saved_model.prepare_saved_model)
+    frozen_graph.prepare_graph = partial(_trusting, frozen_graph.prepare_graph)
 
 
 def _trusting(prepare: Callable[..., Any], *given: Any, **named: Any) -> Any:
@@ -46,13 +46,13 @@ def attack(text: str) -> dict[str, str]:
     Args:
         text: JSON of the paths of a secret, of a file to write and of a shared library, and a port on loopback.
     """
-    from builder.convert import worker
+    from builder.convert.session import load_tensorflow
 
     take_first_wall_away()
     secret, victim, library, port = json.loads(text)
     here = Path.cwd()
     (here / "own").write_bytes(b"mine!")
-    worker._tensorflow()
+    load_tensorflow()
     found = {
         "graph reads its own file": _run(here / "a", _reader(here / "a", str(here / "own"))),
         "graph reads the secret": _run(here / "b", _reader(here / "b", secret)),

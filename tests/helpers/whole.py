@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import brotli
 
-from builder.bundle.bundle import module_urls, ops_url, read_index, shard_urls
+from builder.bundle.format import ops_url
+from builder.bundle.head import read_head, shard_urls
+from builder.bundle.index import Index, read_index
 
 
-def assert_whole(cdn: Path) -> dict[str, Any]:
+def assert_whole(cdn: Path) -> Index:
     """Follow all hashes from loader.js down; give the index."""
     index = read_index((cdn / "loader.js").read_bytes())
-    for url, digest in module_urls(index).items():
+    for url, digest in index.module_urls().items():
         read(cdn / url, digest, (cdn / url).stat().st_size)
-    for name, (digest, length, *_) in index["models"].items():
-        head = json.loads(read(cdn / f"assets/{name}.{digest[:16]}.json", digest, length))
-        assert head["name"] == name
-        for url, shard in zip(shard_urls(name, head), head["shards"], strict=True):
-            read(cdn / url, shard["sha256"], shard["bytes"])
-        if ops := head.get("ops"):
-            path = cdn / ops_url(name, ops)
-            read(path, ops, path.stat().st_size)
+    for name, entry in index.models.items():
+        digest, length = entry.head_sha256, entry.head_bytes
+        head = read_head(read(cdn / f"assets/{name}.{digest[:16]}.json", digest, length))
+        assert head.name == name
+        for url, shard in zip(shard_urls(name, head), head.shards, strict=True):
+            read(cdn / url, shard.sha256, shard.bytes)
+        if head.ops:
+            path = cdn / ops_url(name, head.ops)
+            read(path, head.ops, path.stat().st_size)
     return index
 
 

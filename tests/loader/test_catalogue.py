@@ -40,7 +40,7 @@ def test_a_thousand_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert main(["-q"]) == 0
     cdn = tmp_path / "dist" / "cdn"
     index = assert_whole(cdn)
-    assert len(index["models"]) == count
+    assert len(index.models) == count
     assert len(brotli.compress((cdn / "loader.js").read_bytes(), quality=11)) <= 60_000
 
     site = tmp_path / "site"
@@ -56,7 +56,7 @@ def test_a_thousand_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         expected = source[:64].reshape(8, 8).sum(axis=0) + source[64:]
         assert np.allclose(tab.evaluate("window.result"), expected, atol=1e-5)
         fetched = server.paths("/cdn/")
-        digest = index["models"]["model-0412"][0][:16]
+        digest = index.models["model-0412"].head_sha256[:16]
         assert fetched[:2] == ["/cdn/loader.js", f"/cdn/assets/model-0412.{digest}.json"]
         assert len(fetched) == len(set(fetched))
         code = "/cdn/device."  # of the loader itself, in idle time where WebGL is

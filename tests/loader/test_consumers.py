@@ -95,17 +95,17 @@ def install_package(bundle: tiny.Bundle, folder: Path) -> None:
     types = [
         {
             "name": model.name,
-            "kind": model.content["kind"],
+            "kind": model.content.kind,
             "inputs": [spec.name for spec in model.inputs],
             "outputs": [spec.name for spec in model.outputs],
-            "load": model.load,
-            "stages": model.content["stages"],
+            "load": "manual",
+            "stages": list(model.content.stages),
             "labels": [],
         }
         for model in bundle.models
     ]
     folder.mkdir(parents=True)
-    for name, content in render_package(bundle.index, types, package_name, "0.0.0-r1").items():
+    for name, content in render_package(bundle.index.encode(), types, package_name, "0.0.0-r1").items():
         (folder / name).write_bytes(content)
 
 

@@ -38,7 +38,7 @@ use = """async ([address, rows]) => {
 def test_preloads_are_used_and_each_file_travels_once_from_another_origin(tmp_path: Path) -> None:
     built = tiny.bundle(tmp_path / "cdn", {"tiny": tiny.graph_model(tmp_path / "source")}, shard_bytes=128)
     (model,) = built.models
-    stages = [shard["stage"] for shard in model.content["shards"]]
+    stages = [shard.stage for shard in model.content.shards]
     urls = [file.url for file in model.shards]
     first = [model.head.url, *(url for url, stage in zip(urls, stages, strict=True) if stage == 0)]
     pinned = built.loader.with_name("loader.0123456789abcdef.js")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.bundle import read_index
+from builder.bundle.index import read_index
 from builder.cli.main import main
 from tests.helpers.deploying import project, relabel
 from tests.helpers.models import write_model
@@ -73,8 +73,9 @@ def test_a_page_gets_the_model_it_was_built_against(tmp_path: Path, monkeypatch:
         relabel(folder, "a", ["one", "two"])
         contracts.append(contract_of(folder))
         assert main(["deploy", "--config", config, "--breaking"]) == 0
-    entry = read_index((folder / "public/loader.js").read_bytes())["models"]["a"]
-    assert entry[-1]["older"][0] == contracts[0]
+    entry = read_index((folder / "public/loader.js").read_bytes()).models["a"]
+    assert entry.extras.older
+    assert entry.extras.older.contract == contracts[0]
     (tmp_path / "loader.mjs").write_bytes((folder / "public/loader.js").read_bytes())
     (tmp_path / "use.mjs").write_text(script)
     with serve(folder / "public") as site:

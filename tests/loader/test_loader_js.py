@@ -33,7 +33,7 @@ def run_node(name: str, folder: Path) -> None:
     assert "\n# skipped 0\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["codecs", "device", "files", "ground", "heads", "schedule"])
+@pytest.mark.parametrize("name", ["codecs", "device", "files", "ground", "heads", "schedule", "states"])
 def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
@@ -52,4 +52,5 @@ def test_every_file_of_tests_is_run() -> None:
         "heads.test.mjs",
         "models.test.mjs",
         "schedule.test.mjs",
+        "states.test.mjs",
     }

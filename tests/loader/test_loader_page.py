@@ -453,7 +453,7 @@ def test_the_page_is_told_of_a_new_release_and_goes_on(context: BrowserContext, 
     page.wait_for_function("navigator.serviceWorker.controller")
     loader = site / "cdn" / "loader.js"
     old = loader.read_bytes()
-    release = place.bundle.index["release"]
+    release = place.bundle.index.release
     try:
         loader.write_bytes(old.replace(release.encode(), b"f" * 16))
         # Servers tell files apart by the second.

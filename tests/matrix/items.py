@@ -6,6 +6,7 @@ error, so that a new release of Keras is noticed.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -151,7 +152,20 @@ def class_items(library: Any) -> list[Item]:
             troubles.append(str(error))
     if troubles:
         raise LookupError("; ".join(troubles))
-    return found
+    return [*found, *application_items(library)]
+
+
+def application_items(library: Any) -> list[Item]:
+    """Give the layers that networks of ``keras.applications`` have of their own."""
+    convnext, inception = (
+        importlib.import_module(f"{library.__name__}.src.applications.{family}")
+        for family in ("convnext", "inception_resnet_v2")
+    )
+    return [
+        layer("LayerScale", lambda: convnext.LayerScale(0.5, 4), steps),
+        replace(layer("StochasticDepth", lambda: convnext.StochasticDepth(0.3), steps), is_alone=True),
+        pair("CustomScaleLayer", lambda a, b: inception.CustomScaleLayer(0.3)([a, b]), steps, steps),
+    ]
 
 
 def option_items(library: Any) -> list[Item]:

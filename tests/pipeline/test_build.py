@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.bundle.bundle import reachable, read_index
+from builder.bundle.head import read_head
+from builder.bundle.index import reachable, read_index
 from builder.bundle.manifest import Manifest
 from builder.cli.main import main
 from tests.helpers.models import write_model
@@ -52,7 +53,7 @@ def test_a_build_writes_what_the_contract_names(project: Path, capsys: pytest.Ca
     assert main([]) == 0
     out = project / "dist"
     index = assert_whole(out / "cdn")
-    assert set(index["models"]) == {"a", "b"}
+    assert set(index.models) == {"a", "b"}
     for name in (
         "package/index.js",
         "package/index.d.ts",
@@ -63,7 +64,7 @@ def test_a_build_writes_what_the_contract_names(project: Path, capsys: pytest.Ca
     ):
         assert (out / name).stat().st_size > 0, name
     manifest = msgspec.json.decode((out / "manifest.json").read_bytes(), type=Manifest)
-    assert manifest.release == index["release"]
+    assert manifest.release == index.release
     assert [stage.name for stage in manifest.models["b"].stages] == ["base", "refine"]
     for entry in manifest.models.values():
         stored = [sum(weight.bytes.get(stage.name, 0) for weight in entry.weights) for stage in entry.stages]
@@ -126,9 +127,9 @@ def test_only_keeps_the_other_models_as_they_were(project: Path) -> None:
     assert main(["-q"]) == 0
     write_model(project / "b", width=40, seed=4)
     write_model(project / "models one" / "a", seed=5)
-    before = read_index((project / "dist" / "cdn" / "loader.js").read_bytes())["models"]
+    before = read_index((project / "dist" / "cdn" / "loader.js").read_bytes()).models
     assert main(["-q", "--only", "b"]) == 0
-    after = read_index((project / "dist" / "cdn" / "loader.js").read_bytes())["models"]
+    after = read_index((project / "dist" / "cdn" / "loader.js").read_bytes()).models
     assert after["a"] == before["a"]
     assert after["b"] != before["b"]
 
@@ -148,7 +149,7 @@ def test_compat_is_a_stock_model(project: Path) -> None:
 def test_identical_models_are_built_once_each_and_told_apart(project: Path) -> None:
     configure(project, a='source = "b/model.json"', b='source = "b/model.json"')
     assert main(["-q"]) == 0
-    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"a", "b"}
+    assert set(assert_whole(project / "dist" / "cdn").models) == {"a", "b"}
 
 
 broken: list[tuple[str, dict[str, str], int, str]] = [
@@ -214,7 +215,7 @@ def test_names_of_weights_may_hold_anything(project: Path) -> None:
     path.write_text(text)
     assert main(["-q"]) == 0
     index = assert_whole(project / "dist" / "cdn")
-    head = json.loads((project / "dist" / "cdn" / f"assets/b.{index['models']['b'][0][:16]}.json").read_bytes())
+    head = json.loads((project / "dist" / "cdn" / f"assets/b.{index.models['b'].head_sha256[:16]}.json").read_bytes())
     assert "</script> \"'&é模\u2028 \ud800" in [node["name"] for node in head["artifacts"]["modelTopology"]["node"]]
 
 
@@ -265,8 +266,8 @@ def test_reachable_names_every_shard(project: Path) -> None:
     cdn = project / "dist" / "cdn"
     index = read_index((cdn / "loader.js").read_bytes())
     heads = {
-        name: json.loads((cdn / f"assets/{name}.{entry[0][:16]}.json").read_bytes())
-        for name, entry in index["models"].items()
+        name: read_head((cdn / f"assets/{name}.{entry.head_sha256[:16]}.json").read_bytes())
+        for name, entry in index.models.items()
     }
     on_disk = {
         path.relative_to(cdn).as_posix() for path in (cdn / "assets").iterdir() if path.suffix in {".json", ".bin"}

@@ -22,7 +22,7 @@ def build(folder: Path, *arguments: str) -> dict[str, bytes]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     cdn = folder / "dist" / "cdn"
-    assert set(assert_whole(cdn)["models"]) == set(load_config(root / "build.toml").models) - apart
+    assert set(assert_whole(cdn).models) == set(load_config(root / "build.toml").models) - apart
     return {path.relative_to(cdn).as_posix(): path.read_bytes() for path in cdn.rglob("*") if path.is_file()}
 
 

@@ -58,7 +58,7 @@ def test_fifty_kills_at_random_instants(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=60)
             died += 1
-        releases.add(assert_whole(tmp_path / "dist" / "cdn")["release"])
+        releases.add(assert_whole(tmp_path / "dist" / "cdn").release)
     assert died > kills / 3
     assert len(releases) > 1
     assert start(tmp_path).wait(timeout=120) == 0

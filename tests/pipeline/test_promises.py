@@ -16,7 +16,10 @@ import pytest
 from botocore.config import Config
 from botocore.stub import ANY, Stubber
 
-from builder.bundle.bundle import File, head_url, loader_name, ops_url, read_index, shard_urls
+from builder.bundle.files import File
+from builder.bundle.format import loader_name, ops_url
+from builder.bundle.head import read_head, shard_urls
+from builder.bundle.index import read_index
 from builder.cache.local import Blob
 from builder.cli.main import main
 from builder.codecs.exact import Exact
@@ -70,11 +73,11 @@ def names(key: str, content: bytes) -> list[str]:
     if key.endswith(".js") and key.startswith("loader"):
         index = read_index(content)
         pinned = [f"loader.{hashlib.sha256(content).hexdigest()[:16]}.js"] if key == loader_name else []
-        modules = [f"{name}.{digest[:16]}.js" for name, digest in index.get("modules", {}).items()]
-        return [*pinned, *modules, *(head_url(name, entry[0]) for name, entry in index["models"].items())]
+        modules = [f"{name}.{digest[:16]}.js" for name, digest in index.modules.items()]
+        return [*pinned, *modules, *(head.url for head in index.heads())]
     if key.endswith(".json") and key.startswith("assets/"):
-        head = json.loads(content)
-        return [*shard_urls(head["name"], head), *([ops_url(head["name"], head["ops"])] if head.get("ops") else [])]
+        head = read_head(content)
+        return [*shard_urls(head.name, head), *([ops_url(head.name, head.ops)] if head.ops else [])]
     return []
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builder.bundle.format import Kind
+from builder.bundle.head import Head, HeadWeight
 from builder.cli.main import main
 from builder.pipeline.report.advice import advise
 from builder.pipeline.report.chart import rate_distortion
@@ -95,6 +97,20 @@ def test_bytes_add_up(tmp_path: Path) -> None:
     assert set(kernel["stages"]) == {"base", "refine"}
 
 
+def head_of(kind: Kind, topology: dict[str, Any], *weights: HeadWeight) -> Head:
+    """Give a head with nothing but a topology and weights."""
+    return Head(
+        format=1,
+        name="m",
+        kind=kind,
+        contract="0" * 16,
+        artifacts={"modelTopology": topology},
+        stages=("base",),
+        shards=(),
+        weights=weights,
+    )
+
+
 def test_advice_names_heavy_convolutions() -> None:
     nodes = [
         {"op": "_FusedConv2D", "input": ["x", "heavy", "bias"]},
@@ -102,12 +118,8 @@ def test_advice_names_heavy_convolutions() -> None:
         {"op": "DepthwiseConv2dNative", "input": ["x", "light"]},
     ]
     shapes = {"heavy": [3, 3, 64, 64], "point": [1, 1, 128, 128], "light": [3, 3, 64, 1]}
-    content = {
-        "kind": "graph-model",
-        "artifacts": {"modelTopology": {"node": nodes}},
-        "weights": [{"name": name, "shape": shape, "dtype": "float32"} for name, shape in shapes.items()]
-        + [{"name": "again", "shape": [4, 4], "dtype": "float32", "same": 0}],
-    }
+    stored = [HeadWeight(name, tuple(shape), "float32") for name, shape in shapes.items()]
+    content = head_of("graph-model", {"node": nodes}, *stored, HeadWeight("again", (4, 4), "float32", same=0))
     weights = [{"name": name, "shape": shape, "wire_bytes": int(np.prod(shape))} for name, shape in shapes.items()]
     heavy, point, repeated = advise(content, weights)
     assert (heavy["weight"], heavy["kind"]) == ("heavy", "depthwise-separable")
@@ -183,7 +195,7 @@ def test_the_kernels_of_layers_models_are_found() -> None:
         "class_name": "Functional",
         "config": {"layers": [inner, {"class_name": "Dense", "config": {"name": "d"}}]},
     }
-    content = {"kind": "layers-model", "artifacts": {"modelTopology": {"model_config": outer}}, "weights": []}
+    content = head_of("layers-model", {"model_config": outer})
     weights = [{"name": "deep/kernel", "shape": [5, 5, 32, 32], "wire_bytes": 1000}]
     assert [one["weight"] for one in advise(content, weights)] == ["deep/kernel"]
 
@@ -308,8 +320,7 @@ def telling_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def advice_texts() -> set[str]:
     """Every kind of advice, as it is given."""
     graph = {"node": [{"op": "Conv2D", "input": ["x", name]} for name in ("wide", "point")]}
-    again = {"name": "again", "shape": [9], "dtype": "float32", "same": 0}
-    content = {"kind": "graph-model", "artifacts": {"modelTopology": graph}, "weights": [again]}
+    content = head_of("graph-model", graph, HeadWeight("again", (9,), "float32", same=0))
     shapes = {"wide": [3, 3, 64, 64], "point": [1, 1, 64, 64]}
     weights = [{"name": name, "shape": shape, "wire_bytes": 1000, "spread": 80.0} for name, shape in shapes.items()]
     measured_or_not = ({"weights": measured}, None)

@@ -7,13 +7,16 @@ import re
 import socket
 import subprocess
 import sys
+import tarfile
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from builder.bundle.scripts import ready_scripts, script
 from tests.helpers.models import write_frozen_graph, write_model
-from tests.helpers.wheels import install_wheel, make_wheel
+from tests.helpers.wheels import install_wheel, make_sdist, make_wheel, wheel_of
 from tests.helpers.whole import assert_whole
 
 root = Path(__file__).resolve().parents[2]
@@ -93,7 +96,11 @@ def test_make_serve_serves_the_pages() -> None:
 @pytest.mark.slow
 def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
     """Installed into a clean environment the package is shardpress, not builder; its workers and Node run too."""
-    programs = install_wheel(make_wheel(tmp_path), tmp_path / "environment")
+    wheel = make_wheel(tmp_path)
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"shardpress/templates/scripts.json", "shardpress/templates/loader.js.j2"} <= names
+    assert [name for name in names if "/templates/loader/" in name or "node_modules" in name] == [], "made, not modules"
+    programs = install_wheel(wheel, tmp_path / "environment")
     project = tmp_path / "project"
     write_model(project / "m", seed=1)
     write_frozen_graph(project / "frozen.pb")
@@ -103,7 +110,19 @@ def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
         [programs / "shardpress", "--strict"], cwd=project, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"m"}
+    assert set(assert_whole(project / "dist" / "cdn").models) == {"m"}
+    loader = (project / "dist" / "cdn" / "loader.js").read_bytes()
+    assert loader.endswith(script("loader.js").encode()), "as of the checkout"
+    (project / "dist" / "cdn" / "loader.js").unlink()
+    done = subprocess.run(
+        [programs / "shardpress"],
+        cwd=project,
+        env={**os.environ, "PATH": str(programs)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (project / "dist" / "cdn" / "loader.js").read_bytes() == loader, "without Node on the PATH too"
     write_frozen_graph(project / "frozen.pb")  # needs TensorFlow, which stays where it is
     (project / "build.toml").write_text('[models.frozen]\nsource = "frozen.pb"\n')
     (site,) = programs.parent.glob("lib/python3*/site-packages")
@@ -113,9 +132,21 @@ def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert set(assert_whole(project / "dist" / "cdn")["models"]) == {"frozen"}
+    assert set(assert_whole(project / "dist" / "cdn").models) == {"frozen"}
     for name, found in (("shardpress.cli.main", True), ("builder.cli", False)):
         done = subprocess.run(
             [programs / "python", "-c", f"import {name}"], cwd=project, capture_output=True, check=False
         )
         assert (done.returncode == 0) is found, name
+
+
+@pytest.mark.slow
+def test_a_wheel_is_made_of_an_sdist_without_node(tmp_path: Path) -> None:
+    sdist = make_sdist(tmp_path)
+    wheel_of(sdist, tmp_path, PATH=str(tmp_path / "nothing"))
+    (wheel,) = tmp_path.glob("*.whl")
+    with tarfile.open(sdist) as archive, zipfile.ZipFile(wheel) as made:
+        (member,) = [name for name in archive.getnames() if name.endswith("/templates/scripts.json")]
+        content = archive.extractfile(member)
+        assert content
+        assert made.read("shardpress/templates/scripts.json") == content.read() == ready_scripts()

@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from builder.bundle.bundle import head_url, index_of, read_index, replace_index, to_json
+from builder.bundle.format import head_url
+from builder.bundle.head import HeadShard, read_head, write_head
+from builder.bundle.index import Extras, make_index, read_index, replace_index
 from builder.bundle.manifest import FileEntry
 from builder.cli.main import main
 from builder.errors import ContractError, StoreConflictError
@@ -65,7 +67,7 @@ def test_the_first_deploy_goes_to_public_and_the_next_has_nothing_to_do(
     done = answer(capsys, folder, "deploy")
     live, index = assert_live(store_of(folder))
     assert live == done["release"]
-    assert set(index["models"]) == {"a", "b"}
+    assert set(index.models) == {"a", "b"}
     before = (folder / "public" / "loader.js").read_bytes()
     again = answer(capsys, folder, "deploy")
     assert again["idle"]
@@ -92,8 +94,8 @@ def test_only_changes_one_entry_and_keeps_the_others(folder: Path) -> None:
     change(folder, "b", 8)
     assert run(folder, "deploy", "--only", "a") == 0
     _, after = assert_live(store_of(folder))
-    assert after["models"]["b"] == before["models"]["b"]
-    assert after["models"]["a"] != before["models"]["a"]
+    assert after.models["b"] == before.models["b"]
+    assert after.models["a"] != before.models["a"]
     assert run(folder, "deploy", "--only", "nothing") == 2
 
 
@@ -107,12 +109,14 @@ def test_a_contract_changes_only_when_that_is_wanted(folder: Path, capsys: pytes
     assert assert_live(store_of(folder))[1] == before
     assert run(folder, "deploy", "--breaking") == 0
     _, after = assert_live(store_of(folder))
-    assert after["models"]["a"][-1]["older"][1:] == before["models"]["a"][:2]
+    older, entry = after.models["a"].extras.older, before.models["a"]
+    assert older
+    assert (older.sha256, older.nbytes) == (entry.head_sha256, entry.head_bytes)
     # A later release of the same contract keeps the older head, and prune keeps its files.
     change(folder, "a", 5)
     assert run(folder, "deploy") == 0
     _, last = assert_live(store_of(folder))
-    assert last["models"]["a"][-1] == after["models"]["a"][-1]
+    assert last.models["a"].extras == after.models["a"].extras
     make_old(folder)
     prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     assert_live(store_of(folder))
@@ -125,7 +129,7 @@ def test_a_model_leaves_the_release_only_when_that_is_wanted(folder: Path) -> No
     build(folder)
     assert run(folder, "deploy") == ContractError.exit_status
     assert run(folder, "deploy", "--breaking") == 0
-    assert set(assert_live(store_of(folder))[1]["models"]) == {"a"}
+    assert set(assert_live(store_of(folder))[1].models) == {"a"}
 
 
 def test_rollback_goes_back_step_by_step_and_generations_only_grow(
@@ -165,7 +169,7 @@ def test_a_bundle_has_one_name_from_the_build_to_the_live_site(
     first = check()
     relabel(folder, "a", ["cat", "dog"])
     second = check()
-    assert "older" in assert_live(store_of(folder))[1]["models"]["a"][-1], "what the build does not know"
+    assert assert_live(store_of(folder))[1].models["a"].extras.older, "what the build does not know"
     change(folder, "b", 5)
     assert answer(capsys, folder, "deploy", "--preview", "pr-1")["release"] not in (first, second)
     assert answer(capsys, folder, "rollback")["release"] == first
@@ -197,7 +201,7 @@ def test_rollback_of_one_model_leaves_the_others(folder: Path, capsys: pytest.Ca
     _, middle = assert_live(store_of(folder))
     assert answer(capsys, folder, "rollback", "--only", "a", "--to", first)["models"] == ["a"]
     _, after = assert_live(store_of(folder))
-    assert after["models"] == {"a": before["models"]["a"], "b": middle["models"]["b"]}
+    assert after.models == {"a": before.models["a"], "b": middle.models["b"]}
 
 
 def test_a_preview_has_its_own_pointer_and_the_release_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -375,8 +379,8 @@ def test_deploys_of_different_models_both_win(folder: Path) -> None:
     deployer.store = Interrupted(folder / "public", other)
     deploy(deployer, first, Choice(only=("a",)), Silent())
     _, index = assert_live(store_of(folder))
-    assert index["models"]["a"] == first.index["models"]["a"]
-    assert index["models"]["b"] == read_local(folder / "dist").index["models"]["b"]
+    assert index.models["a"] == first.index.models["a"]
+    assert index.models["b"] == read_local(folder / "dist").index.models["b"]
 
 
 def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,7 +393,7 @@ def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkey
         prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     monkeypatch.undo()
     assert "lease" not in state_of(store_of(folder)), "a prune that is interrupted gives the lease back"
-    monkeypatch.setattr("builder.publish.prune._let_go", lambda *_: None)
+    monkeypatch.setattr("builder.publish.prune._release_lease", lambda *_: None)
     monkeypatch.setattr(DirectoryStore, "delete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
@@ -435,23 +439,24 @@ def test_a_change_in_a_large_catalogue_asks_for_little(folder: Path, tmp_path: P
         for n in range(20)
     )
     models = {f"m{n}": replace(model, shards=shards) for n in range(1000)}
-    index = index_of(dict.fromkeys(models, small.index["models"]["a"]))
+    index = make_index(dict.fromkeys(models, small.index.models["a"]))
     large = replace(small, loader=replace_index(small.loader, index), index=index, models=models)
     store = CountingStore(tmp_path / "large")
     live = Pointer(large.loader, index, State(headers=""), "tag", 0.0, 0.0)
     (store.root / "assets").mkdir(parents=True)
     head = f"assets/m7.{model.head.sha256[:16]}.json"
     (store.root / head).write_bytes((folder / "dist" / "cdn" / model.head.url).read_bytes())
-    content = {"name": "m7", "contract": model.contract, "stages": ["base"]}
-    content |= {"shards": [{"stage": 0, "sha256": shard.sha256} for shard in shards]}
-    digest = hashlib.sha256(to_json(content)).hexdigest()
-    changed = FileEntry(head_url("m7", digest), len(to_json(content)), digest, {})
-    (folder / "dist" / "cdn" / changed.url).write_bytes(to_json(content))
-    entry = [digest, *index["models"]["m7"][1:]]
+    before = read_head((store.root / head).read_bytes())
+    named = tuple(HeadShard(0, shard.bytes, shard.bytes, shard.sha256, ()) for shard in shards)
+    content = write_head(msgspec.structs.replace(before, name="m7", stages=("base",), shards=named))
+    digest = hashlib.sha256(content).hexdigest()
+    changed = FileEntry(head_url("m7", digest), len(content), digest, {})
+    (folder / "dist" / "cdn" / changed.url).write_bytes(content)
+    entry = replace(index.models["m7"], head_sha256=digest)
     wanted = replace(
         large,
         models={**models, "m7": replace(models["m7"], head=changed)},
-        index=index_of({**index["models"], "m7": entry}),
+        index=make_index({**index.models, "m7": entry}),
     )
     wanted = replace(wanted, loader=replace_index(large.loader, wanted.index))
     plan = make_plan(wanted, store, Form(keeps_headers=False, encoding="", rules={}), live, Choice(), tmp_path)
@@ -471,7 +476,8 @@ def test_an_index_is_replaced_without_touching_the_code(folder: Path) -> None:
     loader = (folder / "dist" / "cdn" / "loader.js").read_bytes()
     index = read_index(loader)
     assert replace_index(loader, index) == loader
-    hostile = index_of({"a": [*index["models"]["a"], "</script>&'"]}, index["modules"])
+    entry = replace(index.models["a"], extras=Extras(unknown={"later": "</script>&'"}))
+    hostile = make_index({"a": entry}, index.modules)
     other = replace_index(loader, hostile)
     assert b"</script>&" not in other
     assert read_index(other) == hostile

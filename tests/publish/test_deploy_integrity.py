@@ -11,13 +11,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import brotli
 import pytest
 
-from builder.bundle.bundle import head_url, read_index, replace_index
+from builder.bundle.format import head_url
+from builder.bundle.index import read_index, replace_index
 from builder.cli.main import main
 from builder.errors import FormatError
 from builder.progress import Silent
@@ -191,14 +193,14 @@ def test_a_head_that_names_other_files_than_the_manifest_is_refused(
     cdn = folder / "dist" / "cdn"
     loader = (cdn / "loader.js").read_bytes()
     index = read_index(loader)
-    old = head_url("a", index["models"]["a"][0])
+    old = head_url("a", index.models["a"].head_sha256)
     head = json.loads((cdn / old).read_bytes())
     head["stages"][0] = "../../../../etc"
     content = json.dumps(head).encode()
     digest = hashlib.sha256(content).hexdigest()
-    index["models"]["a"][:2] = [digest, len(content)]
+    entry = replace(index.models["a"], head_sha256=digest, head_bytes=len(content))
     (cdn / head_url("a", digest)).write_bytes(content)
-    loader = replace_index(loader, index)
+    loader = replace_index(loader, replace(index, models={**index.models, "a": entry}))
     pinned = hashlib.sha256(loader).hexdigest()
     (cdn / f"loader.{pinned[:16]}.js").write_bytes(loader)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from builder.errors import SourceError, UnsafeModelError
 from builder.graphs.graphdef import messages
 from builder.sources.allowed_ops import danger_of
-from builder.sources.keras_safety import check_keras_config, without_training
+from builder.sources.keras_safety import application_layers_in, check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_saved_model
 from tests.helpers.graphs import add_function, add_node, saved_model
@@ -235,11 +235,54 @@ def test_code_and_files_in_keras_configs_are_refused_unless_trusted(layer: dict[
         {"class_name": "Dense", "module": "keras.src.layers.core.dense", "config": {"name": "lambda"}},
         {"class_name": "TFOpLambda", "config": {"name": "x", "function": "math.add"}},
         {"class_name": "StringLookup", "config": {"name": "x", "vocabulary": ["a", "b"]}},
+        {"class_name": "Constant", "module": "tensorflow.python.ops.init_ops_v2", "config": {"value": 0}},
         {"class_name": "relu", "module": "builtins", "config": "relu", "registered_name": "function"},
     ],
 )
 def test_plain_keras_configs_are_fine(layer: dict[str, Any]) -> None:
     check_keras_config(wrapped(layer))
+
+
+scaled = {"class_name": "LayerScale", "config": {"name": "x", "trainable": True, "dtype": "float32",
+                                                 "init_values": 1e-6, "projection_dim": 4}}  # fmt: skip
+added = {
+    "class_name": "Custom>CustomScaleLayer",
+    "config": {"name": "x", "trainable": True, "dtype": "float32", "scale": 0.2},
+    "inbound_nodes": [[["a", 0, 0, {}], ["b", 0, 0, {}]]],
+}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        scaled,
+        {**scaled, "module": "keras.src.applications.convnext", "registered_name": "LayerScale"},
+        added,
+        {**added, "class_name": "CustomScaleLayer", "inbound_nodes": [{"args": [[{}, {}]], "kwargs": {}}]},
+        {**added, "module": "tf_keras.src.applications.inception_resnet_v2"},
+    ],
+)
+def test_layers_of_keras_applications_are_keras_own(layer: dict[str, Any]) -> None:
+    check_keras_config(wrapped(layer))
+    assert len(application_layers_in([wrapped(layer)])) == 1
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {**scaled, "module": "keras.src.applications.imagenet_utils"},
+        {**scaled, "module": "convnext"},
+        {**scaled, "registered_name": "mine>LayerScale"},
+        {**scaled, "config": {**scaled["config"], "axis": -1}},
+        {**scaled, "config": {**scaled["config"], "projection_dim": {"class_name": "Lambda"}}},
+        {**added, "inbound_nodes": [[["a", 0, 0, {}]]]},
+        {**added, "class_name": "Mine>CustomScaleLayer"},
+    ],
+)
+def test_what_others_called_like_them_is_refused(layer: dict[str, Any]) -> None:
+    with pytest.raises(SourceError, match=r"custom class|outside Keras"):
+        check_keras_config(wrapped(layer))
+    assert application_layers_in([layer, scaled, added]) < {"LayerScale", "CustomScaleLayer"}
 
 
 leaves = (
@@ -255,6 +298,7 @@ leaves = (
             "InstanceMethod",
             "ClassMethod",
             "TensorFlowOpLayer",
+            "LayerScale",
             "Dense",
             "keras",
             "relu",
@@ -275,6 +319,10 @@ keys = st.sampled_from(
         "name",
         "vocabulary",
         "compile_config",
+        "trainable",
+        "dtype",
+        "init_values",
+        "projection_dim",
     ]
 )
 configs = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=6))

@@ -77,8 +77,8 @@ def test_refine_shards_come_after_the_base_stage_and_each_file_once(
     verified(tmp_path, check(bundle, "graph", sources["graph"]))
     requests = json.loads((tmp_path / "0" / "result.json").read_bytes())["requests"]
     model = next(model for model in bundle.models if model.name == "graph")
-    stages = model.content["stages"]
-    first = [file.url for file, shard in zip(model.shards, model.content["shards"], strict=True) if shard["stage"] == 0]
+    stages = model.content.stages
+    first = [file.url for file in model.stage_files(0)]
     rest = [file.url for file in model.shards if file.url not in first]
     assert len(stages) == 2
     assert rest

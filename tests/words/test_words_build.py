@@ -42,8 +42,8 @@ def configure(folder: Path, **models: str) -> None:
 def heads(cdn: Path) -> dict[str, dict[str, Any]]:
     index = assert_whole(cdn)
     return {
-        name: json.loads((cdn / f"assets/{name}.{entry[0][:16]}.json").read_bytes())
-        for name, entry in index["models"].items()
+        name: json.loads((cdn / f"assets/{name}.{entry.head_sha256[:16]}.json").read_bytes())
+        for name, entry in index.models.items()
     }
 
 
@@ -197,5 +197,5 @@ def test_live_update_swaps_no_words(project: Path) -> None:
         assembly = assemble_vectors(
             "w", made, cache=cache, compressor=Compressor(cache, 1, True), begin=lambda _: None, advance=lambda _: None
         )
-        shapes.append(shape_of(assembly.bundle("manual", "normal")))
+        shapes.append(shape_of(assembly.bundle))
     assert shapes[0] != shapes[1]

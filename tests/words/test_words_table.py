@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.bundle.bundle import make_head
-from builder.bundle.render import template_folder
+from builder.bundle.head import head_shard, make_head, write_head
+from builder.bundle.render import render_module
 from builder.errors import FormatError
 from builder.packing.shards import read
 from builder.words.answers import best_rows, unit_rows
@@ -26,9 +26,11 @@ def packed(found: Table) -> tuple[dict[str, Any], list[bytes]]:
     """Give head and shards, uncompressed."""
     model, codecs, stages, plans = plan(found)
     contents = [read(shard) for _, shard in plans]
-    facts = [{"bytes": len(content), "wire": len(content), "sha256": "0" * 64} for content in contents]
-    placed = tuple((*each, fact) for each, fact in zip(plans, facts, strict=True))
-    return json.loads(make_head("w", model, stages, placed, codecs, (None,) * 3, None)), contents
+    shards = tuple(
+        head_shard(stage, shard, len(content), len(content), "0" * 64)
+        for (stage, shard), content in zip(plans, contents, strict=True)
+    )
+    return json.loads(write_head(make_head("w", model, stages, shards, codecs, (None,) * 3, None))), contents
 
 
 def decoded(found: Table, stages: int | None = None) -> Decoded:
@@ -107,7 +109,7 @@ def ask(tmp_path: Path, found: Table, questions: list[Any], order: list[int] | N
         files.append(tmp_path / f"{number}.bin")
         files[-1].write_bytes(content)
     (tmp_path / "head.json").write_text(json.dumps(head))
-    (tmp_path / "vectors.mjs").write_bytes((template_folder() / "vectors" / "vectors.js").read_bytes())
+    (tmp_path / "vectors.mjs").write_bytes(render_module("vectors"))
     asked = {"questions": questions, "order": order or list(range(len(contents)))}
     (tmp_path / "questions.json").write_text(json.dumps(asked))
     script = Path(__file__).resolve().parents[1] / "js" / "vectors.mjs"

@@ -15,9 +15,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ...bundle.bundle import loader_name, pinned_url, read_index
+from ...bundle.format import loader_name, pinned_url
 from ...bundle.headers import anybody, file_headers
-from ...bundle.render import render
+from ...bundle.index import read_index
+from ...bundle.render import client_names, render
 from ...errors import ShardpressError
 from ...pipeline.report.networks import Network
 from .access import Access
@@ -29,7 +30,7 @@ from .throttle import Throttle
 
 private = "/.shardpress/"
 client_path = "/.shardpress/client.js"
-scripts = ("client.js", "news.js", "page.js")
+scripts = tuple(name.removeprefix("dev/") for name in client_names())
 worker_name = "sw.js"
 
 
@@ -257,7 +258,7 @@ def _live_loader(path: Path, headers: Mapping[str, str]) -> Response | None:
     except (OSError, ShardpressError):
         return None
     pinned = pinned_url(hashlib.sha256(content).hexdigest())
-    heads = {name: entry[0] for name, entry in index["models"].items()}
+    heads = {name: entry.head_sha256 for name, entry in index.models.items()}
     script = render("dev/loader.js.j2", pinned=f"./{pinned}", client=client_path, heads=heads)
     more = {**anybody, **file_headers(loader_name), "Vary": "Accept-Encoding, Sec-Fetch-Dest"}
     return answer_bytes(script.encode(), media_type(loader_name), headers, more)

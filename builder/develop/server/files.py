@@ -10,7 +10,7 @@ from pathlib import Path
 
 from starlette.responses import Response, StreamingResponse
 
-from ...bundle.bundle import loader_name, pinned_url
+from ...bundle.format import loader_name, pinned_url
 from .media import media_type
 
 sidecars = (("br", ".br"), ("gzip", ".gz"))

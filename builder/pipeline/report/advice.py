@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+
+from ...bundle.head import Head
 
 convolutions = {"Conv2D", "_FusedConv2D", "FusedConv2D"}
 worth = 0.01  # of the model's bytes
@@ -12,24 +14,24 @@ longest = 6
 parts = 4
 
 
-def advise(content: Mapping[str, Any], weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def advise(head: Head, weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give advice, that which saves most first.
 
     Args:
-        content: the head.
+        head: of the model.
         weights: as ``byte_details`` gives them.
     """
     sizes = {weight["name"]: weight["wire_bytes"] for weight in weights}
     total = sum(sizes.values()) or 1
     found = [
         advice
-        for name in _kernels(content)
+        for name in _kernels(head)
         for weight in weights
         if weight["name"] == name and len(weight["shape"]) == 4
         if (advice := _convolution(name, weight["shape"], sizes[name])) and advice["saves_bytes"] > worth * total
     ]
     found.sort(key=lambda advice: -advice["saves_bytes"])
-    return [*found[:longest], *_repeats(content)]
+    return [*found[:longest], *_repeats(head)]
 
 
 def _convolution(name: str, shape: list[int], wire: int) -> dict[str, Any] | None:
@@ -57,14 +59,13 @@ def _convolution(name: str, shape: list[int], wire: int) -> dict[str, Any] | Non
     }
 
 
-def _repeats(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    weights = content["weights"]
-    again = [weight for weight in weights if "same" in weight]
-    saved = sum(4 * math.prod(weight["shape"]) for weight in again if weight["dtype"] != "string")
+def _repeats(head: Head) -> Iterator[dict[str, Any]]:
+    again = [weight for weight in head.weights if weight.same is not None]
+    saved = sum(4 * math.prod(weight.shape) for weight in again if weight.dtype != "string")
     if again and saved:
         yield {
             "kind": "repeated",
-            "weight": again[0]["name"],
+            "weight": again[0].name,
             "text": f"{len(again)} tensors repeat earlier ones and are stored once: share the layers, "
             "and they are computed once as well",
             "saves_bytes": 0,
@@ -72,10 +73,10 @@ def _repeats(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _kernels(content: Mapping[str, Any]) -> Iterator[str]:
+def _kernels(head: Head) -> Iterator[str]:
     """Name the kernels of standard convolutions."""
-    topology = content["artifacts"].get("modelTopology", {})
-    if content["kind"] == "graph-model":
+    topology = head.artifacts.get("modelTopology", {})
+    if head.kind == "graph-model":
         for node in topology.get("node", []):
             if node.get("op") in convolutions and len(node.get("input", [])) > 1:
                 yield str(node["input"][1]).split(":")[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from ...bundle.bundle import ModelBundle
+from ...bundle.files import ModelBundle
+from ...bundle.head import HeadShard, HeadWeight
 from .coarseness import spread_of
 
 
@@ -18,40 +19,40 @@ def byte_details(bundle: ModelBundle) -> dict[str, Any]:
     """
     import numpy as np
 
-    stages = bundle.content["stages"]
-    weights = bundle.content["weights"]
+    weights = bundle.content.weights
     by_weight: dict[int, dict[str, list[float]]] = {}
     exponents: dict[int, Any] = {}
     by_plane: dict[tuple[str, int, str], list[float]] = {}
-    for file, shard in zip(bundle.shards, bundle.content["shards"], strict=True):
+    for file, shard in zip(bundle.shards, bundle.content.shards, strict=True):
         content = np.frombuffer(file.blob.path.read_bytes(), np.uint8)
-        stage = stages[shard["stage"]]
+        stage = bundle.content.stage_of(shard)
         sizes = segment_sizes(shard, len(content), weights)
         parts = []
         start = 0
-        for (number, plane, *_), size in zip(shard["segments"], sizes, strict=True):
+        for segment, size in zip(shard.segments, sizes, strict=True):
+            number = segment.weight
             counts = np.bincount(content[start : start + size], minlength=256)
-            if plane == 0 and _codec(weights[number]) == "exact":
+            if segment.plane == 0 and _codec(weights[number]) == "exact":
                 exponents[number] = exponents.get(number, 0) + counts
             shares = counts[counts > 0] / max(1, size)
             parts.append(max(1.0, float(-(shares * np.log2(shares)).sum()) * size / 8) if size else 0.0)
             start += size
         whole = sum(parts) or 1.0
-        for (weight, plane, *_), size, part in zip(shard["segments"], sizes, parts, strict=True):
+        for segment, size, part in zip(shard.segments, sizes, parts, strict=True):
             wire = file.wire * part / whole
-            codec = _codec(weights[weight])
+            codec = _codec(weights[segment.weight])
             for found in (
-                by_weight.setdefault(weight, {}).setdefault(stage, [0, 0]),
-                by_plane.setdefault((codec, plane, stage), [0, 0]),
+                by_weight.setdefault(segment.weight, {}).setdefault(stage, [0, 0]),
+                by_plane.setdefault((codec, segment.plane, stage), [0, 0]),
             ):
                 found[0] += size
                 found[1] += wire
     return {
         "weights": [
             {
-                "name": weights[number]["name"],
-                "shape": weights[number]["shape"],
-                "dtype": weights[number]["dtype"],
+                "name": weights[number].name,
+                "shape": list(weights[number].shape),
+                "dtype": weights[number].dtype,
                 "codec": _codec(weights[number]),
                 "bytes": int(sum(found[0] for found in places.values())),
                 "wire_bytes": round(sum(found[1] for found in places.values())),
@@ -71,18 +72,19 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _codec(weight: Mapping[str, Any]) -> str:
-    codec = weight.get("codec", "raw")
-    name = codec if isinstance(codec, str) else str(codec.get("name", "other"))
-    return str(weight["quantization"]["dtype"]) if name == "raw" and "quantization" in weight else name
+def _codec(weight: HeadWeight) -> str:
+    return str(weight.quantization["dtype"]) if weight.codec == "raw" and weight.quantization else weight.codec
 
 
-def segment_sizes(shard: Mapping[str, Any], length: int, weights: list[dict[str, Any]]) -> list[int]:
+def segment_sizes(shard: HeadShard, length: int, weights: Sequence[HeadWeight]) -> list[int]:
     """Give the length of each segment of a shard: given with it, or by the weight's elements, scaled to ``length``."""
-    known = [segment[3] - segment[2] if len(segment) == 4 else None for segment in shard["segments"]]
+    known = [
+        None if segment.start is None or segment.stop is None else segment.stop - segment.start
+        for segment in shard.segments
+    ]
     guesses = [
-        size if size is not None else max(0, _plane_bytes(weights[segment[0]], segment[1]))
-        for size, segment in zip(known, shard["segments"], strict=True)
+        size if size is not None else max(0, _plane_bytes(weights[segment.weight], segment.plane))
+        for size, segment in zip(known, shard.segments, strict=True)
     ]
     if sum(guesses) == length:
         return guesses
@@ -95,14 +97,14 @@ def segment_sizes(shard: Mapping[str, Any], length: int, weights: list[dict[str,
     return sizes
 
 
-def _plane_bytes(weight: Mapping[str, Any], plane: int) -> int:
-    count = int(math.prod(weight["shape"]))
-    if weight["dtype"] == "string":
-        return int(weight.get("bytes", 0))
-    if _codec(weight) == "steps" and plane == 1:
-        return 4 * int(weight["steps"][1])
+def _plane_bytes(weight: HeadWeight, plane: int) -> int:
+    count = math.prod(weight.shape)
+    if weight.dtype == "string":
+        return weight.bytes or 0
+    if weight.steps and plane == 1:
+        return 4 * weight.steps[1]
     if _codec(weight) not in {"raw", "staged", "uint8", "uint16", "float16", "int8", "bfloat16"}:
         return count
     types = {"int8": 1, "bfloat16": 2, "uint8": 1, "uint16": 2, "float16": 2, "bool": 1, "complex64": 8}
-    kind = weight["quantization"]["dtype"] if "quantization" in weight else weight["dtype"]
+    kind = weight.quantization["dtype"] if weight.quantization else weight.dtype
     return count * types.get(kind, 4)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...bundle.bundle import count_ops
+from ...bundle.files import StageSize
+from ...bundle.head import count_ops
 from ...cache.local import Cache, key_of
 from ...config.tables import Config
 from ...config.units import parse_size, show_size
@@ -20,8 +21,8 @@ from ...graphs.ops import supported_ops
 from ...packages import code_hash
 from ...verify.run import Verification
 from ...verify.types import Comparison
-from ..bundled_tfjs import OwnRuntime
-from ..models import Built
+from ..bundled_tfjs import BundledTfjs
+from ..make_model import Built
 from ..stock_copy import StockForm
 from ..write_dist import Output
 from .advice import advise
@@ -50,7 +51,7 @@ class Evidence:
     verified: dict[str, Verification]
     output: Output
     seconds: float
-    own: OwnRuntime | None = None
+    own: BundledTfjs | None = None
 
 
 def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) -> None:
@@ -71,7 +72,7 @@ def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) ->
 
 def full_report(config: Config, evidence: Evidence, cache: Cache, old: dict[str, Any] | None) -> dict[str, Any]:
     """Give all there is to report; ``old`` is the last build's."""
-    release = evidence.output.index["release"]
+    release = evidence.output.index.release
     data = report_data(evidence.models, evidence.verified, evidence.seconds, evidence.own)
     previous = _previous(old, release)
     before = {url for model in (previous or {}).get("models", {}).values() for url in model["shards"]}
@@ -93,10 +94,9 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
     if bytes_of is None:
         bytes_of = byte_details(bundle)
         cache.put_record("details", key, bytes_of)
-    names = bundle.content["stages"]
-    files = list(zip(bundle.shards, bundle.content["shards"], strict=True))
+    names = bundle.content.stages
     groups = [("loader", [loader_wire]), ("head", [bundle.head.wire])]
-    groups += [(name, [file.wire for file, shard in files if shard["stage"] == n]) for n, name in enumerate(names)]
+    groups += [(name, [file.wire for file in bundle.stage_files(number)]) for number, name in enumerate(names)]
     usable = {"loader", "head", names[0]}
     waterfalls = []
     for network in reversed(networks()):
@@ -110,9 +110,9 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
             }
         )
     return {
-        "format": bundle.content["kind"],
-        "load": bundle.load,
-        "priority": bundle.priority,
+        "format": bundle.content.kind,
+        "load": built.settings.load,
+        "priority": built.settings.priority,
         "head": bundle.head.blob.sha256,
         "first_use_bytes": _first_use(built),
         "shards": [file.url for file in bundle.shards],
@@ -120,7 +120,7 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
         "waterfalls": waterfalls,
         "advice": [
             *advise(bundle.content, bytes_of["weights"]),
-            *advise_precision(built.precision or None, bytes_of["weights"]),
+            *advise_precision(built.assembly.precision or None, bytes_of["weights"]),
         ],
         "ops": count_ops(bundle.content),
         "support": _support(built),
@@ -132,12 +132,12 @@ def _support(built: Built) -> dict[str, Any]:
     content = built.bundle.content
     custom = sorted(set(count_ops(content)) & set(built.source.custom_ops))
     lacking: list[str] | None = None
-    if content["kind"] == "graph-model":
+    if content.kind == "graph-model":
         with suppress(ConversionError):
             lacking = sorted(set(count_ops(content)) - supported_ops() - set(custom))
     browser = []
     for side, words in (("inputs", "is decoded and fitted"), ("outputs", "is encoded")):
-        for end in (content.get("glue") or {}).get(side, []):
+        for end in (content.glue or {}).get(side, []):
             kind = end.get("type", "picture" if side == "inputs" else "data")
             browser.append(f"{end.get('input' if side == 'inputs' else 'output', end.get('name'))}: {kind} {words}")
     return {"custom": custom, "lacking": lacking, "browser": browser}
@@ -171,7 +171,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def report_data(
-    models: tuple[Built, ...], verified: dict[str, Verification], seconds: float, own: OwnRuntime | None = None
+    models: tuple[Built, ...], verified: dict[str, Verification], seconds: float, own: BundledTfjs | None = None
 ) -> dict[str, Any]:
     """Give the measurements of a build, for ``report.json`` and ``--json``.
 
@@ -184,7 +184,7 @@ def report_data(
     }
 
 
-def _runtime(own: OwnRuntime) -> dict[str, Any]:
+def _runtime(own: BundledTfjs) -> dict[str, Any]:
     return {
         "version": own.version,
         "backends": own.backends,
@@ -196,6 +196,10 @@ def _runtime(own: OwnRuntime) -> dict[str, Any]:
     }
 
 
+def _stage(stage: StageSize) -> dict[str, Any]:
+    return {"name": stage.name, "bytes": stage.nbytes, "wire_bytes": stage.wire}
+
+
 def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
     bundle = built.bundle
     return {
@@ -203,11 +207,11 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "bytes": bundle.nbytes,
         "wire_bytes": bundle.wire,
         "head_wire_bytes": bundle.head.wire,
-        "stages": [{"name": name, "bytes": nbytes, "wire_bytes": wire} for name, nbytes, wire in bundle.stage_sizes()],
+        "stages": [_stage(stage) for stage in bundle.stage_sizes()],
         "stock": None if built.stock is None else _stock(built.stock),
         "cached": built.cached,
-        "precision": built.precision or None,
-        "notes": [*built.notes, *(verification.notes if verification else ())],
+        "precision": built.assembly.precision or None,
+        "notes": [*built.assembly.notes, *(verification.notes if verification else ())],
         "verification": None
         if verification is None
         else {
@@ -234,7 +238,7 @@ def _stock(stock: StockForm) -> dict[str, Any]:
     return {"form": stock.form, "bytes": stock.nbytes, "wire_bytes": stock.wire}
 
 
-def describe_runtime(own: OwnRuntime) -> str:
+def describe_runtime(own: BundledTfjs) -> str:
     """Give the line that tells of a bundle's own TensorFlow.js."""
     from .page import runtime_line
 
@@ -263,7 +267,7 @@ def summary(models: tuple[Built, ...], verified: dict[str, Verification]) -> str
 
 
 def _first_use(built: Built) -> int:
-    return built.bundle.head.wire + built.bundle.stage_sizes()[0][2]
+    return built.bundle.head.wire + built.bundle.stage_sizes()[0].wire
 
 
 def _row(built: Built, verification: Verification | None, compared: bool) -> list[str]:

@@ -1,0 +1,94 @@
+// Makes the scripts of a bundle of the modules in templates/, with esbuild and terser.
+//
+//   node scripts.mjs TEMPLATES NODE_MODULES MODULES
+//
+// MODULES is JSON, { name: file }: what the loader imports at need, below TEMPLATES. It prints JSON, { name: code }: small ones for pages ("loader.js", "sw.js", "modules/NAME.js"), and readable ones for the
+// ES package ("package/NAME.js", "package/NAME.cjs"). The loader's own leave open where CONFIG comes from: the index is put
+// before them when a bundle is written.
+
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [templates, nodeModules] = process.argv.slice(2, 4).map((place) => path.resolve(place));
+const modules = JSON.parse(process.argv[4]);
+const require = createRequire(path.join(nodeModules, "index.js"));
+const load = (name) => import(pathToFileURL(require.resolve(name)).href);
+const [{ build }, { minify }] = await Promise.all([load("esbuild"), load("terser")]);
+
+/** esbuild keeps comments only where they are legal ones; those that begin lines, or end them, become such and again plain ones. */
+const marked = (text) => text.replace(/^(\s*)\/\*\*/gm, "$1/*!@*").replace(/(^|\s)\/\/ /gm, "$1//!@ ");
+const unmarked = (text) => text.replaceAll("/*!@*", "/**").replaceAll("//!@ ", "// ");
+
+/** Names of properties that only the loader itself knows: short ones take their place. A test holds that they are nowhere else. */
+const internal = ["claims", "listeners", "owner", "refines", "reports", "stopped"];
+
+/** @param {boolean} readable @param {string} extension of the modules beside the ES package */
+const ours = (readable, extension) => ({
+  name: "shardpress",
+  setup({ onResolve, onLoad }) {
+    // A module that the loader imports at need is a file of its own.
+    onResolve({ filter: /^\.\.\/(modules|vectors)\// }, ({ path: name, importer }) => {
+      const entry = path.basename(path.dirname(importer)) === "entries";
+      return entry ? { path: `./${path.basename(name, ".js")}${extension}`, external: true } : undefined;
+    });
+    onLoad({ filter: /\.js$/ }, async ({ path: file }) => {
+      const text = (await readFile(file, "utf8")).replace(/^\/\*!.*\n/, "");
+      return { contents: readable ? marked(text) : text };
+    });
+  },
+});
+
+/** The first line of a script says what it is. */
+const titleOf = async (file) => /^\/\*!.*\n/.exec(await readFile(path.join(templates, file), "utf8"))?.[0] ?? "";
+
+/**
+ * Bundles several scripts in the same way.
+ *
+ * @param {Record<string, string>} files by name of the script
+ * @param {"esm" | "cjs" | "iife"} format
+ * @param {boolean} readable
+ * @returns {Promise<[string, string][]>} names and code
+ */
+async function bundle(files, format, readable) {
+  const { outputFiles } = await build({
+    absWorkingDir: templates,
+    entryPoints: Object.entries(files).map(([out, file]) => ({ in: file, out })),
+    outdir: "out",
+    bundle: true,
+    write: false,
+    format,
+    target: "es2022",
+    charset: "utf8",
+    minify: !readable,
+    mangleProps: readable ? undefined : new RegExp(`^(${internal.join("|")})$`),
+    legalComments: readable ? "inline" : "none",
+    // Jest and service workers cannot import anything later, but require it.
+    supported: { "dynamic-import": format !== "cjs" },
+    plugins: [ours(readable, format === "cjs" ? ".cjs" : ".js")],
+    logLevel: "error",
+  });
+  return Promise.all(
+    Object.entries(files).map(async ([name, file]) => {
+      const made = outputFiles.find((one) => one.path === path.join(templates, "out", `${name}.js`));
+      const title = await titleOf(file);
+      if (readable) return [name, title + unmarked(made.text).replace(/^"use strict";\n/, "")];
+      const options = { module: format === "esm", toplevel: true, ecma: 2020, compress: { passes: 2, hoist_funs: true, sequences: false } };
+      return [name, `${title}${(await minify(made.text, options)).code}\n`];
+    }),
+  );
+}
+
+/** @param {[string, string][]} made @param {(name: string) => string} nameOf */
+const named = (made, nameOf) => made.map(([name, code]) => [nameOf(name), code]);
+
+const form = "entries/package.js";
+const made = await Promise.all([
+  bundle({ loader: "entries/page.js" }, "esm", false).then((one) => named(one, () => "loader.js")),
+  bundle({ sw: "sw.js" }, "iife", false).then((one) => named(one, () => "sw.js")),
+  bundle(modules, "esm", false).then((each) => named(each, (name) => `modules/${name}.js`)),
+  bundle({ ...modules, index: form, inline: "entries/inline.js" }, "esm", true).then((each) => named(each, (name) => `package/${name}.js`)),
+  bundle({ ...modules, index: form }, "cjs", true).then((each) => named(each, (name) => `package/${name}.cjs`)),
+]);
+process.stdout.write(JSON.stringify(Object.fromEntries(made.flat())));

@@ -1,0 +1,60 @@
+"""Runs a source on inputs of guessed sizes and writes what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import ConversionError
+from ..files.npz import write_npz
+from .requests import ReferenceRequest
+from .session import plain_array
+from .tf_types import Arrays
+
+# What a network that answers with nothing may need, one that fails does not, and attention would fill the memory.
+longest_after_failures = 4096
+
+
+def first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> tuple[tuple[Path, Path], bool]:
+    """Give the first pair of files that the model answers with something, else that it answers at all."""
+    failure: Exception | None = None
+    ran: tuple[Path, Path] | None = None
+    for pair in ((request.inputs, request.outputs), *request.instead):
+        if ran is None and failure is not None and _longest(pair[0]) > longest_after_failures:
+            break
+        try:
+            full = _answer(run, *pair)
+        except Exception as error:  # whatever TensorFlow and Keras raise where sizes do not fit
+            failure = failure or error
+            continue
+        if full:
+            return pair, False
+        ran = ran or pair
+    if ran is not None:
+        return ran, True
+    raise failure or ConversionError("no inputs to run", code="SP-412")
+
+
+def _longest(inputs: Path) -> int:
+    import numpy as np
+
+    with np.load(inputs, allow_pickle=False) as arrays:
+        return max((length for array in arrays.values() for length in array.shape), default=0)
+
+
+def runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    """Run a model and write what it answers; False where it fails or answers with empty tensors only."""
+    try:
+        return _answer(run, inputs, outputs)
+    except Exception:  # the sizes are not the model's: that is no failure
+        return False
+
+
+def _answer(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+    """Run a model and write what it answers; tells whether that is more than empty tensors."""
+    import numpy as np
+
+    with np.load(inputs, allow_pickle=False) as arrays:
+        found = {name: plain_array(array) for name, array in run(dict(arrays)).items()}
+    write_npz(outputs, found)
+    return any(array.size for array in found.values())
