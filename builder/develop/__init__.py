@@ -1,1 +1,1 @@
-"""Watching: what on disk a build depends on, and building again when it has changed."""
+"""Watch mode: which files a build depends on, and building again when they change."""

@@ -1,4 +1,4 @@
-"""Tells that something has changed on disk: by the system's events where there are any. The one watchdog importer."""
+"""Reports changes on disk, by the system's events if there are any. The only module that imports watchdog."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class Hints:
-    """Wakes who waits when a file in a watched folder changes; used as a context manager.
+    """Wakes a waiting thread when a file in a watched folder changes; used as a context manager.
 
-    Events are hints only: who is woken looks for itself. Where the system gives none (network drives, some containers,
-    too many watches) the one who waits looks from time to time.
+    Events are only hints: the woken thread looks for itself. Where the system sends none (network drives, some
+    containers, too many watches), the waiting thread polls.
 
     Args:
         native: use the system's events.
     """
 
     def __init__(self, *, native: bool) -> None:
-        """Prepare; nothing is watched yet."""
+        """Watch nothing yet."""
         self.native = native
         self._changed = threading.Event()
         self._watches: dict[Path, tuple[int, ObservedWatch]] = {}
@@ -46,7 +46,7 @@ class Hints:
             self._observer.join()
 
     def watch(self, folders: Iterable[Path]) -> None:
-        """Watch these folders, each without what is below, and no others; a folder that was replaced anew."""
+        """Watch exactly these folders, without their subfolders; a replaced folder is watched again."""
         if self._observer is None:
             return
         wanted = {}
@@ -67,7 +67,7 @@ class Hints:
                     self.native = False
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a change, at most for some time; tell whether there was one."""
+        """Wait for a change, for a limited time; return whether there was one."""
         changed = self._changed.wait(seconds)
         self._changed.clear()
         return changed

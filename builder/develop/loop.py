@@ -1,4 +1,4 @@
-"""The loop of watch mode: wait for a change, let it settle, act, and miss nothing that changes meanwhile."""
+"""The loop of watch mode: wait for a change, let it settle, act, and miss no change in the meantime."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ leisure = 20.0  # a wait is so many times as long as the look before it
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long things take, in seconds.
+    """Times in seconds.
 
     Attributes:
-        look: between two looks where the system tells of changes, in case it missed one.
-        poll: between two looks where it does not.
+        look: between two looks if the system reports changes, in case it missed one.
+        poll: between two looks if it does not.
         quiet: without change, before settings, templates and pages count as saved.
         quiet_models: the same for models, which are written in many steps.
-        patience: for a model that cannot be built, as it may be half-written.
+        patience: for a model that cannot be built, because it may be half-written.
     """
 
     look: float = 2.0
@@ -37,7 +37,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What differs from what was last acted on."""
+    """The differences from the state last acted on."""
 
     settings: bool
     sources: bool
@@ -64,10 +64,10 @@ class Loop:
     """Acts on every change until told to stop.
 
     Args:
-        prepare: reads the settings; gives what to look at from now on.
-        act: builds by the settings that ``prepare`` read, and tells of it.
-        hints: who wakes the loop.
-        pace: how patient it is.
+        prepare: reads the settings; returns what to watch from now on.
+        act: builds with the settings that ``prepare`` read, and reports the result.
+        hints: wake the loop.
+        pace: its times.
     """
 
     def __init__(self, prepare: Callable[[], Inputs], act: Callable[[Change], None], hints: Hints, pace: Pace) -> None:
@@ -84,13 +84,13 @@ class Loop:
         self._known: Stamps = {}
 
     def stop(self) -> None:
-        """End the loop after what it is doing; for other threads."""
+        """End the loop after its current work; for other threads."""
         self.note_stop()
         self._pause.set()
         self._hints.wake()
 
     def note_stop(self) -> None:
-        """End the loop when it looks next; for signal handlers, which must not take a lock."""
+        """End the loop at its next look; for signal handlers, which must not take a lock."""
         self._stopped = True
 
     def run(self, inputs: Inputs) -> None:
@@ -108,7 +108,7 @@ class Loop:
                 self._step(now, difference(self._done, now))
 
     def moves(self, seconds: float) -> bool:
-        """Wait for the next change while acting; tell whether there was one in time."""
+        """Wait for the next change while acting; return whether there was one in time."""
         until = time.monotonic() + seconds
         while not self._stopped and (left := until - time.monotonic()) > 0:
             if self._look() != self._done:
@@ -117,7 +117,7 @@ class Loop:
         return False
 
     def _look(self) -> Snapshot:
-        """Look at everything; a file that a page asked for since the last look counts as it was then."""
+        """Look at everything; for a file requested since the last look, its state at the request counts."""
         now = self._camera.take(self._inputs)
         asked = self._inputs.pages.known()
         if asked.keys() != self._known.keys():
@@ -129,7 +129,7 @@ class Loop:
         return now
 
     def _rest(self, begun: float) -> None:
-        """Wait for a change, but never look all the time: neither at many files nor for many events of others."""
+        """Wait for a change, without looking all the time: neither with many files nor with many unrelated events."""
         looked = time.monotonic()
         pause = max(self._pace.quiet, (looked - begun) * leisure)
         usual = self._pace.look if self._hints.native else self._pace.poll
@@ -173,7 +173,7 @@ def _merged(before: Snapshot, after: Snapshot) -> Snapshot:
 
 
 def folders(snapshot: Snapshot, inputs: Inputs) -> set[Path]:
-    """Give the folders that must be watched for a snapshot to stay up to date."""
+    """Return the folders that must be watched to keep a snapshot up to date."""
     files = {*snapshot.settings, *snapshot.sources, *snapshot.templates, *snapshot.pages}
     found = {file.parent for file in files} | {path for path in files if is_folder(path)}
     # What links lead to changes where it lies.
@@ -182,7 +182,7 @@ def folders(snapshot: Snapshot, inputs: Inputs) -> set[Path]:
 
 
 def nearest(folder: Path) -> Path:
-    """Give the folder, or the nearest above it that exists: from there its return is seen."""
+    """Return the folder or its nearest existing parent, where its return can be noticed."""
     while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
     return folder

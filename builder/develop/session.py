@@ -1,4 +1,4 @@
-"""``python build.py --watch``: build, serve, and build again whenever something has changed."""
+"""``python build.py --watch``: build, serve, and build again whenever something changes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ProgressOpener = Callable[[], AbstractContextManager[Progress]]
 
 @dataclass(frozen=True, slots=True)
 class Development:
-    """What watch mode is asked for.
+    """The options of watch mode.
 
     Attributes:
         config: path of build.toml.
@@ -58,7 +58,7 @@ class Development:
         host, port: where to serve.
         network: to simulate, or None.
         pages: folder with the pages; None for ``index.html`` beside build.toml, else ``assets/pages``.
-        poll: look for changes from time to time only.
+        poll: poll for changes.
     """
 
     config: Path
@@ -141,7 +141,7 @@ class Developer:
         )
 
     def prepare(self) -> Inputs:
-        """Read the settings; keep looking at what the last good ones named where they are bad."""
+        """Read the settings; if they are invalid, keep watching what the last valid ones named."""
         try:
             config = self._config = load_config(self._development.config)
         except ShardpressError as error:
@@ -158,7 +158,7 @@ class Developer:
         return self.inputs
 
     def act(self, change: Change) -> None:
-        """Do what a change asks for."""
+        """Handle a change."""
         if change.builds or self._unchecked:
             self._build(change)
         elif change.pages:
@@ -191,7 +191,7 @@ class Developer:
                 self._hub.update(errors=failures(error), served=served)
 
     def _check(self, config: Config, out: Path, begun: float) -> None:
-        """Finish what is live already; where it turns out to be bad, go back to the last that was good."""
+        """Finish the build that is already live; if it fails verification, restore the last good one."""
         try:
             self._publish(config, out, begun, check=True)
         except ShardpressError:
@@ -224,7 +224,7 @@ class Developer:
             self._callbacks.live(result, seconds)
 
     def _warm(self, result: BuildResult) -> None:
-        """Start TensorFlow before the first change, where a change will need it."""
+        """Start TensorFlow before the first change, if a change will need it."""
         if self._good is None and any(built.needs_tensorflow for built in result.models):
             self._pool.submit("versions", None)
 
@@ -254,7 +254,7 @@ def develop(development: Development, progress: ProgressOpener, callbacks: Callb
     """Build, serve and watch until interrupted.
 
     Args:
-        development: what is asked for.
+        development: the options.
         progress: opened for each build, so that nothing is drawn between them.
         callbacks: receive what happens.
 
@@ -287,7 +287,7 @@ def develop(development: Development, progress: ProgressOpener, callbacks: Callb
 
 
 def shape_of(bundle: ModelBundle) -> str:
-    """Hash all of a model but its weights' values: models of one shape can take each other's weights."""
+    """Hash everything of a model except its weights' values: models with equal hashes can exchange weights."""
     content = bundle.content
     weights = [[weight.name, weight.shape, weight.dtype] for weight in content.weights]
     facts: list[object] = [content.kind, content.contract, content.artifacts, weights]
@@ -297,7 +297,7 @@ def shape_of(bundle: ModelBundle) -> str:
 
 
 def content_of(bundle: ModelBundle) -> str:
-    """Hash all of a model but what checking changes: the bytes its files take when they are sent, and its findings."""
+    """Hash everything of a model except what verification changes: compressed sizes, and its findings."""
     shards = tuple(msgspec.structs.replace(shard, wire=0) for shard in bundle.content.shards)
     content = msgspec.structs.replace(bundle.content, sample=None, avoid=(), shards=shards)
     return hashlib.sha256(write_head(content)).hexdigest()[:16]
@@ -313,16 +313,16 @@ def failures(error: ShardpressError) -> tuple[dict[str, str], ...]:
 
 
 def _templates() -> tuple[Path, ...]:
-    """Give the templates where somebody may be editing them: in a checkout, not in an installed package."""
+    """Return the template folders that somebody may edit: in a checkout, not in an installed package."""
     folder = template_folder()
     return () if folder.parent == package_folder else (folder,)
 
 
 @contextmanager
 def _interruptible() -> Iterator[list[Callable[[], None]]]:
-    """Have Ctrl-C and SIGTERM end watch mode, whatever they interrupt.
+    """Make Ctrl-C and SIGTERM end watch mode, whatever they interrupt.
 
-    Gives a list of functions to be told of it, which must not take a lock.
+    Yields a list of functions to call then, which must not take a lock.
 
     Raises:
         KeyboardInterrupt: at the end, also where the one raised by the signal got lost: Python drops what is raised

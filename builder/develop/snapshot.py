@@ -1,4 +1,4 @@
-"""What on disk a build depends on, as it is now: two equal snapshots need no build between them."""
+"""The current state of the files a build depends on: equal snapshots need no build between them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Inputs:
         sources: models, files or folders.
         patterns: folder and pattern of verification inputs.
         templates: folders.
-        pages: what pages have asked for; whatever else lies beside it is no input.
+        pages: files that pages have requested; other files beside them are not inputs.
     """
 
     settings: tuple[Path, ...]
@@ -36,7 +36,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Length, time and number of every file (None: missing), by what it is for."""
+    """Length, time and inode of every file (None: missing), by its purpose."""
 
     settings: Stamps = field(default_factory=dict)
     sources: Stamps = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Snapshot:
 
 
 def inputs_of(config: Config, templates: tuple[Path, ...], pages: Asked) -> Inputs:
-    """Give what a build with these settings reads."""
+    """Return what a build with these settings reads."""
     models = config.models.values()
     texts = [file for model in models for file in (model.labels, model.vocabulary, model.custom_ops)]
     return Inputs(
@@ -61,11 +61,11 @@ class Camera:
     """Takes snapshots; remembers which files each ``model.json`` names."""
 
     def __init__(self) -> None:
-        """Begin without memory."""
+        """Start with nothing remembered."""
         self._named: dict[Path, tuple[Stamp, tuple[Path, ...]]] = {}
 
     def take(self, inputs: Inputs) -> Snapshot:
-        """Look at everything, each file once: what a build reads reloads no page by itself."""
+        """Look at everything, each file once: a file that a build reads does not by itself reload a page."""
         sources: Stamps = {}
         for source in inputs.sources:
             sources |= stamps(self._files(source))
@@ -100,7 +100,7 @@ def stamps(paths: Iterator[Path] | tuple[Path, ...]) -> Stamps:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Give the files below a folder, also behind links, but each folder once: links may go round in circles."""
+    """Return the files below a folder, including behind links, but each folder once: links may be circular."""
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         try:

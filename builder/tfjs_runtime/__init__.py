@@ -1,1 +1,1 @@
-"""TensorFlow.js as one file of the bundle, with nothing in it that the models and their pages do not use."""
+"""TensorFlow.js as one file of the bundle, with only what the models and their pages use."""

@@ -1,4 +1,4 @@
-"""Has esbuild make one file of TensorFlow.js' npm packages; knows neither models nor builds."""
+"""Bundles TensorFlow.js' npm packages into one file with esbuild; knows neither models nor builds."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ install = "npm install --save-dev esbuild {}"
 
 
 def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> Runtime:
-    """Make TensorFlow.js, or take what was made of the same before.
+    """Build TensorFlow.js, or return the cached result of the same build.
 
     Args:
-        wanted: what it has to be able to do.
+        wanted: what it must support.
         node_modules: where esbuild and the packages are installed.
         cache: keeps the files.
 
@@ -69,7 +69,7 @@ def bundle_runtime(wanted: Wanted, node_modules: Path | None, cache: Cache) -> R
 def find_packages(
     more: tuple[str, ...], backends: tuple[str, ...], node_modules: Path | None
 ) -> tuple[Path, dict[str, str]]:
-    """Give the folder and the versions of esbuild and of the packages that TensorFlow.js is made of.
+    """Return the folder and versions of esbuild and of the packages that TensorFlow.js is built from.
 
     Args:
         more: packages beside the core and the converter, without ``@tensorflow/``.

@@ -1,4 +1,4 @@
-"""What pages usually do around a model: functions that work whatever the models use."""
+"""Functions that pages usually need around a model: always included."""
 
 from __future__ import annotations
 

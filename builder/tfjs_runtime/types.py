@@ -1,4 +1,4 @@
-"""What TensorFlow.js has to be able to do, and what was made of it."""
+"""What TensorFlow.js must support, and the result of building it."""
 
 from __future__ import annotations
 

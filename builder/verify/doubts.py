@@ -1,4 +1,4 @@
-"""Finds checks that were passed and prove little: answers that never change, sizes at which the bundle goes wrong."""
+"""Finds passed checks that prove little: answers that never change, sizes at which the bundle is wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def doubts_of(
     extra: tuple[Tensors | str | None, Tensors | str | None],
     other: Tensors | None,
 ) -> tuple[str, ...]:
-    """Say what makes a passed check worth less, one sentence each.
+    """Return what weakens a passed check, one sentence each.
 
     Args:
         check: what was asked.
@@ -39,7 +39,7 @@ def doubts_of(
 
 
 def _is_fresh(case: Tensors) -> bool:
-    """Tell whether a case is more than another one repeated."""
+    """Whether a case is more than a repetition of another."""
     import numpy as np
 
     return not all(len(array) > 1 and np.array_equal(array[0], array[1]) for array in map(np.asarray, case.values()))
@@ -50,7 +50,7 @@ def _also(answer: Tensors | str | None) -> list[Tensors]:
 
 
 def _sizes(check: Check, last: Comparison, got: Tensors | str | None, wanted: Tensors | str | None) -> str:
-    """Compare the answers to the extra case; a source that fails there itself tells nothing."""
+    """Compare the answers to the extra case; if the source fails there too, nothing is concluded."""
     from .compare import compare
 
     if check.extra is None or got is None or wanted is None or isinstance(wanted, str):
@@ -71,7 +71,7 @@ def _sizes(check: Check, last: Comparison, got: Tensors | str | None, wanted: Te
 
 
 def _sameness(answers: Sequence[Tensors]) -> str:
-    """Say when no output tells one input from another."""
+    """Report if no output distinguishes the inputs."""
     import numpy as np
 
     flat = [[np.asarray(array) for array in answer.values()] for answer in answers]

@@ -1,4 +1,4 @@
-"""What a bundle has to meet when build.toml does not say."""
+"""The default gates of verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds inputs that are row numbers of a table, so that seeded ones stay inside it."""
+"""Finds inputs that are row numbers of a table, so that random ones stay in range."""
 
 from __future__ import annotations
 

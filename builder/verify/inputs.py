@@ -1,4 +1,4 @@
-"""What a model is run with when it is verified: seeded numbers, or the user's own examples."""
+"""The inputs of verification: seeded random numbers, or the user's own examples."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def seeded_inputs(
 
 
 def is_open(specs: tuple[TensorSpec, ...]) -> bool:
-    """Tell whether lengths other than the batch are unknown."""
+    """Whether lengths other than the batch are unknown."""
     return any(declared_shape(spec) != declared_shape(spec, larger[1]) for spec in specs)
 
 
@@ -90,7 +90,7 @@ def larger_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) ->
 
 
 def other_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> list[Case]:
-    """Make cases of another batch and of other sizes; which of them the model takes is for it to say."""
+    """Make cases of another batch size and other sizes; the model may reject some."""
     found: dict[tuple[tuple[int, ...], ...], Sizes] = {tuple(map(declared_shape, specs)): usual}
     for sizes in others:
         found.setdefault(tuple(declared_shape(spec, sizes) for spec in specs), sizes)

@@ -1,4 +1,4 @@
-"""Runs the Node harness for many jobs in few processes, and ends what says nothing for too long."""
+"""Runs the Node harness for many jobs in few processes, and ends processes that are silent for too long."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ silence = "Node gave no answer within"
 
 
 def answer_of(job: Path) -> Path:
-    """Give the file that holds a job's answer once it is done."""
+    """Return the file for a job's answer."""
     return job.with_name("result.json")
 
 
@@ -95,7 +95,7 @@ def _forward(stream: IO[bytes], steps: queue.SimpleQueue[bytes]) -> None:
 
 
 def failure_text(failure: Mapping[str, str]) -> str:
-    """Say what went wrong in TensorFlow.js."""
+    """Describe what went wrong in TensorFlow.js."""
     what = {
         "runtime": "TensorFlow.js cannot be started",
         "load": "TensorFlow.js cannot load the bundle",

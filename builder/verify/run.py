@@ -40,7 +40,7 @@ def find_node_modules(*starts: Path) -> Path | None:
 
 
 def missing_runtime(node_modules: Path | None) -> str:
-    """Say what is missing to run anything and how to get it; empty when nothing is."""
+    """Return what is missing to run anything, and how to install it; empty if nothing is."""
     if shutil.which("node") is None:
         return f"Node is not installed. {install_hint}."
     return "" if node_modules else f"TensorFlow.js is not installed for Node. {install_hint}."

@@ -1,4 +1,4 @@
-"""Golden samples: a run whose answer the head keeps, so that a page can tell whether its device answers alike.
+"""Golden samples: a run whose answer is in the head, so that a page can check whether its device gives the same.
 
 Inputs are not stored but computed, by a formula that JavaScript has too (``templates/modules/device.js``):
 ``docs/format.md`` states it. Of the outputs a few values are kept, the largest ones among them.

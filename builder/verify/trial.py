@@ -1,4 +1,4 @@
-"""Judges what one backend made of a model, and what several did."""
+"""Judges the result of one backend for a model, and of several."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ longest = 10.0  # seconds that a second backend may be expected to take
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one backend made of a model.
+    """The result of one backend for a model.
 
     Attributes:
         backend: its name.
         present: backends that Node has, in order of preference.
-        problem: why it is not right; empty when it is.
+        problem: why it is wrong; empty if it is right.
         short: only one case was run, at full precision.
         result: what the harness wrote; {} where it wrote nothing.
         content: the numbers of its tensors.
@@ -55,7 +55,7 @@ class Trial:
 
     @property
     def files_at_fault(self) -> bool:
-        """The bundle's files are not what they should be, whatever runs them."""
+        """The bundle's files themselves are wrong, on any backend."""
         return (self.result.get("error") or {}).get("code") in file_codes
 
     @property
@@ -98,9 +98,9 @@ def read_trial(check: Check, result: Mapping[str, Any], content: bytes, *, short
 
 
 def settle(check: Check, first: Trial, second: Trial | None) -> Verification:
-    """Judge a model by what its backends made of it: one of them has to be right.
+    """Judge a model by the results of its backends: one of them must be right.
 
-    Where TensorFlow.js runs the source model too, cpu is believed: a backend whose kernels are wrong is so for both.
+    If TensorFlow.js runs the source model too, cpu is taken as right: a backend's wrong kernels affect both.
     """
     first, second = _believe_cpu(check, first, second)
     trials = [first, *([second] if second else [])]
@@ -186,7 +186,7 @@ def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:
 
 
 def _extra(found: Any, content: bytes) -> Tensors | str | None:
-    """Give the answer to the extra case, or what was complained of."""
+    """Return the answer to the extra case, or the complaint."""
     if isinstance(found, dict):
         return str(found["message"])
     return None if found is None else {item["name"]: read_tensor(item, content) for item in found}
@@ -205,7 +205,7 @@ def _sample(check: Check, found: Mapping[str, Any] | None, content: bytes) -> di
 
 
 def shortfall(gate: Gate, last: Comparison) -> str:
-    """Say how far the answers are from a gate."""
+    """Describe how far the answers are from a gate."""
     if gate.max_error is not None and not last.max_error <= gate.max_error:
         size = f"{last.max_error:.2g}" if math.isfinite(last.max_error) else "without bound (NaN, infinity or shape)"
         return f"output {last.worst!r} differs from the source model's by {size}, allowed is {gate.max_error:g}"

@@ -1,4 +1,4 @@
-"""What verification is asked and what it answers; no NumPy here, a build that verifies nothing need not load it."""
+"""The types of verification; without NumPy, so that builds that verify nothing do not load it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class BoxRules:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What must hold for a model to pass, at its last stage.
+    """What a model must meet to pass, at its last stage.
 
     Attributes:
         max_error: the largest allowed max error, or None.
@@ -101,7 +101,7 @@ class Gate:
             )
 
     def admits(self, comparison: Comparison) -> bool:
-        """Tell whether ``comparison`` passes."""
+        """Whether ``comparison`` passes."""
         exact = self.max_error is None or comparison.max_error <= self.max_error
         return exact and (self.min_agreement is None or comparison.agreement >= self.min_agreement)
 
@@ -174,7 +174,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What became of one check.
+    """The result of one check.
 
     Attributes:
         runtime: what ran it and met the gate, as ``tfjs 4.22.0 wasm, cpu``; None: nothing could, it is unverified.
@@ -203,7 +203,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class InputsRequest:
-    """Read pictures and arrays that a user has, whose decoders meet what strangers made.
+    """A request to read a user's pictures and arrays, whose decoders process untrusted data.
 
     Attributes:
         files: one case each.

@@ -1,4 +1,4 @@
-"""Nearest words and analogies as a page computes them, in NumPy: what answers are compared with.
+"""Nearest words and analogies as a page computes them, in NumPy, for comparison.
 
 Similarity is the cosine. An analogy ``a : b = c : ?`` is asked of ``b - a + c``, each of length 1 (3CosAdd); what was
 asked with is left out of the answer.

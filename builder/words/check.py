@@ -1,4 +1,4 @@
-"""The proof that a page answers as the source does: neighbours and analogies, asked through the loader under Node.
+"""Verifies that a page answers like the source: neighbours and analogies, queried through the loader under Node.
 
 Asked are seeded words, and seeded triples as analogies, of the base rows and then of all. The measures, by stage:
 

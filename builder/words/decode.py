@@ -1,4 +1,4 @@
-"""From a head and its shards back to words and vectors: what a page has of them, in Python."""
+"""Decodes a head and its shards to words and vectors, as a page does, in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which keys of build.toml word vectors have."""
+"""Which keys of build.toml apply to word vectors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ foreign = ("precision", "stages", "labels", "compat", "signature", "tags", "outp
 
 
 def check_settings(name: str, model: ModelConfig) -> None:
-    """Refuse what says nothing of word vectors.
+    """Refuse keys that do not apply to word vectors.
 
     Args:
         name: of the model.
@@ -38,7 +38,7 @@ def check_settings(name: str, model: ModelConfig) -> None:
 
 
 def check_others(name: str, model: ModelConfig) -> None:
-    """Refuse what only word vectors have.
+    """Refuse keys that apply only to word vectors.
 
     Raises:
         ConfigError: such a key is set.

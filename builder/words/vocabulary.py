@@ -1,4 +1,4 @@
-"""Words of a block of rows, front-coded: what each has in common with the one before it, and what follows."""
+"""Words of a block of rows, front-coded: the length shared with the previous word, and the remaining bytes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The development server: what a page asks for, and news of each build."""
+"""The development server: answers requests and announces each build."""

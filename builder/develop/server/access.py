@@ -1,4 +1,4 @@
-"""Who may read the development server: which names it answers to, and which origins' pages it shares with."""
+"""Who may read the development server: the host names it answers to, and the origins that may read it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Access:
     origins: tuple[str, ...] = ()
 
     def refusal(self, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """Give status and text for a request that is not answered; None where it is.
+        """Return status and text for a refused request; None for an accepted one.
 
-        A name that is nobody's here may be a website's whose owner has pointed it to this machine (DNS rebinding). What
-        another site's page embeds is refused as well as what it asks for by CORS: a script that it runs tells it much.
+        An unknown name may belong to a website whose owner points it to this machine (DNS rebinding). What
+        another site's page embeds is refused as well as its CORS requests: a script that it runs reveals a lot.
         """
         host = headers.get("host", "")
         if not self.answers_to(host):
@@ -61,7 +61,7 @@ class Access:
 
 
 def asking_origin(headers: Mapping[str, str]) -> str | None:
-    """Give the origin of the page that asks; ``""`` for a foreign one that hides; None for one's own and no page."""
+    """Return the requesting page's origin; ``""`` if a foreign page hides it; None for our own and for no page."""
     if "origin" in headers:
         return headers["origin"]
     site = headers.get("sec-fetch-site", "none")
@@ -77,7 +77,7 @@ def asking_origin(headers: Mapping[str, str]) -> str | None:
 
 
 def is_localhost(name: str) -> bool:
-    """Tell whether a name is this machine's for every browser."""
+    """Whether every browser resolves a name to this machine."""
     return name == "localhost" or name.endswith(".localhost")
 
 

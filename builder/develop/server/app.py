@@ -1,4 +1,4 @@
-"""The development server as an ASGI application: pages, the bundle, the runtime, and news of each build."""
+"""The development server as an ASGI application: pages, the bundle, the runtime, and build announcements."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Site:
         access: who may read it.
         links: folders that links may lead to, besides those that are served.
         secret: files and folders that are never served.
-        copies: folders that deploys copy the bundle to; pages that load it from there get what was built last.
+        copies: folders that deployments copy the bundle to; pages that load it from there get the latest build.
     """
 
     out: Path
@@ -81,7 +81,7 @@ class Site:
         return confined(place, self.roots, _real(self.secret))
 
     def leads_out(self, place: Path) -> bool:
-        """Tell whether a path leads to something that is none of what is served."""
+        """Whether a path leads to something that is not served."""
         try:
             real = place.resolve(strict=True)
         except (OSError, ValueError, RuntimeError):
@@ -90,7 +90,7 @@ class Site:
 
 
 def make_app(site: Callable[[], Site], hub: Hub, network: Network | None = None) -> ASGIApp:
-    """Give the application; without ``network`` it is as fast as it can be. ``site`` is asked at every request."""
+    """Return the application; without ``network`` it is not slowed down. ``site`` is called for every request."""
 
     def guarded(answer: Callable[[Site, Request], Response]) -> Callable[[Request], Response]:
         def respond(request: Request) -> Response:
@@ -135,7 +135,7 @@ def make_app(site: Callable[[], Site], hub: Hub, network: Network | None = None)
 
 
 def _shared(response: Response, request: Request) -> Response:
-    """Name the asking origin where deployment allows any: other websites' pages read nothing here."""
+    """Name the requesting origin where deployment allows any: other websites' pages may read nothing here."""
     if "Access-Control-Allow-Origin" not in response.headers:
         return response
     del response.headers["Access-Control-Allow-Origin"]
@@ -151,7 +151,7 @@ def _shared(response: Response, request: Request) -> Response:
 
 
 class _Answering:
-    """One request's way from its path to an answer."""
+    """Turns one request into an answer."""
 
     def __init__(self, site: Site, hub: Hub, headers: Mapping[str, str], query: str) -> None:
         self._site = site

@@ -1,4 +1,4 @@
-"""Which files pages have asked for: just those are watched, however many lie beside them."""
+"""Which files pages have requested: only those are watched, however many there are beside them."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def is_folder(path: Path) -> bool:
 
 
 class Asked:
-    """The files that pages are made of, each as it was when it was asked for first; the oldest give way to new ones.
+    """The files that pages are made of, each in its state when first requested; the oldest are dropped for new ones.
 
     Written by the server's threads, read by the loop's.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with none."""
         self._lock = threading.Lock()
         self._files: dict[Path, Stamp] = {}
         self.wake: Callable[[], None] = lambda: None
 
     def note(self, path: Path) -> None:
-        """Note a file, before it is read; one that is missing counts, too: it may come."""
+        """Record a file before it is read, even if it is missing: it may be created later."""
         name = os.fsencode(path)
         if len(name) > longest_path or max(map(len, name.split(os.fsencode(os.sep)))) > longest_name:
             return

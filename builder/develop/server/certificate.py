@@ -10,7 +10,7 @@ valid_days = 30
 
 
 def write_certificate(folder: Path, addresses: tuple[str, ...]) -> tuple[Path, Path]:
-    """Write a new certificate for this machine; give the paths of certificate and key.
+    """Write a new certificate for this machine; return the paths of certificate and key.
 
     Args:
         folder: where to; the key is readable by its owner only.

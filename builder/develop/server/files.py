@@ -1,4 +1,4 @@
-"""From a URL path to a file, and from a file to an HTTP answer: encodings, ranges, validators."""
+"""Maps URL paths to files, and files to HTTP answers: encodings, ranges, validators."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def locate(mounts: tuple[Mount, ...], path: str) -> Iterator[Path]:
 
 
 def confined(place: Path, roots: tuple[Path, ...], private: tuple[Path, ...] = ()) -> Path | None:
-    """Give where a path leads once all links are followed; None where that is missing or none of ours.
+    """Return where a path leads once all links are followed; None if that is missing or not served.
 
     Args:
         place: below a mount, by its names.
@@ -110,7 +110,7 @@ def answer_file(path: Path, request: Mapping[str, str], headers: Mapping[str, st
 def answer_bytes(
     content: bytes, kind: str, request: Mapping[str, str], headers: Mapping[str, str], encoding: str = ""
 ) -> Response:
-    """Answer with bytes: whole, a range of them, or that they have not changed."""
+    """Answer with all bytes, a range of them, or "not modified"."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}{"-" + encoding if encoding else ""}"'
     fields = _fields(tag, kind, headers)
     if encoding:
@@ -167,7 +167,7 @@ def _fields(tag: str, kind: str, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_known(tag: str, request: Mapping[str, str]) -> bool:
-    """Tell whether the client has this version already."""
+    """Whether the client already has this version."""
     known = [item.strip().removeprefix("W/") for item in request.get("if-none-match", "").split(",")]
     return tag in known or "*" in known
 

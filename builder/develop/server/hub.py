@@ -1,4 +1,4 @@
-"""What pages are told of the builds: one state, sent whole to every page whenever it changes."""
+"""What pages learn about builds: one state, sent completely to every page whenever it changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class State:
         models: hash of each model's head, its policy and its priority.
         shapes: for each head seen since the start a hash of all but its weights' values: equal ones can be swapped.
         contents: for each of them a hash of all that a page has of it: equal ones differ in their compression only.
-        errors: what the last build failed with, as ``{"model", "what", "where", "hint"}``.
+        errors: of the last build, as ``{"model", "code", "what", "where", "hint"}``.
         served: there is a bundle, of this or an earlier start.
     """
 
@@ -51,7 +51,7 @@ class State:
 
 
 class Hub:
-    """Holds the state and tells it to the pages. Changed by one thread, read by the server's.
+    """Holds the state and sends it to the pages. Changed by one thread, read by the server's threads.
 
     Attributes:
         asked: the files that pages have asked for.
@@ -74,18 +74,18 @@ class Hub:
             return self._state
 
     def update(self, **changes: Any) -> None:
-        """Change the state and tell it to all pages."""
+        """Change the state and send it to all pages."""
         with self._lock:
             self._state = replace(self._state, **changes)
             self._tell(self._state)
 
     def pages_changed(self) -> None:
-        """Have all pages reload."""
+        """Make all pages reload."""
         self._edits += 1
         self.update(pages=f"{self._server}-{self._edits}")
 
     def close(self) -> None:
-        """End all listening."""
+        """End all event streams."""
         with self._lock:
             self._closed = True
             self._tell(None)
@@ -96,7 +96,7 @@ class Hub:
                 loop.call_soon_threadsafe(queue.put_nowait, state)
 
     async def listen(self) -> AsyncIterator[str]:
-        """Give server-sent events: the state now, then at every change, and a beat where it is quiet."""
+        """Yield server-sent events: the state now and at every change, and a heartbeat in between."""
         queue: asyncio.Queue[State | None] = asyncio.Queue()
         with self._lock:
             self._listeners[queue] = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Puts the client into HTML of any kind, and makes the page that waits for one which is missing."""
+"""Inserts the client into any HTML, and makes the page that is shown while a page is missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ nonce = re.compile(rb"""(?:'|&#39;|&apos;)nonce-([a-z0-9+/_-]+={0,2})""", re.IGN
 
 
 def wants_client(request: Mapping[str, str]) -> bool:
-    """Tell whether a page is to be shown: what scripts fetch as text stays as it is."""
+    """Whether a request is for a page to be shown; pages that scripts fetch as text stay unchanged."""
     return request.get("sec-fetch-dest", "document") in {"document", "iframe", "frame", "embed", "object"}
 
 
@@ -48,7 +48,7 @@ def answer_page(content: bytes, state: str, request: Mapping[str, str], headers:
 
 
 def with_client(content: bytes, state: str) -> bytes:
-    """Give HTML with the client as the first thing in its head, written out or implied.
+    """Return HTML with the client as the first element of its head, explicit or implied.
 
     There no ``<base>`` redirects it, no policy of a ``<meta>`` stops it, and it comes before all scripts. It is a
     classic script, which an import map may follow.
@@ -104,7 +104,7 @@ def charset_of(content: bytes) -> str:
 
 
 def missing_page(path: str, hint: str, state: str) -> Response:
-    """Give a page that says that there is none, and loads again when there is one."""
+    """Return a page that says that the page is missing, and reloads when it exists."""
     html = (
         "<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<title>Not found</title>\n<style>body{font:17px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;"

@@ -1,4 +1,4 @@
-"""Runs the server: a free port, a certificate where pages come from other machines, a thread of its own."""
+"""Runs the server: a free port, a certificate if other machines may connect, a thread of its own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def is_loopback(host: str) -> bool:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Give a listening socket on ``port`` or the next free one; port 0 is any.
+    """Return a listening socket on ``port`` or the next free one; port 0 means any.
 
     Raises:
         UsageError: the address is not this machine's, or no port near is free.
@@ -76,7 +76,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def lan_addresses() -> tuple[str, ...]:
-    """Give the addresses by which other machines reach this one, as far as the system tells."""
+    """Return the addresses by which other machines reach this one, as far as the system knows them."""
     found = set()
     # Connecting a datagram socket sends nothing; it only asks which address would be used. 192.0.2.1 is nobody's.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

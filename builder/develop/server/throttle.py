@@ -1,4 +1,4 @@
-"""The middleware that slows answers down to those of a simulated network."""
+"""Middleware that slows answers down to a simulated network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ slice_bytes = 16_384
 
 
 class Throttle:
-    """Passes requests on and slows their answers down; all connections share one line."""
+    """Passes requests on and slows down the answers; all connections share the bandwidth."""
 
     def __init__(self, app: ASGIApp, network: Network, exempt: str) -> None:
         """Slow ``app`` down to ``network``, except below the path ``exempt``."""
