@@ -164,15 +164,15 @@ def bench(name: str, work: Path, precisions: tuple[str, ...]) -> None:
         built = assemble(
             name, model, labels=None, precision=precision, measured=measured, shard_bytes=256 << 10, cache=cache,
             compressor=compressor, begin=ignore, advance=ignore,
-        ).bundle("manual", "normal")  # fmt: skip
+        ).bundle  # fmt: skip
         sum_wire = built.head.wire
-        for stage, _, wire in built.stage_sizes():
-            sum_wire += wire
-            weights = weights_at(model, precision, measured, stage == "refine")
+        for stage in built.stage_sizes():
+            sum_wire += stage.wire
+            weights = weights_at(model, precision, measured, stage.name == "refine")
             answers = runner.outputs(every, weights)
             bits = 8 * (sum_wire - built.head.wire) / count
             said = judge(subject, answers, expected, yardstick)
-            print(f"  {precision:10} {stage:6} {sum_wire / stock:5.3f} {bits:6.2f} {said}", flush=True)
+            print(f"  {precision:10} {stage.name:6} {sum_wire / stock:5.3f} {bits:6.2f} {said}", flush=True)
         if measured:
             print(f"  {'':10} measured in {seconds:.0f} s; {'; '.join(measured.notes)}", flush=True)
 

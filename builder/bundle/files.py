@@ -9,6 +9,7 @@ from pathlib import Path
 from ..cache.local import Blob
 from ..model import TensorSpec
 from ..packing.compress import Coding, Encoded
+from .format import suffixes
 from .head import Head
 from .index import IndexEntry
 
@@ -36,7 +37,7 @@ class File:
         """Give key and path of the file and of its encoded copies."""
         yield self.url, self.blob.path
         for name, encoded in self.encodings.items():
-            yield f"{self.url}.{'br' if name == 'br' else 'gz'}", encoded.path
+            yield self.url + suffixes[name], encoded.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ immutable_name = re.compile(
     rf"|tf-(plain|simd)\.[0-9a-f]{{{hash_digits}}}\.wasm"
     rf"|assets/[a-z][a-z0-9-]*\.[0-9a-f]{{{hash_digits}}}\.(json|bin|js))(\.br|\.gz)?"
 )
+suffixes = {"br": ".br", "gzip": ".gz"}  # of encoded copies
 model_pattern = re.compile(r"[a-z][a-z0-9-]*")
 digest_pattern = re.compile(r"[0-9a-f]{64}")
 

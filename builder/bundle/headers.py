@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from .format import immutable_name
+from typing import TypedDict
+
+from .format import (
+    head_url,
+    immutable_name,
+    loader_name,
+    module_url,
+    ops_url,
+    pinned_url,
+    shard_url,
+    wasm_url,
+    worker_url,
+)
+from .modules import module_templates, runtime_name
 
 forever = "public, max-age=31536000, immutable"
 never = "no-cache"
@@ -23,6 +36,13 @@ cross_origin = {"Cross-Origin-Resource-Policy": "cross-origin"}  # pages under C
 anybody = {"Access-Control-Allow-Origin": "*", **cross_origin}
 
 
+class HeaderRule(TypedDict):
+    """A pattern of paths below ``cdn/`` and the headers of the files that match it."""
+
+    path: str
+    headers: dict[str, str]
+
+
 def file_headers(key: str) -> dict[str, str]:
     """Give type and age of a file.
 
@@ -30,6 +50,22 @@ def file_headers(key: str) -> dict[str, str]:
         key: its path below the bundle's root.
     """
     return {
-        "Content-Type": types.get(f".{key.rpartition('.')[2]}", unknown_type),
         "Cache-Control": forever if immutable_name.fullmatch(key) else never,
+        "Content-Type": types.get(f".{key.rpartition('.')[2]}", unknown_type),
     }
+
+
+def header_rules() -> list[HeaderRule]:
+    """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
+    digest = "0" * 64
+    examples = {
+        loader_name: loader_name,
+        "loader.*.js": pinned_url(digest),
+        "sw.*.js": worker_url(digest),
+        **{f"{name}.*.js": module_url(name, digest) for name in (*module_templates, runtime_name)},
+        "tf-*.wasm": wasm_url("tf-simd", digest),
+        "assets/*.json": head_url("model", digest),
+        "assets/*.js": ops_url("model", digest),
+        "assets/*.bin": shard_url("model", "base", 0, digest),
+    }
+    return [{"path": path, "headers": {**file_headers(key), **anybody}} for path, key in examples.items()]

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from ..errors import ShardpressError
 from ..files.atomic import write_atomically
 from ..model import Extent, FileData, chunks
@@ -248,9 +250,19 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def key_of(*parts: Any) -> str:
-    """Give a key for anything that JSON can hold: the first 32 digits of its SHA-256."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+def key_of(*parts: object) -> str:
+    """Give a key for values, dataclasses and structs of what JSON can hold and paths: 32 digits of its SHA-256.
+
+    A request is given as a whole, so that a field which it gets later is in the key by itself.
+    """
+    content = msgspec.to_builtins(parts, enc_hook=_path_text)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _path_text(value: object) -> str:
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} cannot be part of a key")
 
 
 def _read_json(path: Path) -> Any | None:

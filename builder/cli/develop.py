@@ -22,8 +22,8 @@ from .options import Console, echo, shared_options
 if TYPE_CHECKING:
     from ..config.frameworks import Framework
     from ..develop.server.run import Running
-    from ..pipeline.models import BuildOptions
     from ..pipeline.run import BuildResult
+    from ..pipeline.session import BuildOptions
     from .init import Found
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -289,7 +289,8 @@ def _write_example(name: str, paths: tuple[Path, ...], console: Console, *, forc
 def _sizes(config: Path, name: str, console: Console) -> dict[str, int]:
     """Build one model into the cache alone, to know its size; one that cannot be built gets no budget."""
     from ..config.tables import load_config
-    from ..pipeline.models import BuildOptions, build_models, open_session
+    from ..pipeline.models import build_models
+    from ..pipeline.session import BuildOptions, open_session
 
     options = BuildOptions(only=(name,), jobs=os.cpu_count() or 1)
     try:

@@ -85,9 +85,9 @@ def _build(
     watch: bool,
     **serving: Any,
 ) -> None:
-    from ..pipeline.models import BuildOptions
     from ..pipeline.report.report import describe_runtime, report_data, summary
     from ..pipeline.run import build
+    from ..pipeline.session import BuildOptions
 
     begun = time.monotonic()
     options = BuildOptions(

@@ -24,9 +24,9 @@ from ..config.serve import ServeConfig
 from ..config.tables import Config, load_config
 from ..errors import ConfigError, ShardpressError
 from ..packages import package_folder
-from ..pipeline.models import BuildOptions, local_cache
 from ..pipeline.report.networks import Network
 from ..pipeline.run import BuildResult, build, publish_again
+from ..pipeline.session import BuildOptions, local_cache
 from ..progress import Progress
 from ..verify.run import find_node_modules
 from ..words.table import kind as vectors_kind

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 
-def is_rest(path: Path) -> bool:
+def is_stale(path: Path) -> bool:
     """Tell whether a file is what a killed writer left."""
     return path.name.startswith(".") and path.suffix == ".tmp"
 

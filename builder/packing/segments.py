@@ -17,7 +17,8 @@ from ..transforms.channels import channel_axes
 
 base, refine = "base", "refine"
 kernel_rank, pixel_channels = 4, frozenset({1, 3, 4})
-crowd = 4  # so many times the bytes of whole float32 weights: a few planes among them make brotli take up to 1/7 more
+# Of the bytes of whole float32 weights; fewer planes among them make brotli take up to 1/7 more.
+min_split_share = 1 / 4
 Precision = str | Mapping[str, str]
 
 
@@ -103,14 +104,16 @@ def choose_codecs(
         else known.get(weight.name) or _codec(weight, precision_of(weight.name, precision), channels, least)
         for weight, channels in zip(model.weights, axes, strict=True)
     )
-    whole = sum(weight.size for weight, codec in zip(model.weights, codecs, strict=True) if _odd(weight, codec, least))
+    whole = sum(
+        weight.size for weight, codec in zip(model.weights, codecs, strict=True) if _kept_whole(weight, codec, least)
+    )
     split = sum(weight.size for weight, codec in zip(model.weights, codecs, strict=True) if codec.name != "raw")
-    if crowd * split > whole:
+    if split > min_split_share * whole:
         return codecs
     return tuple(c if weight.name in known else Raw() for weight, c in zip(model.weights, codecs, strict=True))
 
 
-def _odd(weight: Weight, codec: Codec, least: int) -> bool:
+def _kept_whole(weight: Weight, codec: Codec, least: int) -> bool:
     """Tell whether a weight is in one piece because its planes would be larger."""
     return codec.name == "raw" and suits(weight, least)
 

@@ -17,14 +17,15 @@ from ..tfjs_runtime.bundle import bundle_runtime
 from ..tfjs_runtime.functions import inner_functions, page_functions
 from ..tfjs_runtime.types import Runtime, Uses, Wanted, node_backends
 from ..verify.run import Verification, find_node_modules
-from .models import Built, Session
+from .make_model import Built
+from .session import Session
 from .verify_models import verify_models
 
 packages = {"graph-model": "tfjs-converter", "layers-model": "tfjs-layers"}
 
 
 @dataclass(frozen=True, slots=True)
-class OwnRuntime:
+class BundledTfjs:
     """TensorFlow.js as files of the bundle.
 
     Attributes:
@@ -44,9 +45,9 @@ class OwnRuntime:
     notes: tuple[str, ...]
 
 
-def make_own_runtime(
+def make_bundled_tfjs(
     session: Session, models: tuple[Built, ...], verified: Mapping[str, Verification], *, check: bool = True
-) -> OwnRuntime | None:
+) -> BundledTfjs | None:
     """Make TensorFlow.js for a bundle, if build.toml asks for it and a model needs it.
 
     Args:
@@ -150,7 +151,7 @@ def _gap(session: Session, models: tuple[Built, ...], runtime: Runtime) -> str:
     return ""
 
 
-def _as_files(session: Session, runtime: Runtime, notes: tuple[str, ...]) -> OwnRuntime:
+def _as_files(session: Session, runtime: Runtime, notes: tuple[str, ...]) -> BundledTfjs:
     compressor: Compressor = session.compressor
 
     def file(url: str, blob: Blob) -> File:
@@ -158,4 +159,4 @@ def _as_files(session: Session, runtime: Runtime, notes: tuple[str, ...]) -> Own
 
     code = file(module_url(runtime_name, runtime.code.sha256), runtime.code)
     wasm = {url.split(".")[0]: file(url, blob) for url, blob in sorted(runtime.wasm.items())}
-    return OwnRuntime(code, wasm, runtime.version, runtime.backends, runtime.kernels, notes)
+    return BundledTfjs(code, wasm, runtime.version, runtime.backends, runtime.kernels, notes)

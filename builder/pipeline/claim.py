@@ -16,7 +16,7 @@ from ..bundle.index import read_index
 from ..bundle.modules import module_templates
 from ..bundle.render import client_names
 from ..errors import FormatError, UsageError
-from ..files.atomic import is_rest, write_atomically
+from ..files.atomic import is_stale, write_atomically
 
 record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
@@ -153,7 +153,7 @@ def _files(folder: Path) -> Iterator[str]:
         folders.sort()
         for name in sorted(files):
             path = Path(root, name)
-            if not is_rest(path) and not (path.parent == folder and name in harmless):
+            if not is_stale(path) and not (path.parent == folder and name in harmless):
                 yield path.relative_to(folder).as_posix()
 
 

@@ -14,11 +14,13 @@ from ..progress import Progress
 from ..tfjs_runtime.bundle import find_packages
 from ..verify.run import Verification, find_node_modules, missing_runtime
 from ..words.table import kind as vectors_kind
-from .bundled_tfjs import OwnRuntime, make_own_runtime
+from .bundled_tfjs import BundledTfjs, make_bundled_tfjs
 from .claim import check_claim
-from .models import BuildOptions, Built, build_models, open_session
+from .make_model import Built
+from .models import build_models
 from .offline import write_offline
 from .report.report import Evidence, write_report
+from .session import BuildOptions, open_session
 from .verify_models import verify_models, with_samples
 from .write_dist import Output, write_output
 
@@ -42,7 +44,7 @@ class BuildResult:
     models: tuple[Built, ...]
     verified: dict[str, Verification]
     output: Output
-    own: OwnRuntime | None
+    own: BundledTfjs | None
     warnings: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
@@ -77,7 +79,7 @@ def build(
         session.before_work = partial(_need_runtime, config, strict=strict and check)
         models = build_models(session)
         verified = verify_models(session, models) if check else {}
-        own = make_own_runtime(session, models, verified, check=check)
+        own = make_bundled_tfjs(session, models, verified, check=check)
         warnings = (*_warnings(models, verified), *(own.notes if own else ()))
         if strict and warnings:
             raise VerificationError(

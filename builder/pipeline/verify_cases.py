@@ -13,7 +13,8 @@ from ..files.npz import write_npz
 
 if TYPE_CHECKING:
     from ..verify.inputs import Case, Sizes
-    from .models import Built, Session
+    from .make_model import Built
+    from .session import Session
 
 
 @dataclass(frozen=True, slots=True)

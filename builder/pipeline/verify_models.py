@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,15 +18,18 @@ from ..bundle.head import write_head
 from ..bundle.index import make_index
 from ..bundle.render import render_loader, render_module
 from ..cache.local import key_of
+from ..config.tables import VerifyConfig
 from ..convert.results import read_step
 from ..errors import BuildError, ConversionError, ShardpressError, VerificationError
 from ..packages import code_hash
+from ..precision.calibrate import input_digests
 from ..tfjs_runtime.types import Runtime
 from ..verify.gates import gate_of
 from ..verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 from ..words.check import VectorsCheck, gate_of_vectors, verify_vectors
 from ..words.table import kind as vectors_kind
-from .models import Built, Session
+from .make_model import Built
+from .session import Session
 from .verify_cases import Answers, Question
 
 vectors_module = "vectors"
@@ -42,6 +46,33 @@ class _Job:
     built: Built
     key: str
     check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyInputs:
+    """All that a verdict on a model depends on: a key is made of the whole.
+
+    Attributes:
+        head: hash of its head.
+        model: key of the built model, and so of its source.
+        settings: its table in build.toml.
+        samples: names and digests of its inputs.
+        loader: the loader's code.
+        module: the code that answers for word vectors.
+        runtime: versions of the installed TensorFlow.js.
+        own: hash of the bundle's TensorFlow.js, if that runs it.
+        code: hash of our own.
+    """
+
+    head: str
+    model: str
+    settings: VerifyConfig
+    samples: list[list[str]]
+    loader: str
+    module: str | None
+    runtime: Mapping[str, str]
+    own: str | None
+    code: str
 
 
 def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | None = None) -> dict[str, Verification]:
@@ -62,17 +93,19 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
     missing: list[tuple[Built, str]] = []
     for built in models:
         name = built.bundle.name
-        key = key_of(
-            built.bundle.head.blob.sha256,
-            loader_code,
-            runtime,
-            built.key,
-            msgspec.to_builtins(built.settings.verify),
-            _input_digests(session, built),
-            code_hash("verify"),
-            render_module(vectors_module).decode() if built.bundle.content.kind == vectors_kind else None,
-            own.code.sha256 if own and built.bundle.content.kind != vectors_kind else None,
+        is_words = built.bundle.content.kind == vectors_kind
+        inputs = VerifyInputs(
+            head=built.bundle.head.blob.sha256,
+            model=built.key,
+            settings=built.settings.verify,
+            samples=input_digests(built.settings.verify.inputs, session.config.folder, session.cache),
+            loader=loader_code,
+            module=render_module(vectors_module).decode() if is_words else None,
+            runtime=runtime,
+            own=own.code.sha256 if own and not is_words else None,
+            code=code_hash("verify"),
         )
+        key = key_of(inputs)
         record = session.cache.record("verified", key)
         if record is not None:
             results[name] = msgspec.convert(record, Verification, strict=False)
@@ -273,15 +306,6 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
         extra_reference=answers.extra_reference,
         tolerance=close_error if settings.max_error is None else settings.max_error,
     )
-
-
-def _input_digests(session: Session, built: Built) -> list[list[str]]:
-    pattern = built.settings.verify.inputs
-    if pattern is None:
-        return []
-    from ..verify.inputs import matching_files
-
-    return [[path.name, session.cache.file_digest(path)] for path in matching_files(pattern, session.config.folder)]
 
 
 def _runtime_versions(node_modules: Path | None) -> dict[str, str]:

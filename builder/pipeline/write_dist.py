@@ -14,8 +14,7 @@ from .. import __version__
 from ..bundle.files import File
 from ..bundle.format import format_version, hash_digits, loader_name, module_url, pinned_url, to_json, worker_url
 from ..bundle.head import Head
-from ..bundle.headers import anybody, forever, never
-from ..bundle.headers import types as media_types
+from ..bundle.headers import header_rules
 from ..bundle.index import Index, make_index
 from ..bundle.manifest import (
     FileEntry,
@@ -47,9 +46,9 @@ from ..stores.directory import DirectoryStore
 from ..stores.locking import locked
 from ..verify.run import Verification
 from ..words.table import kind as vectors_kind
-from .bundled_tfjs import OwnRuntime
+from .bundled_tfjs import BundledTfjs
 from .claim import all_beside, claim, note
-from .models import Built
+from .make_model import Built
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
@@ -94,7 +93,7 @@ class Code:
     loader: File
     worker: File
     modules: Mapping[str, File]
-    own: OwnRuntime | None
+    own: BundledTfjs | None
 
 
 def write_output(
@@ -104,7 +103,7 @@ def write_output(
     verified: dict[str, Verification],
     cache: Cache,
     compressor: Compressor,
-    own: OwnRuntime | None = None,
+    own: BundledTfjs | None = None,
 ) -> Output:
     """Write ``out`` so that a kill at any instant leaves the old bundle or the new one.
 
@@ -137,7 +136,7 @@ def write_output(
     try:
         with locked(out, lock_seconds):
             ours = claim(out, names)
-            store.remove_rests()
+            store.remove_stale()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
             for name, content in _beside(package_name, models, index, code, verified).items():
@@ -209,24 +208,6 @@ def _typed(built: Built) -> dict[str, Any]:
     }
 
 
-def header_rules() -> list[dict[str, Any]]:
-    """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
-    code, data = media_types[".js"], media_types[".bin"]
-    rows = (
-        ("loader.js", never, code),
-        ("loader.*.js", forever, code),
-        ("sw.*.js", forever, code),
-        *((f"{name}.*.js", forever, code) for name in (*module_templates, runtime_name)),
-        ("tf-*.wasm", forever, media_types[".wasm"]),
-        ("assets/*.json", forever, media_types[".json"]),
-        ("assets/*.js", forever, code),
-        ("assets/*.bin", forever, data),
-    )
-    return [
-        {"path": path, "headers": {"Cache-Control": age, "Content-Type": kind, **anybody}} for path, age, kind in rows
-    ]
-
-
 def manifest(models: tuple[Built, ...], index: Index, code: Code, verified: Mapping[str, Verification]) -> Manifest:
     """Describe every file for tools and pipelines."""
     return Manifest(
@@ -241,7 +222,7 @@ def manifest(models: tuple[Built, ...], index: Index, code: Code, verified: Mapp
     )
 
 
-def _runtime(own: OwnRuntime) -> RuntimeEntry:
+def _runtime(own: BundledTfjs) -> RuntimeEntry:
     wasm = [_file(file) for _, file in sorted(own.wasm.items())]
     return RuntimeEntry(own.version, list(own.backends), None if own.kernels is None else list(own.kernels), wasm)
 

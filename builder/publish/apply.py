@@ -32,7 +32,7 @@ from .pointer import (
     with_generation,
 )
 from .previews import preview_key, settle_preview
-from .probe import probe
+from .probe import Honours, probe
 from .proof import difference, proven
 from .protocol import write_release
 from .records import check_foreign, record_uploads
@@ -104,7 +104,7 @@ class Deployer:
         self.keeping = keeping
         self.unsafe = unsafe
         self.purges = purges
-        self.ability = ""
+        self.honours: Honours | None = None
         self.overtook = False  # a lease that ended because its holder was killed, or sleeps
         self.mends = True  # off for what only looks
         self._announced: set[str] = set()
@@ -116,9 +116,9 @@ class Deployer:
             StoreError: the store fails.
         """
         base = read_pointer(self.store)
-        if base and not self.ability and base.state.store.endswith(f":{self.store.identity}"):
-            self.ability = base.state.store
-            self._adapt()
+        known = Honours.read(base.state.store) if base and self.honours is None else None
+        if known and known.identity == self.store.identity:
+            self._adapt(known)
             if isinstance(self.store, NumberedStore):
                 base = read_pointer(self.store)
         return base
@@ -129,14 +129,14 @@ class Deployer:
         Raises:
             StoreError: it honours too little.
         """
-        if not self.ability:
-            self.ability = f"{'full' if self.store.is_sure else probe(self.store)}:{self.store.identity}"
-            self._adapt()
+        if self.honours is None:
+            self._adapt(Honours("full" if self.store.is_sure else probe(self.store), self.store.identity))
 
-    def _adapt(self) -> None:
-        if self.ability.startswith("create:"):
+    def _adapt(self, honours: Honours) -> None:
+        self.honours = honours
+        if honours.capability == "create":
             self.store = NumberedStore(self.store, mends=self.mends)
-        elif self.ability.startswith("none:"):
+        elif honours.capability == "none":
             if not self.unsafe:
                 raise StoreError(
                     "this store ignores conditions, so two deploys at once could mix releases",
@@ -194,7 +194,7 @@ class Deployer:
             StoreConflictError: it is not.
         """
         owed = {**state.owed, changes: state.generation} if changes and self.purges else state.owed
-        state = msgspec.structs.replace(state, store=self.ability, owed=owed)
+        state = msgspec.structs.replace(state, store=self.honours.text if self.honours else "", owed=owed)
         self.store.swap(loader_name, join_pointer(loader, state), tag, self.form.pointer_headers())
 
     def announce(self, keys: Collection[str]) -> None:
@@ -356,10 +356,10 @@ def perform(store: TargetStore, action: Action) -> None:
         if action.do == "overwrite":
             store.overwrite(checked.key, checked.path, checked.headers)
         elif not store.put(checked.key, checked.path, checked.headers):
-            _settle(store, upload, checked)
+            _reconcile(store, upload, checked)
 
 
-def _settle(store: TargetStore, upload: Upload, checked: Upload) -> None:
+def _reconcile(store: TargetStore, upload: Upload, checked: Upload) -> None:
     """Look at an object that was there before ours."""
     stat = store.stat(upload.key)
     if stat is None or difference(upload, stat, store, thorough=False):

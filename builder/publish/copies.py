@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from ..bundle.format import suffixes
 from ..errors import StoreError
 from ..stores import TargetStore
 from ..stores.encoding import decode
-from .headers import suffixes
 
 
 def wrong_copies(store: TargetStore, files: Iterable[tuple[str, str, int]]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 
 from ..bundle.headers import file_headers, forever, never, types
 
-suffixes = {"br": ".br", "gzip": ".gz"}
 Rules = Mapping[str, Mapping[str, str]]
 
 

@@ -5,17 +5,43 @@ from __future__ import annotations
 import tempfile
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import StoreConflictError, StoreDeniedError, StoreError
 from ..stores import Fence, TargetStore, clock
 
-Ability = Literal["full", "create", "none"]
+Capability = Literal["full", "create", "none"]
+capabilities: tuple[Capability, ...] = get_args(Capability)
 probe_prefix = "shardpress-probe-"
 
 
-def probe(store: TargetStore) -> Ability:
+@dataclass(frozen=True, slots=True)
+class Honours:
+    """What a store was found to honour.
+
+    Attributes:
+        capability: ``full`` conditions, ``create`` without overwriting only, or ``none``.
+        identity: which store that was.
+    """
+
+    capability: Capability
+    identity: str
+
+    @property
+    def text(self) -> str:
+        """Give it as a pointer's state has it."""
+        return f"{self.capability}:{self.identity}"
+
+    @classmethod
+    def read(cls, text: str) -> Honours | None:
+        """Read it from a pointer's state; None where nothing is known that this version understands."""
+        word, _, identity = text.partition(":")
+        return next((cls(capability, identity) for capability in capabilities if capability == word), None)
+
+
+def probe(store: TargetStore) -> Capability:
     """Tell whether a store honours conditional swaps, only creation without overwriting, or neither.
 
     Raises:
@@ -56,7 +82,7 @@ def holds_fence(store: TargetStore) -> bool:
             store.delete(key)
 
 
-def _try(store: TargetStore, key: str) -> Ability:
+def _try(store: TargetStore, key: str) -> Capability:
     if not _creates(store, key):
         return "none"
     if not _swaps(store, key):

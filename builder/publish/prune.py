@@ -95,7 +95,7 @@ def prune(deployer: Deployer, progress: Progress) -> Pruned:
     finally:
         # A delete that was sent and not answered may still arrive, and is refused only when the fence has ended.
         if held.answered or deployer.store.holds_fences:
-            _let_go(held)
+            _release_lease(held)
 
 
 def _tried(deployer: Deployer) -> bool:
@@ -198,7 +198,7 @@ def _steps(actions: Sequence[Action]) -> list[list[str]]:
     return steps
 
 
-def _let_go(held: _Held) -> None:
+def _release_lease(held: _Held) -> None:
     """Give the lease back, so that nobody has to wait for its end; after a failure it may be lost already."""
     with suppress(StoreError):
         held.read()

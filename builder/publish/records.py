@@ -28,8 +28,8 @@ from .previews import empty, preview_key
 
 prefix = "shardpress-uploads-"
 record_name = re.compile(rf"{prefix}([0-9a-f]{{{hash_digits}}})\.json")
-loader_name = re.compile(r"loader\.[0-9a-f]{16}\.js")
-stock_name = re.compile(r"assets/([a-z][a-z0-9-]*-stock)\.([0-9a-f]{16})\.json")
+loader_name = re.compile(rf"loader\.[0-9a-f]{{{hash_digits}}}\.js")
+stock_name = re.compile(rf"assets/([a-z][a-z0-9-]*-stock)\.([0-9a-f]{{{hash_digits}}})\.json")
 kept_seconds = 3600.0  # a deploy may be at work that has written its record and nothing yet
 fetchers = 16
 shown = 3  # names in a message

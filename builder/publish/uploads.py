@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle.format import loader_name, pinned_url
+from ..bundle.format import loader_name, pinned_url, suffixes
 from ..bundle.manifest import FileEntry
 from ..stores import Headers
 from ..stores.encoding import encode
-from .headers import Rules, headers_for, rules_hash, suffixes
+from .headers import Rules, headers_for, rules_hash
 from .pointer import loader_hash
 
 

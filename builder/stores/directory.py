@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StoreConflictError, StoreError
-from ..files.atomic import is_rest, write_atomically
+from ..files.atomic import is_stale, write_atomically
 from . import Fence, Found, Headers, Listed, Removed, Stat, no_headers
 from .encoding import largest
 from .locking import locked
@@ -90,7 +90,7 @@ class DirectoryStore:
         yield from sorted(
             path.relative_to(self.root).as_posix()
             for path in self.root.rglob("*")
-            if path.is_file() and not is_rest(path)
+            if path.is_file() and not is_stale(path)
         )
 
     def delete(self, key: str) -> None:
@@ -186,9 +186,9 @@ class DirectoryStore:
         """Yes: the lock is held from the look to the last delete, also by a process that is stopped in between."""
         return True
 
-    def remove_rests(self) -> None:
+    def remove_stale(self) -> None:
         """Remove what killed writers left under temporary names; only for who holds the folder alone."""
-        for path in [path for path in self.root.rglob("*.tmp") if is_rest(path)]:
+        for path in [path for path in self.root.rglob("*.tmp") if is_stale(path)]:
             path.unlink(missing_ok=True)
 
     @contextmanager

@@ -253,9 +253,9 @@ def test_a_second_runner_rebuilds_nothing(
     second = runner_project(tmp_path / "two", cache)
     with monkeypatch.context() as patch:
         for name in (
-            "builder.pipeline.models.assemble",
-            "builder.pipeline.models.stock_files",
-            "builder.pipeline.models.measure_stock",
+            "builder.pipeline.make_model.assemble",
+            "builder.pipeline.make_model.stock_files",
+            "builder.pipeline.make_model.measure_stock",
         ):
             patch.setattr(name, never)
         again = built(second, capfd)

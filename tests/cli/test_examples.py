@@ -20,8 +20,8 @@ from builder.develop.server.app import Site, make_app
 from builder.develop.server.files import Mount
 from builder.develop.server.hub import Hub
 from builder.develop.server.run import running
-from builder.pipeline.models import BuildOptions
 from builder.pipeline.run import build
+from builder.pipeline.session import BuildOptions
 from builder.progress import Silent
 from builder.verify.run import find_node_modules
 from builder.work.workers import LocalWorkers

@@ -21,6 +21,7 @@ import brotli
 import pytest
 
 from builder.bundle.format import pinned_url
+from builder.bundle.headers import header_rules
 from builder.bundle.render import client_names, render
 from builder.develop.server import files
 from builder.develop.server.access import Access
@@ -30,7 +31,6 @@ from builder.develop.server.hub import Hub
 from builder.develop.server.run import bind, is_loopback, running
 from builder.errors import UsageError
 from builder.pipeline.report.networks import Network, networks
-from builder.pipeline.write_dist import header_rules
 from builder.publish.headers import headers_for
 from tests.bundle.test_render import check_types
 from tests.helpers import tiny

@@ -30,7 +30,7 @@ from builder.develop.server.hub import Hub
 from builder.develop.session import Callbacks, Developer, Development, content_of, shape_of
 from builder.develop.snapshot import Camera, Inputs, inputs_of
 from builder.pipeline import verify_models
-from builder.pipeline.models import BuildOptions
+from builder.pipeline.session import BuildOptions
 from builder.verify.types import Check, Comparison, Verification
 from builder.work.workers import LocalWorkers
 from tests.helpers import tiny

@@ -69,7 +69,7 @@ def sent(folder: Path, weights: tuple[Weight, ...], precision: str, shard_bytes:
         begin=lambda count: None, advance=lambda blob: None,
     )  # fmt: skip
     *stock, _ = stock_files("m", model, cache, compressor)
-    return sum(file.wire for file in built.shards), sum(file.wire for file in stock)
+    return sum(file.wire for file in built.bundle.shards), sum(file.wire for file in stock)
 
 
 shapes = st.sampled_from([(70,), (3, 3, 8, 1), (40, 30), (3, 3, 16, 24), (130, 32)])

@@ -393,7 +393,7 @@ def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkey
         prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())
     monkeypatch.undo()
     assert "lease" not in state_of(store_of(folder)), "a prune that is interrupted gives the lease back"
-    monkeypatch.setattr("builder.publish.prune._let_go", lambda *_: None)
+    monkeypatch.setattr("builder.publish.prune._release_lease", lambda *_: None)
     monkeypatch.setattr(DirectoryStore, "delete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prune(deployer_of(target_of(folder), grace=0.0, keep=1), Silent())

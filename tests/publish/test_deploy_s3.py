@@ -128,7 +128,7 @@ def test_objects_carry_the_headers_that_browsers_need(folder: Path) -> None:
     assert run(folder, "deploy") == 0
     store = filled(folder).store
     _, index = assert_live(store)
-    head = store.stat(f"assets/a.{index['models']['a'][0][:16]}.json")
+    head = store.stat(f"assets/a.{index.models['a'].head_sha256[:16]}.json")
     assert head is not None
     assert head.headers == {
         "Content-Type": "application/json",

@@ -114,7 +114,8 @@ def test_a_store_with_a_header_of_its_own_decides_by_records(folder: Path, serve
         first = deployer_to(proxy.url, "forbid", no_overwrite_header=header)
         deploy(first, read_local(folder / "dist"), Choice(), Silent())
         assert_live(first.store)
-        assert first.ability.startswith("create:")
+        assert first.honours
+        assert first.honours.capability == "create"
         change(folder, "a", 7)
         kept = folder / "kept"
         (folder / "dist").rename(kept)

@@ -22,8 +22,8 @@ from builder.cli.main import main
 from builder.config.tables import load_config
 from builder.errors import ConfigError, ContractError, RuntimeBuildError
 from builder.pipeline import bundled_tfjs
-from builder.pipeline.bundled_tfjs import OwnRuntime
-from builder.pipeline.models import Session
+from builder.pipeline.bundled_tfjs import BundledTfjs
+from builder.pipeline.session import Session
 from builder.progress import Silent
 from builder.publish.apply import deploy
 from builder.publish.dist import read_local
@@ -379,14 +379,14 @@ def test_a_wrong_table_is_told(table: str, says: str, tmp_path: Path) -> None:
         load_config(path)
 
 
-def fake(content: bytes, kernels: tuple[str, ...] | None = None) -> Callable[..., OwnRuntime]:
-    """Give a stand-in for ``make_own_runtime`` that makes files of these bytes."""
+def fake(content: bytes, kernels: tuple[str, ...] | None = None) -> Callable[..., BundledTfjs]:
+    """Give a stand-in for ``make_bundled_tfjs`` that makes files of these bytes."""
 
-    def make(session: Session, *_: Any, **__: Any) -> OwnRuntime:
+    def make(session: Session, *_: Any, **__: Any) -> BundledTfjs:
         blobs = [session.cache.put(content), session.cache.put(b"\0asm" + content)]
         code = File(module_url("tf", blobs[0].sha256), blobs[0], {})
         wasm = {"tf-simd": File(wasm_url("tf-simd", blobs[1].sha256), blobs[1], {})}
-        return OwnRuntime(code, wasm, "4.22.0", ("wasm",), kernels, ())
+        return BundledTfjs(code, wasm, "4.22.0", ("wasm",), kernels, ())
 
     return make
 
@@ -403,7 +403,7 @@ def test_a_deploy_carries_checks_and_prunes_it(deployed: Path, monkeypatch: pyte
     deployer = deployer_of(target, grace=-1, keep=1)
 
     def release(content: bytes) -> set[str]:
-        monkeypatch.setattr("builder.pipeline.run.make_own_runtime", fake(content))
+        monkeypatch.setattr("builder.pipeline.run.make_bundled_tfjs", fake(content))
         build(deployed)
         deploy(deployer, read_local(deployed / "dist"), Choice(), Silent())
         assert_live(target.store)
@@ -423,8 +423,8 @@ def test_a_deploy_of_some_models_does_not_change_the_runtime_of_others(
 ) -> None:
     deployer = deployer_of(target_of(deployed))
 
-    def release(make: Callable[..., OwnRuntime | None], choice: Choice) -> None:
-        monkeypatch.setattr("builder.pipeline.run.make_own_runtime", make)
+    def release(make: Callable[..., BundledTfjs | None], choice: Choice) -> None:
+        monkeypatch.setattr("builder.pipeline.run.make_bundled_tfjs", make)
         build(deployed)
         deploy(deployer, read_local(deployed / "dist"), choice, Silent())
 

@@ -21,8 +21,8 @@ from ...graphs.ops import supported_ops
 from ...packages import code_hash
 from ...verify.run import Verification
 from ...verify.types import Comparison
-from ..bundled_tfjs import OwnRuntime
-from ..models import Built
+from ..bundled_tfjs import BundledTfjs
+from ..make_model import Built
 from ..stock_copy import StockForm
 from ..write_dist import Output
 from .advice import advise
@@ -51,7 +51,7 @@ class Evidence:
     verified: dict[str, Verification]
     output: Output
     seconds: float
-    own: OwnRuntime | None = None
+    own: BundledTfjs | None = None
 
 
 def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) -> None:
@@ -171,7 +171,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def report_data(
-    models: tuple[Built, ...], verified: dict[str, Verification], seconds: float, own: OwnRuntime | None = None
+    models: tuple[Built, ...], verified: dict[str, Verification], seconds: float, own: BundledTfjs | None = None
 ) -> dict[str, Any]:
     """Give the measurements of a build, for ``report.json`` and ``--json``.
 
@@ -184,7 +184,7 @@ def report_data(
     }
 
 
-def _runtime(own: OwnRuntime) -> dict[str, Any]:
+def _runtime(own: BundledTfjs) -> dict[str, Any]:
     return {
         "version": own.version,
         "backends": own.backends,
@@ -238,7 +238,7 @@ def _stock(stock: StockForm) -> dict[str, Any]:
     return {"form": stock.form, "bytes": stock.nbytes, "wire_bytes": stock.wire}
 
 
-def describe_runtime(own: OwnRuntime) -> str:
+def describe_runtime(own: BundledTfjs) -> str:
     """Give the line that tells of a bundle's own TensorFlow.js."""
     from .page import runtime_line
 

@@ -1,0 +1,271 @@
+"""What one model is made of, and which of it earlier builds have made: sources, keys of the cache, conversion."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from ..cache.local import Cache, key_of
+from ..config.tables import ModelConfig, VerifyConfig
+from ..convert.requests import ConvertRequest, SourceOptions
+from ..errors import SourceError
+from ..packages import code_hash
+from ..packing.compress import Compressor
+from ..precision.calibrate import input_digests, needs_measuring
+from ..sources.custom_ops import CustomOps, read_custom_ops
+from ..sources.detect import detect
+from ..sources.model_folders import locate, packed_files, teachable_labels, unpack
+from ..sources.source_files import source_files
+from ..words.settings import check_others, check_settings
+from ..words.table import kind as vectors_kind
+from .assemble import Assembly, from_record
+from .preflight import read_labels
+from .session import Session
+
+stock_kinds = frozenset({"tfjs", vectors_kind})  # read as they are, nothing is converted
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionInputs:
+    """All that the result of a conversion depends on: a key is made of the whole.
+
+    Attributes:
+        source: how it is read; its place is left out, as its files' digests stand for it.
+        files: names and digests.
+        versions: of the packages that convert.
+        code: hash of our own.
+    """
+
+    source: SourceOptions
+    files: tuple[tuple[str, str], ...]
+    versions: Mapping[str, str]
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblyInputs:
+    """All that a built model depends on: a key is made of the whole.
+
+    Attributes:
+        conversion: key of what it is made from.
+        name: in the loader, which its files' names carry.
+        settings: its table, as ``relevant`` gives it.
+        pattern_order: the patterns of a table of precisions, of which the first that fits counts.
+        labels: what the outputs' numbers mean.
+        ops: hash of the module of its own ops.
+        samples: names and digests of the inputs that its precision is measured with.
+        shard_bytes: about how large a shard is.
+        code: hash of our own.
+    """
+
+    conversion: str
+    name: str
+    settings: ModelConfig
+    pattern_order: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    ops: str | None
+    samples: list[list[str]]
+    shard_bytes: int
+    code: str
+
+
+def relevant(model: ModelConfig, *, measured: bool) -> ModelConfig:
+    """Give a model's settings without those that its files do not depend on: any other, a new one too, counts.
+
+    Args:
+        model: its table.
+        measured: its precision is, by the way it is verified.
+    """
+    policies = {"source": "", "load": "visible", "priority": "normal", "budget": None, "license": None, "card": None}
+    verify = model.verify if measured else VerifyConfig()
+    return msgspec.structs.replace(model, **policies, verify=verify, labels=None, custom_ops=None, vocabulary=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One model before the work: what it is made of, what was built of it before, else the conversion under way.
+
+    ``place`` is where the stock artefact is once ``artefact`` was called.
+    """
+
+    name: str
+    model: ModelConfig
+    source: SourceOptions
+    labels: tuple[str, ...] | None
+    ops: CustomOps | None
+    conversion_key: str
+    key: str
+    stamps: Mapping[Path, tuple[int, int]]
+    compressor: Compressor
+    assembly: Assembly | None
+    place: Path
+    artefact: Callable[[], tuple[str, ...]]
+
+
+def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
+    """Tell what a model is made of; begin its conversion unless an earlier build made all that is needed.
+
+    Raises:
+        SourceError: the source is missing, cannot be read, or does not fit the settings.
+    """
+    where = f"models.{name}.source = {model.source!r}"
+    path = _located(session, model, where)
+    ops = read_custom_ops(session.config.folder, name, model.custom_ops)
+    source = SourceOptions(
+        path,
+        detect(path),
+        signature=model.signature,
+        tags=model.tags,
+        outputs=model.outputs,
+        trust=model.trust,
+        cut_inputs=model.cut.inputs,
+        cut_outputs=model.cut.outputs,
+        custom_ops=ops.names if ops else (),
+    )
+    if source.kind == vectors_kind:
+        check_settings(name, model)
+    else:
+        check_others(name, model)
+    files = _files(session, model, source)
+    stamps = {place: stamp(place) for _, place in files}
+    try:
+        digests = tuple((file, session.cache.file_digest(place)) for file, place in files)
+    except OSError as error:
+        raise SourceError(
+            f"cannot be read ({error.strerror})", code="SP-302", where=where, hint="Check its files"
+        ) from error
+    versions = {} if source.kind in stock_kinds else dict(session.pool.versions())
+    code = code_hash("convert", "graphs", "sources")
+    conversion_key = key_of(ConversionInputs(replace(source, path=Path()), digests, versions, code))
+    labels = read_labels(session.config, name) or teachable_labels(source.path)
+    inputs = _inputs(session, name, model, conversion_key, labels, ops)
+    compressor = session.compressor
+    key = key_of(inputs, compressor.fast)
+    record = session.cache.record("built", key)
+    # Measuring takes far longer than compressing, so its result is not made twice.
+    if session.options.draft and not needs_measuring(model) and record is None:
+        compressor = replace(compressor, fast=True)
+        key = key_of(inputs, compressor.fast)
+        record = session.cache.record("built", key)
+    assembly = from_record(record, session.cache, compressor) if record else None
+    if assembly is None:
+        session.before_work(source.kind)
+    tree = session.cache.tree("converted", conversion_key)
+    place = source.path if source.kind in stock_kinds else tree / "model.json"
+    begin = partial(_artefact, session, name, source, conversion_key, tree)
+    artefact = begin() if assembly is None else partial(_call, begin)  # most often nobody asks
+    return Plan(name, model, source, labels, ops, conversion_key, key, stamps, compressor, assembly, place, artefact)
+
+
+def _located(session: Session, model: ModelConfig, where: str) -> Path:
+    """Find the file or folder that holds a model; what is packed is unpacked.
+
+    Raises:
+        SourceError: there is none, or it does not fit the settings.
+    """
+    path = session.config.folder / model.source
+    if not path.exists():
+        raise SourceError(
+            "does not exist", code="SP-301", where=where, hint="Mend the path; it starts at build.toml's folder"
+        )
+    path = locate(path, partial(_unpacked, session.cache))
+    if not model.weights and detect(path) != "tfjs":
+        raise SourceError(
+            "has to be a layers model of TensorFlow.js for `weights = false`",
+            code="SP-334",
+            where=where,
+            hint="Save the untrained model from TensorFlow.js by model.save(), and name its model.json",
+        )
+    return path
+
+
+def _files(session: Session, model: ModelConfig, source: SourceOptions) -> tuple[tuple[str, Path], ...]:
+    """Give the files that a source is read from, by the names that count in its digest."""
+    files = source_files(source.path, source.kind)
+    if source.kind == vectors_kind and model.vocabulary:
+        return *files, (model.vocabulary, session.config.folder / model.vocabulary)
+    return files
+
+
+def _inputs(
+    session: Session,
+    name: str,
+    model: ModelConfig,
+    conversion_key: str,
+    labels: tuple[str, ...] | None,
+    ops: CustomOps | None,
+) -> AssemblyInputs:
+    measured = needs_measuring(model)
+    pattern = model.verify.inputs if measured else None
+    return AssemblyInputs(
+        conversion=conversion_key,
+        name=name,
+        settings=relevant(model, measured=measured),
+        pattern_order=() if isinstance(model.precision, str) else tuple(model.precision),
+        labels=labels,
+        ops=hashlib.sha256(ops.code).hexdigest() if ops else None,
+        samples=input_digests(pattern, session.config.folder, session.cache),
+        shard_bytes=session.config.shard_bytes,
+        code=code_hash(),
+    )
+
+
+def _unpacked(cache: Cache, path: Path) -> Path:
+    """Give the folder of the cache that holds what is in a zip, or what a folder's parts are together."""
+    key = key_of([cache.file_digest(file) for file in packed_files(path)], code_hash("sources"))
+    tree = cache.tree("unpacked", key)
+    if not cache.find_tree("unpacked", key):
+        with cache.work() as work:
+            (made := work / "tree").mkdir()
+            unpack(path, made)
+            if not tree.exists():
+                made.rename(tree)
+        cache.put_tree("unpacked", key, True)
+    return tree
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Give length and time of a file, as they are while it is unchanged."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _call(begin: Callable[[], Callable[[], tuple[str, ...]]]) -> tuple[str, ...]:
+    return begin()()
+
+
+def _artefact(
+    session: Session, name: str, source: SourceOptions, conversion_key: str, tree: Path
+) -> Callable[[], tuple[str, ...]]:
+    """Give a function that waits for the stock artefact and gives its notes; a conversion that is needed starts now."""
+    if source.kind in stock_kinds:
+        return lambda: ()
+    record = session.cache.find_tree("converted", conversion_key)
+    if record and (tree / "model.json").exists():
+        return lambda: tuple(record["notes"])
+    session.progress.begin(name, "convert", 1)
+    work = Path(tempfile.mkdtemp(dir=session.cache.root / "work"))
+    future = session.pool.submit("convert", ConvertRequest(source, work), name)
+
+    def wait() -> tuple[str, ...]:
+        try:
+            result = future.result()
+            if not tree.exists():  # another model of this build may have the same source
+                work.rename(tree)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            session.progress.end(name)
+        session.cache.put_tree("converted", conversion_key, {"notes": result.notes})
+        return tuple(result.notes)
+
+    return wait
