@@ -53,7 +53,7 @@ def test_every_command_takes_the_common_options_before_it(
 
 def test_options_that_do_not_go_with_a_command_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--watch", "check"]) == 2
-    assert "--watch does not go with check" in capsys.readouterr().err
+    assert "--watch cannot be used with check" in capsys.readouterr().err
 
 
 def test_without_settings_it_proposes_to_make_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
