@@ -64,6 +64,10 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/words_en.py
 	$(PY) assets/recipes/words_zh.py
 
+.PHONY: ops
+ops: setup ## Only write docs/ops.md: what becomes of each op
+	$(PY) -c "from builder.graphs.table import ops_table; open('docs/ops.md', 'w', encoding='utf-8').write(ops_table())"
+
 .PHONY: browser
 browser: ## Only Chromium and Firefox for the tests, when there are none
 	@missing=; command -v $(CHROMIUMS) > /dev/null || missing=chromium; \

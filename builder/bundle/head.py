@@ -12,6 +12,7 @@ import msgspec
 
 from ..codecs import Codec
 from ..errors import FormatError
+from ..files.plain import plain_values
 from ..model import Model
 from ..packing.segments import Segment, Stage
 from ..packing.shards import Shard
@@ -189,7 +190,7 @@ def contract(model: Model, labels: tuple[str, ...] | None) -> str:
 
 def write_head(head: Head) -> bytes:
     """Give the bytes of a head's file."""
-    content = msgspec.to_builtins(head)
+    content = plain_values(head)
     for found, shard in zip(content["shards"], head.shards, strict=True):
         found["segments"] = [segment.place for segment in shard.segments]
     return to_json(content)

@@ -65,7 +65,7 @@ class Extras:
     version: int = 1
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
-    def encode(self) -> dict[str, Any]:
+    def encode(self) -> dict[str, object]:
         """Give the object, which is empty when there is nothing to say."""
         version = {"version": self.version} if self.version != 1 else {}
         older = {"older": msgspec.to_builtins(self.older)} if self.older else {}
@@ -93,7 +93,7 @@ class IndexEntry:
     wire: int
     extras: Extras = Extras()
 
-    def encode(self) -> list[Any]:
+    def encode(self) -> list[object]:
         """Give the entry as the file has it."""
         extras = self.extras.encode()
         facts = [self.head_sha256, self.head_bytes, self.load, self.priority, self.kind, self.nbytes, self.wire]
@@ -123,7 +123,7 @@ class Index:
     wasm: Mapping[str, str] = field(default_factory=dict)
     format: int = format_version
 
-    def encode(self) -> dict[str, Any]:
+    def encode(self) -> dict[str, object]:
         """Give the JSON value that stands in a loader."""
         beside = {"modules": dict(self.modules), "wasm": dict(self.wasm)}
         return {

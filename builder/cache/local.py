@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
-
 from ..errors import ShardpressError
 from ..files.atomic import write_atomically
+from ..files.plain import plain_values
 from ..model import Extent, FileData, chunks
 
 stale_seconds = 86_400.0
@@ -138,7 +137,7 @@ class Cache:
         self._keep(kind, key, entry.value)
         return entry.value
 
-    def put_record(self, kind: str, key: str, value: Any, files: Iterable[str] = ()) -> None:
+    def put_record(self, kind: str, key: str, value: object, files: Iterable[str] = ()) -> None:
         """Store the record of a step.
 
         Args:
@@ -175,7 +174,7 @@ class Cache:
         self._keep(kind, key, entry.value)
         return entry.value
 
-    def put_tree(self, kind: str, key: str, value: Any) -> None:
+    def put_tree(self, kind: str, key: str, value: object) -> None:
         """Store the record of a step whose folder is there; it is shared when it holds nothing but files."""
         self._keep(kind, key, value)
         files = {path.name: path for path in sorted(self.tree(kind, key).iterdir())}
@@ -229,7 +228,7 @@ class Cache:
     def _record_path(self, kind: str, key: str) -> Path:
         return self.root / "records" / f"{kind}-{key}.json"
 
-    def _keep(self, kind: str, key: str, value: Any) -> None:
+    def _keep(self, kind: str, key: str, value: object) -> None:
         write_atomically(self._record_path(kind, key), json.dumps(value, separators=(",", ":")).encode())
 
     def _fetch(self, names: Iterable[str]) -> bool:
@@ -255,14 +254,7 @@ def key_of(*parts: object) -> str:
 
     A request is given as a whole, so that a field which it gets later is in the key by itself.
     """
-    content = msgspec.to_builtins(parts, enc_hook=_path_text)
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _path_text(value: object) -> str:
-    if isinstance(value, Path):
-        return value.as_posix()
-    raise TypeError(f"{type(value).__name__} cannot be part of a key")
+    return hashlib.sha256(json.dumps(plain_values(parts), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _read_json(path: Path) -> Any | None:

@@ -12,16 +12,16 @@ from ..graphs.lookups import keep_shapes
 from ..graphs.messages import GraphDef, SignatureDef
 from ..graphs.ops import supported_ops
 from . import stock
-from .frozen import Frozen, fed_nodes
-from .graphs import (
+from .frozen import Frozen, fed_node_names
+from .graph_cleanup import (
     check_supported,
     drop_control_edges,
-    forget_process,
+    drop_process_details,
     merge_constants,
     prepare_function,
     prune_functions,
-    put_back_constants,
     replace_defaults,
+    restore_constants,
     take_large_constants,
     trim,
 )
@@ -67,7 +67,7 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
     initializer, initializer_signature, ids = _initializer(frozen, where)
     graph_def, signature = frozen.graph_def, _signature(frozen)
     wanted = {tensor.op.name for tensor in frozen.outputs.values()}
-    fed = fed_nodes(frozen)
+    fed = fed_node_names(frozen)
     del frozen
     replace_defaults(graph_def, fed)
     trim(graph_def, wanted, fed)
@@ -79,14 +79,14 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
     graph = import_graph(graph_def)
     gc.collect()
     graph_def = stock.optimize_graph(graph, signature)
-    put_back_constants(graph_def, taken)
+    restore_constants(graph_def, taken)
     drop_control_edges(graph_def)
     trim(graph_def, wanted, fed)  # what only such edges held, weights among it, would be shipped
     merge_constants(graph_def)
     prune_functions(graph_def)
     graphs = [graph_def, initializer] if initializer else [graph_def]
     check_supported(graphs, set(supported), where)
-    forget_process(graphs)
+    drop_process_details(graphs)
     for definition in graph_def.library.function:
         prepare_function(definition)
     weights = stock.extract_weights(graph_def, initializer)

@@ -1,4 +1,4 @@
-"""The two nouns of a conversion: a source that TensorFlow can run, and a graph without variables; and freezing."""
+"""The two types of a conversion, a source that TensorFlow can run and a graph without variables; and freezing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import SourceError
 from ..graphs.messages import GraphDef
 from . import stock
-from .graphs import drop_counters, let_inline
+from .graph_cleanup import allow_inlining, drop_counters
 from .requests import SourceOptions
 from .session import feed, import_graph, load_tensorflow, run_session
 from .tables import Export
@@ -84,7 +84,7 @@ def freeze_function(function: Function, inputs: list[str], outputs: list[str], k
         kept: the outputs that are wanted.
     """
     graph_def = stock.variables_to_constants(function, drop_counters)
-    let_inline(graph_def)
+    allow_inlining(graph_def)
     placeholders = {node.name for node in graph_def.node if node.op == "Placeholder"}
     resources = {
         tensor.name: tensor
@@ -101,7 +101,7 @@ def freeze_function(function: Function, inputs: list[str], outputs: list[str], k
     )
 
 
-def fed_nodes(frozen: Frozen) -> set[str]:
+def fed_node_names(frozen: Frozen) -> set[str]:
     """Give the names of the nodes that get their values from outside: inputs and tables."""
     return {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.resources.values())}
 

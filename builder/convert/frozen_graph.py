@@ -8,7 +8,7 @@ from ..errors import SourceError
 from ..graphs.graphdef import read_graph
 from ..sources.safety import prepare_graph
 from .frozen import Frozen, Source
-from .graphs import frozen_outputs
+from .graph_cleanup import frozen_outputs
 from .requests import SourceOptions
 from .session import load_tensorflow, run_session
 from .tf_types import Arrays

@@ -36,7 +36,7 @@ class GraphRunner:
             nodes: its nodes, see ``plain_nodes``.
             cases: the inputs, by name.
             tensors: names of those that are to be given beside the outputs.
-            trust: the user vouches for its ops.
+            trust: the user trusts its ops.
 
         Raises:
             UnsafeModelError: it holds ops that reach files, scripts or the network.

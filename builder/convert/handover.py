@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import ConversionError, ShardpressError, SourceError
 from ..sources.folders import check_folder
 from ..sources.source_files import source_files
-from .results import glue_name
+from .side_files import glue_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Handover:
 
     Attributes:
         request: it, with other paths.
-        places: where each of its own paths is there.
+        places: for each of its own paths, the path in the worker's folder.
         outputs: those of its own paths that are written.
     """
 
@@ -36,7 +36,7 @@ class Handover:
     outputs: tuple[Path, ...]
 
 
-def lay(request: Any, inputs: Path, outputs: Path) -> Handover:
+def stage_request(request: Any, inputs: Path, outputs: Path) -> Handover:
     """Put what a request reads into ``inputs``, by links where the disk allows it, and have it write into ``outputs``.
 
     Raises:
@@ -58,10 +58,10 @@ def lay(request: Any, inputs: Path, outputs: Path) -> Handover:
             raise SourceError(
                 f"cannot be read ({error.strerror})", code="SP-302", where=str(path), hint="Check it"
             ) from error
-    return Handover(moved(request, lambda path: places.get(path, path)), places, tuple(written))
+    return Handover(with_paths(request, lambda path: places.get(path, path)), places, tuple(written))
 
 
-def collect(handover: Handover) -> None:
+def collect_results(handover: Handover) -> None:
     """Move what was written to where it was asked for.
 
     Raises:
@@ -113,7 +113,7 @@ def _check_plain(place: Path, wanted: Path) -> None:
 
 
 def paths_of(value: Any) -> Iterator[Path]:
-    """Give all paths in a noun."""
+    """Give all paths in a request or result, at any depth."""
     if isinstance(value, Path):
         yield value
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -129,15 +129,15 @@ def is_read(path: Path) -> bool:
     return path.exists() and not (path.is_dir() and not any(path.iterdir()))
 
 
-def moved(value: Any, move: Callable[[Path], Path]) -> Any:
-    """Give the same noun with other paths."""
+def with_paths(value: Any, move: Callable[[Path], Path]) -> Any:
+    """Give a copy of a request or result with other paths."""
     if isinstance(value, Path):
         return move(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
-        return dataclasses.replace(value, **{name: moved(item, move) for name, item in fields.items()})
+        return dataclasses.replace(value, **{name: with_paths(item, move) for name, item in fields.items()})
     if isinstance(value, tuple | list):
-        return type(value)(moved(item, move) for item in value)
+        return type(value)(with_paths(item, move) for item in value)
     return value
 
 
@@ -179,10 +179,10 @@ def below(place: Path, address: str) -> Path:
     return (place.parent if address.startswith("../") else place) / inner if address else place
 
 
-def told_as_sent(
+def with_own_paths(
     result: Any, failure: ShardpressError | None, notes: tuple[str, ...], places: Mapping[Path, Path]
 ) -> tuple[Any, ShardpressError | None, tuple[str, ...]]:
-    """Give an answer in which the request's own paths stand for those that the worker saw."""
+    """Give an answer with the request's own paths in place of those in the worker's folder."""
 
     def words(text: str) -> str:
         for path, place in places.items():
@@ -199,4 +199,4 @@ def told_as_sent(
         failure = type(failure)(
             words(failure.what), where=words(failure.where), hint=words(failure.hint), code=failure.code
         )
-    return moved(result, back), failure, tuple(map(words, notes))
+    return with_paths(result, back), failure, tuple(map(words, notes))

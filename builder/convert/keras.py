@@ -11,10 +11,10 @@ from ..sources.keras_limits import check_keras_limits
 from ..sources.keras_safety import check_keras_config
 from ..sources.keras_zip import read_keras_zip
 from ..sources.safety import check_graph
+from .checked_copies import custom_objects, keras_copy
 from .frozen import Frozen, Source, freeze_function, kept_outputs
-from .graphs import node_name
+from .graph_cleanup import node_name
 from .keras_ends import ends_of
-from .loading import custom_objects, keras_copy
 from .reasons import explain_keras
 from .requests import SourceOptions
 from .session import feed, load_keras, load_tensorflow

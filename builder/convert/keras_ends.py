@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from . import stock
-from .graphs import unique
+from .graph_cleanup import unique
 from .tf_types import Tensor
 
 

@@ -16,7 +16,7 @@ class SourceOptions:
         signature: name of the SavedModel signature.
         tags: tags of the meta graph.
         outputs: names of the outputs to keep (node names for a frozen graph); () keeps all.
-        trust: the user vouches for code inside the model (Keras Lambda layers).
+        trust: the user trusts the code inside the model (Keras Lambda layers).
         cut_inputs, cut_outputs: tensors to cut the graph at; () cuts where that is unambiguous.
         custom_ops: names of the ops that the page registers.
     """

@@ -11,8 +11,8 @@ from ..sources.folders import check_folder
 from ..sources.safety import prepare_saved_model
 from ..sources.vocabulary_files import check_vocabulary_files
 from . import stock
+from .checked_copies import part_folder
 from .frozen import Frozen, Source, freeze_function, kept_outputs
-from .loading import part_folder
 from .requests import SourceOptions
 from .session import feed, find_tensor, load_tensorflow, run_session
 from .tables import export_table

@@ -72,7 +72,7 @@ def loaded_versions() -> dict[str, str]:
     return {module.__name__: module.__version__ for module in modules}
 
 
-def forget_models() -> None:
+def clear_models() -> None:
     """Drop names and graphs of the last model: the next must not depend on it."""
     for module in ("keras", "tf_keras"):
         if module in sys.modules:

@@ -1,8 +1,8 @@
 """All that Shardpress uses of TensorFlow, Keras and the stock converter without a promise that it stays.
 
-Every such name is in ``private_names``, with what it is for; the functions below look it up there when they are called.
-A version that moved one is therefore told by one sentence that names it, and by ``tests/convert/test_stock.py``, which
-looks all of them up in what is installed.
+Every such name is listed in ``private_names`` with its purpose, and looked up there when it is needed. If a version
+moves one, the error names it and the version to install, and ``tests/convert/test_stock.py``, which looks up all of
+them in what is installed, fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, TypedDict
 from ..errors import ConversionError
 from ..graphs.messages import GraphDef, MetaGraphDef, SignatureDef
 from ..packages import installed
-from ..sources.allowed_keras import application_layers
+from ..sources.keras_applications import application_layers
 from .folding import MakeTensor, fold_batch_norms
 from .tf_types import Array, Function, Graph, Tensor
 

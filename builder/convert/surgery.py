@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ..graphs.analysis import analyse, refusal
 from ..graphs.branches import drop_dead_branches
 from ..graphs.cutting import Ends, cut_graph, find_tensors, fixed_cut
+from ..graphs.float_types import check_types
 from ..graphs.glue import Glue, describe
-from ..graphs.halves import check_types
 from ..graphs.known import ShapeOf
 from ..graphs.loops import take_decoders
 from ..graphs.messages import GraphDef, NodeDef, TensorShapeProto
@@ -20,8 +20,8 @@ from ..graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, 
 from ..graphs.text import finds
 from ..sources.safety import check_graph
 from . import stock
-from .frozen import Frozen, fed_nodes, run_frozen
-from .graphs import drop_control_edges, forget_places, replace_defaults, trim
+from .frozen import Frozen, fed_node_names, run_frozen
+from .graph_cleanup import drop_control_edges, drop_placements, replace_defaults, trim
 from .requests import SourceOptions
 from .session import find_tensor, import_graph, load_tensorflow
 from .tables import Words, exporter, ids_shape, vocabulary_of
@@ -55,8 +55,8 @@ def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
     if not options.trust:
         check_graph(frozen.graph_def, where, options.custom_ops)
     check_types(frozen.graph_def, where)
-    forget_places(frozen.graph_def)
-    replace_defaults(frozen.graph_def, fed_nodes(frozen))
+    drop_placements(frozen.graph_def)
+    replace_defaults(frozen.graph_def, fed_node_names(frozen))
     drop_watchers(frozen.graph_def)
     _drop_dead_branches(frozen)
     if (inlined := _inline(frozen)) is not frozen:
@@ -111,7 +111,7 @@ def _shapes_of(graph_def: GraphDef) -> ShapeOf:
 
 
 def _drop_dead_branches(frozen: Frozen) -> None:
-    kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | fed_nodes(frozen)
+    kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | fed_node_names(frozen)
     drop_dead_branches(frozen.graph_def, lambda _: None, kept)  # some conditions need no shapes,
     shape_of = _shapes_of(frozen.graph_def)  # and what draws numbers has lost its variable: it cannot be imported
 
@@ -129,12 +129,12 @@ def _inline(frozen: Frozen) -> Frozen:
     if not any(node.op in calls for node in frozen.graph_def.node):
         return frozen
     tf = load_tensorflow()
-    kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | fed_nodes(frozen)
+    kept = {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.outputs.values())} | fed_node_names(frozen)
     graph = import_graph(frozen.graph_def)
     meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=frozen.graph_def, graph=graph)
     meta_graph.collection_def["train_op"].node_list.value.extend(sorted(kept))
     graph_def = stock.inline_functions(meta_graph)
-    forget_places(graph_def)  # inlining asks for places of its own
+    drop_placements(graph_def)  # inlining asks for places of its own
     return dataclasses.replace(frozen, graph_def=graph_def)
 
 

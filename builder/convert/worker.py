@@ -28,9 +28,9 @@ from .graph_runner import GraphRunner, unregistered_ops
 from .keras import checked_h5, checked_zip, open_h5, open_zip
 from .layers_model import layers_as_graph
 from .requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
-from .results import write_glue, write_step, write_vocabulary
 from .saved_model import open_saved_model
-from .session import forget_models, load_tensorflow, loaded_versions
+from .session import clear_models, load_tensorflow, loaded_versions
+from .side_files import write_glue, write_step, write_vocabulary
 from .surgery import prepare
 
 
@@ -111,7 +111,7 @@ def measure(request: MeasureRequest) -> MeasureResult:
         makers = partial(GraphRunner, trust=request.trust), partial(layers_as_graph, trust=request.trust)
         return measure_model(request, *makers)
     finally:
-        forget_models()
+        clear_models()
 
 
 def versions(_: object = None) -> dict[str, str]:
@@ -138,4 +138,4 @@ def _opened(options: SourceOptions) -> Iterator[Source]:
             yield source
         finally:
             del source
-            forget_models()
+            clear_models()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..errors import SourceError
+from .branches import drop_dead_branches
 from .graphdef import choose_meta_graph, choose_signature, messages
 from .messages import FunctionDef, GraphDef, NodeDef, SavedModel
 from .outline import Outline, outline_of, source_of
@@ -31,7 +32,9 @@ def outline_saved_model(model: SavedModel, signature: str, tags: tuple[str, ...]
     """
     meta_graph = choose_meta_graph(model, tags, where)
     chosen = choose_signature(meta_graph, signature, where)
-    source = meta_graph.graph_def
+    source = messages().GraphDef()
+    source.CopyFrom(meta_graph.graph_def)
+    drop_dead_branches(source, lambda _: None, [source_of(info.name) for info in chosen.outputs.values()])
     graph = messages().GraphDef()
     graph.library.CopyFrom(source.library)
     functions = {definition.signature.name: definition for definition in source.library.function}

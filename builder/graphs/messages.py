@@ -31,7 +31,7 @@ class Repeated(MutableSequence[T]):
 
 
 class Keyed(MutableMapping[str, T]):
-    """A field that maps text to values; a message that is asked for is there."""
+    """A field that maps text to values; indexing with a new key adds an empty message."""
 
 
 class Message(Base):
@@ -377,3 +377,4 @@ class TensorProto(Message):
     float_val: Annotated[Repeated[Float32], 5]
     int_val: Annotated[Repeated[Int32], 7]
     string_val: Annotated[Repeated[bytes], 8]
+    bool_val: Annotated[Repeated[bool], 11]

@@ -43,11 +43,12 @@ outcomes = {
         (
             "Replaced by supported ops that give the same numbers. Roll needs a constant axis, FakeQuant… a constant "
             "range, ResizeBicubic, ResizeArea and ScaleAndTranslate a constant size before and after, Matrix…Diag… the "
-            "main diagonal; AdjustHue and AdjustSaturation are for colours that are not negative. Rewritten too are "
-            "nodes of supported ops that TensorFlow.js or a backend gets wrong: convolutions in groups, GatherV2 with "
-            "batches, MatrixBandPart (causal masks), MaxPool3D, MaxPool with borders of its own, Mean of whole "
-            "numbers, Select of rows by a vector, FusedBatchNorm… by a batch's own statistics or with channels first, "
-            "Cumsum and Cumprod along an axis counted from the last."
+            "main diagonal; AdjustHue and AdjustSaturation are for colours that are not negative. What is computed "
+            "from constants and known lengths counts as constant, and a branch whose condition is known so and never "
+            "taken is dropped. Rewritten too are nodes of supported ops that TensorFlow.js or a backend gets wrong: "
+            "convolutions in groups, GatherV2 with batches, MatrixBandPart (causal masks), MaxPool3D, MaxPool with "
+            "borders of its own, Mean of whole numbers, Select of rows by a vector, FusedBatchNorm… by a batch's own "
+            "statistics or with channels first, Cumsum and Cumprod along an axis counted from the last."
         ),
     ),
     "removed": ("Removed", "They only watch, print, check or call: nothing of them is left in a page."),

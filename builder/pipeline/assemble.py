@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,8 +13,9 @@ from ..bundle.files import File, ModelBundle
 from ..bundle.format import head_url, ops_url, shard_url
 from ..bundle.head import Head, HeadShard, head_shard, make_head, read_head, write_head
 from ..cache.local import Blob, Cache
+from ..files.plain import plain_values
 from ..model import Model, TensorSpec
-from ..packing.compress import Compressor
+from ..packing.compress import Coding, Compressor
 from ..packing.segments import Precision, Stage, base, choose_codecs, plan_stages, quantize_weights
 from ..packing.shards import Shard, pack, read
 from ..precision.calibrate import Measured
@@ -155,19 +156,42 @@ def _weight_notes(model: Model) -> tuple[str, ...]:
     return (f"the weight {names[0]!r}{more} holds NaN or infinities; they are kept as they are",)
 
 
-def to_record(assembly: Assembly) -> dict[str, Any]:
+class FileRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What the cache keeps of a file: its address, its hash, the encodings that pay."""
+
+    url: str
+    sha256: str
+    encodings: tuple[Coding, ...]
+
+
+class AssemblyRecord(msgspec.Struct, frozen=True):
+    """What the cache keeps of an assembly: its files, that of its ops first, and what only its build knows."""
+
+    name: str
+    files: tuple[FileRecord, ...]
+    ops: bool
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    notes: tuple[str, ...]
+    ids_below: Mapping[str, int]
+    precision: Mapping[str, Any]
+
+
+def to_record(assembly: Assembly) -> object:
     """Give what is needed to find an assembly again in the cache."""
     bundle = assembly.bundle
-    return {
-        "name": bundle.name,
-        "files": file_facts(record_files(bundle)),
-        "ops": bundle.ops is not None,
-        "inputs": [asdict(spec) for spec in bundle.inputs],
-        "outputs": [asdict(spec) for spec in bundle.outputs],
-        "notes": assembly.notes,
-        "ids_below": assembly.ids_below,
-        "precision": assembly.precision,
-    }
+    return plain_values(
+        AssemblyRecord(
+            name=bundle.name,
+            files=file_records(record_files(bundle)),
+            ops=bundle.ops is not None,
+            inputs=bundle.inputs,
+            outputs=bundle.outputs,
+            notes=assembly.notes,
+            ids_below=assembly.ids_below,
+            precision=assembly.precision,
+        )
+    )
 
 
 def record_files(bundle: ModelBundle) -> tuple[File, ...]:
@@ -175,33 +199,36 @@ def record_files(bundle: ModelBundle) -> tuple[File, ...]:
     return *((bundle.ops,) if bundle.ops else ()), *bundle.shards, bundle.head
 
 
-def file_facts(files: Iterable[File]) -> list[list[Any]]:
+def file_records(files: Iterable[File]) -> tuple[FileRecord, ...]:
     """Give what is needed to find files again in the cache."""
-    return [[file.url, file.blob.sha256, list(file.encodings)] for file in files]
+    return tuple(FileRecord(file.url, file.blob.sha256, tuple(file.encodings)) for file in files)
 
 
-def find_files(facts: Iterable[Any], cache: Cache, compressor: Compressor) -> list[File] | None:
+def find_files(records: Iterable[FileRecord], cache: Cache, compressor: Compressor) -> list[File] | None:
     """Find files again; None when one of them is no longer in the cache as it was."""
     files = []
-    for url, sha256, names in facts:
-        blob = cache.find(sha256)
+    for record in records:
+        blob = cache.find(record.sha256)
         if blob is None:
             return None
         encodings = compressor.encode(blob)
-        if list(encodings) != names:
+        if tuple(encodings) != record.encodings:
             return None
-        files.append(File(url, blob, encodings))
+        files.append(File(record.url, blob, encodings))
     return files
 
 
-def from_record(record: Any, cache: Cache, compressor: Compressor) -> Assembly | None:
+def from_record(found: object, cache: Cache, compressor: Compressor) -> Assembly | None:
     """Find an assembly again; None when anything of it is no longer in the cache."""
-    files = find_files(record["files"], cache, compressor)
+    try:
+        record = msgspec.convert(found, AssemblyRecord)
+    except msgspec.ValidationError:
+        return None
+    files = find_files(record.files, cache, compressor)
     if files is None:
         return None
-    ops = files.pop(0) if record.get("ops") else None
+    ops = files.pop(0) if record.ops else None
     *shards, head = files
-    inputs, outputs = (msgspec.convert(record[key], tuple[TensorSpec, ...]) for key in ("inputs", "outputs"))
     content = read_head(head.blob.path.read_bytes())
-    bundle = ModelBundle(record["name"], head, content, tuple(shards), inputs, outputs, ops)
-    return Assembly(bundle, tuple(record["notes"]), record["ids_below"], record["precision"])
+    bundle = ModelBundle(record.name, head, content, tuple(shards), record.inputs, record.outputs, ops)
+    return Assembly(bundle, record.notes, record.ids_below, record.precision)

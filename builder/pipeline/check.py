@@ -12,10 +12,11 @@ from typing import Any
 from ..config.tables import Config, ModelConfig
 from ..errors import ShardpressError, SourceError
 from ..graphs.analysis import Finding, analyse, refusal
+from ..graphs.branches import drop_dead_branches
 from ..graphs.cutting import find_tensors, fixed_cut
 from ..graphs.flatten import outline_saved_model
 from ..graphs.graphdef import read_graph, read_saved_model
-from ..graphs.outline import Outline, outline_of
+from ..graphs.outline import Outline, outline_of, source_of
 from ..precision.calibrate import needs_measuring
 from ..sources.custom_ops import read_custom_ops
 from ..sources.detect import detect
@@ -147,6 +148,7 @@ def _outline(path: Path, kind: str, model: ModelConfig, custom: tuple[str, ...])
         graph = read_graph(path)
         inputs, outputs = _ends(graph, model.outputs)
         prepare_graph(graph, outputs.values(), model.source, custom=custom, trust=model.trust)
+        drop_dead_branches(graph, lambda _: None, [source_of(name) for name in outputs.values()])
         return outline_of(graph, inputs, outputs)
     return None
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -130,7 +129,7 @@ def _unrecorded(out: Path) -> frozenset[str] | None:
     return frozenset((*all_beside(), *old_locks, f"cdn/{loader_name}", *filter(_in_bundle, named)))
 
 
-def _urls(value: Any) -> Iterator[str]:
+def _urls(value: object) -> Iterator[str]:
     """Give the addresses that a manifest of any version names."""
     if isinstance(value, dict):
         if isinstance(value.get("url"), str):

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from ..bundle.files import File, ModelBundle
 from ..bundle.index import IndexEntry
 from ..cache.local import key_of
 from ..config.tables import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions
-from ..convert.results import read_glue, read_vocabulary
+from ..convert.side_files import read_glue, read_vocabulary
 from ..errors import ConversionError, SourceError
 from ..graphs.bands import band_note
 from ..graphs.wasm_rewrites import rewrite_for_wasm
@@ -26,7 +28,16 @@ from ..sources.tfjs import read_model
 from ..transforms.canonical import canonicalise
 from ..words.table import kind as vectors_kind
 from ..words.table import read_table
-from .assemble import Assembly, assemble, assemble_vectors, file_facts, find_files, record_files, to_record
+from .assemble import (
+    Assembly,
+    FileRecord,
+    assemble,
+    assemble_vectors,
+    file_records,
+    find_files,
+    record_files,
+    to_record,
+)
 from .plan_model import Plan, stamp, stock_kinds
 from .session import Session
 from .stock_copy import StockForm, measure_folder, measure_stock, stock_files
@@ -128,10 +139,13 @@ def _compat(session: Session, plan: Plan, read: Callable[[], Model]) -> tuple[Fi
     cache, compressor = session.cache, session.compressor
     key = key_of(plan.conversion_key, plan.name, plan.model.weights, session.options.fast, code_hash())
     record = cache.record("compat", key)
-    files = find_files(record, cache, compressor) if record else None
+    known = msgspec.convert(record, tuple[FileRecord, ...]) if record else None
+    files = find_files(known, cache, compressor) if known else None
     if files is None:
         files = list(stock_files(plan.name, read(), cache, compressor))
-        cache.put_record("compat", key, file_facts(files), compressor.names(file.blob for file in files))
+        cache.put_record(
+            "compat", key, msgspec.to_builtins(file_records(files)), compressor.names(file.blob for file in files)
+        )
     return tuple(files)
 
 

@@ -19,7 +19,7 @@ from ..bundle.index import make_index
 from ..bundle.render import render_loader, render_module
 from ..cache.local import key_of
 from ..config.tables import VerifyConfig
-from ..convert.results import read_step
+from ..convert.side_files import read_step
 from ..errors import BuildError, ConversionError, ShardpressError, VerificationError
 from ..packages import code_hash
 from ..precision.calibrate import input_digests

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -193,7 +192,7 @@ def _beside(
     }
 
 
-def _typed(built: Built) -> dict[str, Any]:
+def _typed(built: Built) -> dict[str, object]:
     """Give what the TypeScript declarations say of a model."""
     bundle = built.bundle
     labels = bundle.content.labels or ()

@@ -19,7 +19,7 @@ class MeasureRequest:
         gate: says what agreement is.
         steered: the base stage has to meet the gate, fitted to half of the inputs and judged by the others, and fitted
             to all and judged by all; else the limit on the distance of the outputs.
-        trust: the user vouches for code inside the model.
+        trust: the user trusts the code inside the model.
     """
 
     model_json: Path

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..bundle.files import File
 from ..bundle.format import immutable_name, loader_name
@@ -46,7 +46,7 @@ def publish(files: Iterable[File], loader: File, store: Store, progress: Callabl
     put: list[str] = []
     skipped: list[str] = []
 
-    def write(item: tuple[str, Any]) -> None:
+    def write(item: tuple[str, Path]) -> None:
         key, path = item
         (put if store.put(key, Path(path)) else skipped).append(key)
         progress(key)

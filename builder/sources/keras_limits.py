@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import SourceError
-from ..graphs.halves import refuse_bfloat16
+from ..graphs.float_types import refuse_bfloat16
 
 stateless_hint = "Save it with stateful=False, and give states as inputs if pages need them"
 # Layers that do nothing in inference, or compute nothing themselves.

@@ -11,19 +11,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from ..errors import SourceError, UnsafeModelError
+from .allowed_functions import class_methods, is_allowed_function, tensor_methods
 from .allowed_keras import (
-    application_layers,
-    class_methods,
     classes,
     functions,
-    is_allowed_function,
     is_allowed_module,
     named_by_key,
     spec_classes,
     specs,
-    tensor_methods,
 )
 from .allowed_ops import danger_of, is_allowed_op
+from .keras_applications import is_application_layer
 
 T = TypeVar("T")
 training_keys = ("compile_config",)
@@ -46,7 +44,7 @@ def check_keras_config(config: object, *, trust: bool = False, where: str = "") 
 
     Args:
         config: decoded JSON; parts that ``without_training`` leaves out are not looked at.
-        trust: the user vouches for code inside the model.
+        trust: the user trusts the code inside the model.
         where: the file, for messages.
 
     Raises:
@@ -64,53 +62,6 @@ def check_keras_config(config: object, *, trust: bool = False, where: str = "") 
             queue.extend(value for key, value in item.items() if key not in training_keys)
         elif isinstance(item, list):
             queue.extend(item)
-
-
-def is_application_layer(item: dict[str, object]) -> bool:
-    """Tell whether an object is a layer that a network of ``keras.applications`` has of its own.
-
-    HDF5 files name its class only, which others may have chosen too; so it must be given exactly what Keras' own is.
-    """
-    kind, inner, module = item.get("class_name"), item.get("config"), item.get("module")
-    name = kind.removeprefix("Custom>") if isinstance(kind, str) else ""
-    if name not in application_layers or not isinstance(inner, dict):
-        return False
-    family, own = application_layers[name]
-    roots = ("keras", "keras.src", "tf_keras", "tf_keras.src")
-    return (
-        module in [None, *(f"{root}.applications.{family}" for root in roots)]
-        and item.get("registered_name") in [None, name, f"Custom>{name}"]
-        and inner.keys() == own | {"name", "trainable", "dtype"}
-        and all(type(inner[key]) in {int, float} for key in own)
-        and (name != "CustomScaleLayer" or _takes_two(item.get("inbound_nodes")))
-    )
-
-
-def application_layers_in(config: object) -> set[str]:
-    """Give the classes of such layers in a configuration, without those that others' layers have too."""
-    found: set[str] = set()
-    others: set[str] = set()
-    queue = [config]
-    for item in queue:  # grows
-        if isinstance(item, dict):
-            if isinstance(item.get("class_name"), str):
-                name = item["class_name"].rpartition(">")[2]
-                (found if is_application_layer(item) else others).add(name)
-            queue.extend(item.values())
-        elif isinstance(item, list):
-            queue.extend(item)
-    return found - others
-
-
-def _takes_two(inbound: object) -> bool:
-    """Tell whether a layer is called with two tensors, as Keras 2 and 3 write it."""
-    if not isinstance(inbound, list) or len(inbound) != 1:
-        return False
-    (node,) = inbound
-    if isinstance(node, dict):
-        args = node.get("args")
-        node = args[0] if isinstance(args, list) and len(args) == 1 else None
-    return isinstance(node, list) and len(node) == 2
 
 
 def without_training(config: T) -> T:

@@ -67,7 +67,7 @@ def prepare_saved_model(
         tags: tags of the meta graph.
         where: the file, for messages.
         custom: ops that the page registers itself.
-        trust: the user vouches for its ops.
+        trust: the user trusts its ops.
         generous: keep all functions that are harmless, needed or not.
 
     Returns:
@@ -137,7 +137,7 @@ def prepare_graph(
         outputs: names of tensors.
         where: the file, for messages.
         custom: ops that the page registers itself.
-        trust: the user vouches for its ops.
+        trust: the user trusts its ops.
 
     Raises:
         UnsafeModelError: see ``check_graph``.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..convert.exchange import Reply, Task
-from ..convert.handover import all_files, below, files_of, is_read, moved, paths_of, told_as_sent
+from ..convert.handover import all_files, below, files_of, is_read, paths_of, with_own_paths, with_paths
 from ..convert.serve import answer
 from ..errors import ConversionError, SourceError
 from ..files.atomic import write_atomically
@@ -81,13 +81,13 @@ def execute(parcel: Parcel, run: Callable[[Task, Any], Reply] = answer) -> Deliv
             place = Path(name) / f"out{number}" / path.name
             (place if is_folder else place.parent).mkdir(parents=True)
             places[path] = place
-        reply = run(parcel.task, moved(parcel.request, lambda path: places.get(path, path)))
+        reply = run(parcel.task, with_paths(parcel.request, lambda path: places.get(path, path)))
         outputs = {
             path: tuple((address, file.read_bytes()) for address, file in all_files(places[path]))
             for path in parcel.outputs
             if places[path].exists()
         }
-        return Delivery(Reply(*told_as_sent(reply.result, reply.failure, reply.notes, places)), outputs)
+        return Delivery(Reply(*with_own_paths(reply.result, reply.failure, reply.notes, places)), outputs)
 
 
 def unpack(delivery: Delivery) -> Reply:

@@ -26,7 +26,7 @@ from typing import IO, Any, Self
 
 from ..convert import serve
 from ..convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
-from ..convert.handover import Handover, collect, lay, paths_of, told_as_sent
+from ..convert.handover import Handover, collect_results, paths_of, stage_request, with_own_paths
 from ..convert.serve import light_modules
 from ..errors import ConversionError
 from ..sandbox.wall import Wall, clean_environment, python_files
@@ -117,13 +117,13 @@ class ConversionPool:
         worker = self._take()
         before = _size(worker.log)
         try:
-            handover = lay(request, worker.folder / "in", worker.folder / "out")
+            handover = stage_request(request, worker.folder / "in", worker.folder / "out")
         except BaseException:
             self._put_back(worker, request)
             raise
         try:
             reply = self._ask(worker, task, handover)
-            collect(handover)
+            collect_results(handover)
         except (EOFError, OSError) as error:
             raise self._bury(worker, name, before) from error
         except BaseException:
@@ -148,7 +148,7 @@ class ConversionPool:
                     code="SP-406",
                     hint="Do not trust this model",
                 )
-        return Reply(*told_as_sent(reply.result, reply.failure, reply.notes, handover.places))
+        return Reply(*with_own_paths(reply.result, reply.failure, reply.notes, handover.places))
 
     def _put_back(self, worker: _Worker, request: Any) -> None:
         """Clear a worker's folder for the next request; a worker that ran a trusted model's code is not reused."""

@@ -13,7 +13,7 @@ from builder import packages
 from builder.convert import stock
 from builder.errors import ConversionError
 from builder.packages import package_folder
-from builder.sources.allowed_keras import application_layers
+from builder.sources.keras_applications import application_layers
 from builder.sources.slimming import load_functions
 from builder.work.pool import ConversionPool
 from tests.helpers import pool_tasks

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
-from builder.convert.results import read_vocabulary
+from builder.convert.side_files import read_vocabulary
 from builder.errors import UnsupportedOpsError
 from builder.sources.detect import detect
 from builder.sources.tfjs import read_model

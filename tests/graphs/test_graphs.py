@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from builder.convert.graphs import (
+from builder.convert.graph_cleanup import (
     check_supported,
     drop_control_edges,
-    forget_process,
+    drop_process_details,
     frozen_outputs,
     merge_constants,
     node_name,
     prepare_function,
     prune_functions,
-    put_back_constants,
     replace_defaults,
+    restore_constants,
     take_large_constants,
     trim,
     unique,
@@ -103,7 +103,7 @@ def test_large_constants_that_only_products_use_are_taken_and_put_back() -> None
     taken = take_large_constants(graph)
     assert set(taken) == {"weights"}
     assert [node.name for node in graph.node if node.op == "Placeholder"] == ["weights"]
-    put_back_constants(graph, taken)
+    restore_constants(graph, taken)
     assert graph == before
 
 
@@ -175,7 +175,7 @@ def test_what_counts_the_process_is_forgotten() -> None:
         add_node(target.node, "table", "HashTableV2", shared_name=b"17_load_5_6")
     add_node(initializer.node, "113", "Const")
     add_node(initializer.node, "import", "LookupTableImportV2", "table", "113", "^113")
-    forget_process([graph, initializer])
+    drop_process_details([graph, initializer])
     assert set(node.attr) == {"kept"}
     assert node.device == ""
     assert not node.HasField("experimental_debug_info")

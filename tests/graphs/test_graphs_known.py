@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builder.graphs.analysis import analyse
 from builder.graphs.branches import drop_dead_branches
+from builder.graphs.flatten import outline_saved_model
 from builder.graphs.graphdef import messages
 from builder.graphs.known import known_value
 from builder.graphs.nodes import int32, write_constant
-from tests.helpers.graphs import add_node
+from tests.helpers.graphs import add_function, add_node, saved_model
 
 
 def new_graph() -> Any:
@@ -160,3 +162,21 @@ def test_calls_of_a_branch_become_calls_of_a_function() -> None:
     )  # fmt: skip
     assert nodes["unknown"].op == "If"
     assert (inside.node_def[1].op, inside.node_def[1].attr["f"].func.name) == ("StatefulPartitionedCall", "train")
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_check_looks_at_the_branch_that_is_taken(is_training: bool) -> None:
+    model, meta_graph = saved_model()
+    add_function(meta_graph.graph_def, "train", "RandomShuffle")
+    called, *_, trained = meta_graph.graph_def.library.function
+    trained.ret["y"] = "randomshuffle_0:output:0"
+    called.ret["y"] = "cond:output:0"
+    body = called.node_def
+    node = add_node(body, "training", "Const")
+    node.attr["value"].tensor.dtype = 10
+    node.attr["value"].tensor.bool_val.append(is_training)
+    add_node(body, "cond", "If", "training:output:0", then_branch="train", else_branch="inner")
+    before = model.SerializeToString(deterministic=True)
+    found = analyse(outline_saved_model(model, "serving_default", ("serve",)), ())
+    assert [finding.op for finding in found.refused] == (["RandomShuffle"] if is_training else [])
+    assert model.SerializeToString(deterministic=True) == before

@@ -22,7 +22,7 @@ code = (Path(__file__).resolve().parents[1],)  # what workers read that run thes
 
 def slimmed(folder: Path) -> tuple[int, int]:
     """Load a SavedModel slimmed; give the number of its functions before and after."""
-    from builder.convert.loading import part_folder
+    from builder.convert.checked_copies import part_folder
     from builder.convert.session import load_tensorflow
     from builder.graphs.graphdef import read_saved_model
     from builder.sources.safety import prepare_saved_model

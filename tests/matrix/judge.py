@@ -21,6 +21,7 @@ from tests.helpers import tiny
 
 both = "wasm, cpu"
 most_error = 1e-4
+patience = 300.0  # seconds; large networks are slow on cpu, where other things run beside them
 # What wasm cannot run, so that builds keep pages from choosing it there, and why.
 not_on_wasm = {
     "Hashing-masked": "its kernel Equal gives nothing for text",
@@ -91,7 +92,8 @@ def _verify(outcomes: Sequence[dict[str, Any]]) -> dict[str, Verification]:
                 for side in ("inputs", "outputs")
             )
             checks.append(Check("model", bundle.loader, fed, Gate(most_error), references=answers))
-        found = verify_all(checks, work=work, node_modules=find_node_modules(), thorough=True)
+        modules = find_node_modules()
+        found = verify_all(checks, work=work, node_modules=modules, timeout=patience, thorough=True)
     return {outcome["model"]: answer for outcome, answer in zip(outcomes, found, strict=True)}
 
 

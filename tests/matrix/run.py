@@ -124,7 +124,7 @@ def write_answers(model: Any, cases: Sequence[dict[str, Any]], model_json: Path,
     import numpy as np
     import tensorflow as tf
 
-    from builder.convert.results import read_vocabulary
+    from builder.convert.side_files import read_vocabulary
     from builder.sources.tfjs import read_model
 
     converted = read_model(model_json)

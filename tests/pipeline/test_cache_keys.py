@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from builder.cache.local import key_of
@@ -63,5 +64,9 @@ def test_a_source_is_known_by_its_content_and_not_by_its_place() -> None:
 
 
 def test_what_has_no_text_is_no_part_of_a_key() -> None:
-    with pytest.raises(TypeError, match="part of a key"):
+    with pytest.raises(TypeError, match="no form in JSON"):
         key_of(object())
+
+
+def test_numbers_and_texts_of_numpy_are_as_pythons_own() -> None:
+    assert key_of(np.float64(0.5), np.str_("a"), {"b": np.float64(2.0)}) == key_of(0.5, "a", {"b": 2.0})

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from builder.errors import SourceError, UnsafeModelError
 from builder.graphs.graphdef import messages
 from builder.sources.allowed_ops import danger_of
-from builder.sources.keras_safety import application_layers_in, check_keras_config, without_training
+from builder.sources.keras_applications import application_layers_in
+from builder.sources.keras_safety import check_keras_config, without_training
 from builder.sources.keras_zip import read_keras_zip
 from builder.sources.safety import check_graph, check_saved_model
 from tests.helpers.graphs import add_function, add_node, saved_model

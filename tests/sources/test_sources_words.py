@@ -12,8 +12,8 @@ from builder.convert.reasons import explain, explain_keras, first_sentence
 from builder.convert.serve import answer
 from builder.errors import ShardpressError, SourceError, UnsafeModelError
 from builder.graphs.analysis import Finding, _way
+from builder.graphs.float_types import check_types
 from builder.graphs.graphdef import messages
-from builder.graphs.halves import check_types
 from builder.sources.keras_h5 import read_keras_h5
 from builder.sources.keras_safety import check_keras_config
 from builder.sources.model_folders import locate, teachable_labels, teachable_note

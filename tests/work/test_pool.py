@@ -47,7 +47,7 @@ def test_neither_side_imports_tensorflow_by_itself() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=root, check=True, capture_output=True, text=True)
     for side in done.stdout.splitlines():
-        assert "builder.convert.results" in side.split()
+        assert "builder.convert.side_files" in side.split()
         assert not {"tensorflow", "tensorflowjs", "keras", "tf_keras", "h5py"} & set(side.split())
     assert len(done.stdout.splitlines()) == 2
 

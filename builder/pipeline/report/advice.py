@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from ...bundle.head import Head
+from .shape import Advice, WeightBytes
 
 convolutions = {"Conv2D", "_FusedConv2D", "FusedConv2D"}
 worth = 0.01  # of the model's bytes
@@ -14,7 +14,7 @@ longest = 6
 parts = 4
 
 
-def advise(head: Head, weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def advise(head: Head, weights: Sequence[WeightBytes]) -> list[Advice]:
     """Give advice, that which saves most first.
 
     Args:
@@ -34,7 +34,7 @@ def advise(head: Head, weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*found[:longest], *_repeats(head)]
 
 
-def _convolution(name: str, shape: list[int], wire: int) -> dict[str, Any] | None:
+def _convolution(name: str, shape: list[int], wire: int) -> Advice | None:
     """Compare a standard convolution with a lighter one; both do one multiplication a weight and position."""
     height, width, inputs, outputs = shape
     old = math.prod(shape)
@@ -59,7 +59,7 @@ def _convolution(name: str, shape: list[int], wire: int) -> dict[str, Any] | Non
     }
 
 
-def _repeats(head: Head) -> Iterator[dict[str, Any]]:
+def _repeats(head: Head) -> Iterator[Advice]:
     again = [weight for weight in head.weights if weight.same is not None]
     saved = sum(4 * math.prod(weight.shape) for weight in again if weight.dtype != "string")
     if again and saved:
@@ -84,7 +84,7 @@ def _kernels(head: Head) -> Iterator[str]:
     yield from _layer_kernels(topology.get("model_config", topology))
 
 
-def _layer_kernels(config: Any) -> Iterator[str]:
+def _layer_kernels(config: object) -> Iterator[str]:
     layers = config.get("config", {}) if isinstance(config, dict) else {}
     listed = layers.get("layers", []) if isinstance(layers, dict) else layers
     for layer in listed if isinstance(listed, list) else []:

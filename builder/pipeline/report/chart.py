@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 from .languages import both
+from .shape import MeasuredWeight
 
 width, height = 1000.0, 300.0
 left, bottom, right, top = 70.0, 62.0, 20.0, 26.0
 
 
-def rate_distortion(layers: list[dict[str, Any]]) -> dict[str, Any] | None:
+def rate_distortion(layers: Sequence[MeasuredWeight]) -> dict[str, object] | None:
     """Place the weights by bits an element (across) and by how far the answers move (up, in powers of ten).
 
     Args:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .shape import Advice, MeasuredWeight, PrecisionReport, WeightBytes
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 levels = 256
 longest = 6
@@ -13,7 +18,7 @@ stays_exact = "exact"
 finest = "as fine as a byte"
 
 
-def advise_precision(precision: Mapping[str, Any] | None, weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def advise_precision(precision: PrecisionReport | None, weights: Sequence[WeightBytes]) -> list[Advice]:
     """Name the weights that resist coarse steps, the largest first.
 
     Args:
@@ -22,14 +27,14 @@ def advise_precision(precision: Mapping[str, Any] | None, weights: list[dict[str
     """
     sizes = {weight["name"]: weight["wire_bytes"] for weight in weights}
     found = _measured(precision["weights"]) if precision and precision.get("weights") else _guessed(weights)
-    advice = [
+    advice: list[Advice] = [
         {"kind": "precision", "weight": name, "text": text, "saves_bytes": 0, "times_fewer_flops": None}
         for name, text in sorted(found.items(), key=lambda item: -sizes.get(item[0], 0))
     ]
     return advice[:longest]
 
 
-def _measured(layers: list[dict[str, Any]]) -> dict[str, str]:
+def _measured(layers: Sequence[MeasuredWeight]) -> dict[str, str]:
     found = {}
     for layer in layers:
         if layer["why"].startswith(stays_exact):
@@ -41,17 +46,17 @@ def _measured(layers: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _guessed(weights: list[dict[str, Any]]) -> dict[str, str]:
+def _guessed(weights: Sequence[WeightBytes]) -> dict[str, str]:
     """The error of even steps from -max to max is max / 127 / sqrt(12), here over the root mean square."""
     return {
         weight["name"]: f"hardly quantizable by {levels} even levels: its largest value is about "
         f'{weight["spread"]:.0f} times the typical one (precision = "auto" measures it)'
         for weight in weights
-        if weight.get("spread") and weight["spread"] > far
+        if (weight.get("spread") or 0) > far
     }
 
 
-def spread_of(exponents: Any) -> float | None:
+def spread_of(exponents: npt.ArrayLike) -> float | None:
     """Give the largest value over the root mean square, from how often each exponent of float32 occurs.
 
     Args:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...bundle.files import ModelBundle
 from ...bundle.head import HeadShard, HeadWeight
 from .coarseness import spread_of
+from .shape import Details
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
-def byte_details(bundle: ModelBundle) -> dict[str, Any]:
+def byte_details(bundle: ModelBundle) -> Details:
     """Give bytes and wire bytes of each weight and of each plane.
 
     A shard is compressed as a whole. Its wire bytes are shared out over its segments by their entropy: what each would
@@ -21,7 +25,7 @@ def byte_details(bundle: ModelBundle) -> dict[str, Any]:
 
     weights = bundle.content.weights
     by_weight: dict[int, dict[str, list[float]]] = {}
-    exponents: dict[int, Any] = {}
+    exponents: dict[int, npt.NDArray[np.int64]] = {}
     by_plane: dict[tuple[str, int, str], list[float]] = {}
     for file, shard in zip(bundle.shards, bundle.content.shards, strict=True):
         content = np.frombuffer(file.blob.path.read_bytes(), np.uint8)

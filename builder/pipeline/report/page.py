@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from ...bundle.render import render
 from ...config.units import show_size
 from .chart import rate_distortion
 from .labels import Label, telling
 from .languages import Both, both, word
+from .shape import ModelReport, Previous, Report, RuntimeReport, Waterfall, WeightBytes
 from .treemap import Box, squarify
+
+View = dict[str, object]  # what the template names
 
 width, height = 1000.0, 420.0
 most_boxes = 120
 most_rows = 40
 
 
-def report_page(report: dict[str, Any]) -> str:
+def report_page(report: Report) -> str:
     """Draw a report."""
     models = [_model(name, data, report) for name, data in report["models"].items()]
     total = {
@@ -37,13 +40,13 @@ def report_page(report: dict[str, Any]) -> str:
     )
 
 
-def runtime_line(data: dict[str, Any] | None) -> str:
+def runtime_line(data: RuntimeReport | None) -> str:
     """Tell of the bundle's own TensorFlow.js, or give ""."""
     told = _runtime(data)
     return told.en if told else ""
 
 
-def _runtime(data: dict[str, Any] | None) -> Both | None:
+def _runtime(data: RuntimeReport | None) -> Both | None:
     if not data:
         return None
     count = data["kernels"]
@@ -58,23 +61,28 @@ def _runtime(data: dict[str, Any] | None) -> Both | None:
     )
 
 
-def _overview(models: dict[str, Any]) -> list[dict[str, Any]]:
+def _overview(models: Mapping[str, ModelReport]) -> list[View]:
     items = sorted(models.items(), key=lambda item: -item[1]["wire_bytes"])
     boxes = squarify([data["wire_bytes"] for _, data in items], Box(0, 0, width, height / 2))
-    found: list[dict[str, Any]] = []
+    found: list[View] = []
     for (name, data), box in zip(items, boxes, strict=True):
         parts = [("head", data["head_wire_bytes"]), *((s["name"], s["wire_bytes"]) for s in data["stages"])]
         found += _parts(Both(name, name), Label(name), parts, box, height / 2)
     return found
 
 
-def _model(name: str, data: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+def _model(name: str, data: ModelReport, report: Report) -> View:
     weights = sorted(data["weights"], key=lambda weight: -weight["wire_bytes"])
     return {
         "name": name,
         "data": data,
         "cells": _cells(weights),
-        "sizes": {key: show_size(data[key]) for key in ("bytes", "wire_bytes", "first_use_bytes", "head_wire_bytes")},
+        "sizes": {
+            "bytes": show_size(data["bytes"]),
+            "wire_bytes": show_size(data["wire_bytes"]),
+            "first_use_bytes": show_size(data["first_use_bytes"]),
+            "head_wire_bytes": show_size(data["head_wire_bytes"]),
+        },
         "change": _change(name, data, report.get("previous")),
         "budget": _budget(data),
         "planes": [
@@ -97,12 +105,12 @@ def _model(name: str, data: dict[str, Any], report: dict[str, Any]) -> dict[str,
     }
 
 
-def _cells(weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _cells(weights: Sequence[WeightBytes]) -> list[View]:
     """Lay out the weights, largest first; those beyond the most that can be told apart share a box."""
     shown, rest = weights[:most_boxes], weights[most_boxes:]
     labels = telling([weight["name"] for weight in weights])
     items = [
-        (Both(weight["name"], weight["name"]), label, list(weight["stages"].items()), weight)
+        (Both(weight["name"], weight["name"]), label, list(weight["stages"].items()), _kind(weight))
         for weight, label in zip(shown, labels[: len(shown)], strict=True)
     ]
     if rest:
@@ -111,26 +119,29 @@ def _cells(weights: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for stage, wire in weight["stages"].items():
                 stages[stage] = stages.get(stage, 0) + wire
         more = Both(f"{len(rest)} more", f"另外 {len(rest)} 个")
-        items.append((more, Label(f"+{len(rest)}"), list(stages.items()), {}))
+        items.append((more, Label(f"+{len(rest)}"), list(stages.items()), ""))
     boxes = squarify([max(1, sum(wire for _, wire in stages)) for _, _, stages, _ in items], Box(0, 0, width, height))
-    cells: list[dict[str, Any]] = []
-    for (name, label, parts, weight), box in zip(items, boxes, strict=True):
-        shape = f", {weight['dtype']}{weight['shape']}, {weight['codec']}" if weight else ""
-        cells += _parts(name, label, parts, box, height, shape)
+    cells: list[View] = []
+    for (name, label, parts, kind), box in zip(items, boxes, strict=True):
+        cells += _parts(name, label, parts, box, height, kind)
     return cells
 
 
-def _bits(weight: dict[str, Any]) -> float | None:
+def _kind(weight: WeightBytes) -> str:
+    return f", {weight['dtype']}{weight['shape']}, {weight['codec']}"
+
+
+def _bits(weight: WeightBytes) -> float | None:
     count = math.prod(weight["shape"])
     return 8 * weight["wire_bytes"] / count if count and weight["dtype"] != "string" else None
 
 
 def _parts(
     name: Both, label: Label, parts: list[tuple[str, int]], box: Box, whole_height: float, more: str = ""
-) -> list[dict[str, Any]]:
+) -> list[View]:
     """Split a box between the stages, along its longer side; places are in percent of the whole picture."""
     whole = sum(size for _, size in parts) or 1
-    found: list[dict[str, Any]] = []
+    found: list[View] = []
     at = 0.0
     for stage, size in parts:
         share = size / whole
@@ -160,7 +171,7 @@ def _colour(stage: str) -> str:
     return stage if stage in {"head", "loader", "refine"} else "base"
 
 
-def _waterfall(one: dict[str, Any]) -> dict[str, Any]:
+def _waterfall(one: Waterfall) -> View:
     whole = one["full"] or 1.0
     bars = [
         {
@@ -184,7 +195,7 @@ def _waterfall(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _change(name: str, data: dict[str, Any], previous: dict[str, Any] | None) -> Both:
+def _change(name: str, data: ModelReport, previous: Previous | None) -> Both:
     if previous is None:
         return Both("first report", "首份报告")
     old = previous["models"].get(name)
@@ -201,7 +212,7 @@ def _change(name: str, data: dict[str, Any], previous: dict[str, Any] | None) ->
     return Both(f"{much}; {new} of shards are new", f"{much}；其中新分片 {new}")
 
 
-def _budget(data: dict[str, Any]) -> dict[str, Any] | None:
+def _budget(data: ModelReport) -> View | None:
     if not data["budget_bytes"]:
         return None
     share = data["wire_bytes"] / data["budget_bytes"]

@@ -7,7 +7,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from ... import __version__
 from ...bundle.files import StageSize
@@ -29,6 +29,7 @@ from .advice import advise
 from .coarseness import advise_precision
 from .details import byte_details
 from .networks import networks
+from .shape import Details, ModelReport, PrecisionReport, Previous, Report, RuntimeReport, StageBytes, Waterfall
 from .waterfall import simulate
 
 most_sections = 40
@@ -70,12 +71,12 @@ def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) ->
         write_atomically(page, report_page({**report, "models": shown, "left_out": left_out}).encode())
 
 
-def full_report(config: Config, evidence: Evidence, cache: Cache, old: dict[str, Any] | None) -> dict[str, Any]:
+def full_report(config: Config, evidence: Evidence, cache: Cache, old: Report | None) -> Report:
     """Give all there is to report; ``old`` is the last build's."""
     release = evidence.output.index.release
     data = report_data(evidence.models, evidence.verified, evidence.seconds, evidence.own)
     previous = _previous(old, release)
-    before = {url for model in (previous or {}).get("models", {}).values() for url in model["shards"]}
+    before = {url for model in (previous["models"] if previous else {}).values() for url in model["shards"]}
     code = code_hash("pipeline/report")
     for built in evidence.models:
         entry = data["models"][built.bundle.name]
@@ -87,10 +88,10 @@ def full_report(config: Config, evidence: Evidence, cache: Cache, old: dict[str,
     return {"release": release, "generator": f"shardpress {__version__}", **data, "previous": previous}
 
 
-def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[str, Any]:
+def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> ModelReport:
     bundle = built.bundle
     key = key_of(bundle.head.blob.sha256, code)
-    bytes_of = cache.record("details", key)
+    bytes_of: Details | None = cache.record("details", key)
     if bytes_of is None:
         bytes_of = byte_details(bundle)
         cache.put_record("details", key, bytes_of)
@@ -98,7 +99,7 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
     groups = [("loader", [loader_wire]), ("head", [bundle.head.wire])]
     groups += [(name, [file.wire for file in bundle.stage_files(number)]) for number, name in enumerate(names)]
     usable = {"loader", "head", names[0]}
-    waterfalls = []
+    waterfalls: list[Waterfall] = []
     for network in reversed(networks()):
         arrivals = simulate(groups, network.rate, network.latency)
         waterfalls.append(
@@ -106,7 +107,7 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
                 "network": network.name,
                 "usable": round(max(one.end for one in arrivals if one.group in usable), 3),
                 "full": round(max(one.end for one in arrivals), 3),
-                "files": [[one.group, round(one.start, 3), round(one.end, 3)] for one in arrivals],
+                "files": [(one.group, round(one.start, 3), round(one.end, 3)) for one in arrivals],
             }
         )
     return {
@@ -116,18 +117,19 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> dict[st
         "head": bundle.head.blob.sha256,
         "first_use_bytes": _first_use(built),
         "shards": [file.url for file in bundle.shards],
-        **bytes_of,
+        "weights": bytes_of["weights"],
+        "planes": bytes_of["planes"],
         "waterfalls": waterfalls,
         "advice": [
             *advise(bundle.content, bytes_of["weights"]),
-            *advise_precision(built.assembly.precision or None, bytes_of["weights"]),
+            *advise_precision(_measured(built), bytes_of["weights"]),
         ],
         "ops": count_ops(bundle.content),
         "support": _support(built),
     }
 
 
-def _support(built: Built) -> dict[str, Any]:
+def _support(built: Built) -> dict[str, object]:
     """Say what of a model TensorFlow.js does not do by itself: what the page registers, and what the browser does."""
     content = built.bundle.content
     custom = sorted(set(count_ops(content)) & set(built.source.custom_ops))
@@ -143,18 +145,18 @@ def _support(built: Built) -> dict[str, Any]:
     return {"custom": custom, "lacking": lacking, "browser": browser}
 
 
-def _previous(old: dict[str, Any] | None, release: str) -> dict[str, Any] | None:
+def _previous(old: Report | None, release: str) -> Previous | None:
     """Give what the release before this one was like, also when this one is built again."""
     if old is None or "release" not in old:
         return None
     if old["release"] == release:
         return old["previous"] if isinstance(old.get("previous"), dict) else None
     kept = ("wire_bytes", "first_use_bytes", "head", "shards")
-    models = {name: {key: model.get(key) for key in kept} for name, model in old["models"].items()}
+    models = {name: cast(ModelReport, {key: model.get(key) for key in kept}) for name, model in old["models"].items()}
     return {"release": old["release"], "models": models}
 
 
-def _lasting(report: dict[str, Any]) -> dict[str, Any]:
+def _lasting(report: Report) -> dict[str, object]:
     models = {
         name: {key: value for key, value in model.items() if key != "cached"}
         for name, model in report.get("models", {}).items()
@@ -162,17 +164,17 @@ def _lasting(report: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in report.items() if key not in passing} | {"models": models}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> Report | None:
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return cast(Report, found) if isinstance(found, dict) else None
 
 
 def report_data(
     models: tuple[Built, ...], verified: dict[str, Verification], seconds: float, own: BundledTfjs | None = None
-) -> dict[str, Any]:
+) -> Report:
     """Give the measurements of a build, for ``report.json`` and ``--json``.
 
     Sizes are in bytes, ``seconds`` is the whole build's time.
@@ -184,7 +186,7 @@ def report_data(
     }
 
 
-def _runtime(own: BundledTfjs) -> dict[str, Any]:
+def _runtime(own: BundledTfjs) -> RuntimeReport:
     return {
         "version": own.version,
         "backends": own.backends,
@@ -196,11 +198,15 @@ def _runtime(own: BundledTfjs) -> dict[str, Any]:
     }
 
 
-def _stage(stage: StageSize) -> dict[str, Any]:
+def _measured(built: Built) -> PrecisionReport | None:
+    return cast(PrecisionReport, built.assembly.precision) if built.assembly.precision else None
+
+
+def _stage(stage: StageSize) -> StageBytes:
     return {"name": stage.name, "bytes": stage.nbytes, "wire_bytes": stage.wire}
 
 
-def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
+def _model(built: Built, verification: Verification | None) -> ModelReport:
     bundle = built.bundle
     return {
         "source": built.source.kind,
@@ -210,7 +216,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
         "stages": [_stage(stage) for stage in bundle.stage_sizes()],
         "stock": None if built.stock is None else _stock(built.stock),
         "cached": built.cached,
-        "precision": built.assembly.precision or None,
+        "precision": _measured(built),
         "notes": [*built.assembly.notes, *(verification.notes if verification else ())],
         "verification": None
         if verification is None
@@ -234,7 +240,7 @@ def _model(built: Built, verification: Verification | None) -> dict[str, Any]:
     }
 
 
-def _stock(stock: StockForm) -> dict[str, Any]:
+def _stock(stock: StockForm) -> dict[str, object]:
     return {"form": stock.form, "bytes": stock.nbytes, "wire_bytes": stock.wire}
 
 

@@ -177,7 +177,7 @@ def take_large_constants(graph_def: GraphDef) -> dict[str, AttrValue]:
     return taken
 
 
-def put_back_constants(graph_def: GraphDef, taken: dict[str, AttrValue]) -> None:
+def restore_constants(graph_def: GraphDef, taken: dict[str, AttrValue]) -> None:
     """Undo ``take_large_constants``; empties ``taken``."""
     for node in graph_def.node:
         if node.name in taken:
@@ -255,7 +255,7 @@ def _orders(node: NodeDef) -> list[str]:
     return [text for text in node.input if text.startswith("^")]
 
 
-def forget_process(graphs: list[GraphDef]) -> None:
+def drop_process_details(graphs: list[GraphDef]) -> None:
     """Remove what differs from process to process, and what only TensorFlow reads.
 
     That is attributes with a leading underscore, devices, names that are counters, and names of shared tables.
@@ -314,7 +314,7 @@ def drop_counters(graph_def: GraphDef) -> None:
     _keep_nodes(graph_def, lambda node: node.name not in gone)
 
 
-def let_inline(graph_def: GraphDef) -> None:
+def allow_inlining(graph_def: GraphDef) -> None:
     """Take from functions and calls that XLA must compile them, as Keras asks for convolutions in groups."""
     definitions = graph_def.library.function
     nodes = [*graph_def.node, *(node for item in definitions for node in item.node_def)]
@@ -323,7 +323,7 @@ def let_inline(graph_def: GraphDef) -> None:
             attributes.pop("_noinline", None)
 
 
-def forget_places(graph_def: GraphDef) -> None:
+def drop_placements(graph_def: GraphDef) -> None:
     """Remove what asks for a place beside another node: that may be gone, in a branch that was inlined."""
     for node in [*graph_def.node, *(node for item in graph_def.library.function for node in item.node_def)]:
         node.attr.pop("_class", None)

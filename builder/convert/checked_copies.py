@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 from ..graphs.messages import SavedModel
+from ..sources.keras_applications import application_layers_in
 from ..sources.keras_h5 import copy_with_config, read_keras_h5
-from ..sources.keras_safety import application_layers_in, without_training
+from ..sources.keras_safety import without_training
 from ..sources.keras_zip import read_keras_zip
 from . import stock
 
@@ -80,7 +81,7 @@ def custom_objects(keras: ModuleType, plain: Path) -> dict[str, object]:
     is_hdf5 = plain.suffix == ".h5"
     found: dict[str, object] = {}
     if is_hdf5 and keras.__name__ == "keras":
-        found |= plain_words(stock.keras_layers())
+        found |= literal_names(stock.keras_layers())
     config = read_keras_h5(plain).config if is_hdf5 else read_keras_zip(plain).config
     for name in application_layers_in(config):
         layer = stock.application_layer(keras.__name__, name)
@@ -88,7 +89,7 @@ def custom_objects(keras: ModuleType, plain: Path) -> dict[str, object]:
     return found
 
 
-def plain_words(layers: Mapping[str, object]) -> dict[str, str]:
+def literal_names(layers: Mapping[str, object]) -> dict[str, str]:
     """Give custom objects that let words of a configuration be words.
 
     Keras 3 takes a word in an HDF5 file that is also the name of one of its functions for that function: nobody can
