@@ -89,7 +89,7 @@ def test_wrong_names_of_files_are_told_before_anything_converts(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr(models, "_plan", lambda session, name, model: begun.append(name))
+    monkeypatch.setattr(models, "plan_model", lambda session, name, model: begun.append(name))
     for key, text in {
         "verify.inputs": 'verify.inputs = "none/*.png"',
         "labels": 'labels = "none.txt"',
@@ -110,8 +110,8 @@ def test_a_missing_node_is_told_before_anything_converts(
     tiny.graph_model(folder / "m")
     (folder / "build.toml").write_text('[models.a]\nsource = "m/model.json"\n')
     begun: list[str] = []
-    finish = models._finish
-    monkeypatch.setattr(models, "_finish", lambda session, plan: (begun.append(plan.name), finish(session, plan))[1])
+    make = models.make_model
+    monkeypatch.setattr(models, "make_model", lambda session, plan: (begun.append(plan.name), make(session, plan))[1])
     monkeypatch.setenv("PATH", str(folder))
     assert main(["--strict"]) == 1
     said = capsys.readouterr().err
