@@ -22,7 +22,7 @@ def write_example(name: str, folder: Path, *, force: bool) -> tuple[Path, ...]:
         force: write over files that are there.
 
     Raises:
-        UsageError: a file is there already, or the folder cannot be written.
+        UsageError: a file already exists, or the folder cannot be written.
     """
     from ..bundle.render import render
 
