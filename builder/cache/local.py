@@ -89,10 +89,10 @@ class Cache:
                 ignore.write_text("*\n")
         except OSError as error:
             raise ShardpressError(
-                f"the cache folder cannot be made ({error.strerror})",
+                f"the cache folder cannot be created ({error.strerror})",
                 code="SP-905",
                 where=str(root),
-                hint="Set [build] cache to a folder you may write",
+                hint="Set [build] cache to a folder that you may write to",
             ) from error
         self._sweep()
         self._stats = _read_json(root / "stats.json") or {}

@@ -49,7 +49,7 @@ def open_shared(text: str) -> SharedCache:
     more: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme != "s3" or not parts.netloc or parts.fragment:
         raise ConfigError(
-            f"{text!r} is no cache", code="SP-206", where=where, hint="Write a folder, or 's3://bucket/prefix'"
+            f"{text!r} is not a valid cache", code="SP-206", where=where, hint="Write a folder, or 's3://bucket/prefix'"
         )
     for key in more:
         if key not in options:

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 @dry_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--breaking", is_flag=True, help="Allow other inputs, outputs or labels than the live models have.")
-@click.option("--repair", is_flag=True, help="Check every object rather than trust the live release.")
+@click.option("--repair", is_flag=True, help="Check every object instead of trusting the live release.")
 @click.option("--preview", metavar="NAME", help="Publish beside the live release, as loader-NAME.js.")
-@click.option("--ttl", help="How long a preview lives from now on; a new one 7d.")
+@click.option("--ttl", help="How long the preview stays, from now on; 7d for a new one.")
 @click.option("--no-verify", is_flag=True, help="Do not check the live site afterwards.")
 @unsafe_option
 def deploy(
@@ -60,7 +60,7 @@ def deploy(
     no_verify: bool,
     unsafe: bool,
 ) -> None:
-    """Publish the built bundle, whole or not at all; without a target to the only one, or to ./public."""
+    """Publish the built bundle, completely or not at all; without TARGET to the only one, or to ./public."""
     from ..config.tables import load_config
     from ..publish.apply import deploy as run
     from ..publish.apply import plan_deploy

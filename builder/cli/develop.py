@@ -43,7 +43,7 @@ def watch_options(function: Command) -> Command:
         click.option("--pages", type=click.Path(path_type=Path, file_okay=False),
                      help="With --watch: folder with your pages; default: assets/pages beside build.toml."),
         click.option("--poll", is_flag=True,
-                     help="With --watch: look for changes instead of being told (network drives, some containers)."),
+                     help="With --watch: poll for changes (network drives, some containers)."),
     )  # fmt: skip
     for option in reversed(options):
         function = option(function)
@@ -54,7 +54,7 @@ def _check_watch(console: Console, pages: Path | None) -> None:
     """Refuse what watch mode cannot do."""
     if console.as_json:
         raise UsageError(
-            "--json gives one document, and --watch never ends", code="SP-107", where="--json", hint="Leave one out"
+            "--json prints one document, but --watch never ends", code="SP-107", where="--json", hint="Leave one out"
         )
     missing = [package for package in needed if importlib.util.find_spec(package) is None]
     if missing:
@@ -66,7 +66,7 @@ def _check_watch(console: Console, pages: Path | None) -> None:
         )
     if pages is not None and not pages.is_dir():
         raise UsageError(
-            "is no folder", code="SP-109", where=f"--pages {pages}", hint="Name the folder that holds your pages"
+            "is not a folder", code="SP-109", where=f"--pages {pages}", hint="Name the folder that holds your pages"
         )
 
 
@@ -144,8 +144,8 @@ class _Story:
     def failed(self, error: ShardpressError, served: bool) -> None:
         """Say what failed."""
         self._console.tell(error)
-        meanwhile = "the last good bundle is served" if served else "nothing was built yet"
-        echo(f"Watching goes on; {meanwhile}.", err=True)
+        meanwhile = "the last good bundle is still served" if served else "nothing has been built yet"
+        echo(f"Still watching; {meanwhile}.", err=True)
 
 
 @click.command()
@@ -153,7 +153,7 @@ class _Story:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the build, instead of [build] out.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def report(console: Console, *, config: Path, out: Path | None, show: bool) -> None:
-    """Name the report of the last build, or open it in the browser."""
+    """Print the path of the last build's report, or open it in the browser."""
     from ..config.tables import load_config
 
     if out is None:
@@ -171,8 +171,8 @@ def report(console: Console, *, config: Path, out: Path | None, show: bool) -> N
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @shared_options
-@click.option("--force", is_flag=True, help="Write over a build.toml that is there.")
-@click.option("--no-build", is_flag=True, help="Do not build once to set the budgets.")
+@click.option("--force", is_flag=True, help="Overwrite an existing build.toml.")
+@click.option("--no-build", is_flag=True, help="Do not build the models once to set the budgets.")
 @click.option(
     "--example", type=click.Choice(example_names), help="Write a small site of this kind into the folder PATHS."
 )
@@ -181,7 +181,7 @@ def init(
 ) -> None:
     """Find models below PATHS (default: here) and write a commented build.toml for them, and sw.js for offline use.
 
-    With --example: write a page, a build.toml and a program that makes a first model.
+    With --example: write a page, a build.toml and a script that creates a first model.
     """
     from ..config.frameworks import find_framework
     from ..files.atomic import write_atomically
@@ -192,7 +192,7 @@ def init(
         return
     if config.exists() and not force:
         raise UsageError(
-            "is there already",
+            "already exists",
             code="SP-112",
             where=str(config),
             hint="Give --force to write over it, or another --config",

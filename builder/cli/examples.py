@@ -1,4 +1,4 @@
-"""Small sites to begin with: ``init --example`` writes settings, a page and a program that makes a first model."""
+"""Small sites to begin with: ``init --example`` writes settings, a page and a script that creates a first model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_example(name: str, folder: Path, *, force: bool) -> tuple[Path, ...]:
         force: write over files that are there.
 
     Raises:
-        UsageError: a file is there already, or the folder cannot be written.
+        UsageError: a file already exists, or the folder cannot be written.
     """
     from ..bundle.render import render
 
@@ -32,7 +32,7 @@ def write_example(name: str, folder: Path, *, force: bool) -> tuple[Path, ...]:
     there = [path for path in files if path.exists()]
     if there and not force:
         raise UsageError(
-            "is there already", code="SP-112", where=str(there[0]), hint="Name an empty folder, or give --force"
+            "already exists", code="SP-112", where=str(there[0]), hint="Name an empty folder, or give --force"
         )
     try:
         for path, text in files.items():
@@ -42,6 +42,6 @@ def write_example(name: str, folder: Path, *, force: bool) -> tuple[Path, ...]:
             f"cannot be written ({error.strerror})",
             code="SP-114",
             where=str(folder),
-            hint="Name a folder that you may write",
+            hint="Name a folder that you may write to",
         ) from error
     return tuple(files)

@@ -35,9 +35,9 @@ common = frozenset({"config", "json", "quiet", "verbose"})  # say nothing to a c
 @click.option("--only", multiple=True, metavar="NAME", shell_complete=complete_models,
               help="Build only this model; may be given several times.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), help="Parallel conversions and compressions; default: all cores.")
-@click.option("--scheduler", default="", metavar="ADDRESS", help="Work on the Dask cluster of this scheduler.")
-@click.option("--no-cache", is_flag=True, help="Neither use nor keep earlier work.")
-@click.option("--strict", is_flag=True, help="Warnings and unverified models fail.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Convert and compress on this Dask cluster.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
+@click.option("--strict", is_flag=True, help="Treat warnings and unverified models as failures.")
 @click.option("--fast", is_flag=True, help="Compress quickly (brotli 5), for development.")
 @click.option("--compare", is_flag=True, help="Measure each model against the stock converter's output with brotli.")
 @watch_options
@@ -46,7 +46,7 @@ common = frozenset({"config", "json", "quiet", "verbose"})  # say nothing to a c
 def cli(context: click.Context, console: Console, /, **options: Any) -> None:
     """Turn TensorFlow and Keras models into files that web pages load without delay.
 
-    Without a command: build every model of build.toml into dist/.
+    Without a command: build every model in build.toml into dist/.
     """
     if context.invoked_subcommand is None:
         _build(console, **options)
@@ -66,7 +66,7 @@ def _pass_on(context: click.Context, options: Mapping[str, Any]) -> None:
     ]
     for parameter in given:
         if parameter.name not in known and parameter.name not in common:
-            raise click.UsageError(f"{parameter.opts[-1]} does not go with {name}.", context)
+            raise click.UsageError(f"{parameter.opts[-1]} cannot be used with {name}.", context)
     context.default_map = {name: {one.name: options[one.name] for one in given if one.name in options}}
 
 
@@ -128,7 +128,7 @@ def _build(
 @cli.command()
 @shared_options
 def check(console: Console, *, config: Path) -> None:
-    """Tell what would fail and why; write nothing."""
+    """Report what would fail and why; write nothing."""
     from ..pipeline.check import check_models, show
 
     settings = load_config(config)
@@ -143,7 +143,7 @@ def check(console: Console, *, config: Path) -> None:
 @cli.command()
 @shared_options
 def doctor(console: Console, *, config: Path) -> None:
-    """Tell what works on this machine and how to mend what does not."""
+    """Report what works on this machine and how to fix what does not."""
     from .doctor import examine, show
 
     findings = examine(config.parent)
@@ -199,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted(console: Console) -> int:
-    error = ShardpressError("interrupted; what was published before is as it was", code="SP-903")
+    error = ShardpressError("interrupted; what was published before is unchanged", code="SP-903")
     echo(error.what, err=True)
     console.give_failure(error)
     return interrupted
@@ -221,12 +221,14 @@ def _unforeseen(error: Exception) -> ShardpressError:
             f"cannot be read or written ({error.strerror})",
             code="SP-902",
             where=str(error.filename),
-            hint="Check its rights and the disk",
+            hint="Check its permissions and the disk",
         )
     if isinstance(error, MemoryError):
-        return ShardpressError("this machine's memory is used up", code="SP-901", hint="Free some, or give --jobs 1")
+        return ShardpressError(
+            "this machine ran out of memory", code="SP-901", hint="Free some memory, or give --jobs 1"
+        )
     return ShardpressError(
         f"{type(error).__name__}: {error}",
         code="SP-900",
-        hint="This is a fault of shardpress; run again with -vv and report it",
+        hint="This is a bug in shardpress; run again with -vv and report it",
     )

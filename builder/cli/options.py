@@ -131,8 +131,8 @@ def speech() -> list[click.Parameter]:
     first = {"is_eager": True, "expose_value": False}
     return [
         click.Option(["--json"], is_flag=True, callback=as_json, **first,
-                     help="One JSON document on stdout, all else on stderr."),
-        click.Option(["-q", "--quiet"], is_flag=True, callback=quiet, help="Only errors.", **first),
+                     help="One JSON document on stdout, everything else on stderr."),
+        click.Option(["-q", "--quiet"], is_flag=True, callback=quiet, help="Show only errors.", **first),
         click.Option(["-v", "--verbose"], count=True, callback=verbose, help="More; -vv adds tracebacks.", **first),
     ]  # fmt: skip
 

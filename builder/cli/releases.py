@@ -65,8 +65,8 @@ def releases(
 @click.command()
 @target_argument
 @shared_options
-@click.option("--only", multiple=True, metavar="NAME", help="Take back only this model; may be given several times.")
-@click.option("--to", metavar="ID", help="The release to go to; default: the one deployed before the live one.")
+@click.option("--only", multiple=True, metavar="NAME", help="Roll back only this model; may be given several times.")
+@click.option("--to", metavar="ID", help="The release to restore; default: the one deployed before the live one.")
 @click.option("--no-verify", is_flag=True, help="Do not check the live site afterwards.")
 @dry_option
 @unsafe_option

@@ -19,10 +19,10 @@ from .options import Console, shared_options
     "base",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The manifest.json of another build; one that does not exist compares with nothing.",
+    help="The manifest.json of another build; if it does not exist, nothing is compared.",
 )
 def sizes(console: Console, *, config: Path, out: Path | None, base: Path | None) -> None:
-    """Print how large each model is, and how that changed, as a Markdown table for a pull request."""
+    """Print each model's size and its change, as a Markdown table for a pull request."""
     from ..config.tables import load_config
     from ..publish.sizes import compare_sizes, markdown
 

@@ -88,7 +88,7 @@ def _not_as_it_should_be(checked: Checked, target: Target) -> StoreError:
     shown = "; ".join(f"{problem.url}: {problem.what}" for problem in checked.problems[:5])
     more = f" and {len(checked.problems) - 5} more" if len(checked.problems) > 5 else ""
     return StoreError(
-        f"the live site is not what it should be: {shown}{more}",
+        f"the live site is not as deployed: {shown}{more}",
         code="SP-650",
         where=target.public_url or target.store.place,
         hint=advice(checked, target),

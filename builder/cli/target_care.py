@@ -37,7 +37,7 @@ def verify(console: Console, *, target: str | None, config: Path, preview: str |
 @dry_option
 @unsafe_option
 def prune(console: Console, *, target: str | None, config: Path, dry_run: bool, unsafe: bool) -> None:
-    """Remove what no kept release, pin or preview needs, once it is older than the grace period."""
+    """Remove what no kept release, pin or preview needs and is older than the grace period."""
     from ..config.tables import load_config
     from ..config.units import show_size
     from ..publish.follow_up import pay
@@ -72,16 +72,18 @@ def prune(console: Console, *, target: str | None, config: Path, dry_run: bool, 
 @click.command()
 @target_argument
 @shared_options
-@click.option("--policy", is_flag=True, help="Print the smallest IAM policy for this target.")
+@click.option("--policy", is_flag=True, help="Print the minimal IAM policy for this target.")
 def bucket(console: Console, *, target: str | None, config: Path, policy: bool) -> None:
-    """Tell whether an s3 target's bucket is set up for pages."""
+    """Check whether an S3 target's bucket is set up for pages."""
     from ..config.tables import load_config
     from ..errors import StoreError, UsageError
     from ..publish.bucket import examine_bucket, minimal_policy
 
     chosen, _ = open_target(load_config(config), target, unsafe=True)
     if chosen.config.type != "s3":
-        raise UsageError(f"{chosen.name} is no s3 target", code="SP-103", where=str(config), hint="Name one that is")
+        raise UsageError(
+            f"{chosen.name} is not an S3 target", code="SP-103", where=str(config), hint="Name one that is"
+        )
     if policy:
         give_json(minimal_policy(chosen.config))
         return

@@ -272,7 +272,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"cannot be read ({error.strerror})", code="SP-201", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(
-            f"is not valid TOML: {error}", code="SP-202", where=str(path), hint="Mend that line"
+            f"is not valid TOML: {error}", code="SP-202", where=str(path), hint="Correct that line"
         ) from error
     _known_keys(tables, Document, str(path))
     build = _convert(tables.get("build", {}), BuildConfig, path, "build")
@@ -337,7 +337,7 @@ def _convert(table: Any, kind: type[Table], path: Path, key: str) -> Table:
             raise ConfigError(f"cannot be {odd[1]!r}", code="SP-205", where=place, hint=hint) from error
         message = message.replace("Object missing required field", "missing the key").replace("`", "'")
         raise ConfigError(
-            message[0].lower() + message[1:], code="SP-205", where=place, hint="Mend the value"
+            message[0].lower() + message[1:], code="SP-205", where=place, hint="Correct the value"
         ) from error
 
 
@@ -384,7 +384,7 @@ def _check_sizes(config: Config) -> None:
             count = parse_size(size) if size is not None else smallest_shard
         except ValueError as error:
             raise ConfigError(
-                str(error), code="SP-205", where=f"{config.path}, {key}", hint="Mend the value"
+                str(error), code="SP-205", where=f"{config.path}, {key}", hint="Correct the value"
             ) from error
         if key == "build.shard_bytes" and count < smallest_shard:
             raise ConfigError(

@@ -106,7 +106,7 @@ def receive_reply(stream: IO[bytes], kind: Any) -> Reply:
         result = None if answer.failure else msgspec.msgpack.decode(answer.result, type=kind, dec_hook=_decode)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ConversionError(
-            f"the process that ran it answered something odd ({error})", code="SP-406", hint="Do not trust this model"
+            f"the conversion process sent an invalid answer ({error})", code="SP-406", hint="Do not trust this model"
         ) from error
     told = answer.failure
     failure = (
@@ -153,7 +153,7 @@ def _receive(stream: IO[bytes], most: int | None = None) -> bytes:
     length = int.from_bytes(_exactly(stream, 8), "little")
     if most is not None and length > most:
         raise ConversionError(
-            "the process that ran it answered without end", code="SP-406", hint="Do not trust this model"
+            "the conversion process sent an endless answer", code="SP-406", hint="Do not trust this model"
         )
     return _exactly(stream, length)
 

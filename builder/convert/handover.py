@@ -104,7 +104,7 @@ def _check_plain(place: Path, wanted: Path) -> None:
         is_file = stat.S_ISREG(status.st_mode)
         if not (is_file and status.st_nlink == 1) and not stat.S_ISDIR(status.st_mode):
             raise ConversionError(
-                f"the conversion made {item.name!r}, which is no plain file",
+                f"the conversion made {item.name!r}, which is not a plain file",
                 code="SP-406",
                 where=str(wanted),
                 hint="Do not trust this model",

@@ -138,7 +138,9 @@ def explain_keras(error: BaseException, where: str) -> ShardpressError:
             hint=export_hint,
         )
     if name:
-        return SourceError("was written by another Keras than it says", code="SP-323", where=where, hint=resave_hint)
+        return SourceError(
+            "was not written by the version of Keras that it states", code="SP-323", where=where, hint=resave_hint
+        )
     known = explain(error, where)
     if isinstance(known, SourceError):
         return known

@@ -87,7 +87,7 @@ def fill_tables(
             f"keeps something at {missing[0].removesuffix(':0')!r} that is neither a weight nor a table",
             code="SP-319",
             where=where,
-            hint="Save it for inference, without what changes from call to call",
+            hint="Save it for inference, without state that changes between calls",
         )
 
     @tf.function  # type: ignore[untyped-decorator]

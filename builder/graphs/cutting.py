@@ -47,7 +47,7 @@ def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[
             similar = near or [node for node in outline.nodes if node.endswith(last)]
             hint = f"Name one of {similar[:8]}" if similar else "The command check names the nodes"
             raise UnsupportedOpsError(
-                f"has no one node {name!r} to cut at", code="SP-371", where=f"{where}, cut", hint=hint
+                f"has no single node {name!r} to cut at", code="SP-371", where=f"{where}, cut", hint=hint
             )
         found.append(f"{head if head in outline.nodes else near[0]}{colon}{number}")
     return tuple(found)

@@ -56,7 +56,7 @@ def _copy(
     """Copy nodes under a prefix; ``outside`` says which node stands for each argument of a function."""
     if depth > deepest or len(graph.node) > most_nodes:
         raise SourceError(
-            "calls functions within functions without end", code="SP-321", where=where, hint="Export the model again"
+            "calls functions recursively without end", code="SP-321", where=where, hint="Export the model again"
         )
     for node in nodes:
         copy = graph.node.add()

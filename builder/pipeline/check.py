@@ -70,7 +70,7 @@ def _check(config: Config, name: str) -> Checked:
                 "does not exist",
                 code="SP-301",
                 where=model.source,
-                hint="Mend the path; it starts at build.toml's folder",
+                hint="Correct the path; it is relative to build.toml's folder",
             )
         with tempfile.TemporaryDirectory(prefix="shardpress-") as room:
             path = locate(path, partial(_unpacked, Path(room)))

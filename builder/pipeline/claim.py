@@ -159,7 +159,7 @@ def _files(folder: Path) -> Iterator[str]:
 def _refusal(out: Path, foreign: list[str]) -> UsageError:
     more = " …" if len(foreign) >= shown else ""
     return UsageError(
-        f"holds files that are not of a build: {', '.join(foreign[:shown])}{more}",
+        f"holds files that no build wrote: {', '.join(foreign[:shown])}{more}",
         code="SP-117",
         where=str(out),
         hint="Name a folder for builds alone in [build] out or --out, or move these files away",

@@ -34,20 +34,20 @@ def write_offline(config: Config, worker: str, binaries: tuple[str, ...] = ()) -
     site = config.folder / offline.site
     target = site / offline.worker
     if not site.is_dir():
-        return f"{offline.site} is no folder yet, so it got no {offline.worker}: build once more when the site is there"
+        return f"{offline.site} does not exist yet, so {offline.worker} was not written: build again when it does"
     try:
         if target.is_symlink() or (target.exists() and not target.read_bytes().startswith(mark)):
             raise ConfigError(
                 f"{target} is not one that a build has written",
                 code="SP-229",
                 where=f"{where}.worker",
-                hint="Give another name, or bring the models' worker into yours (docs/loader.md, Offline)",
+                hint="Choose another name, or import the models' worker into yours (docs/loader.md, Offline)",
             )
         runtime = _matches(site, offline, offline.runtime, f"{where}.runtime")
         shell = [name for name in _matches(site, offline, offline.shell, f"{where}.shell") if name not in runtime]
         if not shell:
             raise ConfigError(
-                f"the patterns match no file of {offline.site}",
+                f"the patterns match no file in {offline.site}",
                 code="SP-221",
                 where=f"{where}.shell",
                 hint="Name the pages",

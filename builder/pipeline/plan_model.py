@@ -173,7 +173,7 @@ def _located(session: Session, model: ModelConfig, where: str) -> Path:
     path = session.config.folder / model.source
     if not path.exists():
         raise SourceError(
-            "does not exist", code="SP-301", where=where, hint="Mend the path; it starts at build.toml's folder"
+            "does not exist", code="SP-301", where=where, hint="Correct the path; it is relative to build.toml's folder"
         )
     path = locate(path, partial(_unpacked, session.cache))
     if not model.weights and detect(path) != "tfjs":

@@ -21,7 +21,7 @@ def check_files(config: Config, name: str) -> None:
             "does not exist",
             code="SP-216",
             where=f"models.{name}.vocabulary = {model.vocabulary!r}",
-            hint="Mend the path; it starts at build.toml's folder",
+            hint="Correct the path; it is relative to build.toml's folder",
         )
     if model.verify.inputs is not None:
         from ..verify.inputs import matching_files  # numpy with it
@@ -51,5 +51,5 @@ def read_labels(config: Config, name: str) -> tuple[str, ...] | None:
             f"cannot be read ({reason})",
             code="SP-216",
             where=f"models.{name}.labels = {labels!r}",
-            hint="Mend the path",
+            hint="Correct the path",
         ) from error

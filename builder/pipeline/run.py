@@ -82,9 +82,7 @@ def build(
         own = make_bundled_tfjs(session, models, verified, check=check)
         warnings = (*_warnings(models, verified), *(own.notes if own else ()))
         if strict and warnings:
-            raise VerificationError(
-                f"--strict: {warnings[0]}", code="SP-547", hint="Mend it, or build without --strict"
-            )
+            raise VerificationError(f"--strict: {warnings[0]}", code="SP-547", hint="Fix it, or build without --strict")
         models = with_samples(session, models)
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
         # Browsers without SIMD keep the other binary when they have used it.
@@ -105,7 +103,7 @@ def _need_runtime(config: Config, kind: str, *, strict: bool) -> None:
         find_packages((), config.runtime.backends, modules)
     if strict and (problem := missing_runtime(config.folder if words else modules)):
         what = f"could not be verified: {problem.rstrip('.')}"
-        raise VerificationError(what, code="SP-547", where="--strict", hint="Mend that, or build without --strict")
+        raise VerificationError(what, code="SP-547", where="--strict", hint="Fix that, or build without --strict")
 
 
 def publish_again(config: Config, options: BuildOptions, out: Path, result: BuildResult, progress: Progress) -> Output:

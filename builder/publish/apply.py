@@ -142,7 +142,7 @@ class Deployer:
                     "this store ignores conditions, so two deploys at once could mix releases",
                     code="SP-615",
                     where=self.store.place,
-                    hint="Set no_overwrite_header if it has one, or vouch for a single writer: --unsafe-single-writer",
+                    hint="Set no_overwrite_header if it has one, or guarantee a single writer: --unsafe-single-writer",
                 )
             self.store = SingleWriterStore(self.store)
 
@@ -260,14 +260,14 @@ def deploy(
             entries = _concerned(base, choice)
             if started is not None and entries != started:
                 raise StoreConflictError(
-                    "somebody else deployed the same models meanwhile; theirs are live",
+                    "somebody else deployed the same models in the meantime; their release is live",
                     code="SP-642",
                     where=deployer.store.place,
                     hint="Look at `releases`, then deploy again if yours is the newer one",
                 )
             if started is None and confirm and not confirm(plan):
                 raise UsageError(
-                    "not deployed", code="SP-121", where=deployer.store.place, hint="Say yes, or give --yes"
+                    "not deployed", code="SP-121", where=deployer.store.place, hint="Answer yes, or give --yes"
                 )
             deployer.prepare()
             if base is None and deployer.read() is not None:

@@ -93,7 +93,7 @@ def read_local(out: Path) -> Local:
         ) from error
     if hashlib.sha256(loader).hexdigest() != pinned.sha256:
         raise FormatError(
-            "is not what manifest.json says", code="SP-505", where=str(out / "cdn" / pinned.url), hint="Build again"
+            "does not match manifest.json", code="SP-505", where=str(out / "cdn" / pinned.url), hint="Build again"
         )
     index = read_index(loader)
     check_index(index, manifest, where)
@@ -116,7 +116,7 @@ def check_heads(local: Local, names: Iterable[str]) -> None:
         except OSError as error:
             raise unreadable(error, local.root / model.head.url) from error
         if hashlib.sha256(content).hexdigest() != model.head.sha256:
-            raise FormatError("is not what manifest.json says", code="SP-505", where=where, hint="Build again")
+            raise FormatError("does not match manifest.json", code="SP-505", where=where, hint="Build again")
         check_head(name, read_head(content, where), model.contract, model.shards, where)
 
 

@@ -125,7 +125,7 @@ class NumberedStore(_Wrapper):
             return ""
         if not self.store.create(record_key(_generation(content)), content, headers):
             raise StoreConflictError(
-                "another release was published meanwhile",
+                "another release was published in the meantime",
                 code="SP-640",
                 where=self.place + key,
                 hint="Run the command again",
@@ -150,7 +150,7 @@ class SingleWriterStore(_Wrapper):
         found = self.store.read(key)
         if (found.tag if found else None) != tag:
             raise StoreConflictError(
-                "another release was published meanwhile",
+                "another release was published in the meantime",
                 code="SP-640",
                 where=self.place + key,
                 hint="Run the command again",

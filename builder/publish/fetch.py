@@ -68,9 +68,7 @@ def fetch(url: str, headers: Mapping[str, str], limits: Limits) -> tuple[bytes, 
     end = limits.end()
     left = end - time.monotonic()
     if left <= 0:
-        raise StoreError(
-            "was not asked for: the check as a whole took too long", code="SP-654", where=address, hint=slow_hint
-        )
+        raise StoreError("was not checked: the whole check took too long", code="SP-654", where=address, hint=slow_hint)
     request = urllib.request.Request(address, headers={**headers, **login})  # noqa: S310
     try:
         with _opener(end).open(request, timeout=min(left, idle_seconds)) as answer:
@@ -149,7 +147,7 @@ def _refusal(error: urllib.error.HTTPError, where: str) -> StoreError:
             f"answers {status}, a redirect{f' to {place}' if place else ''}",
             code="SP-612",
             where=where,
-            hint="Set public_url to the address that answers itself; a redirect costs each visitor a round trip",
+            hint="Set public_url to the final address; a redirect costs each visitor a round trip",
         )
     return StoreError(f"answers {status}", code="SP-653", where=where)
 

@@ -75,7 +75,7 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
         base = required(deployer, reading=dry_run)
         if first is not None and base.live != first:
             raise StoreConflictError(
-                "another release was published meanwhile",
+                "another release was published in the meantime",
                 code="SP-640",
                 where=deployer.store.place,
                 hint="Look at `releases`",

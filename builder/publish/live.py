@@ -125,7 +125,7 @@ class StoredSite:
         """Read an object."""
         if limits.deadline is not None and time.monotonic() > limits.deadline:
             raise StoreError(
-                "was not asked for: the check as a whole took too long", code="SP-654", where=self.store.place + key
+                "was not checked: the whole check took too long", code="SP-654", where=self.store.place + key
             )
         found = self.store.read(key, largest if limits.nbytes is None else limits.nbytes)
         if found is None:

@@ -53,12 +53,14 @@ def check_index(index: Index, manifest: Manifest, where: str) -> None:
     heads = {name: (entry.head.sha256, entry.head.bytes) for name, entry in manifest.models.items()}
     if {name: (entry.head_sha256, entry.head_bytes) for name, entry in index.models.items()} != heads:
         raise FormatError(
-            "names other models or heads than manifest.json", code="SP-505", where=where, hint="Build again"
+            "names models or heads other than those in manifest.json", code="SP-505", where=where, hint="Build again"
         )
     modules = {name: file.sha256 for name, file in manifest.modules.items()}
     wasm = {_stem(file): file.sha256 for file in _wasm(manifest)}
     if index.modules != modules or index.wasm != wasm:
-        raise FormatError("names other modules than manifest.json", code="SP-505", where=where, hint="Build again")
+        raise FormatError(
+            "names modules other than those in manifest.json", code="SP-505", where=where, hint="Build again"
+        )
 
 
 def check_head(name: str, head: Head, contract: str, named: Iterable[FileEntry], where: str) -> None:
@@ -72,7 +74,7 @@ def check_head(name: str, head: Head, contract: str, named: Iterable[FileEntry],
     if head.ops:
         found[ops_url(name, head.ops)] = head.ops
     if found != files or (head.name, head.contract) != (name, contract):
-        raise FormatError("is not the head that manifest.json tells of", code="SP-505", where=where, hint="Build again")
+        raise FormatError("is not the head listed in manifest.json", code="SP-505", where=where, hint="Build again")
 
 
 def _named(manifest: Manifest, where: str) -> Iterator[tuple[str, FileEntry]]:

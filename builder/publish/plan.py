@@ -307,7 +307,7 @@ def _compare(upload: Upload, search: Search) -> Action:
     )
     if changed:
         return Action("headers", upload.key, f"other {', '.join(changed)}", 0, upload)
-    return Action("skip", upload.key, "is there already")
+    return Action("skip", upload.key, "already exists")
 
 
 def plain(key: str) -> str:

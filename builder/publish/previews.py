@@ -60,7 +60,7 @@ def settle_preview(store: TargetStore, form: Form, name: str, loader: bytes = b"
             continue
         return
     raise StoreConflictError(
-        "others go on writing this preview", code="SP-643", where=store.place + key, hint="Deploy the preview again"
+        "others keep writing this preview", code="SP-643", where=store.place + key, hint="Deploy the preview again"
     )
 
 

@@ -81,7 +81,7 @@ def _checked(upload: Upload, root: Path) -> bytes:
     """Read a file of the bundle."""
     name = upload.path.relative_to(root).as_posix()
     wrong = FormatError(
-        "is not what manifest.json says; nothing was made live",
+        "does not match manifest.json; nothing was made live",
         code="SP-505",
         where=str(upload.path),
         hint="Build again, then deploy",

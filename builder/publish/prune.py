@@ -184,7 +184,9 @@ def _remove_batch(held: _Held, keys: Sequence[str], progress: Progress) -> None:
             progress.advance(key)
         if fresh and not gone:
             place = held.deployer.store.place
-            raise StoreError("no delete ends within a lease", code="SP-616", where=place, hint="Run prune again later")
+            raise StoreError(
+                "no delete finishes within a lease", code="SP-616", where=place, hint="Run prune again later"
+            )
         left = [key for key in left if key not in gone]
         if fresh := bool(left) or held.is_used():
             held.renew()
@@ -214,7 +216,10 @@ def _collect_now(deployer: Deployer, base: Pointer, state: State) -> Pruned:
         if now is not None and now.tag == base.tag:
             raise
         raise StoreConflictError(
-            "another release was published meanwhile", code="SP-640", where=deployer.store.place, hint="Run prune again"
+            "another release was published in the meantime",
+            code="SP-640",
+            where=deployer.store.place,
+            hint="Run prune again",
         ) from error
 
 

@@ -144,7 +144,7 @@ def check_foreign(store: TargetStore, plan: Plan, preview: str) -> None:
     if foreign := sorted(set(claimed) - known):
         more = f" and {len(foreign) - shown} more" if len(foreign) > shown else ""
         raise UsageError(
-            f"holds files that are not ours and would be replaced: {', '.join(foreign[:shown])}{more}",
+            f"holds files of others that would be overwritten: {', '.join(foreign[:shown])}{more}",
             code="SP-117",
             where=store.place,
             hint="Move them away, or choose another place",

@@ -56,7 +56,7 @@ def find_target(config: Config, name: str | None, environment: Mapping[str, str]
     if name is None:
         if len(known) > 1:
             raise UsageError(
-                "which target is not said",
+                "no target given",
                 code="SP-103",
                 where=str(config.path),
                 hint=f"Name one of: {', '.join(known)}",
@@ -87,7 +87,7 @@ def open_target(name: str, table: TargetConfig, folder: Path) -> Target:
     try:
         grace = parse_duration(table.grace)
     except ValueError as error:
-        raise ConfigError(str(error), code="SP-205", where=f"{where}.grace", hint="Mend the value") from error
+        raise ConfigError(str(error), code="SP-205", where=f"{where}.grace", hint="Correct the value") from error
     public = table.public_url or ""
     public += "/" if public and not public.endswith("/") else ""
     _check_address(public, f"{where}.public_url")
@@ -194,5 +194,5 @@ def _filled(table: TargetConfig, where: str, environment: Mapping[str, str] | No
         return msgspec.convert(fill(msgspec.to_builtins(table)), TargetConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(
-            str(error).replace("`", "'"), code="SP-205", where=where, hint="Mend the variable's value"
+            str(error).replace("`", "'"), code="SP-205", where=where, hint="Correct the variable's value"
         ) from error

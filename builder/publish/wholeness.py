@@ -65,7 +65,7 @@ def check_whole(store: TargetStore, release: str, index: Index, stock: Mapping[s
     if problems:
         more = f" and {len(problems) - shown} more" if len(problems) > shown else ""
         raise StoreError(
-            f"release {release} is not whole any more: {'; '.join(problems[:shown])}{more}",
+            f"release {release} is no longer complete: {'; '.join(problems[:shown])}{more}",
             code="SP-608",
             where=store.place,
             hint="Deploy its bundle again, or roll back to another release; nothing was changed",

@@ -47,7 +47,7 @@ def read_custom_ops(folder: Path, name: str, file: str | None) -> CustomOps | No
         text = _comments.sub("", code.decode())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"cannot be read ({reason})", code="SP-216", where=where, hint="Mend the path") from error
+        raise ConfigError(f"cannot be read ({reason})", code="SP-216", where=where, hint="Correct the path") from error
     form = 'Write export default function register(tf) { tf.registerOp("Name", (node) => …); }'
     if len(code) > largest:
         raise ConfigError("is larger than 1 MiB", code="SP-217", where=where, hint="Keep only the ops in it")

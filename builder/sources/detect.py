@@ -20,7 +20,7 @@ foreign = {
     ".index": "it is a checkpoint, weights only: rebuild the model, load it and save a SavedModel",
     ".ckpt": "it is a checkpoint, weights only: rebuild the model, load it and save a SavedModel",
     ".meta": "it is a checkpoint's graph: restore it and save a SavedModel",
-    ".pbtxt": "text protobufs are not read: save the model in binary form",
+    ".pbtxt": "text protobufs are not supported: save the model in binary form",
 }
 
 
@@ -42,7 +42,7 @@ def detect(path: Path) -> str:
     except OSError as error:
         if not path.exists():
             raise SourceError(
-                "does not exist", code="SP-301", where=str(path), hint="Mend the path in build.toml"
+                "does not exist", code="SP-301", where=str(path), hint="Correct the path in build.toml"
             ) from error
         what = f"cannot be read ({error.strerror})"
         raise SourceError(what, code="SP-302", where=str(path), hint="Check its permissions") from error
@@ -57,7 +57,7 @@ def _detect_folder(path: Path) -> str:
         if item.suffix in {".json", ".keras", ".h5", ".hdf5", ".pb"} or (item / "saved_model.pb").is_file()
     )
     if (path / "saved_model.pbtxt").is_file():
-        hint = "text protobufs are not read: save the model in binary form"
+        hint = "text protobufs are not supported: save the model in binary form"
     elif models:
         hint = f"Name the model in it: {', '.join(models[:5])}"
     else:

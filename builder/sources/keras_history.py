@@ -128,10 +128,10 @@ def _merge(config: Config, where: str) -> tuple[str, Config]:
     mode, name = str(config.get("mode")), config.get("name", "merge")
     if mode not in {*_merges, "cos"} or "layers" in config:
         raise SourceError(
-            f"layer {name!r} merges others in a way that no later Keras has ({mode!r})",
+            f"layer {name!r} merges others in a mode that no later Keras has ({mode!r})",
             code="SP-326",
             where=where,
-            hint="Write the model anew in a later version of Keras, load these weights, and save all of it",
+            hint="Rebuild the model in a later version of Keras, load these weights, and save all of it",
         )
     kept: Config = {"name": name}
     if mode == "concat":

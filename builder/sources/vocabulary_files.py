@@ -97,10 +97,10 @@ def check_vocabulary_files(meta_graph: MetaGraphDef, folder: Path, where: str) -
             )
         if path.stat().st_size > most_bytes or b"\0" in path.read_bytes():
             raise UnsafeModelError(
-                f"fills a table from assets/{asset.filename}, which is no text, or larger than 64 MiB",
+                f"fills a table from assets/{asset.filename}, which is not text, or is larger than 64 MiB",
                 code="SP-366",
                 where=where,
-                hint="Save the model with a vocabulary of one word a line",
+                hint="Save the model with a vocabulary of one word per line",
             )
 
 

@@ -93,10 +93,12 @@ def read_vectors(path: Path, vocabulary: Path | None = None) -> Iterator[Batch]:
         kind = vector_format(path.suffix.lower(), file.read(4096))
         file.seek(0)
         if kind == "numpy" and vocabulary is None:
-            hint = "Name a text file with a word a line as `vocabulary`"
+            hint = "Name a text file with one word per line as `vocabulary`"
             raise SourceError("holds no words", code="SP-343", where=str(path), hint=hint)
         if kind != "numpy" and vocabulary is not None:
-            raise SourceError("has its words in itself", code="SP-343", where=str(path), hint="Leave `vocabulary` out")
+            raise SourceError(
+                "already contains its words", code="SP-343", where=str(path), hint="Leave `vocabulary` out"
+            )
         if kind == "numpy" and vocabulary is not None:
             batches = _read_numpy(path, vocabulary)
         elif kind == "binary":
@@ -185,10 +187,10 @@ def _read_binary(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.
         yield words, np.frombuffer(bytes(values), "<f4").reshape(len(words), dim)
     if (content[at:] + file.read(16)).strip():
         raise SourceError(
-            f"goes on after the {count} vectors that it says it has",
+            f"continues after the {count} vectors that it states",
             code="SP-340",
             where=str(path),
-            hint="Mend its first line",
+            hint="Correct its first line",
         )
 
 
@@ -208,10 +210,10 @@ def _header(path: Path, line: bytes) -> tuple[int, int]:
 def _short(path: Path, said: str, size: int, found: int | None = None) -> SourceError:
     have = f"its {size} bytes are too few for them" if found is None else f"ends after {found}"
     return SourceError(
-        f"says it has {said}, but {have}",
+        f"states {said}, but {have}",
         code="SP-340",
         where=str(path),
-        hint="It is cut off: download or export it again",
+        hint="It is truncated: download or export it again",
     )
 
 
@@ -243,7 +245,9 @@ def _read_text(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.ND
         where = f"row {done + len(words) + 1}"
         if len(parts) <= dim or (len(line) == limit and line[-1:] != b"\n"):
             what = f"{where} has {len(parts) - 1} numbers instead of {dim}"
-            raise SourceError(what, code="SP-341", where=str(path), hint="It is cut off there, or another file's line")
+            raise SourceError(
+                what, code="SP-341", where=str(path), hint="It is truncated there, or the line belongs to another file"
+            )
         words.append(b" ".join(parts[:-dim]))
         numbers += parts[-dim:]
         if len(words) == step:
@@ -255,7 +259,7 @@ def _read_text(path: Path, file: BinaryIO) -> Iterator[tuple[list[bytes], npt.ND
         done += len(words)
     if count not in {-1, done}:
         raise SourceError(
-            f"says it has {count} vectors, but has {done}",
+            f"states {count} vectors, but has {done}",
             code="SP-340",
             where=str(path),
             hint="Download it again, or correct its first line",
@@ -271,8 +275,8 @@ def _numbers(path: Path, numbers: list[bytes], words: list[bytes], dim: int, don
     except ValueError as error:
         for place, number in enumerate(numbers):
             if not _is_number(number):
-                what = f"row {done + place // dim + 1}: {number[:40]!r} is no number"
-                hint = f"Each line has a word and {dim} numbers with a space between"
+                what = f"row {done + place // dim + 1}: {number[:40]!r} is not a number"
+                hint = f"Each line has a word and {dim} numbers, separated by spaces"
                 raise SourceError(what, code="SP-341", where=str(path), hint=hint) from error
         raise
     return values.reshape(len(words), dim)
@@ -294,7 +298,7 @@ def _read_numpy(path: Path, vocabulary: Path) -> Iterator[tuple[list[bytes], npt
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
         raise SourceError(
-            f"is no array that can be read ({error})", code="SP-344", where=str(path), hint="Save it again"
+            f"cannot be read as an array ({error})", code="SP-344", where=str(path), hint="Save it again"
         ) from error
     if array.ndim != 2 or array.dtype.kind != "f" or not 0 < array.shape[1] <= largest_dim:
         what = f"holds {array.dtype}{list(array.shape)}"
@@ -322,7 +326,7 @@ def _read_numpy(path: Path, vocabulary: Path) -> Iterator[tuple[list[bytes], npt
     if done != count:
         what = f"has {done} words for the {count} rows of {path.name}"
         raise SourceError(
-            what, code="SP-343", where=str(vocabulary), hint="It needs one word a line, in the order of the rows"
+            what, code="SP-343", where=str(vocabulary), hint="It needs one word per line, in the order of the rows"
         )
 
 
@@ -341,5 +345,5 @@ def _open_words(vocabulary: Path) -> BinaryIO:
             f"cannot be read ({error.strerror})",
             code="SP-302",
             where=str(vocabulary),
-            hint="Mend `vocabulary` in build.toml",
+            hint="Correct `vocabulary` in build.toml",
         ) from error

@@ -192,8 +192,8 @@ def test_a_store_that_refuses_all_is_told_once_and_not_asked_again(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("gs://bucket", "is no cache"),
-        ("s3:///prefix", "is no cache"),
+        ("gs://bucket", "is not a valid cache"),
+        ("s3:///prefix", "is not a valid cache"),
         ("s3://b/p?colour=red", "unknown option 'colour'"),
     ],
 )

@@ -53,7 +53,7 @@ def test_every_command_takes_the_common_options_before_it(
 
 def test_options_that_do_not_go_with_a_command_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--watch", "check"]) == 2
-    assert "--watch does not go with check" in capsys.readouterr().err
+    assert "--watch cannot be used with check" in capsys.readouterr().err
 
 
 def test_without_settings_it_proposes_to_make_some(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,8 +110,8 @@ def test_a_missing_node_is_told_before_anything_converts(
     tiny.graph_model(folder / "m")
     (folder / "build.toml").write_text('[models.a]\nsource = "m/model.json"\n')
     begun: list[str] = []
-    finish = models.make_model
-    monkeypatch.setattr(models, "make_model", lambda session, plan: (begun.append(plan.name), finish(session, plan))[1])
+    make = models.make_model
+    monkeypatch.setattr(models, "make_model", lambda session, plan: (begun.append(plan.name), make(session, plan))[1])
     monkeypatch.setenv("PATH", str(folder))
     assert main(["--strict"]) == 1
     said = capsys.readouterr().err

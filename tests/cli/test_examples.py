@@ -53,7 +53,7 @@ def test_an_example_is_small_whole_and_never_written_over(
         assert len(Path(file).read_text(encoding="utf-8").splitlines()) <= 100
     assert load_config(folder / "build.toml").models
     assert main(["init", "--example", name, str(folder)]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert main(["init", "--example", name, "--force", str(folder)]) == 0
     assert main(["init", "--example", name]) == 2
 

@@ -462,7 +462,7 @@ def test_a_draft_becomes_the_build_and_what_fails_its_check_gives_way(tmp_path: 
         files = {path.name: path.read_bytes() for path in (tmp_path / "plain/cdn").rglob("*") if path.is_file()}
         assert {path.name: path.read_bytes() for path in (tmp_path / "dist/cdn").rglob("*") if path.is_file()} == files
         (tmp_path / "build.toml").write_text(good + 'precision = "uint8"\nverify.max_error = 1e-12\n')
-        watched.wait_for("the last good bundle is served", watched.wait_for("live: release", at))
+        watched.wait_for("the last good bundle is still served", watched.wait_for("live: release", at))
         assert "allowed is 1e-12" in errors_of(watched)[0]["what"]
         assert {path.name: path.read_bytes() for path in (tmp_path / "dist/cdn").rglob("*") if path.is_file()} == files
         (tmp_path / "build.toml").write_text(good)

@@ -167,7 +167,7 @@ def call_x32(_: object) -> str:
 
 
 def lead_out(folder: Path) -> None:
-    """Leave something among the results that is no plain file, by the name of what ``folder`` is asked to hold."""
+    """Leave something among the results that is not a plain file, by the name of what ``folder`` is asked to hold."""
     (folder / "plain").write_bytes(b"x")
     os.link(folder / "plain", folder / "twice")
 

@@ -290,5 +290,5 @@ def test_an_interrupted_build_says_so_and_leaves_what_was_published(
     monkeypatch.setattr("builder.pipeline.assemble.pack", interrupt)
     capsys.readouterr()
     assert main(["-q"]) == 130
-    assert capsys.readouterr().err.strip() == "interrupted; what was published before is as it was"
+    assert capsys.readouterr().err.strip() == "interrupted; what was published before is unchanged"
     assert tree(project / "dist") == before

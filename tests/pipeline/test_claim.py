@@ -40,7 +40,7 @@ def test_the_projects_own_folder_is_refused_before_anything_is_converted(
     for out in (folder, folder / "..", folder / "a"):
         capsys.readouterr()
         assert run(folder, "--out", str(out)) == 2
-        assert "holds files that are not of a build" in capsys.readouterr().err
+        assert "holds files that no build wrote" in capsys.readouterr().err
     assert contents(folder) == before
 
 

@@ -94,7 +94,7 @@ def test_a_link_in_the_workers_place_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_site_that_is_not_there_yet_is_told_and_no_failure(tmp_path: Path) -> None:
     project(tmp_path, "")
-    assert "build once more when the site is there" in (write(tmp_path) or "")
+    assert "build again when it does" in (write(tmp_path) or "")
     assert not (tmp_path / "site").exists()
 
 

@@ -301,7 +301,7 @@ def test_a_next_app_opens_offline(workshop: Path, browser: Browser) -> None:
         },
     )
     # The site is not there yet, which is told and no failure.
-    assert "build once more when the site is there" in apps.build_models(app)
+    assert "build again when it does" in apps.build_models(app)
     deploy_models(app, "public")
     apps.link_package(app)
     apps.run("node", workshop / "node_modules/next/dist/bin/next", "build", cwd=app)

@@ -103,7 +103,7 @@ def test_addresses_in_settings_are_not_shown(
     main([*words, *form, "--config", str(tmp_path / "build.toml")])
     taken = capfd.readouterr()
     assert secret not in taken.out + taken.err
-    assert "fault of shardpress" not in taken.err
+    assert "bug in shardpress" not in taken.err
     if form == ["--json"]:
         json.loads(taken.out)
     for file in tmp_path.rglob("*"):

@@ -20,7 +20,7 @@ def assert_whole(tally: Tally, folder: Path, kills: int) -> None:
     assert tally.checks > kills
     logged = (folder / "errors.log").read_text()
     assert "Traceback" not in logged
-    assert "fault of shardpress" not in logged
+    assert "bug in shardpress" not in logged
     assert s3_server.secret not in logged
 
 

@@ -90,7 +90,7 @@ def check(capsys: pytest.CaptureFixture[str], folder: Path, words: list[str], st
     for text in texts:
         assert text in said
         assert json.dumps(text, ensure_ascii=False)[1:-1] in told
-    assert "fault of shardpress" not in said
+    assert "bug in shardpress" not in said
     assert "Traceback" not in said
     return said
 
@@ -339,7 +339,7 @@ def test_a_fault_of_ours_is_a_document_too(
     monkeypatch.setattr("builder.publish.live.check_live", fail)
     status, document, said = run(capsys, "verify", "-vv", *config(folder))
     assert (status, document["ok"]) == (1, False)
-    assert "This is a fault of shardpress" in said
+    assert "This is a bug in shardpress" in said
     assert "Traceback" in said
     assert "hunter2" not in said + json.dumps(document)
     assert "abcdef0123" not in said + json.dumps(document)

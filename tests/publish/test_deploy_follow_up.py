@@ -123,7 +123,7 @@ def test_variables_are_filled_in_where_a_target_is_used(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="WHERE is not set"):
         find_target(config, "a", {})
     assert find_target(config, "b", {}).name == "b"
-    with pytest.raises(UsageError, match="which target"):
+    with pytest.raises(UsageError, match="no target given"):
         find_target(config, None, {})
 
 

@@ -70,7 +70,7 @@ def assert_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert run(folder, "deploy") in (1, 2)
     taken = capsys.readouterr().err
     assert "Traceback" not in taken
-    assert "fault of shardpress" not in taken
+    assert "bug in shardpress" not in taken
     assert not (folder / "public" / "loader.js").exists()
     after = files(folder.parent)
     assert all(path.is_relative_to(folder / "public") for path in set(after) - set(before))

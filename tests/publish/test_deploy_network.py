@@ -110,7 +110,7 @@ def test_whatever_a_server_answers_the_check_ends_and_says_it(
     assert document["ok"] is False
     assert [item["url"] for item in document["checked"]["problems"]] == [key]
     assert (of_the_pointer if victim == "pointer" else ways)[way] in document["checked"]["problems"][0]["what"]
-    assert "fault of shardpress" not in said
+    assert "bug in shardpress" not in said
     assert "Traceback" not in said
     assert "hunter2" not in said + json.dumps(document), "a redirect's address may hold credentials"
     assert "abcdef0123" not in said + json.dumps(document)

@@ -221,7 +221,7 @@ def test_vocabularies_are_plain_texts(tmp_path: Path) -> None:
     words.write_bytes(b"a\nb\n")
     check_vocabulary_files(part, tmp_path, "model")
     words.write_bytes(b"a\0b")
-    with pytest.raises(UnsafeModelError, match="no text"):
+    with pytest.raises(UnsafeModelError, match="not text"):
         check_vocabulary_files(part, tmp_path, "model")
     with words.open("wb") as file:
         file.truncate((64 << 20) + 1)

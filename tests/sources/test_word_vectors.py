@@ -90,7 +90,7 @@ def test_sizes_that_no_file_has_are_not_allocated(tmp_path: Path) -> None:
     np.save(whole, np.zeros((100000, 50), np.float32))
     path.write_bytes(whole.read_bytes()[:5000])
     (tmp_path / "words.txt").write_text("a\n")
-    assert "no array that can be read" in refusal(path, tmp_path / "words.txt")
+    assert "cannot be read as an array" in refusal(path, tmp_path / "words.txt")
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"0 50\n", "rows and columns"), (b"3 0\n", "rows and columns")])
@@ -109,16 +109,16 @@ def test_binary_with_a_word_without_end(tmp_path: Path) -> None:
 def test_binary_with_more_than_it_says(tmp_path: Path) -> None:
     path = write_binary(tmp_path / "a.bin", *table(9, 4))
     path.write_bytes(path.read_bytes() + b"more of it")
-    assert "goes on after the 9 vectors" in refusal(path)
+    assert "continues after the 9 vectors" in refusal(path)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"3 2\na 1.25 2\nb 1 2\n", "says it has 3 vectors, but has 2"),
-        (b"1 2\na 1 2\nb 1 2\n", "says it has 1 vectors, but has 2"),
+        (b"3 2\na 1.25 2\nb 1 2\n", "states 3 vectors, but has 2"),
+        (b"1 2\na 1 2\nb 1 2\n", "states 1 vectors, but has 2"),
         (b"a 1 2\nb 1\n", "row 2 has 1 numbers instead of 2"),
-        (b"a 1 2\nb 1 zwei\n", "row 2: b'zwei' is no number"),
+        (b"a 1 2\nb 1 zwei\n", "row 2: b'zwei' is not a number"),
         (b"a 1 2\nb 1 2\na 3 4\n", "has the word 'a' twice, in rows 1 and 3"),
         (b"a 1 2\n\xff\xfe 1 2\n", "row 2: the word b'\\xff\\xfe' is not UTF-8"),
         (b"a 1 2\nb nan 2\n", "has NaN or infinities for 'b'"),
@@ -149,13 +149,13 @@ def test_arrays_that_are_no_table(tmp_path: Path) -> None:
     vocabulary.write_text("a\nb\n")
     assert "has NaN or infinities for 'b'" in refusal(path, vocabulary)
     np.save(path, np.array([[{}]]), allow_pickle=True)
-    assert "no array that can be read" in refusal(path, vocabulary)
+    assert "cannot be read as an array" in refusal(path, vocabulary)
 
 
 def test_a_word_list_beside_what_has_its_own_words(tmp_path: Path) -> None:
     path = write_text(tmp_path / "a.vec", *table(20, 3), header=True)
     (tmp_path / "words.txt").write_text("a\n")
-    assert "has its words in itself" in refusal(path, tmp_path / "words.txt")
+    assert "already contains its words" in refusal(path, tmp_path / "words.txt")
 
 
 @pytest.mark.parametrize("content", [b"happy\nsad\n", b"", b"one two three\n", b"\x00\x01\x02", b"word 1\n"])
