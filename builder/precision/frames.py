@@ -38,7 +38,7 @@ def enter_frames(nodes: list[Node]) -> list[Node]:
     for node in nodes:
         inside = _inputs_frame(node, given)
         references = node.get("input", [])
-        if inside and node["op"] != "Enter":
+        if inside:
             references = [text if text.startswith("^") else brought(text, inside) for text in references]
         found.append({**node, "input": references} if references else node)
     return [*found, *entered.values()]

@@ -382,6 +382,22 @@ def test_a_constant_that_a_loop_holds_comes_from_outside() -> None:
     assert found[entered]["attr"]["T"] == {"type": "DT_FLOAT"}
 
 
+def test_a_loop_within_a_loop_begins_in_the_outer_one() -> None:
+    outer, inner = ({"frame_name": {"s": text}, "T": {"type": "DT_INT32"}} for text in ("bG9vcA==", "aW5uZXI="))
+    nodes = [
+        node("start", "Const", dtype={"type": "DT_INT32"}),
+        {**node("in", "Enter", "start"), "attr": outer},
+        {**node("deeper", "Enter", "start", "^in"), "attr": inner},
+        node("sum", "AddV2", "deeper", "start"),
+    ]
+    found = {item["name"]: item for item in enter_frames(nodes)}
+    entered, control = found["deeper"]["input"]
+    assert (found["in"]["input"], control) == (["start"], "^in")
+    assert (found[entered]["input"], found[entered]["attr"]["frame_name"]) == (["start"], outer["frame_name"])
+    within = found[found["sum"]["input"][1]]
+    assert (within["input"], within["attr"]["frame_name"]) == ([entered], inner["frame_name"])
+
+
 @pytest.mark.slow
 def test_a_recurrent_model_is_measured(tmp_path: Path) -> None:
     with ConversionPool(1, reads=pool_tasks.code) as pool:
