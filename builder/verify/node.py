@@ -12,7 +12,7 @@ from typing import IO
 from ..errors import VerificationError
 from ..sandbox.launch import start_behind_wall
 
-harness = Path(__file__).with_name("harness.mjs")
+harness = Path(__file__).with_name("harness")
 install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
 largest_output = 1 << 16
 silence = "Node gave no answer within"
@@ -52,7 +52,7 @@ def run_jobs(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Pa
 
 def _run(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Path]) -> str:
     """Run the harness behind the wall; say what is wrong with the first job without an answer, "" where nothing is."""
-    arguments = ["--expose-gc", str(harness), *map(str, jobs)]
+    arguments = ["--expose-gc", str(harness / "main.mjs"), *map(str, jobs)]
     folders = [job.parent for job in jobs]
     with tempfile.TemporaryFile() as errors:
         try:
