@@ -102,6 +102,7 @@ def test_a_project_without_one_is_as_before(tmp_path: Path, capsys: pytest.Captu
     assert re.search('base: "/dist/cdn/"', (tmp_path / "sw.js").read_text())
 
 
+@pytest.mark.slow
 def test_the_bundle_it_has_published_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"dependencies": {"next": "16"}}')
     tiny.graph_model(tmp_path / "models/shapes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def collect(shards: list[Shard]) -> dict[tuple[int, int], bytes]:
     return planes
 
 
+@pytest.mark.slow
 @given(weights, st.integers(64, 2000))
 def test_every_plane_is_there_once_and_whole(found: tuple[Weight, ...], shard_bytes: int) -> None:
     same = find_same(found, names(found))

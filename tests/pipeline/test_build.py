@@ -248,6 +248,7 @@ def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, **options)
 
 
+@pytest.mark.slow
 def test_a_no_op_build_imports_nothing_heavy(project: Path) -> None:
     assert run(project, "-q").returncode == 0
     code = (

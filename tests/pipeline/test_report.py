@@ -174,6 +174,7 @@ def test_weights_lie_where_their_bits_and_their_effect_are() -> None:
     assert rate_distortion([]) is None
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_was_measured(project: Path) -> None:
     report = read(project)
     stage = {"stage": "base", "distance": 0.01, "agreement": 0.97, "low": 0.9, "high": 0.99, "inputs": 40}
@@ -218,6 +219,7 @@ def test_a_build_writes_the_page_and_the_same_as_data(project: Path) -> None:
     assert not re.search(r'(src|href)="(?!#|data:)|url\(|@import|<script[^>]|import\(|fetch\(', page)
 
 
+@pytest.mark.slow
 def test_the_next_build_tells_the_change_and_goes_on_telling_it(project: Path) -> None:
     before = read(project)
     tiny.graph_model(project / "one", tiny.weights(8))

@@ -76,6 +76,7 @@ shapes = st.sampled_from([(70,), (3, 3, 8, 1), (40, 30), (3, 3, 16, 24), (130, 3
 precisions = ["exact", "balanced", "small", "float16", "uint8", "uint16"]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(sorted(kinds)), st.lists(shapes, min_size=1, max_size=3), st.sampled_from(precisions), st.integers()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import pickle
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +25,15 @@ kinds = {
 } - {several}
 
 
-def calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Give the place, the call and the class of each error that is made."""
-    for path in sorted((root / "builder").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
-                yield f"{path.relative_to(root)}:{node.lineno}", node, node.func.id
+@functools.cache
+def calls() -> tuple[tuple[str, ast.Call, str], ...]:
+    """Return the place, the call and the class of each error that is made."""
+    return tuple(
+        (f"{path.relative_to(root)}:{node.lineno}", node, node.func.id)
+        for path in sorted((root / "builder").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+    )
 
 
 def code_of(call: ast.Call) -> ast.expr | None:

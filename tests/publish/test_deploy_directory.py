@@ -383,6 +383,7 @@ def test_deploys_of_different_models_both_win(folder: Path) -> None:
     assert index.models["b"] == read_local(folder / "dist").index.models["b"]
 
 
+@pytest.mark.slow
 def test_a_dead_prune_keeps_deploys_away_only_for_its_lease(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, "deploy")
     change(folder, "a", 7)

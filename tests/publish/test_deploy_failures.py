@@ -95,6 +95,7 @@ def check(capsys: pytest.CaptureFixture[str], folder: Path, words: list[str], st
     return said
 
 
+@pytest.mark.slow
 def test_answers_without_their_usual_headers_are_taken_or_told(
     folder: Path, store: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +147,7 @@ odd: dict[str, tuple[int, dict[str, str], bytes, int, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", odd)
 def test_odd_answers_of_a_store_are_told(
     folder: Path, store: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
@@ -167,6 +169,7 @@ def test_a_listing_that_is_no_listing_is_told(folder: Path, store: Site, capsys:
     check(capsys, folder, commands["prune"], 4, "the answer to a listing request is not a listing")
 
 
+@pytest.mark.slow
 def test_a_store_that_drips_is_given_up(
     folder: Path, store: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

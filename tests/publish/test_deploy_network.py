@@ -83,6 +83,7 @@ of_the_pointer = ways | {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ways)
 @pytest.mark.parametrize("victim", ["pointer", "shard"])
 def test_whatever_a_server_answers_the_check_ends_and_says_it(

@@ -83,6 +83,7 @@ class Killed(KeyboardInterrupt):
     """A process ends."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [DirectoryStore, CreateOnlyStore, CarelessStore])
 def test_what_a_killed_deploy_left_is_known_and_pruned(
     folder: Path, kind: type[DirectoryStore], monkeypatch: pytest.MonkeyPatch
@@ -122,6 +123,7 @@ def test_what_a_killed_deploy_left_is_known_and_pruned(
     assert len(recorded(store)) <= 2, "records of what is gone do not pile up"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deletes", [None, 0, 1, 3, 10])
 def test_a_target_of_an_earlier_version_without_records_is_pruned_as_before(
     folder: Path, monkeypatch: pytest.MonkeyPatch, deletes: int | None
@@ -314,6 +316,7 @@ def spoil_bytes(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [spoil_missing, spoil_bytes])
 @pytest.mark.parametrize("pattern", ["assets/a-b*.bin", "assets/a.*.json", "assets/a-stock*.bin", "loader.*.js"])
 def test_a_release_that_is_not_whole_is_not_gone_back_to(

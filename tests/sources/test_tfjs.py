@@ -108,6 +108,7 @@ def test_strings_are_walked(tmp_path: Path) -> None:
 mutations = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
 @given(mutations, st.booleans())
 def test_random_damage_never_escapes_the_error_tree(tmp_path: Path, edits: list[tuple[float, int]], cut: bool) -> None:
@@ -142,6 +143,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(("modelTopology", "weightsManifest", "signature"), values)))
 def test_random_structures_never_escape_the_error_tree(tmp_path: Path, content: dict[str, Any]) -> None:
