@@ -89,7 +89,7 @@ def _layer_lookups(topology: dict[str, Any]) -> Iterator[tuple[str, int]]:
 def _feeders(layer: dict[str, Any]) -> set[str]:
     """Give the names of the layers that feed one: the first items of the innermost lists of ``inbound_nodes``."""
     names: set[str] = set()
-    pending: list[Any] = [layer.get("inbound_nodes", [])]
+    pending: list[object] = [layer.get("inbound_nodes", [])]
     while pending:
         item = pending.pop()
         if isinstance(item, list) and item and isinstance(item[0], str):
