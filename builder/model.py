@@ -71,6 +71,15 @@ class GraphTopology(TypedDict, total=False):
     library: GraphLibrary
 
 
+class Quantization(TypedDict):
+    """How codes stand for values, as in TensorFlow.js' weights manifest; whole numbers alone have scale and minimum."""
+
+    dtype: str
+    scale: NotRequired[float]
+    min: NotRequired[float]
+    original_dtype: NotRequired[str]
+
+
 class Data(Protocol):
     """Bytes that need not be in memory."""
 
@@ -169,7 +178,7 @@ class Weight:
     shape: tuple[int, ...]
     dtype: str
     data: Data = field(repr=False)
-    quantization: dict[str, Any] | None = None
+    quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts agree."""
