@@ -6,13 +6,78 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict
 
 from .errors import SourceError
 
 type_sizes = {"float32": 4, "int32": 4, "bool": 1, "complex64": 8}
 code_sizes = {"uint8": 1, "uint16": 2, "float16": 2}
 row_sizes = {"int8": 1, "bfloat16": 2}  # of word vectors, which TensorFlow.js does not read
+
+
+class FunctionName(TypedDict, total=False):
+    """A reference to a function of a graph's library."""
+
+    name: str
+
+
+class FunctionNames(TypedDict, total=False):
+    """Several of them."""
+
+    func: list[FunctionName]
+
+
+class Attribute(TypedDict, total=False):
+    """An attribute of a node, as far as it is read: a truth value, or functions."""
+
+    b: bool
+    func: FunctionName
+    list: FunctionNames
+
+
+class GraphNode(TypedDict):
+    """A node of a graph, as ``model.json`` has it."""
+
+    name: str
+    op: str
+    input: NotRequired[list[str]]
+    attr: NotRequired[dict[str, Attribute]]
+
+
+class FunctionSignature(TypedDict):
+    """A function's head."""
+
+    name: str
+
+
+class GraphFunction(TypedDict):
+    """A function of a graph's library."""
+
+    signature: FunctionSignature
+    nodeDef: NotRequired[list[GraphNode]]
+    ret: NotRequired[dict[str, str]]
+
+
+class GraphLibrary(TypedDict, total=False):
+    """The functions that nodes refer to."""
+
+    function: list[GraphFunction]
+
+
+class GraphTopology(TypedDict, total=False):
+    """The ``modelTopology`` of a graph model."""
+
+    node: list[GraphNode]
+    library: GraphLibrary
+
+
+class Quantization(TypedDict):
+    """How codes stand for values, as in TensorFlow.js' weights manifest; whole numbers alone have scale and minimum."""
+
+    dtype: str
+    scale: NotRequired[float]
+    min: NotRequired[float]
+    original_dtype: NotRequired[str]
 
 
 class Data(Protocol):
@@ -113,7 +178,7 @@ class Weight:
     shape: tuple[int, ...]
     dtype: str
     data: Data = field(repr=False)
-    quantization: dict[str, Any] | None = None
+    quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts agree."""

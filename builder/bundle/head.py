@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..codecs import Codec
+from ..codecs import Codec, CodecFields
 from ..errors import FormatError
 from ..files.plain import plain_values
 from ..model import Model
@@ -165,13 +165,18 @@ def _segment(segment: Segment) -> HeadSegment:
 
 def _weights(model: Model, codecs: tuple[Codec, ...], same: tuple[int | None, ...]) -> Iterator[HeadWeight]:
     for weight, codec, earlier in zip(model.weights, codecs, same, strict=True):
-        stored: dict[str, Any] = {"same": earlier}
-        if earlier is None and codec.name != "raw":
-            stored = {"codec": codec.name, **codec.fields}
-        if weight.dtype == "string":
-            stored["bytes"] = weight.data.nbytes
-        quantization = dict(weight.quantization) if weight.quantization else None
-        yield HeadWeight(weight.name, tuple(weight.shape), weight.dtype, quantization, **stored)
+        plain = earlier is not None or codec.name == "raw"
+        fields = CodecFields() if plain else codec.fields
+        yield HeadWeight(
+            weight.name,
+            tuple(weight.shape),
+            weight.dtype,
+            dict(weight.quantization) if weight.quantization else None,
+            same=earlier,
+            codec="raw" if plain else codec.name,
+            steps=fields.get("steps"),
+            bytes=weight.data.nbytes if weight.dtype == "string" else fields.get("bytes"),
+        )
 
 
 def contract(model: Model, labels: tuple[str, ...] | None) -> str:

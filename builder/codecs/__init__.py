@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from ..model import Weight
 
@@ -44,6 +44,18 @@ class Layout:
         return np.arange(start, stop) // self.inner % self.channels
 
 
+class CodecFields(TypedDict, total=False):
+    """What heads say of codecs beside their names.
+
+    Attributes:
+        steps: ratio, channels and inner of the codec ``steps``.
+        bytes: length of the one plane of the codec ``front``.
+    """
+
+    steps: tuple[int, int, int]
+    bytes: int
+
+
 class Codec(Protocol):
     """A way to split a weight into planes and to put it together again."""
 
@@ -56,7 +68,7 @@ class Codec(Protocol):
         """Give what two codecs have in common if they make the same planes of the same bytes."""
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> CodecFields:
         """Give what the head says of it beside its name."""
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import FormatError
 from ..model import Data, Weight
-from . import Plane
+from . import CodecFields, Plane
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,7 @@ class Exact:
     identity = "exact"
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> CodecFields:
         """Give what the head says of it: nothing."""
         return {}
 

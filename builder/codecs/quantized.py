@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..model import Data, Weight, chunks, code_sizes
+from ..model import Data, Quantization, Weight, chunks, code_sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ def quantize(weight: Weight, kind: str) -> Weight:
         if not np.isfinite(values).all():
             return weight
         low, high = min(low, float(values.min())), max(high, float(values.max()))
-    quantization: dict[str, Any]
+    quantization: Quantization
     if kind == "float16":
         if max(-low, high) > half_limit:
             return weight

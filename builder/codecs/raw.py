@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ..model import Weight
-from . import Plane
+from . import CodecFields, Plane
 
 
 class Raw:
@@ -16,7 +15,7 @@ class Raw:
     identity = "raw"
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> CodecFields:
         """Give what the head says of it: nothing."""
         return {}
 

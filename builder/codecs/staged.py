@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..model import BytesData, Weight
-from . import Plane
+from . import CodecFields, Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Staged:
         return f"staged {hashlib.sha256(self.first + self.last).hexdigest()}"
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> CodecFields:
         """Give what the head says of it: nothing."""
         return {}
 

@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import FormatError
 from ..model import BytesData, Data, Weight
-from . import Layout, Plane
+from . import CodecFields, Layout, Plane
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +48,9 @@ class Steps:
         return f"steps {self.layout} {self.ratio} {hashlib.sha256(self.steps + (self.codes or b'')).hexdigest()}"
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> CodecFields:
         """Give what the head says of it."""
-        return {"steps": [self.ratio, self.layout.channels, self.layout.inner]}
+        return {"steps": (self.ratio, self.layout.channels, self.layout.inner)}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
         """Give base codes, steps and refining codes."""

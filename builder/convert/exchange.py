@@ -19,9 +19,9 @@ from ..errors import ConversionError, ShardpressError
 from ..precision.types import MeasureResult
 from .requests import ConvertResult, ReferenceResult
 
-Task = str | Callable[[Any], Any]
+Task = str | Callable[[Any], object]
 largest_answer = 1 << 28
-result_types: dict[str, Any] = {
+result_types: dict[str, object] = {
     "convert": ConvertResult,
     "layers_form": ConvertResult,
     "reference": ReferenceResult,
@@ -35,7 +35,7 @@ result_types: dict[str, Any] = {
 class Reply:
     """What a task came to: a result, or a failure with what to add to it for people who debug."""
 
-    result: Any = None
+    result: object = None
     failure: ShardpressError | None = None
     notes: tuple[str, ...] = ()
 
@@ -54,7 +54,7 @@ class _Answer(msgspec.Struct):
     notes: tuple[str, ...]
 
 
-def send_request(stream: IO[bytes], item: Any) -> None:
+def send_request(stream: IO[bytes], item: object) -> None:
     """Send anything to a worker."""
     _send(stream, pickle.dumps(item))
 
@@ -89,7 +89,7 @@ def send_reply(stream: IO[bytes], reply: Reply) -> None:
     _send(stream, msgspec.msgpack.encode(_Answer(msgspec.Raw(result), told, reply.notes)))
 
 
-def receive_reply(stream: IO[bytes], kind: Any) -> Reply:
+def receive_reply(stream: IO[bytes], kind: object) -> Reply:
     """Give a worker's answer.
 
     Args:
@@ -117,7 +117,7 @@ def receive_reply(stream: IO[bytes], kind: Any) -> Reply:
     return Reply(result, failure, answer.notes)
 
 
-def type_of_result(task: Task) -> Any:
+def type_of_result(task: Task) -> object:
     """Give the type of what a task gives."""
     return result_types[task] if isinstance(task, str) else typing.get_type_hints(task)["return"]
 
@@ -132,13 +132,13 @@ def _kinds() -> dict[str, type[ShardpressError]]:
     return found
 
 
-def _encode(item: Any) -> str:
+def _encode(item: object) -> str:
     if isinstance(item, Path):
         return str(item)
     raise TypeError(f"a task cannot give a {type(item).__name__}")
 
 
-def _decode(kind: type, item: Any) -> Any:
+def _decode(kind: type, item: object) -> object:
     if issubclass(kind, Path) and isinstance(item, str):
         return Path(item)
     raise TypeError(f"{kind.__name__} cannot come from a worker")

@@ -13,7 +13,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ..errors import ConversionError, ShardpressError, SourceError
 from ..sources.folders import check_folder
@@ -31,12 +30,12 @@ class Handover:
         outputs: those of its own paths that are written.
     """
 
-    request: Any
+    request: object
     places: Mapping[Path, Path]
     outputs: tuple[Path, ...]
 
 
-def stage_request(request: Any, inputs: Path, outputs: Path) -> Handover:
+def stage_request(request: object, inputs: Path, outputs: Path) -> Handover:
     """Put what a request reads into ``inputs``, by links where the disk allows it, and have it write into ``outputs``.
 
     Raises:
@@ -112,7 +111,7 @@ def _check_plain(place: Path, wanted: Path) -> None:
         item.chmod(0o644 if is_file else 0o755)
 
 
-def paths_of(value: Any) -> Iterator[Path]:
+def paths_of(value: object) -> Iterator[Path]:
     """Give all paths in a request or result, at any depth."""
     if isinstance(value, Path):
         yield value
@@ -129,7 +128,7 @@ def is_read(path: Path) -> bool:
     return path.exists() and not (path.is_dir() and not any(path.iterdir()))
 
 
-def with_paths(value: Any, move: Callable[[Path], Path]) -> Any:
+def with_paths(value: object, move: Callable[[Path], Path]) -> object:
     """Give a copy of a request or result with other paths."""
     if isinstance(value, Path):
         return move(value)
@@ -180,8 +179,8 @@ def below(place: Path, address: str) -> Path:
 
 
 def with_own_paths(
-    result: Any, failure: ShardpressError | None, notes: tuple[str, ...], places: Mapping[Path, Path]
-) -> tuple[Any, ShardpressError | None, tuple[str, ...]]:
+    result: object, failure: ShardpressError | None, notes: tuple[str, ...], places: Mapping[Path, Path]
+) -> tuple[object, ShardpressError | None, tuple[str, ...]]:
     """Give an answer with the request's own paths in place of those in the worker's folder."""
 
     def words(text: str) -> str:

@@ -67,7 +67,7 @@ def _answer(content: bytes) -> Reply:
     return answer(task, request)
 
 
-def answer(task: Task, request: Any) -> Reply:
+def answer(task: Task, request: object) -> Reply:
     """Run a task in this process, and put its failure into words."""
     try:
         function = _function(task) if isinstance(task, str) else task
@@ -78,7 +78,7 @@ def answer(task: Task, request: Any) -> Reply:
         return Reply(failure=explain(error, _where(request)), notes=(traceback.format_exc(),))
 
 
-def _where(request: Any) -> str:
+def _where(request: object) -> str:
     """Name the source that a request is about, if it is about one."""
     source = getattr(request, "source", None)
     return str(getattr(source, "path", ""))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, cast
 
 from ..bundle.format import loader_name
 from ..config.tables import TargetConfig
 from ..errors import DeniedError, StoreError
+from ..stores.s3_types import Setting
 from .fetch import Limits
 from .live import reading_advice, site_of
 from .targets import Target
@@ -49,27 +50,24 @@ class Finding:
     bars: bool = False
 
 
-def minimal_policy(table: TargetConfig) -> dict[str, Any]:
+class _Bucket(Protocol):
+    """A store with settings of its own, as ``S3Store`` has them."""
+
+    def setting(self, operation: str) -> Setting | None: ...
+
+
+def minimal_policy(table: TargetConfig) -> dict[str, object]:
     """Give the smallest IAM policy with which a target can be deployed to and pruned."""
     bucket = f"arn:aws:s3:::{table.bucket}"
     prefix = table.prefix.strip("/")
     needed = dict.fromkeys(action for actions in actions_of_calls.values() for action in actions)
-    statements: list[dict[str, Any]] = [
+    statements: list[dict[str, object]] = [
         {
             "Effect": "Allow",
             "Action": [action for action in needed if action not in of_bucket],
             "Resource": f"{bucket}/{prefix}/*" if prefix else f"{bucket}/*",
         },
-        *(
-            {
-                "Effect": "Allow",
-                "Action": action,
-                "Resource": bucket,
-                **({"Condition": {"StringLike": {"s3:prefix": f"{prefix}/*"}}} if prefix and limited else {}),
-            }
-            for action in of_bucket
-            for limited in (action in with_prefix,)
-        ),
+        *(_of_bucket(action, bucket, prefix) for action in of_bucket),
     ]
     if table.cloudfront:
         statements.append(
@@ -82,13 +80,20 @@ def minimal_policy(table: TargetConfig) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def _of_bucket(action: str, bucket: str, prefix: str) -> dict[str, object]:
+    statement: dict[str, object] = {"Effect": "Allow", "Action": action, "Resource": bucket}
+    if prefix and action in with_prefix:
+        statement["Condition"] = {"StringLike": {"s3:prefix": f"{prefix}/*"}}
+    return statement
+
+
 def examine_bucket(target: Target) -> tuple[Finding, ...]:
     """Look at public reading, CORS, versioning and the life of unfinished uploads.
 
     Raises:
         StoreError: the store does not answer.
     """
-    store: Any = target.store
+    store = cast(_Bucket, target.store)  # the command line lets no others through
     cors = store.setting("get_bucket_cors")
     versioning = store.setting("get_bucket_versioning")
     lifecycle = store.setting("get_bucket_lifecycle_configuration")
@@ -128,16 +133,16 @@ def _public(target: Target) -> Finding:
     return Finding("public reading", True, "")
 
 
-def _allows(cors: Mapping[str, Any], origin: str) -> bool:
+def _allows(cors: Setting, origin: str) -> bool:
     return any(
         "GET" in rule.get("AllowedMethods", ()) and {"*", origin} & set(rule.get("AllowedOrigins", ()))
         for rule in cors.get("CORSRules", ())
     )
 
 
-def _expires(lifecycle: Mapping[str, Any] | None) -> bool:
+def _expires(lifecycle: Setting | None) -> bool:
     return any("NoncurrentVersionExpiration" in rule for rule in (lifecycle or {}).get("Rules", ()))
 
 
-def _aborts(lifecycle: Mapping[str, Any]) -> bool:
+def _aborts(lifecycle: Setting) -> bool:
     return any("AbortIncompleteMultipartUpload" in rule for rule in lifecycle.get("Rules", ()))

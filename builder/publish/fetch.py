@@ -14,7 +14,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import DeniedError, StoreError
@@ -105,11 +104,11 @@ def _opener(deadline: float) -> urllib.request.OpenerDirector:
         response_class = partial(TimedResponse, deadline=deadline)  # type: ignore[assignment]
 
     class Http(urllib.request.HTTPHandler):
-        def http_open(self, req: urllib.request.Request) -> Any:
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
             return self.do_open(Plain, req)
 
     class Https(urllib.request.HTTPSHandler):
-        def https_open(self, req: urllib.request.Request) -> Any:
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
             return self.do_open(Secure, req)
 
     opener = urllib.request.OpenerDirector()
@@ -125,7 +124,7 @@ def _opener(deadline: float) -> urllib.request.OpenerDirector:
     return opener
 
 
-def _chunks(answer: Any, where: str, limits: Limits) -> Iterator[bytes]:
+def _chunks(answer: http.client.HTTPResponse, where: str, limits: Limits) -> Iterator[bytes]:
     most = limits.most + more_on_the_wire
     read = 0
     while chunk := answer.read1(step):

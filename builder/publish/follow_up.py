@@ -9,11 +9,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 from ..bundle.format import loader_name
 from ..errors import StoreConflictError, StoreError
+from ..stores.s3_types import CloudFrontClient
 from .apply import Deployer
 from .live import Checked
 from .pointer import with_generation
@@ -33,7 +34,7 @@ def mutable_path(target: Target, pointer: str) -> str:
     return ("/" + base.strip("/") + "/" + pointer).replace("//", "/")
 
 
-def invalidate(target: Target, pointer: str, client: Any = None) -> str:
+def invalidate(target: Target, pointer: str, client: CloudFrontClient | None = None) -> str:
     """Ask CloudFront to forget its copy of the pointer, and nothing else; give the request's name.
 
     Args:

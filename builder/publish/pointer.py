@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict, Unpack, cast
 
 import msgspec
 
@@ -249,7 +249,19 @@ def fetch_head(store: TargetStore, head: HeadName) -> Head | None:
         ) from error
 
 
-def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | None:
+class StockGroup(TypedDict):
+    """Weight files that belong together."""
+
+    paths: list[str]
+
+
+class StockModel(TypedDict, total=False):
+    """What is used of a stock ``model.json``."""
+
+    weightsManifest: list[StockGroup]
+
+
+def fetch_json(store: TargetStore, key: str, digest: str) -> StockModel | None:
     """Give a stock model.json, checked against the digits of its hash; None where there is none.
 
     Raises:
@@ -261,7 +273,7 @@ def fetch_json(store: TargetStore, key: str, digest: str) -> dict[str, Any] | No
     if not hashlib.sha256(found[0]).hexdigest().startswith(digest):
         raise StoreError("is damaged", code="SP-605", where=store.place + key, hint="Deploy with --repair")
     try:
-        return dict(json.loads(found[0]))
+        return cast(StockModel, dict(json.loads(found[0])))
     except (ValueError, TypeError, RecursionError) as error:
         raise StoreError("is not JSON", code="SP-605", where=store.place + key, hint="Deploy with --repair") from error
 
@@ -299,6 +311,15 @@ def trimmed(state: State, keep: int, grace: float, now: float) -> State:
     return msgspec.structs.replace(state, releases=kept, previews=previews)
 
 
-def with_generation(state: State, **changes: Any) -> State:
+class Changes(TypedDict, total=False):
+    """The fields of a state that writes change, besides its generation."""
+
+    releases: tuple[Release, ...]
+    lease: Lease | None
+    previews: dict[str, Preview]
+    owed: dict[str, int]
+
+
+def with_generation(state: State, **changes: Unpack[Changes]) -> State:
     """Give the state of the next write."""
     return msgspec.structs.replace(state, generation=state.generation + 1, **changes)

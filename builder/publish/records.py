@@ -13,7 +13,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -23,7 +22,7 @@ from ..bundle.index import HeadName, read_index
 from ..errors import FormatError, StoreError, UsageError
 from ..stores import Listed, TargetStore
 from .plan import Plan, plain
-from .pointer import digits_of, fetch_head, fetch_loader, preview_name, split_pointer
+from .pointer import StockModel, digits_of, fetch_head, fetch_loader, preview_name, split_pointer
 from .previews import empty, preview_key
 
 prefix = "shardpress-uploads-"
@@ -195,7 +194,7 @@ def _of_stock(store: TargetStore, key: str) -> set[str]:
     """Give the files of a stock copy whose ``model.json`` has the hash that its name says."""
     try:
         found = store.get(key)
-        content: Any = json.loads(found[0]) if found and _digits(found[0]) == digits_of(key) else {}
+        content: StockModel = json.loads(found[0]) if found and _digits(found[0]) == digits_of(key) else {}
         paths = {f"assets/{path}" for group in content["weightsManifest"] for path in group["paths"]}
     except (StoreError, ValueError, KeyError, TypeError):
         return set()

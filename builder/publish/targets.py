@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -176,7 +175,7 @@ def _check_headers(table: TargetConfig, where: str) -> None:
 def _filled(table: TargetConfig, where: str, environment: Mapping[str, str] | None) -> TargetConfig:
     found = os.environ if environment is None else environment
 
-    def fill(value: Any) -> Any:
+    def fill(value: object) -> object:
         if isinstance(value, str):
             return re.sub(r"\$\{(\w+)\}", put_in, value)
         if isinstance(value, dict):

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import SourceError
-from ..model import Extent, FileData, Model, Weight, code_sizes, type_sizes
+from ..model import Extent, FileData, Model, Quantization, Weight, code_sizes, type_sizes
 from .signature import graph_specs, layers_specs
 
 artifact_keys = (
@@ -198,7 +198,7 @@ def _weights(content: dict[str, Any], folder: Path) -> list[Weight]:
     return weights
 
 
-def _spec(spec: object) -> tuple[str, tuple[int, ...], str, dict[str, Any] | None]:
+def _spec(spec: object) -> tuple[str, tuple[int, ...], str, Quantization | None]:
     if not isinstance(spec, dict):
         raise SourceError("a weight's entry is not an object", code="SP-330", hint="Export the model again")
     name, shape, dtype, quantization = (spec.get(key) for key in ("name", "shape", "dtype", "quantization"))

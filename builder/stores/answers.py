@@ -8,7 +8,10 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 read_seconds = 60.0  # for the head of an answer to GET or HEAD, and for a body of unknown length
 write_seconds = 300.0  # a store may take long for an upload's last request
@@ -18,19 +21,28 @@ slowest = 16 << 10  # bytes per second; a slower body is abandoned
 class TimedResponse(http.client.HTTPResponse):
     """An answer with a deadline for all of it: a timeout alone restarts with every byte that arrives."""
 
-    def __init__(self, sock: socket.socket, *arguments: Any, deadline: float | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        debuglevel: int = 0,
+        method: str | None = None,
+        url: str | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> None:
         """Read from ``sock``.
 
         Args:
             sock: as http.client gives it.
-            arguments: likewise.
+            debuglevel: likewise.
+            method: likewise.
+            url: likewise.
             deadline: on the monotonic clock; None for one by method and length.
-            more: likewise.
         """
-        super().__init__(sock, *arguments, **more)
+        super().__init__(sock, debuglevel, method, url)
         self._given = deadline is not None
         if deadline is None:
-            seconds = read_seconds if more.get("method") in ("GET", "HEAD") else write_seconds
+            seconds = read_seconds if method in ("GET", "HEAD") else write_seconds
             deadline = time.monotonic() + seconds
         self._timed = _Timed(self.fp.detach(), sock, deadline)
         self.fp = io.BufferedReader(self._timed)
@@ -45,7 +57,7 @@ class TimedResponse(http.client.HTTPResponse):
 class _Timed(io.RawIOBase):
     """The bytes of a socket until a deadline."""
 
-    def __init__(self, raw: Any, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
         self._raw = raw
         self._sock = sock  # the name under which botocore looks for it
         self._idle = sock.gettimeout()
@@ -54,7 +66,7 @@ class _Timed(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> Any:
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the answer takes too long")
@@ -100,7 +112,7 @@ def trouble(error: BaseException, host: str) -> tuple[str, str, str] | None:
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Iterate over an error and its causes, wherever each library stores them."""
     seen: set[int] = set()
-    waiting: list[Any] = [error]
+    waiting: list[object] = [error]
     while waiting:
         one = waiting.pop(0)
         if not isinstance(one, BaseException) or id(one) in seen:

@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import StoreError
+from .s3_failures import status_of
+from .s3_types import S3Client
 
 part_bytes = 8 << 20
 threshold = 4 * part_bytes  # below, one request is safer and as fast
@@ -24,7 +25,11 @@ class Sent:
 
 
 def send_parts(
-    client: Any, place: Mapping[str, str], content: Path, arguments: Mapping[str, Any], condition: Mapping[str, str]
+    client: S3Client,
+    place: Mapping[str, str],
+    content: Path,
+    arguments: Mapping[str, object],
+    condition: Mapping[str, str],
 ) -> Sent:
     """Write a large object; parts sent by an earlier attempt are not sent again.
 
@@ -60,20 +65,20 @@ def send_parts(
     try:
         client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts}, **condition)
     except client.exceptions.ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 412:
+        if status_of(error) == 412:
             client.abort_multipart_upload(**place, UploadId=upload)
         raise
     return Sent(sent, begun is not None)
 
 
-def _unfinished(client: Any, place: Mapping[str, str]) -> str | None:
+def _unfinished(client: S3Client, place: Mapping[str, str]) -> str | None:
     """Return the newest unfinished upload of this key."""
     found = client.list_multipart_uploads(Bucket=place["Bucket"], Prefix=place["Key"]).get("Uploads", ())
     begun = [item for item in found if item["Key"] == place["Key"]]
     return max(begun, key=lambda item: item["Initiated"])["UploadId"] if begun else None
 
 
-def _parts(client: Any, place: Mapping[str, str], upload: str) -> dict[int, tuple[str, int]]:
+def _parts(client: S3Client, place: Mapping[str, str], upload: str) -> dict[int, tuple[str, int]]:
     """Return hash and length of the uploaded parts; stores whose tags are not MD5 get them again."""
     pages = client.get_paginator("list_parts").paginate(**place, UploadId=upload)
     return {

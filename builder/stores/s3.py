@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 
@@ -22,6 +22,7 @@ from .s3_client import Location, connect, connections, guarded, hurried
 from .s3_deletes import Deleter, longest_delete
 from .s3_failures import AbsentError, Asked, RefusedError, credential_codes, explain, failures
 from .s3_fields import age_of, arguments_of, checksum_of, headers_of, server_time, tag_of
+from .s3_types import ObjectAnswer, S3Client, Setting, Tagged
 
 body_attempts = 4
 more_when_encoded = 64 << 10  # what an encoding may add to bytes that it cannot shorten
@@ -33,7 +34,7 @@ Answer = TypeVar("Answer")
 class S3Store:
     """Objects of one bucket below a prefix."""
 
-    def __init__(self, location: Location, client: Any = None) -> None:
+    def __init__(self, location: Location, client: S3Client | None = None) -> None:
         """Use ``location``; ``client`` is for tests."""
         self.location = location
         self.client = client or connect(location)
@@ -73,7 +74,7 @@ class S3Store:
         """Return an object; its age is by the store's own clock."""
         where = self.place + key
 
-        def fetch() -> tuple[Any, bytes]:
+        def fetch() -> tuple[ObjectAnswer, bytes]:
             for attempt in range(body_attempts):
                 answer = self.client.get_object(**self._at(key))
                 if answer.get("ContentLength", 0) > most + more_when_encoded:
@@ -244,7 +245,7 @@ class S3Store:
             return self._own(key, nonce) is not None
         return True
 
-    def setting(self, operation: str) -> dict[str, Any] | None:
+    def setting(self, operation: str) -> Setting | None:
         """Return one of the bucket's settings, by the name of the client's method; None if access is denied.
 
         Raises:
@@ -252,7 +253,7 @@ class S3Store:
         """
         self.requests += 1
         try:
-            answer: dict[str, Any] = getattr(self.client, operation)(Bucket=self.location.bucket)
+            answer: Setting = getattr(self.client, operation)(Bucket=self.location.bucket)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code == "NoSuchBucket" or code in credential_codes:
@@ -296,8 +297,13 @@ class S3Store:
 
     def _write(
         self, key: str, body: bytes, headers: Headers, metadata: Mapping[str, str], condition: Mapping[str, str]
-    ) -> Any:
-        arguments = {**self._at(key), **arguments_of(headers), "Metadata": dict(metadata), **condition}
+    ) -> Tagged:
+        arguments: dict[str, object] = {
+            **self._at(key),
+            **arguments_of(headers),
+            "Metadata": dict(metadata),
+            **condition,
+        }
         arguments["ChecksumSHA256"] = base64.b64encode(hashlib.sha256(body).digest()).decode()
         client = self._creator if arguments.pop("NoOverwrite", None) else self.client
         answer = self._ask(key, "s3:PutObject", lambda: client.put_object(Body=body, **arguments))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal, overload
 
 import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
@@ -13,6 +13,7 @@ from ..errors import ShardpressError
 from . import s3_deletes
 from .answers import TimedResponse
 from .s3_failures import Asked, explain, failures
+from .s3_types import CloudFrontClient, S3Client
 
 connections = 16
 refusals = failures
@@ -49,7 +50,11 @@ class Location:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
-def connect(location: Location, service: str = "s3") -> Any:
+@overload
+def connect(location: Location) -> S3Client: ...
+@overload
+def connect(location: Location, service: Literal["cloudfront"]) -> CloudFrontClient: ...
+def connect(location: Location, service: str = "s3") -> S3Client | CloudFrontClient:
     """Give a client of an AWS service.
 
     Raises:
@@ -72,11 +77,14 @@ def connect(location: Location, service: str = "s3") -> Any:
             response_checksum_validation="when_required",
             s3={"addressing_style": location.addressing},
         )
-        return session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
+        client: S3Client | CloudFrontClient = session.client(
+            service, region_name=region, endpoint_url=endpoint or None, config=config
+        )
     except failures as error:
         place = location.url if service == "s3" else service
         asked = Asked(location.bucket, place, endpoint_url=endpoint, profile=location.profile)
         raise explain(error, asked) from error
+    return client
 
 
 def hurried(location: Location) -> Location:
@@ -89,7 +97,7 @@ def hurried(location: Location) -> Location:
     )
 
 
-def location_client(region: str, profile: str, service: str) -> Any:
+def location_client(region: str, profile: str, service: Literal["cloudfront"]) -> CloudFrontClient:
     """Return a client of a service other than S3, with the same credentials.
 
     Raises:
@@ -104,11 +112,11 @@ def cloudfront_failure(error: Exception, profile: str) -> ShardpressError:
     return explain(error, Asked("", "cloudfront", action="cloudfront:CreateInvalidation", profile=profile))
 
 
-def guarded(location: Location) -> Any:
+def guarded(location: Location) -> S3Client:
     """Give a client whose uploads carry the store's own no-overwrite header."""
     client = connect(location)
 
-    def add(params: dict[str, Any], **_: Any) -> None:
+    def add(params: dict[str, dict[str, str]], **_: object) -> None:
         params["headers"][location.no_overwrite_header] = "true"
 
     client.meta.events.register("before-call.s3.PutObject", add)

@@ -6,14 +6,38 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from threading import Lock, local
-from typing import Any
+from typing import Protocol
 
 from botocore import UNSIGNED
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
 
 from . import Fence
+from .s3_types import S3Client
 
 attempts, connect_seconds, read_seconds = 2, 5, 10
+
+
+class Request(Protocol):
+    """A request of the SDK before it is sent."""
+
+    @property
+    def context(self) -> dict[str, object]:
+        """What its signing needs to know."""
+
+
+class Auth(Protocol):
+    """What signs for some credentials."""
+
+    @property
+    def credentials(self) -> object:
+        """The credentials."""
+
+
+class Signer(Protocol):
+    """The SDK's signer of a client."""
+
+    def get_auth_instance(self, signing_name: str, region_name: str, signature_version: str) -> Auth:
+        """Give what signs in one way."""
 
 
 def longest_delete() -> float:
@@ -24,14 +48,14 @@ def longest_delete() -> float:
 class Deleter:
     """Deletes objects in bounded time; under a fence, with requests whose signature expires with it."""
 
-    def __init__(self, make_client: Callable[[], Any]) -> None:
+    def __init__(self, make_client: Callable[[], S3Client]) -> None:
         """Use the client from ``make_client``, created at the first delete."""
         self._make_client = make_client
         self._fences = local()
         self._lock = Lock()
 
     @cached_property
-    def _client(self) -> Any:
+    def _client(self) -> S3Client:
         client = self._make_client()
         client.meta.events.register("choose-signer.s3.DeleteObject", self._choose)
         client.meta.events.register("before-sign.s3.DeleteObject", self._sign)
@@ -48,11 +72,11 @@ class Deleter:
             self._fences.own = None
         return int(answer["ResponseMetadata"].get("RetryAttempts", 0))
 
-    def _choose(self, **_: Any) -> Any:
+    def _choose(self, **_: object) -> object:
         """Make the SDK leave a fenced request unsigned; all others are signed as usual."""
         return UNSIGNED if getattr(self._fences, "own", None) else None
 
-    def _sign(self, request: Any, signing_name: str, region_name: str, request_signer: Any, **_: Any) -> None:
+    def _sign(self, request: Request, signing_name: str, region_name: str, request_signer: Signer, **_: object) -> None:
         """Sign each attempt with the fence's start by the store's clock, so that no local clock can extend it."""
         if (fence := getattr(self._fences, "own", None)) is None:
             return
@@ -63,10 +87,10 @@ class Deleter:
 class _ExpiringAuth(S3SigV4QueryAuth):  # type: ignore[misc]
     """Signs a request that the store refuses after a fence's end."""
 
-    def __init__(self, credentials: Any, service: str, region: str, fence: Fence) -> None:
+    def __init__(self, credentials: object, service: str, region: str, fence: Fence) -> None:
         super().__init__(credentials, service, region, expires=max(1, int(fence.until - fence.since)))
         self._since = datetime.fromtimestamp(fence.since, UTC).strftime(SIGV4_TIMESTAMP)
 
-    def _modify_request_before_signing(self, request: Any) -> None:
+    def _modify_request_before_signing(self, request: Request) -> None:
         request.context["timestamp"] = self._since
         super()._modify_request_before_signing(request)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from botocore import exceptions as aws
@@ -12,6 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from ..errors import ConfigError, ShardpressError, StoreDeniedError, StoreError
 from .answers import causes, trouble
+from .s3_types import ErrorFacts, Refusal
 
 # What botocore raises that is no BotoCoreError: answers that are not S3's, files it cannot read, addresses it refuses.
 failures = (aws.ClientError, aws.BotoCoreError, ResponseParserError, OSError, ValueError, RecursionError)
@@ -168,10 +168,17 @@ def _bad_bucket(asked: Asked) -> ConfigError:
     )
 
 
+def status_of(error: aws.ClientError) -> int:
+    """Give the HTTP status of a refusal, or 0."""
+    response: Refusal = error.response
+    return response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 def _answered(error: aws.ClientError, asked: Asked) -> ShardpressError:
-    facts: dict[str, Any] = error.response.get("Error", {})
+    response: Refusal = error.response
+    facts = response.get("Error", {})
     answer = str(facts.get("Code", ""))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = status_of(error)
     if answer in precondition_codes or status == 412:
         return RefusedError(answer)
     if answer in absent_codes:
@@ -183,9 +190,7 @@ def _answered(error: aws.ClientError, asked: Asked) -> ShardpressError:
     return kind(what, code=code, where=asked.place + asked.key, hint=hint)
 
 
-def _refused(
-    error: aws.ClientError, answer: str, status: int, facts: dict[str, Any], asked: Asked
-) -> tuple[str, str, str]:
+def _refused(error: aws.ClientError, answer: str, status: int, facts: ErrorFacts, asked: Asked) -> tuple[str, str, str]:
     """Return what happened, what to do, and the code."""
     if error.operation_name in ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetRoleCredentials"):
         return (
@@ -193,7 +198,8 @@ def _refused(
             "Check the role's name and its trust policy: it must name this repository, branch or account",
             "SP-633",
         )
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    response: Refusal = error.response
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = facts.get("Region") or headers.get("x-amz-bucket-region")
     if answer in region_codes or status == 301:
         return (

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from ..errors import StoreError
 from . import Headers
+from .s3_types import Answer, Dated, ObjectAnswer, Tagged
 
 header_arguments = {
     "Content-Type": "ContentType",
@@ -22,18 +21,18 @@ header_arguments = {
 }
 
 
-def arguments_of(headers: Headers) -> dict[str, Any]:
+def arguments_of(headers: Headers) -> dict[str, str]:
     """Give headers as arguments of a request."""
     return {header_arguments[name]: value for name, value in headers.items() if name in header_arguments}
 
 
-def headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
+def headers_of(answer: ObjectAnswer) -> dict[str, str]:
     """Give the headers that an object is stored with."""
     found = {name: answer.get(argument) for name, argument in header_arguments.items()}
-    return {name: value for name, value in found.items() if value and value != "identity"}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value and value != "identity"}
 
 
-def checksum_of(answer: Mapping[str, Any]) -> str | None:
+def checksum_of(answer: ObjectAnswer) -> str | None:
     """Give the SHA-256 that the store has computed; one of an object in parts is of something else."""
     text = answer.get("ChecksumSHA256", "")
     if answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
@@ -45,22 +44,22 @@ def checksum_of(answer: Mapping[str, Any]) -> str | None:
     return digest.hex() if len(digest) == hashlib.sha256().digest_size else None
 
 
-def server_time(answer: Mapping[str, Any]) -> float:
+def server_time(answer: Answer) -> float:
     """Give the store's clock, or ours where it shows none."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
         return parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError, OverflowError):
         return time.time()
 
 
-def age_of(answer: Mapping[str, Any], now: float) -> float:
+def age_of(answer: Dated, now: float) -> float:
     """Give the seconds since something was written; what has no date counts as new, so nobody deletes it."""
     written = answer.get("LastModified")
     return max(0.0, now - written.timestamp()) if isinstance(written, datetime) else 0.0
 
 
-def tag_of(answer: Mapping[str, Any], where: str) -> str:
+def tag_of(answer: Tagged, where: str) -> str:
     """Give an object's ETag.
 
     Raises:

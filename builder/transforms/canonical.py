@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..model import Model
+from ..model import GraphFunction, GraphNode, GraphTopology, Model
 
 
 def canonicalise(model: Model) -> Model:
@@ -32,14 +32,14 @@ def canonicalise(model: Model) -> Model:
     )
 
 
-def called_functions(node: dict[str, Any]) -> Iterator[str]:
+def called_functions(node: GraphNode) -> Iterator[str]:
     """Give the names of the library functions that a node's attributes refer to, in order of the keys."""
     for _, value in sorted(node.get("attr", {}).items()):
         references = [value.get("func"), *value.get("list", {}).get("func", [])]
         yield from (reference["name"] for reference in references if reference and "name" in reference)
 
 
-def _referenced(topology: dict[str, Any]) -> list[str]:
+def _referenced(topology: GraphTopology) -> list[str]:
     functions = {
         function["signature"]["name"]: function for function in topology.get("library", {}).get("function", [])
     }
@@ -67,21 +67,21 @@ def _rewrite(value: Any, renamed: dict[str, str]) -> Any:
     return [_rewrite(item, renamed) for item in value] if isinstance(value, list) else value
 
 
-def _rename_function(function: dict[str, Any], renamed: dict[str, str]) -> dict[str, Any]:
+def _rename_function(function: GraphFunction, renamed: dict[str, str]) -> GraphFunction:
     """Rename a function and the constants in it, whose names begin with its name."""
     name = function["signature"]["name"]
-    changed = {**function, "signature": {**function["signature"], "name": renamed[name]}}
+    changed: GraphFunction = {**function, "signature": {**function["signature"], "name": renamed[name]}}
     if "nodeDef" in function:
-        changed["nodeDef"] = [
-            {
-                **node,
-                "name": _rename(node["name"], renamed),
-                **({"input": [_rename(source, renamed) for source in node["input"]]} if "input" in node else {}),
-            }
-            for node in function["nodeDef"]
-        ]
+        changed["nodeDef"] = [_rename_node(node, renamed) for node in function["nodeDef"]]
     if "ret" in function:
         changed["ret"] = {key: _rename(source, renamed) for key, source in function["ret"].items()}
+    return changed
+
+
+def _rename_node(node: GraphNode, renamed: dict[str, str]) -> GraphNode:
+    changed: GraphNode = {**node, "name": _rename(node["name"], renamed)}
+    if "input" in node:
+        changed["input"] = [_rename(source, renamed) for source in node["input"]]
     return changed
 
 

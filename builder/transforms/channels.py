@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..model import Model
+from ..model import GraphNode, GraphTopology, Model
 
 passing = frozenset({"Identity", "Cast", "Enter", "ReadVariableOp", "StopGradient"})
 filters = frozenset({"Conv2D", "_FusedConv2D", "Conv1D", "Conv3D"})
@@ -43,7 +43,7 @@ def _fitting(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return wanted if size >= smallest_share * channels else ()
 
 
-def _graph_uses(topology: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _graph_uses(topology: GraphTopology) -> Iterator[tuple[str, tuple[int, ...]]]:
     functions = topology.get("library", {}).get("function", [])
     for nodes in (topology.get("node", []), *(function.get("nodeDef", []) for function in functions)):
         origins: dict[str, str] = {}
@@ -54,7 +54,7 @@ def _graph_uses(topology: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]
                     yield _origin(by_name, node["input"][position], origins), axes
 
 
-def _origin(by_name: dict[str, Any], reference: str, known: dict[str, str]) -> str:
+def _origin(by_name: dict[str, GraphNode], reference: str, known: dict[str, str]) -> str:
     name = reference.lstrip("^").split(":")[0]
     path = []
     while name not in known and name not in path:
@@ -68,7 +68,7 @@ def _origin(by_name: dict[str, Any], reference: str, known: dict[str, str]) -> s
     return origin
 
 
-def _uses(node: dict[str, Any]) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _uses(node: GraphNode) -> Iterator[tuple[int, tuple[int, ...]]]:
     op = node["op"]
     if op in filters:
         yield 1, (-1,)
@@ -85,7 +85,7 @@ def _uses(node: dict[str, Any]) -> Iterator[tuple[int, tuple[int, ...]]]:
         yield 0, (0,)
 
 
-def _flag(node: dict[str, Any], name: str) -> bool:
+def _flag(node: GraphNode, name: str) -> bool:
     return bool(node.get("attr", {}).get(name, {}).get("b", False))
 
 

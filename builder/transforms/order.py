@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..model import Model
+from ..model import GraphNode, GraphTopology, Model
 from .canonical import called_functions
 
 
@@ -15,8 +15,8 @@ def order_weights(model: Model) -> Model:
     topology = model.artifacts["modelTopology"]
     if model.kind == "graph-model":
         initializer = model.artifacts.get("modelInitializer", {})
-        names: Iterator[str] = _graph_order({**topology, "node": [*initializer.get("node", []), *topology["node"]]})
-        ranks = _first(names)
+        nodes = [*initializer.get("node", []), *topology["node"]]
+        ranks = _first(_graph_order({"node": nodes, "library": topology.get("library", {})}))
         weights = sorted(model.weights, key=lambda weight: ranks.get(weight.name, len(ranks)))
     else:
         ranks = _first(_layer_names(topology.get("model_config", topology)))
@@ -28,7 +28,7 @@ def _first(names: Iterator[str]) -> dict[str, int]:
     return {name: rank for rank, name in enumerate(dict.fromkeys(names))}
 
 
-def _graph_order(topology: dict[str, Any]) -> Iterator[str]:
+def _graph_order(topology: GraphTopology) -> Iterator[str]:
     """Give node names in the order of a depth-first walk from the ends, inputs before their node.
 
     Loops (``NextIteration``) are cut where the walk meets itself; bodies of functions come where they are called.
@@ -38,7 +38,7 @@ def _graph_order(topology: dict[str, Any]) -> Iterator[str]:
     }
     entered: set[str] = set()
 
-    def walk(nodes: list[dict[str, Any]]) -> Iterator[str]:
+    def walk(nodes: list[GraphNode]) -> Iterator[str]:
         by_name = {node["name"]: node for node in nodes}
         inputs = {node["name"]: [_producer(reference) for reference in node.get("input", [])] for node in nodes}
         used = {name for producers in inputs.values() for name in producers}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..errors import ConfigError
-from ..model import Model
+from ..model import GraphNode, GraphTopology, Model
 from .canonical import called_functions
 
 
@@ -43,7 +40,7 @@ def first_stages(model: Model, stages: tuple[tuple[str, tuple[str, ...]], ...], 
     return tuple(firsts.get(weight.name, len(stages) - 1) for weight in model.weights)
 
 
-def _needed(topology: Mapping[str, Any], ends: list[str]) -> set[str]:
+def _needed(topology: GraphTopology, ends: list[str]) -> set[str]:
     """Give the names of all nodes that the ends need, those in the bodies of functions among them."""
     nodes = {node["name"]: node for node in topology.get("node", [])}
     functions = {
@@ -53,7 +50,7 @@ def _needed(topology: Mapping[str, Any], ends: list[str]) -> set[str]:
     entered: set[str] = set()
     pending = list(ends)
 
-    def enter(node: dict[str, Any]) -> None:
+    def enter(node: GraphNode) -> None:
         for name in called_functions(node):
             if name in functions and name not in entered:
                 entered.add(name)

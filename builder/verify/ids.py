@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..model import Model, Weight
+from ..model import GraphNode, GraphTopology, Model, Weight
 
 lookups = frozenset({"Gather", "GatherV2", "ResourceGather"})
 passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
@@ -28,7 +28,8 @@ def ids_below(model: Model) -> dict[str, int]:
 
 
 def _graph_lookups(model: Model) -> Iterator[tuple[str, int]]:
-    nodes = {node["name"]: node for node in model.artifacts["modelTopology"].get("node", [])}
+    topology: GraphTopology = model.artifacts["modelTopology"]
+    nodes = {node["name"]: node for node in topology.get("node", [])}
     signature = (model.artifacts.get("signature") or {}).get("inputs", {})
     input_names = {_node_name(str(info.get("name", name))): name for name, info in signature.items()}
     weights = {weight.name: weight for weight in model.weights}
@@ -47,7 +48,7 @@ def _is_not_zero(weight: Weight | None) -> bool:
     return weight is not None and any(weight.data.read(0, weight.data.nbytes))
 
 
-def _origins(nodes: Mapping[str, Any], reference: str) -> set[str]:
+def _origins(nodes: Mapping[str, GraphNode], reference: str) -> set[str]:
     """Follow a reference back through nodes that change no value, to the nodes that it can come from."""
     found: set[str] = set()
     pending, seen = [_node_name(reference)], set[str]()
@@ -56,15 +57,19 @@ def _origins(nodes: Mapping[str, Any], reference: str) -> set[str]:
         if name in seen:
             continue
         seen.add(name)
-        node = nodes.get(name, {})
-        inputs = [text for text in node.get("input", []) if not text.startswith("^")]
-        if node.get("op") in choosing and len(inputs) == 3:
+        node = nodes.get(name)
+        op, inputs = ("", []) if node is None else (node.get("op"), _data_inputs(node))
+        if op in choosing and len(inputs) == 3:
             pending += map(_node_name, inputs[1:])
-        elif node.get("op") in passing and inputs:
+        elif op in passing and inputs:
             pending.append(_node_name(inputs[0]))
         else:
             found.add(name)
     return found
+
+
+def _data_inputs(node: GraphNode) -> list[str]:
+    return [text for text in node.get("input", []) if not text.startswith("^")]
 
 
 def _node_name(reference: str) -> str:
@@ -89,7 +94,7 @@ def _layer_lookups(topology: dict[str, Any]) -> Iterator[tuple[str, int]]:
 def _feeders(layer: dict[str, Any]) -> set[str]:
     """Give the names of the layers that feed one: the first items of the innermost lists of ``inbound_nodes``."""
     names: set[str] = set()
-    pending: list[Any] = [layer.get("inbound_nodes", [])]
+    pending: list[object] = [layer.get("inbound_nodes", [])]
     while pending:
         item = pending.pop()
         if isinstance(item, list) and item and isinstance(item[0], str):

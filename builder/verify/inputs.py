@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -108,7 +109,11 @@ def twice(case: Case, specs: tuple[TensorSpec, ...]) -> list[Case]:
 
 
 def load_inputs(
-    pattern: str, specs: tuple[TensorSpec, ...], base_dir: Path, work: Path, submit: Callable[[str, Any, str], Any]
+    pattern: str,
+    specs: tuple[TensorSpec, ...],
+    base_dir: Path,
+    work: Path,
+    submit: Callable[[str, object, str], Future[object]],
 ) -> list[Case]:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import queue
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from ..errors import VerificationError
 from ..sandbox.launch import start_behind_wall
+from .result import Failure
 
 harness = Path(__file__).with_name("harness")
 install_hint = "Install Node 20 or later and run npm ci, or npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
@@ -94,7 +95,7 @@ def _forward(stream: IO[bytes], steps: queue.SimpleQueue[bytes]) -> None:
     steps.put(b"")
 
 
-def failure_text(failure: Mapping[str, str]) -> str:
+def failure_text(failure: Failure) -> str:
     """Describe what went wrong in TensorFlow.js."""
     what = {
         "runtime": "TensorFlow.js cannot be started",

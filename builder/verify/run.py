@@ -11,12 +11,13 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import VerificationError
 from ..packages import package_folder
 from ..sources.source_files import source_files
 from .node import answer_of, install_hint, run_jobs
+from .result import StoredTensor
 from .trial import Trial, numpy_types, read_trial, settle
 from .types import Check, SampleInput, Verification
 
@@ -170,7 +171,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[s
     return job
 
 
-def _write_tensor(file: BinaryIO, name: str, array: Array) -> dict[str, Any]:
+def _write_tensor(file: BinaryIO, name: str, array: Array) -> StoredTensor:
     import numpy as np
 
     kind = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64"}.get(array.dtype.kind, "string")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from ..model import TensorSpec
 from .inputs import Sizes, declared_shape, small_id, usual
 from .types import SampleInput
 
-Array = NDArray[Any]
+Array = NDArray[np.generic]
 largest_elements = 1 << 22
 kept_values = 96  # of all outputs together: about 1.5 kB of JSON
 digits = 6
@@ -60,7 +59,7 @@ def make_sample(
     tolerance: float,
     *,
     numbered: bool,
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """Give what the head keeps of a run, or None where it has no finite numbers.
 
     Args:
@@ -90,7 +89,9 @@ def make_sample(
             rough = base[number][1].ravel()[places]
             if not np.isfinite(rough).all():
                 return None
-            distance = max(distance, float(np.abs(rough.astype(np.float64) - values[places]).max()) / scale)
+            distance = max(
+                distance, float(np.abs(rough.astype(np.float64) - values[places].astype(np.float64)).max()) / scale
+            )
     return {
         "inputs": [[spec.name, spec.dtype, list(spec.shape), spec.below] for spec in inputs],
         "outputs": outputs,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import VerificationError
 from .doubts import doubts_of
 from .node import failure_text, silence
+from .result import Complaint, Result, SampleAnswers, StoredTensor
 from .types import Check, Comparison, Gate, Verification
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Trial:
     present: tuple[str, ...]
     problem: str
     short: bool = False
-    result: Mapping[str, Any] = field(default_factory=dict)
+    result: Result = field(default_factory=Result)
     content: bytes = field(default=b"", repr=False)
     stages: tuple[Comparison, ...] = ()
     answers: Sequence[Tensors] | None = None
@@ -56,7 +57,8 @@ class Trial:
     @property
     def files_at_fault(self) -> bool:
         """The bundle's files themselves are wrong, on any backend."""
-        return (self.result.get("error") or {}).get("code") in file_codes
+        error = self.result.get("error")
+        return error is not None and error.get("code") in file_codes
 
     @property
     def too_slow(self) -> bool:
@@ -65,7 +67,7 @@ class Trial:
         return float(self.result.get("caseSeconds", 0.0)) * slower[convolves] > longest
 
 
-def read_trial(check: Check, result: Mapping[str, Any], content: bytes, *, short: bool) -> Trial:
+def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> Trial:
     """Compare what the harness wrote with the source model's answers."""
     from .compare import compare
 
@@ -185,21 +187,21 @@ def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:
     return doubts_of(check, trial.stages[-1], trial.answers or (), (extra, wanted), other)
 
 
-def _extra(found: Any, content: bytes) -> Tensors | str | None:
+def _extra(found: list[StoredTensor] | Complaint | None, content: bytes) -> Tensors | str | None:
     """Return the answer to the extra case, or the complaint."""
     if isinstance(found, dict):
         return str(found["message"])
     return None if found is None else {item["name"]: read_tensor(item, content) for item in found}
 
 
-def _sample(check: Check, found: Mapping[str, Any] | None, content: bytes) -> dict[str, Any] | None:
+def _sample(check: Check, found: SampleAnswers | None, content: bytes) -> dict[str, object] | None:
     from .samples import make_sample
 
     if not found or not found.get("full"):
         return None
     base, full = (
-        None if found.get(stage) is None else [(item["name"], read_tensor(item, content)) for item in found[stage]]
-        for stage in ("base", "full")
+        None if stored is None else [(item["name"], read_tensor(item, content)) for item in stored]
+        for stored in (found.get("base"), found.get("full"))
     )
     return make_sample(check.sample, base, full or [], check.tolerance, numbered=found["numbered"])
 
@@ -219,13 +221,13 @@ def _only(case: Tensors, names: tuple[str, ...]) -> Tensors:
     return {name: case[name] for name in names if name in case}
 
 
-def _cases(cases: Sequence[Sequence[Mapping[str, Any]]] | None, content: bytes) -> list[Tensors] | None:
+def _cases(cases: Sequence[Sequence[StoredTensor]] | None, content: bytes) -> list[Tensors] | None:
     if cases is None:
         return None
     return [{item["name"]: read_tensor(item, content) for item in case} for case in cases]
 
 
-def read_tensor(item: Mapping[str, Any], content: bytes) -> Array:
+def read_tensor(item: StoredTensor, content: bytes) -> Array:
     """Read a tensor that the harness wrote."""
     import numpy as np
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..model import TensorSpec
@@ -198,7 +198,7 @@ class Verification:
     doubts: tuple[str, ...] = ()
     seconds: float = 0.0
     kernels: tuple[str, ...] = ()
-    sample: dict[str, Any] | None = None
+    sample: dict[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from ..sandbox.launch import run_behind_wall
 from ..sources.word_vectors import read_vectors
@@ -59,6 +59,33 @@ class VectorsCheck:
     gate: Gate
 
 
+class _Answer(TypedDict):
+    """A word that the page answers with."""
+
+    word: str
+    score: float
+
+
+class _Answers(TypedDict):
+    """The answers of one stage, by question."""
+
+    answers: list[list[_Answer]]
+
+
+class _Failure(TypedDict):
+    """What went wrong, and in which stage."""
+
+    stage: str
+    message: str
+
+
+class _Result(TypedDict):
+    """What the harness writes."""
+
+    stages: list[_Answers]
+    error: _Failure | None
+
+
 @dataclass(slots=True)
 class _Stage:
     """What is asked of one stage, and what the source says to it."""
@@ -67,7 +94,7 @@ class _Stage:
     rows: int
     questions: list[Question]
     targets: npt.NDArray[np.float32]
-    answers: list[list[dict[str, Any]]] = field(default_factory=list)
+    answers: list[list[_Answer]] = field(default_factory=list)
     best: list[list[tuple[float, str]]] = field(default_factory=list)
     largest: float = 0.0
     worst: str = ""
@@ -112,7 +139,7 @@ def verify_vectors(check: VectorsCheck, work: Path, timeout: float = 600.0) -> V
     return _judge(check, stages, json.loads(out.read_bytes()))
 
 
-def _judge(check: VectorsCheck, stages: Sequence[_Stage], result: Mapping[str, Any]) -> Verification:
+def _judge(check: VectorsCheck, stages: Sequence[_Stage], result: _Result) -> Verification:
     for stage, found in zip(stages, result["stages"], strict=False):
         stage.answers = found["answers"]
     asked = [stage for stage in stages if stage.answers]

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from ..errors import FormatError
+from ..model import Quantization
 from .rows import values_of
 from .vocabulary import decode_words
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+class StoredWeight(TypedDict, total=False):
+    """A weight of a head, as far as it is read here."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    quantization: Quantization
+    bytes: int
+
+
+class StoredShard(TypedDict):
+    """A shard of a head; of each segment weight, plane, and start and stop where it is not the whole plane."""
+
+    stage: int
+    segments: list[list[int]]
+
+
+class VectorsHead(TypedDict):
+    """The parsed head of word vectors."""
+
+    weights: list[StoredWeight]
+    shards: list[StoredShard]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +53,7 @@ class Decoded:
     vectors: npt.NDArray[np.float32] = field(repr=False)
 
 
-def decode_vectors(head: Mapping[str, Any], read: Callable[[int], bytes], stages: int | None = None) -> Decoded:
+def decode_vectors(head: VectorsHead, read: Callable[[int], bytes], stages: int | None = None) -> Decoded:
     """Put words and vectors together.
 
     Args:
@@ -58,7 +83,7 @@ def decode_vectors(head: Mapping[str, Any], read: Callable[[int], bytes], stages
     return Decoded(tuple(words), np.concatenate(parts))
 
 
-def _pieces(weights: list[dict[str, Any]], shard: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
+def _pieces(weights: list[StoredWeight], shard: StoredShard, content: bytes) -> dict[str, bytes]:
     pieces = {}
     at = 0
     for weight, _, *span in shard["segments"]:
@@ -72,7 +97,7 @@ def _pieces(weights: list[dict[str, Any]], shard: Mapping[str, Any], content: by
     return pieces
 
 
-def _length(weight: Mapping[str, Any]) -> int:
+def _length(weight: StoredWeight) -> int:
     size = 2 if weight["quantization"]["dtype"] == "bfloat16" else 1
     for length in weight["shape"]:
         size *= int(length)

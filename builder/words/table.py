@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..codecs import Codec, Plane
+from ..codecs import Codec, CodecFields, Plane
 from ..codecs.raw import Raw
 from ..errors import SourceError
 from ..model import BytesData, Model, TensorSpec, Weight
@@ -41,7 +41,7 @@ class Front:
     identity: str = "front"
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> CodecFields:
         """Give what the head says of it: its length."""
         return {"bytes": self.nbytes}
 

@@ -10,11 +10,11 @@ import hashlib
 import pickle
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from distributed import Client, WorkerPlugin, get_worker
 from distributed.client import FutureCancelledError
@@ -32,7 +32,45 @@ from .pool import ConversionPool
 patience = 15.0  # seconds for the scheduler to answer
 least, most = 4, 64  # tasks under way, whose files are in this machine's memory
 Kind = tuple[str, dict[str, str]]
+Result = TypeVar("Result")
 install = "pip install 'shardpress[convert,cluster]'"
+
+
+class Handle(Protocol):
+    """Something in the cluster's memory, or on its way there, as Dask's futures are."""
+
+    def result(self) -> bytes:
+        """Wait for it, and fetch it."""
+
+    def release(self) -> None:
+        """Have the cluster forget it."""
+
+
+class DaskClient(Protocol):
+    """What is used of ``distributed.Client``, which has types in part only."""
+
+    def run(self, function: Callable[[], Result]) -> dict[str, Result]:
+        """Run a function in all workers; give the results by the workers' addresses."""
+
+    def wait_for_workers(self, n_workers: int, timeout: float) -> None:
+        """Wait until so many workers are there."""
+
+    def nthreads(self) -> dict[str, int]:
+        """Give the number of threads by the workers' addresses."""
+
+    def register_plugin(self, plugin: object) -> object:
+        """Send a plugin to the workers, those that join later too."""
+
+    def scatter(self, data: Sequence[bytes], *, hash: bool) -> Sequence[Handle]:  # noqa: A002
+        """Send data to the cluster."""
+
+    def submit(
+        self, function: Callable[[bytes, str], bytes], payload: Handle, name: str, *, key: str, pure: bool
+    ) -> Handle:
+        """Have a worker call a function."""
+
+    def close(self) -> object:
+        """End the connection."""
 
 
 class ConversionPlugin(WorkerPlugin):  # type: ignore[misc]
@@ -53,17 +91,17 @@ class ConversionPlugin(WorkerPlugin):  # type: ignore[misc]
         self.fits = False
         self.pool: ConversionPool | None = None
 
-    def setup(self, worker: Any) -> None:  # noqa: ARG002
+    def setup(self, worker: object) -> None:  # noqa: ARG002
         """Start in a worker."""
         self.pool = ConversionPool(1)
         self.fits = describe() == self.kind
 
-    def teardown(self, worker: Any) -> None:  # noqa: ARG002
+    def teardown(self, worker: object) -> None:  # noqa: ARG002
         """Stop with the worker."""
         if self.pool is not None:
             self.pool.__exit__(None, None, None)
 
-    def run(self, task: Task, request: Any) -> Reply:
+    def run(self, task: Task, request: object) -> Reply:
         """Run a task that needs TensorFlow."""
         assert self.pool is not None  # noqa: S101
         try:
@@ -82,7 +120,7 @@ class ClusterWorkers:
     def __init__(self, address: str) -> None:
         """Store the address; nothing is sent to the cluster yet."""
         self._address = address
-        self._client: Any = None
+        self._client: DaskClient | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._kind: Kind = ("", {})
         self._missing: tuple[str, ...] = ()
@@ -102,7 +140,7 @@ class ClusterWorkers:
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._client.close()
 
-    def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
+    def submit(self, task: Task, request: object, name: str = "") -> Future[Any]:
         """Run ``task(request)`` in the cluster."""
         self._connect()
         assert self._threads is not None  # noqa: S101
@@ -123,7 +161,7 @@ class ClusterWorkers:
             if self._client is not None:
                 return
             try:
-                client = Client(self._address, timeout=patience, set_as_default=False, name="shardpress")
+                client: DaskClient = Client(self._address, timeout=patience, set_as_default=False, name="shardpress")
             except (OSError, ValueError) as error:
                 raise UsageError(
                     f"no Dask scheduler answers ({type(error).__name__})",
@@ -133,7 +171,7 @@ class ClusterWorkers:
                 ) from error
             try:
                 self._kind = self._examine(client)
-                lacking: dict[str, tuple[str, ...]] = client.run(missing)
+                lacking = client.run(missing)
                 self._missing = tuple(f"on {worker}, {line}" for worker, lines in lacking.items() for line in lines)
                 client.register_plugin(ConversionPlugin(self._kind))
                 threads = sum(client.nthreads().values())
@@ -143,7 +181,7 @@ class ClusterWorkers:
             self._threads = ThreadPoolExecutor(min(max(2 * threads, least), most), thread_name_prefix="cluster")
             self._client = client
 
-    def _examine(self, client: Any) -> Kind:
+    def _examine(self, client: DaskClient) -> Kind:
         """Check that all workers have this version of shardpress and the same converters, and return that.
 
         Raises:
@@ -157,7 +195,7 @@ class ClusterWorkers:
                 "the cluster has no workers", code="SP-118", where=where, hint="Start some with dask worker"
             ) from error
         try:
-            found: dict[str, Kind] = client.run(describe)
+            found = client.run(describe)
         except Exception as error:  # whatever a foreign worker says of a function it cannot load
             raise UsageError(
                 f"a worker of the cluster cannot run shardpress ({type(error).__name__}: {error})",
@@ -185,10 +223,12 @@ class ClusterWorkers:
                 )
         return next(iter(found.values()))
 
-    def _run(self, task: Task, request: Any, name: str) -> Any:
+    def _run(self, task: Task, request: object, name: str) -> object:
         client = self._client
+        assert client is not None  # noqa: S101
         model = f"model {name!r}" if name else "a model"
-        handle = future = None
+        handle: Handle | None = None
+        future: Handle | None = None
         payload = pickle.dumps(pack(task, request))
         try:
             (handle,) = client.scatter([payload], hash=False)

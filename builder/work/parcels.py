@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..convert.exchange import Reply, Task
 from ..convert.handover import all_files, below, files_of, is_read, paths_of, with_own_paths, with_paths
@@ -29,7 +28,7 @@ class Parcel:
     """
 
     task: Task
-    request: Any
+    request: object
     inputs: Mapping[Path, tuple[tuple[str, bytes], ...]]
     outputs: Mapping[Path, bool]
 
@@ -42,7 +41,7 @@ class Delivery:
     outputs: Mapping[Path, tuple[tuple[str, bytes], ...]]
 
 
-def pack(task: Task, request: Any) -> Parcel:
+def pack(task: Task, request: object) -> Parcel:
     """Read everything that a request needs.
 
     Raises:
@@ -63,7 +62,7 @@ def pack(task: Task, request: Any) -> Parcel:
     return Parcel(task, request, inputs, outputs)
 
 
-def execute(parcel: Parcel, run: Callable[[Task, Any], Reply] = answer) -> Delivery:
+def execute(parcel: Parcel, run: Callable[[Task, object], Reply] = answer) -> Delivery:
     """Run a task on the machine it was sent to; messages use the sender's paths.
 
     Args:

@@ -22,7 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
 
 from ..convert import serve
 from ..convert.exchange import Reply, Task, receive_reply, send_request, type_of_result
@@ -96,7 +96,7 @@ class ConversionPool:
         """Which parts of the wall this system cannot enforce; known once a worker has started."""
         return self._missing
 
-    def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
+    def submit(self, task: Task, request: object, name: str = "") -> Future[Any]:
         """Run ``task(request)`` in a worker.
 
         Args:
@@ -111,7 +111,7 @@ class ConversionPool:
         """
         return self._threads.submit(self._run, task, request, name)
 
-    def _run(self, task: Task, request: Any, name: str) -> Any:
+    def _run(self, task: Task, request: object, name: str) -> object:
         if isinstance(task, str) and task not in light_modules:
             _check_installed()
         worker = self._take()
@@ -150,7 +150,7 @@ class ConversionPool:
                 )
         return Reply(*with_own_paths(reply.result, reply.failure, reply.notes, handover.places))
 
-    def _put_back(self, worker: _Worker, request: Any) -> None:
+    def _put_back(self, worker: _Worker, request: object) -> None:
         """Clear a worker's folder for the next request; a worker that ran a trusted model's code is not reused."""
         if runs_trusted_code(request):
             self._end(worker)
@@ -174,7 +174,7 @@ class ConversionPool:
                     return worker
             worker = self._start()
         with contextlib.suppress(EOFError, OSError):  # of a dead one the request will tell
-            self._missing = receive_reply(worker.replies, tuple[str, ...]).result
+            self._missing = cast(tuple[str, ...], receive_reply(worker.replies, tuple[str, ...]).result)
         return worker
 
     def _start(self) -> _Worker:
@@ -261,7 +261,7 @@ def _wait(worker: _Worker) -> int:
         return worker.process.wait()
 
 
-def runs_trusted_code(request: Any) -> bool:
+def runs_trusted_code(request: object) -> bool:
     """Whether a request's model may contain code, because its ``trust`` is set."""
     return bool(getattr(getattr(request, "source", request), "trust", False))
 

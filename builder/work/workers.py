@@ -23,7 +23,7 @@ class Workers(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None: ...
 
-    def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
+    def submit(self, task: Task, request: object, name: str = "") -> Future[Any]:
         """Run ``task(request)``.
 
         Args:
@@ -66,7 +66,7 @@ class LocalWorkers:
         finally:
             self._processes.__exit__(kind, error, at)
 
-    def submit(self, task: Task, request: Any, name: str = "") -> Future[Any]:
+    def submit(self, task: Task, request: object, name: str = "") -> Future[Any]:
         """Run ``task(request)``, in a process behind the wall if it handles untrusted files."""
         if isinstance(task, str):
             return self._processes.submit(task, request, name)

@@ -1,0 +1,62 @@
+"""What the harness writes of a job; ``harness.mjs`` says what the fields mean."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class StoredTensor(TypedDict):
+    """A tensor, whose numbers lie in the file of tensors."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+    offset: int
+    bytes: int
+
+
+class Failure(TypedDict):
+    """What went wrong, and in which stage."""
+
+    stage: str
+    message: str
+    code: str | None
+
+
+class Complaint(TypedDict):
+    """Why the extra case has no answer."""
+
+    message: str
+
+
+class StageAnswers(TypedDict):
+    """The answers of one stage, case by case."""
+
+    name: str
+    cases: list[list[StoredTensor]]
+
+
+class SampleAnswers(TypedDict, total=False):
+    """The answers of the sample's run."""
+
+    base: list[StoredTensor]
+    full: list[StoredTensor]
+    numbered: bool
+
+
+class Result(TypedDict, total=False):
+    """All of it; a job without an answer has none of the fields."""
+
+    runtime: str
+    backend: str | None
+    present: list[str]
+    requests: list[str]
+    seconds: float
+    caseSeconds: float
+    stages: list[StageAnswers]
+    source: list[list[StoredTensor]] | None
+    extra: list[StoredTensor] | Complaint | None
+    sourceExtra: list[StoredTensor] | Complaint | None
+    kernels: list[str]
+    sample: SampleAnswers | None
+    error: Failure | None
