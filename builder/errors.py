@@ -38,7 +38,7 @@ class ShardpressError(Exception):
         return {"": self}
 
     def __str__(self) -> str:
-        """Give the one paragraph a user reads; whoever prints it adds the code."""
+        """Return the one paragraph a user reads; whoever prints it adds the code."""
         place = f"{self.where}: " if self.where else ""
         return " ".join(_sentence(part) for part in (f"{place}{self.what}", self.hint) if part)
 
@@ -145,5 +145,5 @@ class BuildError(ShardpressError):
         return self.failures
 
     def __str__(self) -> str:
-        """Give one paragraph a model."""
+        """Return one paragraph a model."""
         return "\n".join(f"{name}: {error}" for name, error in self.failures.items())

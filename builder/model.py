@@ -88,7 +88,7 @@ class Data(Protocol):
         """Length in bytes."""
 
     def read(self, start: int, stop: int) -> bytes:
-        """Give the bytes ``start <= i < stop``."""
+        """Return the bytes ``start <= i < stop``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class BytesData:
         return len(self.content)
 
     def read(self, start: int, stop: int) -> bytes:
-        """Give the bytes ``start <= i < stop``."""
+        """Return the bytes ``start <= i < stop``."""
         return self.content[start:stop]
 
 
@@ -128,7 +128,7 @@ class FileData:
         return sum(extent.length for extent in self.extents)
 
     def read(self, start: int, stop: int) -> bytes:
-        """Give the bytes ``start <= i < stop``.
+        """Return the bytes ``start <= i < stop``.
 
         Raises:
             SourceError: a file is shorter than when it was first read.
@@ -154,7 +154,7 @@ class FileData:
 
 
 def chunks(data: Data, size: int = 1 << 22) -> Iterator[bytes]:
-    """Give all of ``data`` in pieces of at most ``size`` bytes."""
+    """Return all of ``data`` in pieces of at most ``size`` bytes."""
     for start in range(0, data.nbytes, size):
         yield data.read(start, min(start + size, data.nbytes))
 

@@ -16,7 +16,7 @@ for_us = "dev"  # the extra of those who work on this package
 
 
 def extras() -> dict[str, dict[str, str]]:
-    """Give for each extra its packages, and the versions that will do, as ``">=2.1,<3"``."""
+    """Return for each extra its packages, and the versions that will do, as ``">=2.1,<3"``."""
     from packaging.requirements import Requirement
 
     if source.is_file():  # a checkout, which may be newer than what is installed
@@ -54,7 +54,7 @@ def code_hash(*parts: str) -> str:
 
 
 def installed(package: str) -> str | None:
-    """Give the version of a package; None where it is not installed."""
+    """Return the version of a package; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -62,14 +62,14 @@ def installed(package: str) -> str | None:
 
 
 def fits(version: str, wanted: str) -> bool:
-    """Tell whether a version is one of those wanted, as ``>=2.1,<3,!=2.5`` or ``==2.19.*`` (PEP 440)."""
+    """Return whether a version is one of those wanted, as ``>=2.1,<3,!=2.5`` or ``==2.19.*`` (PEP 440)."""
     from packaging.specifiers import SpecifierSet
 
     return SpecifierSet(wanted).contains(version, prereleases=True)
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Give the numbers of a version: ``"1.2.3rc1"`` is (1, 2, 3), what is no version ()."""
+    """Return the numbers of a version: ``"1.2.3rc1"`` is (1, 2, 3), what is no version ()."""
     from packaging.version import InvalidVersion, Version
 
     try:

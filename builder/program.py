@@ -10,6 +10,6 @@ script = "build.py"
 
 
 def program() -> str:
-    """Give what to type before a command: the installed command, or ``python build.py`` as it was typed."""
+    """Return what to type before a command: the installed command, or ``python build.py`` as it was typed."""
     typed = sys.argv[0]
     return f"python {shlex.quote(typed)}" if Path(typed).name == script else "shardpress"

@@ -24,7 +24,7 @@ shortest = 8  # a shorter value of a variable would mask words
 
 
 def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """Give a text without logins in addresses, signatures of addresses, and values of secret variables.
+    """Return a text without logins in addresses, signatures of addresses, and values of secret variables.
 
     Args:
         text: for people or programs.
@@ -40,7 +40,7 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def redacted(document: Any) -> Any:
-    """Give a JSON document with every text in it redacted."""
+    """Return a JSON document with every text in it redacted."""
     if isinstance(document, str):
         return redact(document)
     if isinstance(document, Mapping):

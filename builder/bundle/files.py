@@ -34,7 +34,7 @@ class File:
         return self.encodings["br"].nbytes if "br" in self.encodings else self.blob.nbytes
 
     def variants(self) -> Iterator[tuple[str, Path]]:
-        """Give key and path of the file and of its encoded copies."""
+        """Return key and path of the file and of its encoded copies."""
         yield self.url, self.blob.path
         for name, encoded in self.encodings.items():
             yield self.url + suffixes[name], encoded.path
@@ -72,7 +72,7 @@ class ModelBundle:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Give all files, the head last: whatever a head names is there before it."""
+        """Return all files, the head last: whatever a head names is there before it."""
         return *self.shards, *((self.ops,) if self.ops else ()), self.head
 
     @property
@@ -86,12 +86,12 @@ class ModelBundle:
         return sum(file.wire for file in (*self.shards, self.head))
 
     def stage_files(self, number: int) -> tuple[File, ...]:
-        """Give the shards of a stage."""
+        """Return the shards of a stage."""
         shards = zip(self.shards, self.content.shards, strict=True)
         return tuple(file for file, shard in shards if shard.stage == number)
 
     def stage_sizes(self) -> list[StageSize]:
-        """Give the size of each stage; the head is in none."""
+        """Return the size of each stage; the head is in none."""
         return [
             StageSize(name, sum(file.blob.nbytes for file in files), sum(file.wire for file in files))
             for number, name in enumerate(self.content.stages)
@@ -99,6 +99,6 @@ class ModelBundle:
         ]
 
     def entry(self, load: str, priority: str) -> IndexEntry:
-        """Give what the index says of it, with the policies of build.toml."""
+        """Return what the index says of it, with the policies of build.toml."""
         head = self.head.blob
         return IndexEntry(head.sha256, head.nbytes, load, priority, self.content.kind, self.nbytes, self.wire)

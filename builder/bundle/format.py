@@ -24,47 +24,47 @@ digest_pattern = re.compile(r"[0-9a-f]{64}")
 
 
 def head_url(name: str, sha256: str) -> str:
-    """Give the address of a head."""
+    """Return the address of a head."""
     return f"assets/{name}.{sha256[:hash_digits]}.json"
 
 
 def shard_url(name: str, stage: str, number: int, sha256: str) -> str:
-    """Give the address of a stage's shard."""
+    """Return the address of a stage's shard."""
     return f"assets/{name}-{stage}-{number}.{sha256[:hash_digits]}.bin"
 
 
 def ops_url(name: str, sha256: str) -> str:
-    """Give the address of the module of a model's own ops."""
+    """Return the address of the module of a model's own ops."""
     return f"assets/{name}-ops.{sha256[:hash_digits]}.js"
 
 
 def stock_url(name: str, sha256: str) -> str:
-    """Give the address of a stock copy's ``model.json``."""
+    """Return the address of a stock copy's ``model.json``."""
     return f"assets/{name}-stock.{sha256[:hash_digits]}.json"
 
 
 def stock_shard_url(name: str, number: int, sha256: str) -> str:
-    """Give the address of a stock copy's file of weights."""
+    """Return the address of a stock copy's file of weights."""
     return f"assets/{name}-stock-{number}.{sha256[:hash_digits]}.bin"
 
 
 def module_url(name: str, sha256: str) -> str:
-    """Give the address of a module."""
+    """Return the address of a module."""
     return f"{name}.{sha256[:hash_digits]}.js"
 
 
 def wasm_url(name: str, sha256: str) -> str:
-    """Give the address of a binary of TensorFlow.js."""
+    """Return the address of a binary of TensorFlow.js."""
     return f"{name}.{sha256[:hash_digits]}.wasm"
 
 
 def worker_url(sha256: str) -> str:
-    """Give the address of the offline worker's module."""
+    """Return the address of the offline worker's module."""
     return module_url("sw", sha256)
 
 
 def pinned_url(sha256: str) -> str:
-    """Give the address of the unchanging copy of a loader."""
+    """Return the address of the unchanging copy of a loader."""
     return module_url("loader", sha256)
 
 

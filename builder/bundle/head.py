@@ -35,7 +35,7 @@ class HeadSegment(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def place(self) -> list[int]:
-        """Give it as the file has it."""
+        """Return it as the file has it."""
         return [number for number in msgspec.structs.astuple(self) if number is not None]
 
 
@@ -194,7 +194,7 @@ def contract(model: Model, labels: tuple[str, ...] | None) -> str:
 
 
 def write_head(head: Head) -> bytes:
-    """Give the bytes of a head's file."""
+    """Return the bytes of a head's file."""
     content = plain_values(head)
     for found, shard in zip(content["shards"], head.shards, strict=True):
         found["segments"] = [segment.place for segment in shard.segments]
@@ -218,7 +218,7 @@ def read_head(content: bytes, where: str = "") -> Head:
 
 
 def shard_urls(name: str, head: Head) -> list[str]:
-    """Give the addresses of a head's shards, in order."""
+    """Return the addresses of a head's shards, in order."""
     counts: Counter[int] = Counter()
     urls = []
     for shard in head.shards:
@@ -228,7 +228,7 @@ def shard_urls(name: str, head: Head) -> list[str]:
 
 
 def named_urls(name: str, head: Head) -> list[str]:
-    """Give the addresses of all files that a head names."""
+    """Return the addresses of all files that a head names."""
     return [*shard_urls(name, head), *([ops_url(name, head.ops)] if head.ops else [])]
 
 

@@ -44,7 +44,7 @@ class HeaderRule(TypedDict):
 
 
 def file_headers(key: str) -> dict[str, str]:
-    """Give type and age of a file.
+    """Return type and age of a file.
 
     Args:
         key: its path below the bundle's root.
@@ -56,7 +56,7 @@ def file_headers(key: str) -> dict[str, str]:
 
 
 def header_rules() -> list[HeaderRule]:
-    """Give the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
+    """Return the headers that a server of ``cdn/`` must send, first match first; patterns as in shells."""
     digest = "0" * 64
     examples = {
         loader_name: loader_name,

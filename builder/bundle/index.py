@@ -66,7 +66,7 @@ class Extras:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def encode(self) -> dict[str, object]:
-        """Give the object, which is empty when there is nothing to say."""
+        """Return the object, which is empty when there is nothing to say."""
         version = {"version": self.version} if self.version != 1 else {}
         older = {"older": msgspec.to_builtins(self.older)} if self.older else {}
         return {**version, **older, **self.unknown}
@@ -94,13 +94,13 @@ class IndexEntry:
     extras: Extras = Extras()
 
     def encode(self) -> list[object]:
-        """Give the entry as the file has it."""
+        """Return the entry as the file has it."""
         extras = self.extras.encode()
         facts = [self.head_sha256, self.head_bytes, self.load, self.priority, self.kind, self.nbytes, self.wire]
         return [*facts, extras] if extras else facts
 
     def heads(self, name: str) -> tuple[HeadName, ...]:
-        """Give the heads of the model ``name``: its own, and that of an older contract."""
+        """Return the heads of the model ``name``: its own, and that of an older contract."""
         own = HeadName(name, self.head_sha256, self.head_bytes)
         older = self.extras.older
         return (own, HeadName(name, older.sha256, older.nbytes)) if older else (own,)
@@ -124,7 +124,7 @@ class Index:
     format: int = format_version
 
     def encode(self) -> dict[str, object]:
-        """Give the JSON value that stands in a loader."""
+        """Return the JSON value that stands in a loader."""
         beside = {"modules": dict(self.modules), "wasm": dict(self.wasm)}
         return {
             "format": self.format,
@@ -134,11 +134,11 @@ class Index:
         }
 
     def heads(self) -> set[HeadName]:
-        """Give all heads that it names."""
+        """Return all heads that it names."""
         return {head for name, entry in self.models.items() for head in entry.heads(name)}
 
     def module_urls(self) -> dict[str, str]:
-        """Give the addresses of the modules and binaries that it names, and their hashes."""
+        """Return the addresses of the modules and binaries that it names, and their hashes."""
         modules = {module_url(name, digest): digest for name, digest in self.modules.items()}
         return modules | {wasm_url(name, digest): digest for name, digest in self.wasm.items()}
 
@@ -219,7 +219,7 @@ def _is_digest(item: object) -> bool:
 
 
 def replace_index(loader: bytes, index: Index) -> bytes:
-    """Give the same loader with another index; its modules stay, as they belong to its code.
+    """Return the same loader with another index; its modules stay, as they belong to its code.
 
     Raises:
         FormatError: it is not a loader.
@@ -236,7 +236,7 @@ def replace_index(loader: bytes, index: Index) -> bytes:
 
 
 def reachable(index: Index, heads: Mapping[str, Head]) -> set[str]:
-    """Give the addresses of all modules, heads, shards and ops that an index names, encodings left out.
+    """Return the addresses of all modules, heads, shards and ops that an index names, encodings left out.
 
     Args:
         index: of a loader.

@@ -104,5 +104,5 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def manifest_schema() -> dict[str, Any]:
-    """Give the JSON Schema of ``manifest.json``."""
+    """Return the JSON Schema of ``manifest.json``."""
     return msgspec.json.schema(Manifest)

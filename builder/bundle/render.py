@@ -36,7 +36,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def render_loader(index: Mapping[str, Any]) -> bytes:
-    """Give ``loader.js``, minified.
+    """Return ``loader.js``, minified.
 
     Args:
         index: as ``docs/format.md`` has it.
@@ -45,19 +45,19 @@ def render_loader(index: Mapping[str, Any]) -> bytes:
 
 
 def render_worker() -> bytes:
-    """Give the service worker's module for offline use, minified; it is the same for every bundle."""
+    """Return the service worker's module for offline use, minified; it is the same for every bundle."""
     return script("sw.js").encode()
 
 
 def render_module(name: str) -> bytes:
-    """Give a module that the loader imports at first need, minified; it is the same for every bundle."""
+    """Return a module that the loader imports at first need, minified; it is the same for every bundle."""
     return script(f"modules/{name}.js").encode()
 
 
 def render_package(
     index: Mapping[str, Any], models: Iterable[Mapping[str, Any]], name: str, version: str
 ) -> dict[str, bytes]:
-    """Give the files of the ES package, by path.
+    """Return the files of the ES package, by path.
 
     Args:
         index: as ``docs/format.md`` has it.
@@ -81,13 +81,13 @@ def render_package(
 
 
 def render_types(models: Iterable[Mapping[str, Any]]) -> bytes:
-    """Give the TypeScript declarations of a loader or package, see ``render_package``."""
+    """Return the TypeScript declarations of a loader or package, see ``render_package``."""
     return render("package/index.d.ts.j2", models=list(models)).encode()
 
 
 @functools.cache
 def client_names() -> tuple[str, ...]:
-    """Give the scripts by which pages of a development server stay up to date: templates, and files of a build, too."""
+    """Return the scripts that keep pages of a development server up to date: templates, and files of a build, too."""
     return tuple(f"dev/{path.name}" for path in sorted((template_folder() / "dev").glob("*.js")))
 
 

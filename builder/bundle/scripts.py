@@ -25,7 +25,7 @@ timeout = 120.0
 
 
 def script(name: str) -> str:
-    """Give a script.
+    """Return a script.
 
     Args:
         name: as ``scripts.mjs`` names them, such as ``"loader.js"`` or ``"package/index.js"``.
@@ -37,7 +37,7 @@ def script(name: str) -> str:
 
 
 def scripts() -> Mapping[str, str]:
-    """Give all scripts by name.
+    """Return all scripts by name.
 
     Raises:
         ShardpressError: in a checkout, Node or its packages are missing, or the modules have a mistake.
@@ -46,7 +46,7 @@ def scripts() -> Mapping[str, str]:
 
 
 def ready_scripts() -> bytes:
-    """Give the file ``scripts.json``, made anew where a module has changed: ``{"sources": HASH, "scripts": {…}}``.
+    """Return the file ``scripts.json``, made anew where a module has changed: ``{"sources": HASH, "scripts": {…}}``.
 
     Raises:
         ShardpressError: as ``scripts``.
@@ -79,12 +79,12 @@ def sources_hash(folder: Path) -> str:
 
 
 def source_files(folder: Path) -> list[Path]:
-    """Give the modules of templates that are bundled; what they are made of goes into no wheel."""
+    """Return the modules of templates that are bundled; what they are made of goes into no wheel."""
     return [folder / "sw.js", *(path for name in folders for path in sorted((folder / name).glob("*.[jt]s")))]
 
 
 def template_folder() -> Path:
-    """Give where the templates lie: in the package, or beside it in a checkout."""
+    """Return where the templates lie: in the package, or beside it in a checkout."""
     installed = package_folder / "templates"
     return installed if installed.is_dir() else package_folder.parent / "templates"
 

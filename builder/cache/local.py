@@ -57,7 +57,7 @@ class Shared(Protocol):
     """A cache that several machines use. It never fails: what it cannot give or take it notes as a warning."""
 
     def find(self, name: str) -> Entry | None:
-        """Give the record called ``name``, if it is there and undamaged."""
+        """Return the record called ``name``, if it is there and undamaged."""
 
     def fetch(self, wanted: Mapping[Path, str]) -> bool:
         """Write to each file the blob of that name; False when one of them cannot be had, undamaged."""
@@ -107,7 +107,7 @@ class Cache:
         return Blob(path, len(content), digest)
 
     def find(self, sha256: str) -> Blob | None:
-        """Give the blob with this hash, or None."""
+        """Return the blob with this hash, or None."""
         path = self._blob_path(sha256)
         try:
             return Blob(path, path.stat().st_size, sha256)
@@ -119,7 +119,7 @@ class Cache:
         write_atomically(self._blob_path(blob.sha256, label), content or b"")
 
     def find_variant(self, blob: Blob, label: str) -> tuple[Path, int] | None:
-        """Give path and length of an encoding; length 0 means that it does not pay; None: not yet known."""
+        """Return path and length of an encoding; length 0 means that it does not pay; None: not yet known."""
         path = self._blob_path(blob.sha256, label)
         try:
             return path, path.stat().st_size
@@ -127,7 +127,7 @@ class Cache:
             return None
 
     def record(self, kind: str, key: str) -> Any | None:
-        """Give the record of a step, or None; a damaged one counts as none."""
+        """Return the record of a step, or None; a damaged one counts as none."""
         found = _read_json(self._record_path(kind, key))
         if found is not None or self._shared is None or kind in own_kinds:
             return found
@@ -152,11 +152,11 @@ class Cache:
             self._shared.offer(f"{kind}-{key}", Entry(value, tuple(needed)), needed)
 
     def tree(self, kind: str, key: str) -> Path:
-        """Give the folder of a step that makes files; it exists once the step is done."""
+        """Return the folder of a step that makes files; it exists once the step is done."""
         return self.root / "trees" / f"{kind}-{key}"
 
     def find_tree(self, kind: str, key: str) -> Any | None:
-        """Give the record of a step that made a folder, if both are there."""
+        """Return the record of a step that made a folder, if both are there."""
         tree = self.tree(kind, key)
         found = _read_json(self._record_path(kind, key))
         if found is not None and tree.is_dir():
@@ -184,7 +184,7 @@ class Cache:
 
     @contextmanager
     def work(self) -> Iterator[Path]:
-        """Give an empty folder that is gone afterwards."""
+        """Return an empty folder that is gone afterwards."""
         folder = Path(tempfile.mkdtemp(dir=self.root / "work"))
         try:
             yield folder
@@ -192,7 +192,7 @@ class Cache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def file_digest(self, path: Path) -> str:
-        """Give a file's SHA-256, remembered while its length and time stay the same."""
+        """Return a file's SHA-256, remembered while its length and time stay the same."""
         status = path.stat()
         name = str(path.resolve())
         state = [status.st_size, status.st_mtime_ns, status.st_ino]
@@ -242,7 +242,7 @@ def blob_name(digest: str, label: str = "") -> str:
 
 
 def digest_of(path: Path) -> str:
-    """Give the SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content."""
     digest = hashlib.sha256()
     for chunk in chunks(FileData((Extent(path, 0, path.stat().st_size),))):
         digest.update(chunk)
@@ -250,7 +250,7 @@ def digest_of(path: Path) -> str:
 
 
 def key_of(*parts: object) -> str:
-    """Give a key for values, dataclasses and structs of what JSON can hold and paths: 32 digits of its SHA-256.
+    """Return a key for values, dataclasses and structs of what JSON can hold and paths: 32 digits of its SHA-256.
 
     A request is given as a whole, so that a field which it gets later is in the key by itself.
     """

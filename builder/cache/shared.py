@@ -35,7 +35,7 @@ where = "build.cache"
 
 
 def is_shared(text: str) -> bool:
-    """Tell whether ``[build] cache`` names a bucket rather than a folder."""
+    """Return whether ``[build] cache`` names a bucket rather than a folder."""
     return "://" in text
 
 
@@ -109,7 +109,7 @@ class SharedCache:
         return tuple(found)
 
     def find(self, name: str) -> Entry | None:
-        """Give the record called ``name``, if it is there and undamaged."""
+        """Return the record called ``name``, if it is there and undamaged."""
         key = _record_key(name)
         content = self._read(key)
         if content is None:
@@ -166,7 +166,7 @@ class SharedCache:
             return False
 
     def _read(self, key: str) -> bytes | None:
-        """Give an object's content, if it is there and its seal is whole."""
+        """Return an object's content, if it is there and its seal is whole."""
         if "read" in self._trouble:
             return None
         try:

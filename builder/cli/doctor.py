@@ -36,7 +36,7 @@ class Finding:
         state: what was found.
         ok: it works.
         needed_for: what does not work without it.
-        hint: how to mend it; empty when it works.
+        hint: how to fix it; empty when it works.
         optional: most can do without it.
     """
 
@@ -115,7 +115,7 @@ def _tfjs(folder: Path) -> tuple[Finding, ...]:
 
 
 def _wall() -> Finding:
-    """Tell whether untrusted models are confined; a build goes on without, and notes it."""
+    """Return whether untrusted models are confined; a build goes on without, and notes it."""
     lacking = missing()
     state = "stands (Landlock and seccomp)" if not lacking else f"does not stand: {'; '.join(lacking)}"
     hint = "" if not lacking else "Build strangers' models on Linux 5.13 or later, in a container that allows Landlock"
@@ -123,7 +123,7 @@ def _wall() -> Finding:
 
 
 def show(findings: tuple[Finding, ...]) -> str:
-    """Give the findings as text."""
+    """Return the findings as text."""
     lines = [f"shardpress {__version__}"]
     for finding in findings:
         mark = "ok " if finding.ok else "-- " if finding.optional else "NO "

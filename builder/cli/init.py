@@ -94,7 +94,7 @@ def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...
 
 
 def find_unreadable(places: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
-    """Give the files below some places that are models of kinds which are not read, each with what to do instead."""
+    """Return the files below some places that are models of kinds which are not read, each with what to do instead."""
     files = {path for place in places for path in _files(place) if path.suffix.lower() in foreign}
     return tuple((path, foreign[path.suffix.lower()]) for path in sorted(files))
 
@@ -193,7 +193,7 @@ def _models(place: Path, outputs: tuple[Path, ...]) -> Iterator[tuple[Path, str]
 
 
 def _kind(path: Path) -> str:
-    """Give what kind of model a path is, or nothing: also for what only looks like one."""
+    """Return what kind of model a path is, or nothing: also for what only looks like one."""
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return "saved-model"
@@ -270,7 +270,7 @@ def _own_labels(path: Path, kind: str) -> tuple[str, ...]:
 
 
 def _round(nbytes: float) -> int:
-    """Give whole kilobytes, of two or three digits that say something."""
+    """Return whole kilobytes, of two or three digits that say something."""
     kilobytes = max(1, int(-(-nbytes // 1000)))
     step = 10 if kilobytes >= 100 else 1
     return -(-kilobytes // step) * step

@@ -86,7 +86,7 @@ class Console:
         self.give({**error.facts, "ok": False, "errors": errors})
 
     def progress(self) -> AbstractContextManager[Progress]:
-        """Give the progress that fits."""
+        """Return the progress that fits."""
         return open_progress(quiet=self.quiet, verbose=self.verbose)
 
     def read_leniently(self, words: Sequence[str]) -> None:
@@ -97,17 +97,17 @@ class Console:
 
 
 def error_prefix() -> str:
-    """Give what goes before an error, red where colours are wanted; click takes them away in pipes."""
+    """Return what goes before an error, red where colours are wanted; click takes them away in pipes."""
     return "error: " if os.environ.get("NO_COLOR") else click.style("error: ", fg="red", bold=True)
 
 
 def error_text(error: ShardpressError, model: str = "") -> str:
-    """Give the paragraph of an error, with the code by which ``docs/errors.md`` explains it at its end."""
+    """Return the paragraph of an error, with the code by which ``docs/errors.md`` explains it at its end."""
     return f"{error_prefix()}{f'model {model}: ' if model else ''}{error}{f' [{error.code}]' if error.code else ''}"
 
 
 def complete_models(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Give the names of build.toml's models that begin so, for shells; nothing where there is no such file."""
+    """Return the names of build.toml's models that begin so, for shells; nothing where there is no such file."""
     try:
         settings = tomllib.loads(Path(context.params.get("config") or "build.toml").read_text(encoding="utf-8"))
         names = list(settings.get("models", {}))

@@ -76,7 +76,7 @@ class Bars:
 
 @contextmanager
 def open_progress(*, quiet: bool, verbose: int) -> Iterator[Progress]:
-    """Give the progress that fits where stderr goes."""
+    """Return the progress that fits where stderr goes."""
     if quiet:
         yield Silent()
     elif not sys.stderr.isatty() or verbose > 1:

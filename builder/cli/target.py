@@ -28,7 +28,7 @@ dry_option = click.option("--dry-run", is_flag=True, help="Only tell what would 
 
 
 def open_target(settings: Config, name: str | None, *, unsafe: bool) -> tuple[Target, Deployer]:
-    """Give a target by its name, the only one without, and what works on it."""
+    """Return a target by its name, the only one without, and what works on it."""
     from ..publish.apply import Deployer, Keeping
     from ..publish.targets import find_target
 
@@ -39,7 +39,7 @@ def open_target(settings: Config, name: str | None, *, unsafe: bool) -> tuple[Ta
 
 
 def preview_name(preview: str | None) -> str:
-    """Give a preview's name, or "".
+    """Return a preview's name, or "".
 
     Raises:
         UsageError: no preview may be called so.
@@ -58,7 +58,7 @@ def preview_name(preview: str | None) -> str:
 
 
 def finish(console: Console, facts: Mapping[str, object], checked: Checked | None, target: Target) -> None:
-    """Give a command's JSON document; with the problems of a check it goes out with the error."""
+    """Return a command's JSON document; with the problems of a check it goes out with the error."""
     document = {**facts, **_checked_data(checked)}
     if checked is None or not checked.problems:
         console.give({"ok": True, **document})
@@ -96,7 +96,7 @@ def _not_as_it_should_be(checked: Checked, target: Target) -> StoreError:
 
 
 def traffic(target: Target) -> dict[str, int]:
-    """Give how much was asked of a target's store and sent to it, where it counts that."""
+    """Return how much was asked of a target's store and sent to it, where it counts that."""
     return {
         name: getattr(target.store, attribute)
         for name, attribute in (("requests", "requests"), ("sent", "sent"))
@@ -105,5 +105,5 @@ def traffic(target: Target) -> dict[str, int]:
 
 
 def show_time(seconds: float) -> str:
-    """Give a moment as people and programs read it."""
+    """Return a moment as people and programs read it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

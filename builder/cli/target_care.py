@@ -88,7 +88,7 @@ def bucket(console: Console, *, target: str | None, config: Path, policy: bool) 
         give_json(minimal_policy(chosen.config))
         return
     findings = examine_bucket(chosen)
-    words = {True: "ok", False: "mend", None: "could not be asked"}
+    words = {True: "ok", False: "fix", None: "could not be asked"}
     for finding in findings:
         console.say(f"{finding.what:20} {words[finding.ok]}{'' if finding.ok else '. ' + finding.advice}")
     wrong = [finding for finding in findings if finding.ok is False]

@@ -38,7 +38,7 @@ class Layout:
     inner: int
 
     def channels_of(self, start: int, stop: int) -> npt.NDArray[np.int64]:
-        """Give the channel of each element ``start <= i < stop``."""
+        """Return the channel of each element ``start <= i < stop``."""
         import numpy as np
 
         return np.arange(start, stop) // self.inner % self.channels
@@ -61,15 +61,15 @@ class Codec(Protocol):
 
     @property
     def name(self) -> str:
-        """Give what the head calls it."""
+        """Return what the head calls it."""
 
     @property
     def identity(self) -> str:
-        """Give what two codecs have in common if they make the same planes of the same bytes."""
+        """Return what two codecs have in common if they make the same planes of the same bytes."""
 
     @property
     def fields(self) -> CodecFields:
-        """Give what the head says of it beside its name."""
+        """Return what the head says of it beside its name."""
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
         """Split a weight."""

@@ -22,7 +22,7 @@ planes_in_all, first_refining = 4, 2
 
 
 def smallest_of(weights: tuple[Weight, ...]) -> int:
-    """Give how many elements a weight of a model must have to be worth more than one stage.
+    """Return how many elements a weight of a model must have to be worth more than one stage.
 
     Small weights are often the ones whose missing bits hurt: one depthwise kernel of 288 elements out of 3.5 million
     moved a classifier's outputs more than all others together.
@@ -31,7 +31,7 @@ def smallest_of(weights: tuple[Weight, ...]) -> int:
 
 
 def suits(weight: Weight, least: int = smallest) -> bool:
-    """Tell whether the codec is for this weight: plain float32 and not tiny."""
+    """Return whether the codec is for this weight: plain float32 and not tiny."""
     return weight.dtype == "float32" and weight.quantization is None and weight.size >= least
 
 
@@ -43,18 +43,18 @@ class Exact:
 
     @property
     def fields(self) -> CodecFields:
-        """Give what the head says of it: nothing."""
+        """Return what the head says of it: nothing."""
         return {}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
-        """Give the four planes, one byte an element each."""
+        """Return the four planes, one byte an element each."""
         return tuple(
             Plane(index, index >= first_refining, weight.size, partial(_read, weight.data, index))
             for index in range(planes_in_all)
         )
 
     def decode(self, planes: Mapping[int, bytes]) -> bytes:
-        """Give float32 bytes from planes 0 and 1, or from all four.
+        """Return float32 bytes from planes 0 and 1, or from all four.
 
         Raises:
             FormatError: the planes differ in length.
@@ -82,7 +82,7 @@ def _read(data: Data, index: int, start: int, stop: int) -> bytes:
 
 
 def _split(bits: Bits, index: int) -> Bits:
-    """Give one byte of each element in the low eight bits; what is above them is cut off by the caller."""
+    """Return one byte of each element in the low eight bits; what is above them is cut off by the caller."""
     import numpy as np
 
     if index == 0:

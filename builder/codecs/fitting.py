@@ -21,7 +21,7 @@ stretches, stretch = 4, 1 << 16  # of a large weight: number, elements
 
 
 def no_larger(weight: Weight, codec: Codec) -> Codec:
-    """Give the codec, or where the weight takes fewer bytes in another form: ``exact``, or at last ``raw``.
+    """Return the codec, or where the weight takes fewer bytes in another form: ``exact``, or at last ``raw``.
 
     Ordinary weights become smaller. Those do not that have few distinct values, repeat themselves, or are float16
     values: their bytes compress better together than apart.
@@ -42,19 +42,19 @@ def no_larger(weight: Weight, codec: Codec) -> Codec:
 
 
 def codes_pay(weight: Weight, codes: Weight) -> bool:
-    """Tell whether a weight's codes are not more bytes than the weight as it is."""
+    """Return whether a weight's codes are not more bytes than the weight as it is."""
     quality = _quality(weight)
     return quality == quick or _sent(codes, Raw(), quality) <= _sent(weight, Raw(), quality)
 
 
 def may_be_coarse(weight: Weight) -> bool:
-    """Tell whether a float32 weight takes more bytes than its codes and their refinement at worst."""
+    """Return whether a float32 weight takes more bytes than its codes and their refinement at worst."""
     quality = _quality(weight)
     return quality == quick or 8 * _sent(weight, Raw(), quality) > coarse_bits * _weighed(weight)
 
 
 def _quality(weight: Weight) -> int:
-    """Give the quality of brotli that is good enough to weigh a weight with."""
+    """Return the quality of brotli that is good enough to weigh a weight with."""
     return quick if 8 * _sent(weight, Raw(), quick) >= ordinary_bits * _weighed(weight) else thorough
 
 
@@ -63,7 +63,7 @@ def _weighed(weight: Weight) -> int:
 
 
 def _sent(weight: Weight, codec: Codec, quality: int) -> int:
-    """Give how many bytes the planes take when they are sent; of a large weight only those of some stretches."""
+    """Return how many bytes the planes take when they are sent; of a large weight only those of some stretches."""
     total = 0
     for plane in codec.planes(weight):
         item = plane.nbytes // weight.size if plane.nbytes % weight.size == 0 else 0

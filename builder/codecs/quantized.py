@@ -31,7 +31,7 @@ class _Codes:
         return self.data.nbytes // 4 * self.item
 
     def read(self, start: int, stop: int) -> bytes:
-        """Give the bytes ``start <= i < stop``."""
+        """Return the bytes ``start <= i < stop``."""
         import numpy as np
 
         first, last = start // self.item, -(-stop // self.item)
@@ -40,7 +40,7 @@ class _Codes:
 
 
 def quantize(weight: Weight, kind: str) -> Weight:
-    """Give the weight with its values as codes of ``kind``; what has no such codes (NaN, too large) stays as it is.
+    """Return the weight with its values as codes of ``kind``; what has no such codes (NaN, too large) stays as it is.
 
     The formulas are those of the stock converter: ``uint8`` and ``uint16`` share one scale and keep zero exact.
     """
@@ -84,7 +84,7 @@ class _Wide:
         return 2 * self.data.nbytes
 
     def read(self, start: int, stop: int) -> bytes:
-        """Give the bytes ``start <= i < stop``."""
+        """Return the bytes ``start <= i < stop``."""
         import numpy as np
 
         first, last = start // 4, -(-stop // 4)
@@ -93,7 +93,7 @@ class _Wide:
 
 
 def widen(weight: Weight) -> Weight:
-    """Give a weight that is stored as float16 with the float32 values that TensorFlow.js makes of it."""
+    """Return a weight that is stored as float16 with the float32 values that TensorFlow.js makes of it."""
     if weight.dtype != "float32" or not weight.quantization or weight.quantization["dtype"] != "float16":
         return weight
     return replace(weight, data=_Wide(weight.data), quantization=None)

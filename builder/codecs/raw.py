@@ -16,13 +16,13 @@ class Raw:
 
     @property
     def fields(self) -> CodecFields:
-        """Give what the head says of it: nothing."""
+        """Return what the head says of it: nothing."""
         return {}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
-        """Give the one plane."""
+        """Return the one plane."""
         return (Plane(0, False, weight.data.nbytes, weight.data.read),)
 
     def decode(self, planes: Mapping[int, bytes]) -> bytes:
-        """Give the one plane back."""
+        """Return the one plane back."""
         return planes[0]

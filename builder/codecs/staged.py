@@ -30,11 +30,11 @@ class Staged:
 
     @property
     def fields(self) -> CodecFields:
-        """Give what the head says of it: nothing."""
+        """Return what the head says of it: nothing."""
         return {}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
-        """Give the two contents; the weight's own values are in neither."""
+        """Return the two contents; the weight's own values are in neither."""
         del weight
         return (
             Plane(0, False, len(self.first), BytesData(self.first).read),
@@ -42,5 +42,5 @@ class Staged:
         )
 
     def decode(self, planes: Mapping[int, bytes]) -> bytes:
-        """Give the last content that is there."""
+        """Return the last content that is there."""
         return planes.get(2, planes[0])

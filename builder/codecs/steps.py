@@ -49,11 +49,11 @@ class Steps:
 
     @property
     def fields(self) -> CodecFields:
-        """Give what the head says of it."""
+        """Return what the head says of it."""
         return {"steps": (self.ratio, self.layout.channels, self.layout.inner)}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
-        """Give base codes, steps and refining codes."""
+        """Return base codes, steps and refining codes."""
         return (
             Plane(0, False, weight.size, partial(self._read, weight.data, False)),
             Plane(1, False, len(self.steps), BytesData(self.steps).read),
@@ -61,7 +61,7 @@ class Steps:
         )
 
     def decode(self, planes: Mapping[int, bytes]) -> bytes:
-        """Give float32 bytes from planes 0 and 1, or from all three.
+        """Return float32 bytes from planes 0 and 1, or from all three.
 
         Raises:
             FormatError: the planes do not fit each other.
@@ -93,7 +93,7 @@ class Steps:
 
 
 def balanced(weight: Weight, layout: Layout) -> Steps | None:
-    """Give 16-bit fixed point over each channel's range; None where a value is not finite."""
+    """Return 16-bit fixed point over each channel's range; None where a value is not finite."""
     import numpy as np
 
     largest = np.zeros(layout.channels)
@@ -107,7 +107,7 @@ def balanced(weight: Weight, layout: Layout) -> Steps | None:
 
 
 def on_grid(steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Give the least quarter powers of two that are not below the steps: so few values compress to half a byte each."""
+    """Return the least quarter powers of two not below the steps: so few values compress to half a byte each."""
     import numpy as np
 
     mantissas, exponents = np.frexp(steps)
@@ -126,7 +126,7 @@ def _pieces(weight: Weight) -> Iterator[tuple[int, Floats]]:
 
 
 def layout_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> Layout:
-    """Give the layout in which the neighbouring ``axes`` together number the channels; without axes there is one."""
+    """Return the layout in which the neighbouring ``axes`` together number the channels; without axes there is one."""
     if not axes:
         return Layout(1, 1)
     return Layout(math.prod(shape[axis] for axis in axes), math.prod(shape[axes[-1] + 1 :]))

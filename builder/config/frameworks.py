@@ -38,22 +38,22 @@ class Framework:
 
     @property
     def copy(self) -> str:
-        """Give the folder that the bundle is copied to, where there is no plugin."""
+        """Return the folder that the bundle is copied to, where there is no plugin."""
         return "" if self.uses_plugin else f"{self.static}/{self.bundle}"
 
     @property
     def base(self) -> str:
-        """Give where pages find the bundle."""
+        """Return where pages find the bundle."""
         return f"/assets/{self.bundle}/" if self.static == old_static else f"/{self.bundle}/"
 
     @property
     def worker(self) -> str:
-        """Give where a service worker is served at the site's root."""
+        """Return where a service worker is served at the site's root."""
         return "src/sw.js" if self.static == old_static else f"{self.static}/sw.js"
 
     @property
     def line(self) -> str:
-        """Give the one line that the project needs, and where it goes."""
+        """Return the one line that the project needs, and where it goes."""
         if self.static == old_static:
             return f'"src/sw.js",   // in the assets of angular.json; and {program()} deploy public before ng build'
         if self.uses_plugin:
@@ -90,14 +90,14 @@ def find_framework(folder: Path) -> Framework | None:
 
 
 def outputs_of(folder: Path, framework: Framework | None) -> tuple[Path, ...]:
-    """Give the folders of a project that builds write, its published bundle among them."""
+    """Return the folders of a project that builds write, its published bundle among them."""
     names = framework.outputs if framework else ()
     copy = folder / framework.copy if framework and framework.copy else None
     return (*(folder / name for name in names), *([copy] if copy and (copy / loader).is_file() else []))
 
 
 def _as_it_is(folder: Path, framework: Framework) -> Framework:
-    """Give a framework as this project has it: older ones of Angular serve another folder, and that may be taken."""
+    """Return a framework as this project has it: older ones of Angular serve another folder, and that may be taken."""
     old = framework.name == "Angular" and not (folder / "public").is_dir() and (folder / old_static).is_dir()
     framework = replace(framework, static=old_static) if old else framework
     place = folder / framework.copy

@@ -296,7 +296,7 @@ def load_config(path: Path) -> Config:
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of build.toml."""
+    """Return the JSON Schema of build.toml."""
     return msgspec.json.schema(Document)
 
 
@@ -348,7 +348,7 @@ def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
 
 
 def _choices(annotation: Any) -> list[str]:
-    """Give the values of an annotation that lists some."""
+    """Return the values of an annotation that lists some."""
     if get_origin(annotation) is Literal:
         return [str(value) for value in get_args(annotation)]
     return [value for part in get_args(annotation) for value in _choices(part)]

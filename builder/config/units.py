@@ -17,7 +17,7 @@ factors = {
 
 
 def parse_size(text: str | int) -> int:
-    """Give the bytes of ``"256 KiB"``, ``"600 kB"`` or a plain number.
+    """Return the bytes of ``"256 KiB"``, ``"600 kB"`` or a plain number.
 
     Raises:
         ValueError: it is none of these, or negative.
@@ -43,7 +43,7 @@ def show_size(count: float) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Give the seconds of ``"24 h"``, ``"7d"``, ``"90 s"`` or ``"15 min"``.
+    """Return the seconds of ``"24 h"``, ``"7d"``, ``"90 s"`` or ``"15 min"``.
 
     Raises:
         ValueError: it is none of these.

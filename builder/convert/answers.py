@@ -16,7 +16,7 @@ longest_after_failures = 4096
 
 
 def first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> tuple[tuple[Path, Path], bool]:
-    """Give the first pair of files that the model answers with something, else that it answers at all."""
+    """Return the first pair of files that the model answers with something, else that it answers at all."""
     failure: Exception | None = None
     ran: tuple[Path, Path] | None = None
     for pair in ((request.inputs, request.outputs), *request.instead):

@@ -96,7 +96,7 @@ def optimise(frozen: Frozen, where: str, custom: tuple[str, ...]) -> Artefact:
 
 
 def _initializer(frozen: Frozen, where: str) -> Initializer:
-    """Give graph, signature and resource numbers of what fills the tables."""
+    """Return graph, signature and resource numbers of what fills the tables."""
     if frozen.initializer is not None:
         return frozen.initializer.as_graph_def(), None, None
     if not frozen.resources:
@@ -119,7 +119,7 @@ def _signature(frozen: Frozen) -> SignatureDef:
 
 
 def _narrow(array: Array) -> Array:
-    """Give a weight in a type that TensorFlow.js has; ends of slices such as 2**63-1 must not wrap round to -1."""
+    """Return a weight in a type that TensorFlow.js has; ends of slices such as 2**63-1 must not wrap round to -1."""
     if array.dtype.kind in "iu" and array.dtype != np.int32:
         # Of an array without dimensions NumPy makes a scalar, which the stock writer refuses.
         return np.asarray(np.clip(array, *int32_limits) if array.dtype.itemsize > 2 else array).astype(np.int32)

@@ -42,7 +42,7 @@ def part_folder(part: SavedModel, plain: Path, name: str) -> Path:
 
 
 def keras_copy(plain: Path, config: object, *, is_changed: bool = False) -> Path:
-    """Give a Keras file without what only training needs.
+    """Return a Keras file without what only training needs.
 
     Args:
         plain: an HDF5 file or a ``.keras`` file.
@@ -70,7 +70,7 @@ def keras_copy(plain: Path, config: object, *, is_changed: bool = False) -> Path
 
 
 def custom_objects(keras: ModuleType, plain: Path) -> dict[str, object]:
-    """Give the custom objects that a Keras needs to load a file of its own making.
+    """Return the custom objects that a Keras needs to load a file of its own making.
 
     HDF5 files name classes without their modules, and Keras 2 does not look into the modules that others name.
 
@@ -90,7 +90,7 @@ def custom_objects(keras: ModuleType, plain: Path) -> dict[str, object]:
 
 
 def literal_names(layers: Mapping[str, object]) -> dict[str, str]:
-    """Give custom objects that let words of a configuration be words.
+    """Return custom objects that let words of a configuration be words.
 
     Keras 3 takes a word in an HDF5 file that is also the name of one of its functions for that function: nobody can
     load Attention, whose ``score_mode`` is "dot", as ``keras.layers.dot`` is.

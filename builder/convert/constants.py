@@ -13,7 +13,7 @@ from .tf_types import Array
 
 
 def numbers_of(weight: Weight) -> Array:
-    """Give the numbers of a weight that is not of strings."""
+    """Return the numbers of a weight that is not of strings."""
     stored = np.frombuffer(
         weight.data.read(0, weight.data.nbytes),
         {"bool": "?", "complex64": "<c8"}.get(weight.stored_type, weight.stored_type),
@@ -24,7 +24,7 @@ def numbers_of(weight: Weight) -> Array:
 
 
 def constant_of(tf: ModuleType, weight: Weight, kind: int) -> AttrValue:
-    """Give a weight as the attribute of a Const of TensorFlow's type ``kind``."""
+    """Return a weight as the attribute of a Const of TensorFlow's type ``kind``."""
     dtype = tf.dtypes.as_dtype(kind)
     value: AttrValue = tf.compat.v1.AttrValue()
     if weight.dtype == "string":
@@ -42,7 +42,7 @@ def constant_of(tf: ModuleType, weight: Weight, kind: int) -> AttrValue:
 
 
 def without_value(node: Node) -> Node:
-    """Give a node of a ``model.json`` without its value, if it is a constant."""
+    """Return a node of a ``model.json`` without its value, if it is a constant."""
     if node["op"] != "Const":
         return node
     return {**node, "attr": {key: value for key, value in node["attr"].items() if key != "value"}}

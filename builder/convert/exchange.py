@@ -60,7 +60,7 @@ def send_request(stream: IO[bytes], item: object) -> None:
 
 
 def receive_request(stream: IO[bytes]) -> bytes:
-    """Give what the main process sent, for ``open_request``.
+    """Return what the main process sent, for ``open_request``.
 
     Raises:
         EOFError: it is gone.
@@ -90,7 +90,7 @@ def send_reply(stream: IO[bytes], reply: Reply) -> None:
 
 
 def receive_reply(stream: IO[bytes], kind: object) -> Reply:
-    """Give a worker's answer.
+    """Return a worker's answer.
 
     Args:
         stream: from the worker.
@@ -118,7 +118,7 @@ def receive_reply(stream: IO[bytes], kind: object) -> Reply:
 
 
 def type_of_result(task: Task) -> object:
-    """Give the type of what a task gives."""
+    """Return the type of what a task gives."""
     return result_types[task] if isinstance(task, str) else typing.get_type_hints(task)["return"]
 
 

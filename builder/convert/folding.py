@@ -42,7 +42,7 @@ class _Match:
 
 
 def fold_batch_norms(graph_def: GraphDef, read: ReadValue, make: MakeTensor) -> GraphDef:
-    """Give a graph in which normalisations after convolutions are folded.
+    """Return a graph in which normalisations after convolutions are folded.
 
     That is wherever all that takes part is constant and nothing else uses the convolution.
 
@@ -101,7 +101,7 @@ def _match(norm: NodeDef, nodes: dict[str, NodeDef]) -> _Match | None:
 
 
 def _fold(match: _Match, nodes: dict[str, NodeDef], read: ReadValue, make: MakeTensor) -> list[NodeDef]:
-    """Give the new nodes; none where something is not constant or of another shape than it should be."""
+    """Return the new nodes; none where something is not constant or of another shape than it should be."""
     norm, conv = match.norm, match.conv
     sources = [_source(nodes, norm.input[number]) for number in places[norm.op][1:]]
     if any(source.op != "Const" for source in sources):

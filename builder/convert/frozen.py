@@ -58,7 +58,7 @@ class Source:
 
 
 def kept_outputs(outputs: list[str], options: SourceOptions) -> list[str]:
-    """Give the outputs that the options keep, in the order of the source.
+    """Return the outputs that the options keep, in the order of the source.
 
     Raises:
         SourceError: the source lacks one that is asked for.
@@ -102,7 +102,7 @@ def freeze_function(function: Function, inputs: list[str], outputs: list[str], k
 
 
 def fed_node_names(frozen: Frozen) -> set[str]:
-    """Give the names of the nodes that get their values from outside: inputs and tables."""
+    """Return the names of the nodes that get their values from outside: inputs and tables."""
     return {tensor.op.name for tensor in (*frozen.inputs.values(), *frozen.resources.values())}
 
 

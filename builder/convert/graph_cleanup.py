@@ -19,7 +19,7 @@ opaque_ops = {"MatMul", "BatchMatMul", "BatchMatMulV2", "Gather", "GatherV2"}
 
 
 def frozen_outputs(graph: GraphDef, wanted: tuple[str, ...], where: str) -> dict[str, str]:
-    """Give the tensors of a frozen graph's outputs by name: those wanted, else the one node that nothing uses.
+    """Return the tensors of a frozen graph's outputs by name: those wanted, else the one node that nothing uses.
 
     Raises:
         SourceError: a wanted node is missing, or none is wanted and several could be meant.
@@ -233,7 +233,7 @@ def drop_control_edges(graph_def: GraphDef) -> None:
 
 
 def _tie_constants(graph_def: GraphDef) -> None:
-    """Give the edges that order constants to what takes them; where branches meet, a node between is given them."""
+    """Return the edges that order constants to what takes them; where branches meet, a node between is given them."""
     constants = {node.name: node for node in graph_def.node if node.op == "Const"}
     tied: dict[str, str] = {}
     for node in list(graph_def.node):

@@ -82,7 +82,7 @@ class GraphRunner:
         self._together = self._may_run_together()
 
     def outputs(self, cases: Sequence[int], feeds: Arrays) -> list[Arrays]:
-        """Give the outputs for some cases."""
+        """Return the outputs for some cases."""
         found: list[Arrays] = []
         for group in self._groups(cases):
             answers, start = self._run(self._outputs, group, feeds), 0
@@ -96,7 +96,7 @@ class GraphRunner:
         return found
 
     def means(self, cases: Sequence[int], feeds: Arrays, results: Sequence[str]) -> list[Array]:
-        """Give the means of tensors over all cases and all axes but the last."""
+        """Return the means of tensors over all cases and all axes but the last."""
         with self._graph.as_default():
             for name in results:
                 if name not in self._means:
@@ -111,7 +111,7 @@ class GraphRunner:
         return [totals[name] for name in results]
 
     def covariances(self, cases: Sequence[int], results: Sequence[str]) -> list[Array]:
-        """Give the covariances of the last axis of tensors over all cases and all other axes."""
+        """Return the covariances of the last axis of tensors over all cases and all other axes."""
         import numpy as np
 
         wanted: dict[str, Tensor] = {}
@@ -139,7 +139,7 @@ class GraphRunner:
         ]
 
     def _groups(self, cases: Sequence[int]) -> Iterator[list[int]]:
-        """Give the cases that run together: as many as memory allows of those with like shapes, else one by one."""
+        """Return the cases that run together: as many as memory allows of those with like shapes, else one by one."""
         group: list[int] = []
         for case in cases:
             if group and (
@@ -154,7 +154,7 @@ class GraphRunner:
             yield group
 
     def _may_run_together(self) -> bool:
-        """Tell whether two cases in one batch give what each gives by itself."""
+        """Return whether two cases in one batch give what each gives by itself."""
         if len(self._cases) < 2 or not all(self._rows) or self._shapes[0] != self._shapes[1]:
             return False
         tensors = (self._graph.get_tensor_by_name(name) for name in (*self._inputs.values(), *self._outputs.values()))
@@ -182,6 +182,6 @@ class GraphRunner:
 
 
 def unregistered_ops(nodes: Sequence[Node]) -> set[str]:
-    """Give the ops of a graph that TensorFlow does not have; it says so itself."""
+    """Return the ops of a graph that TensorFlow does not have; it says so itself."""
     load_tensorflow()
     return {op for node in nodes if not stock.is_registered(op := str(node["op"]))}

@@ -112,7 +112,7 @@ def _check_plain(place: Path, wanted: Path) -> None:
 
 
 def paths_of(value: object) -> Iterator[Path]:
-    """Give all paths in a request or result, at any depth."""
+    """Return all paths in a request or result, at any depth."""
     if isinstance(value, Path):
         yield value
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -124,12 +124,12 @@ def paths_of(value: object) -> Iterator[Path]:
 
 
 def is_read(path: Path) -> bool:
-    """Tell whether a path of a request is read."""
+    """Return whether a path of a request is read."""
     return path.exists() and not (path.is_dir() and not any(path.iterdir()))
 
 
 def with_paths(value: object, move: Callable[[Path], Path]) -> object:
-    """Give a copy of a request or result with other paths."""
+    """Return a copy of a request or result with other paths."""
     if isinstance(value, Path):
         return move(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -141,7 +141,7 @@ def with_paths(value: object, move: Callable[[Path], Path]) -> object:
 
 
 def files_of(path: Path) -> tuple[tuple[str, Path], ...]:
-    """Give a source's files with their addresses from ``path``; those beside it begin with ``../``.
+    """Return a source's files with their addresses from ``path``; those beside it begin with ``../``.
 
     Raises:
         SourceError: one is a link that leads out of the folder, or a ``model.json`` names files that it must not.
@@ -158,7 +158,7 @@ def files_of(path: Path) -> tuple[tuple[str, Path], ...]:
 
 
 def all_files(path: Path) -> Iterator[tuple[str, Path]]:
-    """Give the files at and below a path with their addresses."""
+    """Return the files at and below a path with their addresses."""
     if path.is_file():
         yield "", path
     for file in sorted(path.rglob("*")):
@@ -167,7 +167,7 @@ def all_files(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def below(place: Path, address: str) -> Path:
-    """Give where the file with an address goes.
+    """Return where the file with an address goes.
 
     Raises:
         ValueError: out of the folder.
@@ -181,7 +181,7 @@ def below(place: Path, address: str) -> Path:
 def with_own_paths(
     result: object, failure: ShardpressError | None, notes: tuple[str, ...], places: Mapping[Path, Path]
 ) -> tuple[object, ShardpressError | None, tuple[str, ...]]:
-    """Give an answer with the request's own paths in place of those in the worker's folder."""
+    """Return an answer with the request's own paths in place of those in the worker's folder."""
 
     def words(text: str) -> str:
         for path, place in places.items():

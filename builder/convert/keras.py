@@ -44,7 +44,7 @@ def open_zip(options: SourceOptions, plain: Path) -> Source:
 
 
 def checked_h5(options: SourceOptions, plain: Path) -> tuple[Path, bool, bool]:
-    """Give what may be loaded, whether Keras 2 wrote it, and whether it has an optimiser's state."""
+    """Return what may be loaded, whether Keras 2 wrote it, and whether it has an optimiser's state."""
     where = str(options.path)
     file = read_keras_h5(plain, where)
     config = modernise(file.config, file.version, where) if file.is_keras2 else file.config
@@ -55,7 +55,7 @@ def checked_h5(options: SourceOptions, plain: Path) -> tuple[Path, bool, bool]:
 
 
 def checked_zip(options: SourceOptions, plain: Path) -> tuple[Path, bool, bool]:
-    """Give what may be loaded, whether Keras 2 wrote it, and whether it has an optimiser's state."""
+    """Return what may be loaded, whether Keras 2 wrote it, and whether it has an optimiser's state."""
     where = str(options.path)
     archive = read_keras_zip(options.path)
     check_keras_config(archive.config, trust=options.trust, where=where)

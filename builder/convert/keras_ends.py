@@ -41,7 +41,7 @@ class KerasEnds:
     outputs: list[str]
 
     def packed(self, tensors: tuple[Tensor, ...]) -> object:
-        """Give flat inputs in the structure that the model takes."""
+        """Return flat inputs in the structure that the model takes."""
         return self.tree.pack_sequence_as(self.structure, list(tensors))
 
 
@@ -82,7 +82,7 @@ def _names(tree: ModuleType, structure: object, layers: list[str]) -> list[str]:
 
 
 def _keyed(structure: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
-    """Give every leaf with the keys above it; places in lists count below a key only."""
+    """Return every leaf with the keys above it; places in lists count below a key only."""
     if isinstance(structure, Mapping):
         for key, value in structure.items():
             yield from _keyed(value, (*path, str(key)))

@@ -19,7 +19,7 @@ from .tf_types import Tensor
 
 
 def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
-    """Give a layers model as a graph in which the constants of its weights have their names.
+    """Return a layers model as a graph in which the constants of its weights have their names.
 
     Raises:
         SourceError: Keras does not know a layer, or the weights do not fit.
@@ -75,7 +75,7 @@ def layers_as_graph(model: Model, *, trust: bool = False) -> Model:
 
 
 def _assign(net: Any, weights: Mapping[str, Weight]) -> dict[int, str]:
-    """Give a Keras model its weights; the answer names them by the identity of the variables."""
+    """Return a Keras model its weights; the answer names them by the identity of the variables."""
     named = {}
     for variable in net.weights:
         name = stock.layers_weight_name(variable.name)

@@ -103,7 +103,7 @@ reasons: tuple[tuple[str, str, str, str], ...] = (
 
 
 def explain(error: BaseException, where: str) -> ShardpressError:
-    """Give an error of TensorFlow or Keras as one of ours.
+    """Return an error of TensorFlow or Keras as one of ours.
 
     Args:
         error: what was raised.
@@ -124,7 +124,7 @@ def explain(error: BaseException, where: str) -> ShardpressError:
 
 
 def explain_keras(error: BaseException, where: str) -> ShardpressError:
-    """Give an error of Keras while it loads a model as one of ours."""
+    """Return an error of Keras while it loads a model as one of ours."""
     text = escapes.sub("", str(error))
     unknown = re.search(
         r"[Uu]nknown (?:layer|object|\w+ function):? '?([\w>]+)|[Cc]ould not locate \w+ '([^']+)'", text
@@ -148,7 +148,7 @@ def explain_keras(error: BaseException, where: str) -> ShardpressError:
 
 
 def first_sentence(error: BaseException) -> str:
-    """Give the first line of an error's text that says something."""
+    """Return the first line of an error's text that says something."""
     lines = (line.strip() for line in escapes.sub("", str(error)).splitlines())
     text = next((line for line in lines if len(line) > 3 and not empty_lines.search(line)), "")
     if not text or isinstance(error, KeyError):

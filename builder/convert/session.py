@@ -67,7 +67,7 @@ def load_keras(generation: int) -> ModuleType:
 
 
 def loaded_versions() -> dict[str, str]:
-    """Give the versions of what takes part in a conversion, by module."""
+    """Return the versions of what takes part in a conversion, by module."""
     modules = (load_tensorflow(), importlib.import_module("tensorflowjs"), load_keras(3), load_keras(2))
     return {module.__name__: module.__version__ for module in modules}
 
@@ -90,7 +90,7 @@ def import_graph(graph_def: GraphDef) -> Graph:
 
 
 def find_tensor(graph: Graph, name: str) -> Tensor | None:
-    """Give a tensor of a graph, or None where there is none of this name."""
+    """Return a tensor of a graph, or None where there is none of this name."""
     try:
         return graph.get_tensor_by_name(name)
     except (KeyError, ValueError):
@@ -109,7 +109,7 @@ def run_session(session: Session, arrays: Arrays, inputs: dict[str, str], output
 
 
 def feed(arrays: Arrays, name: str, dtype: DType, shape: TensorShape) -> Array:
-    """Give an input in the source's own type; what the converted model dropped gets zeros."""
+    """Return an input in the source's own type; what the converted model dropped gets zeros."""
     if name not in arrays:
         lengths = [length or 1 for length in shape.as_list()] if shape.rank is not None else []
         return np.zeros(lengths, dtype.as_numpy_dtype)
@@ -119,7 +119,7 @@ def feed(arrays: Arrays, name: str, dtype: DType, shape: TensorShape) -> Array:
 
 
 def plain_array(array: object) -> Array:
-    """Give an array in a type that every numpy reads."""
+    """Return an array in a type that every numpy reads."""
     found: Array = np.asarray(array)
     if found.dtype == object:
         return found.astype("S")

@@ -150,7 +150,7 @@ history_place = "_keras_history"
 
 
 def look_up(module: str, name: str) -> Any:
-    """Give what a name in the table stands for.
+    """Return what a name in the table stands for.
 
     Raises:
         ConversionError: the installed version does not have it.
@@ -205,7 +205,7 @@ def patch_converter(make_tensor: MakeTensor) -> None:
 
 
 def freeze_saved_model_1(folder: Path, tags: Sequence[str], nodes: Sequence[str]) -> tuple[Graph, Graph | None]:
-    """Give the graph of a SavedModel of TensorFlow 1 without variables, and the graph that fills its tables or None.
+    """Return the graph of a SavedModel of TensorFlow 1 without variables, and the graph that fills its tables or None.
 
     Args:
         folder: of the SavedModel.
@@ -217,7 +217,7 @@ def freeze_saved_model_1(folder: Path, tags: Sequence[str], nodes: Sequence[str]
 
 
 def optimize_graph(graph: Graph, signature: SignatureDef) -> GraphDef:
-    """Give the definition of a graph as TensorFlow's and the converter's optimisers leave it."""
+    """Return the definition of a graph as TensorFlow's and the converter's optimisers leave it."""
     optimize = look_up(_graph_models, "optimize_graph")
     optimized: GraphDef = optimize(graph, signature, skip_op_check=True, strip_debug_ops=True)
     return optimized
@@ -262,7 +262,7 @@ def write_layers_model(file: Path, out: Path) -> None:
 
 
 def layers_weight_name(name: str) -> str:
-    """Give the name under which a layers model has a variable."""
+    """Return the name under which a layers model has a variable."""
     return str(look_up(_layers_models, "normalize_weight_name")(name))
 
 
@@ -270,7 +270,7 @@ def layers_weight_name(name: str) -> str:
 
 
 def variables_to_constants(function: Function, prepare: Callable[[GraphDef], None]) -> GraphDef:
-    """Give the graph of a concrete function with constants in place of its variables.
+    """Return the graph of a concrete function with constants in place of its variables.
 
     TensorFlow's public function also makes a new function of the result: three more copies of all weights.
 
@@ -286,7 +286,7 @@ def variables_to_constants(function: Function, prepare: Callable[[GraphDef], Non
 
 
 def inline_functions(meta_graph: MetaGraphDef) -> GraphDef:
-    """Give the definition of a graph with the bodies of functions where they are called."""
+    """Return the definition of a graph with the bodies of functions where they are called."""
     config = look_up("tensorflow.core.protobuf.config_pb2", "ConfigProto")()
     config.graph_options.rewrite_options.optimizers.append("function")
     config.graph_options.rewrite_options.min_graph_nodes = -1
@@ -295,12 +295,12 @@ def inline_functions(meta_graph: MetaGraphDef) -> GraphDef:
 
 
 def is_registered(op: str) -> bool:
-    """Tell whether TensorFlow has an op."""
+    """Return whether TensorFlow has an op."""
     return look_up("tensorflow.python.framework.op_def_registry", "get")(op) is not None
 
 
 def new_signature() -> SignatureDef:
-    """Give an empty SignatureDef."""
+    """Return an empty SignatureDef."""
     signature: SignatureDef = look_up("tensorflow.core.protobuf.meta_graph_pb2", "SignatureDef")()
     return signature
 
@@ -309,13 +309,13 @@ def new_signature() -> SignatureDef:
 
 
 def keras_layers() -> Mapping[str, object]:
-    """Give all that Keras 3 looks up by name where an HDF5 file names a layer."""
+    """Return all that Keras 3 looks up by name where an HDF5 file names a layer."""
     look_up("keras.src.layers", "dot")
     return vars(importlib.import_module("keras.src.layers"))
 
 
 def application_layer(module: str, name: str) -> object:
-    """Give the class of a layer that a network of ``keras.applications`` has of its own.
+    """Return the class of a layer that a network of ``keras.applications`` has of its own.
 
     Args:
         module: ``keras`` or ``tf_keras``.
@@ -325,12 +325,12 @@ def application_layer(module: str, name: str) -> object:
 
 
 def keras_graph(model: object) -> Any:
-    """Give the object that has the ends of a model: a Sequential of Keras 3 keeps its graph apart."""
+    """Return the object that has the ends of a model: a Sequential of Keras 3 keeps its graph apart."""
     return getattr(model, functional_place, None) or model
 
 
 def keras_structure(graph: object, side: str) -> object:
-    """Give the nested tensors of a side of a model.
+    """Return the nested tensors of a side of a model.
 
     Args:
         graph: as ``keras_graph`` gives it.
@@ -350,5 +350,5 @@ def keras_structure(graph: object, side: str) -> object:
 
 
 def keras_layer_name(tensor: object) -> str:
-    """Give the name of the layer that made a symbolic tensor of Keras 3."""
+    """Return the name of the layer that made a symbolic tensor of Keras 3."""
     return str(getattr(tensor, history_place).operation.name)

@@ -98,7 +98,7 @@ def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
 
 
 def _shapes_of(graph_def: GraphDef) -> ShapeOf:
-    """Give what tells the shape of a tensor, as far as TensorFlow infers it; nothing is imported before it is asked."""
+    """Return a function for shapes of tensors, as far as TensorFlow infers them; it imports nothing before it is called."""
     graph: list[Graph] = []
 
     def shape_of(name: str) -> list[int | None] | None:
@@ -149,7 +149,7 @@ def _take_decoders(frozen: Frozen) -> tuple[Frozen, dict[str, NodeDef]]:
 
 
 def _between(frozen: Frozen, ends: Ends) -> Frozen:
-    """Give the frozen graph between the cuts, with the tables it still needs."""
+    """Return the frozen graph between the cuts, with the tables it still needs."""
     graph = import_graph(frozen.graph_def)
     outline = outline_of(frozen.graph_def, ends.inputs, ends.outputs)
     needed = ancestors(outline, map(source_of, ends.outputs.values()))

@@ -37,7 +37,7 @@ class Words(TypedDict):
 def export_table(
     handle: object, key_type: DType, value_type: DType, run: Callable[[Any], Any] | None = None
 ) -> tuple[Array, Array]:
-    """Give keys and values of a table, as arrays in the order of the keys: TensorFlow's own differs from run to run.
+    """Return keys and values of a table, as arrays in the order of the keys: TensorFlow's own differs from run to run.
 
     Args:
         handle: the table.
@@ -53,7 +53,7 @@ def export_table(
 
 
 def exporter(handles: Mapping[str, object]) -> Export:
-    """Give an ``Export`` of tables that have handles, by the name of their tensor."""
+    """Return an ``Export`` of tables that have handles, by the name of their tensor."""
 
     def export(name: str, key_type: DType, value_type: DType) -> tuple[Array, Array]:
         return export_table(handles[f"{name}:0"], key_type, value_type)
@@ -110,7 +110,7 @@ def fill_tables(
 
 
 def _types(graph_def: GraphDef, resources: Mapping[str, Tensor]) -> dict[str, tuple[DType, DType]]:
-    """Give the types of key and value of the tables among ``resources``, by the name of their tensor."""
+    """Return the types of key and value of the tables among ``resources``, by the name of their tensor."""
     nodes = {node.name: node for node in graph_def.node}
     known = {tensor.op.name: name for name, tensor in resources.items()}
     return {
@@ -134,7 +134,7 @@ def _handle_of(nodes: Mapping[str, NodeDef], node: NodeDef) -> str:
 
 
 def vocabulary_of(outline: Outline, entries: Mapping[str, str], export: Export) -> dict[str, Words] | None:
-    """Give the words of the inputs that stand for a text part which was cut off.
+    """Return the words of the inputs that stand for a text part which was cut off.
 
     Args:
         outline: of the graph before it was cut.
@@ -158,7 +158,7 @@ def vocabulary_of(outline: Outline, entries: Mapping[str, str], export: Export) 
 
 
 def ids_shape(tensor: Tensor) -> TensorShape:
-    """Give a tensor's shape; that of ids is the shape of their words, which TensorFlow forgets."""
+    """Return a tensor's shape; that of ids is the shape of their words, which TensorFlow forgets."""
     queue = [tensor]
     for found in queue:  # grows
         if found.shape.rank is not None:

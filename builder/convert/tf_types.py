@@ -29,13 +29,13 @@ class TensorShape(Protocol):
     rank: int | None
 
     def __getitem__(self, place: int) -> int | None:
-        """Give a length."""
+        """Return a length."""
 
     def as_list(self) -> list[int | None]:
-        """Give all lengths."""
+        """Return all lengths."""
 
     def as_proto(self) -> TensorShapeProto:
-        """Give it as a message."""
+        """Return it as a message."""
 
 
 class Operation(Protocol):
@@ -65,10 +65,10 @@ class Graph(Protocol):
         """Have what is made meanwhile go into it."""
 
     def as_graph_def(self) -> GraphDef:
-        """Give it as a message."""
+        """Return it as a message."""
 
     def get_tensor_by_name(self, name: str) -> Tensor:
-        """Give a tensor; a KeyError or ValueError where there is none."""
+        """Return a tensor; a KeyError or ValueError where there is none."""
 
 
 class FunctionGraph(Graph, Protocol):
@@ -91,4 +91,4 @@ class Session(Protocol):
     graph: Graph
 
     def run(self, wanted: Mapping[str, Tensor | str], feeds: Mapping[Any, Array]) -> Arrays:
-        """Give the values of tensors."""
+        """Return the values of tensors."""

@@ -8,7 +8,7 @@ converter_packages = ("tensorflow", "tensorflowjs", "tf-keras", "keras")
 
 
 def installed_versions() -> dict[str, str]:
-    """Give the versions a conversion depends on."""
+    """Return the versions a conversion depends on."""
     versions = {}
     for package in converter_packages:
         try:

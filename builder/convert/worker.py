@@ -115,7 +115,7 @@ def measure(request: MeasureRequest) -> MeasureResult:
 
 
 def versions(_: object = None) -> dict[str, str]:
-    """Give the versions of what took part in a conversion."""
+    """Return the versions of what took part in a conversion."""
     return loaded_versions()
 
 

@@ -46,7 +46,7 @@ class Change:
 
     @property
     def builds(self) -> bool:
-        """Tell whether a build is needed."""
+        """Return whether a build is needed."""
         return self.settings or self.sources or self.templates
 
 

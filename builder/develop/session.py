@@ -112,7 +112,7 @@ class Developer:
         self.patience = 0.0
 
     def site(self) -> Site:
-        """Give what is served now."""
+        """Return what is served now."""
         folder, pages = self._folder, self._pages()
         # Once there was an index.html beside build.toml, it comes back there.
         self._has_index = self._has_index or (self._development.pages is None and (folder / "index.html").is_file())

@@ -95,7 +95,7 @@ class Camera:
 
 
 def stamps(paths: Iterator[Path] | tuple[Path, ...]) -> Stamps:
-    """Give the stamps of files."""
+    """Return the stamps of files."""
     return {path: stamp(path) for path in paths}
 
 
@@ -125,7 +125,7 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def _named_files(source: Path) -> tuple[Path, ...]:
-    """Give the weight files that a ``model.json`` names, as far as it can be read."""
+    """Return the weight files that a ``model.json`` names, as far as it can be read."""
     try:
         content: Any = json.loads(source.read_bytes())
         paths = [path for group in content["weightsManifest"] for path in group["paths"]]

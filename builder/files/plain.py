@@ -9,7 +9,7 @@ import msgspec
 
 
 def plain_values(value: object) -> Any:
-    """Give dicts, lists, strings and numbers for structs and dataclasses of them, and of paths.
+    """Return dicts, lists, strings and numbers for structs and dataclasses of them, and of paths.
 
     Raises:
         TypeError: something in it has no such form.

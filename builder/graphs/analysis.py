@@ -85,7 +85,7 @@ class Analysis:
 
     @property
     def refused(self) -> tuple[Finding, ...]:
-        """Give what keeps the model from being built."""
+        """Return what keeps the model from being built."""
         return tuple(finding for finding in self.findings if finding.outcome == "refused")
 
 
@@ -124,7 +124,7 @@ def analyse(outline: Outline, present: Iterable[str] = (), fixed: Cut | None = N
 
 
 def _lacking(outline: Outline, name: str, known: set[str] | frozenset[str]) -> str:
-    """Give the op that a node needs and TensorFlow.js lacks, or ``""``."""
+    """Return the op that a node needs and TensorFlow.js lacks, or ``""``."""
     node = outline.nodes[name]
     if node.op in outline.functions or node.op in calls:
         inner: Iterable[str] = ()
@@ -137,7 +137,7 @@ def _lacking(outline: Outline, name: str, known: set[str] | frozenset[str]) -> s
 
 
 def _is_rewritten(op: str) -> bool:
-    """Tell whether an op is rewritten wherever it is: beside a decoder or an encoder the page does better."""
+    """Return whether an op is rewritten wherever it is: beside a decoder or an encoder the page does better."""
     return op in rewritten_ops and not matches(op, picture_edges)
 
 
@@ -195,7 +195,7 @@ def _find_cut(outline: Outline, lacking: dict[str, str], moving: set[str]) -> Cu
 
 
 def _leads(outline: Outline, op: str, before: set[str], behind: set[str]) -> bool:
-    """Tell whether an op belongs to the head rather than to the tail."""
+    """Return whether an op belongs to the head rather than to the tail."""
     if matches(op, input_edges) and not matches(op, output_edges):
         return True
     if matches(op, output_edges) and not matches(op, input_edges):
@@ -253,7 +253,7 @@ def _gives_data(op: str) -> bool:
 
 
 def _is_left(outline: Outline, head: set[str], tail: set[str], moving: set[str]) -> bool:
-    """Tell whether anything but ends is between head and tail."""
+    """Return whether anything but ends is between head and tail."""
     idle = {"Identity", "IdentityN", "Placeholder", "NoOp"}
     return any(outline.nodes[name].op not in idle for name in moving if name not in head and name not in tail)
 
@@ -284,7 +284,7 @@ def _short(name: str) -> str:
 
 
 def _way(finding: Finding) -> str:
-    """Give the way through a node in two lines at most: the nodes beside it go first, then those further off."""
+    """Return the way through a node in two lines at most: the nodes beside it go first, then those further off."""
     path = [_short(name) for name in finding.path if not name.startswith("Func/")]
     way = " → ".join(path)
     if len(way) > longest_way:
@@ -293,7 +293,7 @@ def _way(finding: Finding) -> str:
 
 
 def candidates(outline: Outline, analysis: Analysis) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the tensors that could be a model's inputs, and those that could be its outputs, beside refused nodes."""
+    """Return the tensors that could be a model's inputs, and those that could be its outputs, beside refused nodes."""
     refused = {name for finding in analysis.refused for name in finding.nodes}
     below = descendants(outline, refused)
     above = ancestors(outline, refused)

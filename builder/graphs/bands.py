@@ -58,7 +58,7 @@ def band_part(build: NodeBuilder) -> str:
 
 
 def _lengths(build: NodeBuilder, tensor: str, shape: Shape, kind: int) -> list[str]:
-    """Give the numbers of rows and columns."""
+    """Return the numbers of rows and columns."""
     known = shape[-2:] if shape else (None, None)
     last: str = ""
     found = []
@@ -78,7 +78,7 @@ def _last_two(build: NodeBuilder, lengths: str) -> str:
 
 
 def _within(build: NodeBuilder, distance: str, bound: str, kind: int) -> str:
-    """Give where a distance is at most a bound; "" for everywhere."""
+    """Return where a distance is at most a bound; "" for everywhere."""
     value = build.value_of(bound)
     if value is not None:
         return "" if value.item() < 0 else two(build, "LessEqual", distance, build.const(value.item()), int32)

@@ -88,7 +88,7 @@ def _known_condition(nodes: Mapping[str, NodeDef], tensor: str, shape_of: ShapeO
 
 
 def _dead(graph: GraphDef, taken: Mapping[str, bool]) -> set[str]:
-    """Give the names of nodes that never run."""
+    """Return the names of nodes that never run."""
     consumers: dict[str, list[NodeDef]] = {}
     for node in graph.node:
         for text in node.input:
@@ -113,7 +113,7 @@ def _never_runs(node: NodeDef, nodes: Mapping[str, NodeDef], dead: set[str], tak
 
 
 def _is_dead(text: str, dead: set[str], taken: Mapping[str, bool]) -> bool:
-    """Tell whether an edge never carries anything: the first output of a Switch is for false, the second for true."""
+    """Return whether an edge never carries anything: the first output of a Switch is for false, the second for true."""
     name = source_of(text)
     if name in dead:
         return True

@@ -33,7 +33,7 @@ class Ends:
 
 
 def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[str, ...]:
-    """Give the tensors that the user means; a name may leave out, or have on top, the functions around it.
+    """Return the tensors that the user means; a name may leave out, or have on top, the functions around it.
 
     Raises:
         UnsupportedOpsError: there is no such node, or several.
@@ -54,7 +54,7 @@ def find_tensors(outline: Outline, names: tuple[str, ...], where: str) -> tuple[
 
 
 def fixed_cut(outline: Outline, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Cut:
-    """Give the cut that the user asks for by naming the tensors at its ends, as ``find_tensors`` gives them."""
+    """Return the cut that the user asks for by naming the tensors at its ends, as ``find_tensors`` gives them."""
     moving = descendants(outline, map(source_of, outline.inputs.values()))
     head = ancestors(outline, map(source_of, inputs)) & moving
     tail: set[str] = set()
@@ -118,7 +118,7 @@ def _full(text: str) -> str:
 
 
 def _entries(outline: Outline, cut: Cut, exits: Mapping[str, str]) -> list[str]:
-    """Give the tensors that go from the head into what the outputs need, in graph order."""
+    """Return the tensors that go from the head into what the outputs need, in graph order."""
     found: dict[str, None] = {}
     needed = ancestors(outline, map(source_of, exits.values())) - cut.head
     for name, node in outline.nodes.items():
@@ -133,7 +133,7 @@ def _entries(outline: Outline, cut: Cut, exits: Mapping[str, str]) -> list[str]:
 
 
 def _valued(outline: Outline) -> set[str]:
-    """Give the nodes that depend on what the inputs hold, not only on how large they are."""
+    """Return the nodes that depend on what the inputs hold, not only on how large they are."""
     found: set[str] = set()
     queue = list(map(source_of, outline.inputs.values()))
     while queue:
@@ -145,7 +145,7 @@ def _valued(outline: Outline) -> set[str]:
 
 
 def _exits(outline: Outline, cut: Cut, asked: tuple[str, ...]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Give the model's outputs, by name, and which of them stand for each cut output of the signature."""
+    """Return the model's outputs, by name, and which of them stand for each cut output of the signature."""
     moving = _valued(outline)
     exits = {name: text for name, text in outline.outputs.items() if source_of(text) not in cut.tail}
     replaced: dict[str, tuple[str, ...]] = {}
@@ -195,7 +195,7 @@ def _input_names(outline: Outline, cut: Cut, entries: list[str]) -> tuple[dict[s
 
 
 def _key_of(outline: Outline, tensor: str) -> str:
-    """Give the key of an example's feature, or the last part of the node's name."""
+    """Return the key of an example's feature, or the last part of the node's name."""
     node = outline.nodes[source_of(tensor)]
     number = int(tensor.partition(":")[2] or 0)
     keys = _dense_keys(outline, node)

@@ -40,7 +40,7 @@ def _is_plain(terms: Sequence[str]) -> bool:
 
 
 def _matrices(patch: Patch, tensor: str, labels: str, groups: tuple[list[str], list[str], list[str]]) -> str:
-    """Give a tensor as [batch…, rows, columns], where rows and columns may be several axes of it."""
+    """Return a tensor as [batch…, rows, columns], where rows and columns may be several axes of it."""
     batch, rows, columns = groups
     moved = _transpose(patch, tensor, list(labels), batch + rows + columns)
     if len(rows) == len(columns) == 1:
@@ -60,7 +60,7 @@ def _transpose(patch: Patch, tensor: str, labels: list[str], wanted: list[str]) 
 
 
 def _lengths(patch: Patch, tensor: str, labels: str, wanted: list[str]) -> str:
-    """Give the lengths of some axes as a vector; "" for none."""
+    """Return the lengths of some axes as a vector; "" for none."""
     if not wanted:
         return ""
     shape = patch.add("Shape", [tensor], T="DT_FLOAT", out_type="DT_INT32")
@@ -70,7 +70,7 @@ def _lengths(patch: Patch, tensor: str, labels: str, wanted: list[str]) -> str:
 
 
 def _product(patch: Patch, tensor: str, labels: str, wanted: list[str]) -> str:
-    """Give the product of the lengths of some axes, as a vector of one."""
+    """Return the product of the lengths of some axes, as a vector of one."""
     if not wanted:
         return patch.const([1])
     lengths = _lengths(patch, tensor, labels, wanted)

@@ -40,7 +40,7 @@ def fake_quant(build: NodeBuilder) -> str:
 
 
 def largest_step(graph: GraphDef, where: str) -> float:
-    """Give the longest step that a graph rounds what it computes to, or 0; weights are rounded once and for all."""
+    """Return the longest step that a graph rounds what it computes to, or 0; weights are rounded once and for all."""
     found = 0.0
     for node in graph.node:
         build = NodeBuilder(graph, node, lambda _: None, where)
@@ -60,7 +60,7 @@ def _range(build: NodeBuilder) -> tuple[Floats, Floats]:
 
 
 def _ends(build: NodeBuilder) -> tuple[Floats, Floats] | None:
-    """Give the range, or None if it is computed."""
+    """Return the range, or None if it is computed."""
     import numpy as np
 
     node = build.node
@@ -77,7 +77,7 @@ _defaults = (("min", -6.0), ("max", 6.0))
 
 
 def _steps(node: NodeDef, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
-    """Give the length of a step, and the range moved so that zero is one of them."""
+    """Return the length of a step, and the range moved so that zero is one of them."""
     import numpy as np
 
     bits = node.attr["num_bits"].i or 8

@@ -6,7 +6,7 @@ from .nodes import NodeBuilder, boolean, float32, int32
 
 
 def number(build: NodeBuilder, value: float, kind: int = float32) -> str:
-    """Give a constant without dimensions."""
+    """Return a constant without dimensions."""
     return build.const(value, kind)
 
 
@@ -26,19 +26,19 @@ def select(build: NodeBuilder, condition: str, yes: str, no: str, kind: int = fl
 
 
 def shape_vector(build: NodeBuilder, tensor: str, kind: int = float32) -> str:
-    """Give a tensor's shape."""
+    """Return a tensor's shape."""
     return build.add("Shape", [tensor], T=kind, out_type=int32)
 
 
 def pick(build: NodeBuilder, vector: str, place: int) -> str:
-    """Give one element of a vector of int32, as a scalar."""
+    """Return one element of a vector of int32, as a scalar."""
     bounds = [build.const([place]), build.const([place + 1]), build.const([1])]
     return build.add("StridedSlice", [vector, *bounds], T=int32, Index=int32, shrink_axis_mask=1, begin_mask=0,
                      end_mask=0, ellipsis_mask=0, new_axis_mask=0)  # fmt: skip
 
 
 def part(build: NodeBuilder, vector: str, start: int, count: int) -> str:
-    """Give some elements of a vector of int32."""
+    """Return some elements of a vector of int32."""
     return build.add("Slice", [vector, build.const([start]), build.const([count])], T=int32, Index=int32)
 
 
@@ -48,27 +48,27 @@ def join(build: NodeBuilder, tensors: list[str], axis: int, kind: int = int32) -
 
 
 def count_up(build: NodeBuilder, limit: str) -> str:
-    """Give 0, 1, … below a scalar of int32."""
+    """Return 0, 1, … below a scalar of int32."""
     return build.add("Range", [build.const(0), limit, build.const(1)], Tidx=int32)
 
 
 def reshape(build: NodeBuilder, tensor: str, shape: str | list[int], kind: int = float32) -> str:
-    """Give a tensor in another shape."""
+    """Return a tensor in another shape."""
     target = build.const(shape) if isinstance(shape, list) else shape
     return build.add("Reshape", [tensor, target], T=kind, Tshape=int32)
 
 
 def expand(build: NodeBuilder, tensor: str, axis: int, kind: int = float32) -> str:
-    """Give a tensor one more dimension."""
+    """Return a tensor one more dimension."""
     return build.add("ExpandDims", [tensor, build.const(axis)], T=kind, Tdim=int32)
 
 
 def transpose(build: NodeBuilder, tensor: str, order: list[int], kind: int = float32) -> str:
-    """Give a tensor with its dimensions in another order."""
+    """Return a tensor with its dimensions in another order."""
     return build.add("Transpose", [tensor, build.const(order)], T=kind, Tperm=int32)
 
 
 def spread_mask(build: NodeBuilder, mask: str, shape: str) -> str:
-    """Give truth values in a larger shape, by way of numbers: TensorFlow.js broadcasts those."""
+    """Return truth values in a larger shape, by way of numbers: TensorFlow.js broadcasts those."""
     numbers = build.add("BroadcastTo", [build.cast(mask, boolean, int32), shape], T=int32, Tidx=int32)
     return build.cast(numbers, int32, boolean)

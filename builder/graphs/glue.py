@@ -75,7 +75,7 @@ def describe(
     taken: Mapping[str, NodeDef],
     vocabulary: Mapping[str, object],
 ) -> tuple[Glue | None, tuple[str, ...]]:
-    """Give the ``glue`` of the head, or None, and sentences for the user about what a page has to do itself.
+    """Return the ``glue`` of the head, or None, and sentences for the user about what a page has to do itself.
 
     Args:
         outline: of the graph before it was cut.
@@ -182,7 +182,7 @@ def _resize(outline: Outline, steps: list[NodeDef]) -> _Resizing | None:
 
 
 def _constant(outline: Outline, text: str) -> list[int] | None:
-    """Give the whole numbers of what is constant, or None if it is not."""
+    """Return the whole numbers of what is constant, or None if it is not."""
     value = known_value(outline.nodes, text, lambda _: None)
     return None if value is None else [int(n) for n in value.ravel()]
 

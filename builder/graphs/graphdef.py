@@ -37,7 +37,7 @@ class Messages:
 
 @cache
 def messages() -> Messages:
-    """Give the message classes; they are built at first use."""
+    """Return the message classes; they are built at first use."""
     file = descriptor_pb2.FileDescriptorProto(name="shardpress/graph.proto", package="tensorflow", syntax="proto3")
     for kind in Message.__subclasses__():
         _describe(file.message_type.add(name=kind.__name__), kind)
@@ -144,7 +144,7 @@ def read_saved_model(folder: Path) -> SavedModel:
 
 
 def choose_meta_graph(model: SavedModel, tags: tuple[str, ...], where: str = "") -> MetaGraphDef:
-    """Give the meta graph with exactly these tags.
+    """Return the meta graph with exactly these tags.
 
     Raises:
         SourceError: there is none.
@@ -159,7 +159,7 @@ def choose_meta_graph(model: SavedModel, tags: tuple[str, ...], where: str = "")
 
 
 def choose_signature(meta_graph: MetaGraphDef, name: str, where: str = "") -> SignatureDef:
-    """Give the signature of this name.
+    """Return the signature of this name.
 
     Raises:
         SourceError: there is none, or it takes or gives sparse or ragged tensors.

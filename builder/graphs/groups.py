@@ -9,7 +9,7 @@ from .nodes import NodeBuilder
 
 
 def is_grouped(node: NodeDef, shape_of: ShapeOf) -> bool:
-    """Tell whether a kernel takes fewer channels than there are."""
+    """Return whether a kernel takes fewer channels than there are."""
     channels, taken = _channels(node, shape_of)
     return channels is not None and taken is not None and channels != taken
 
@@ -37,7 +37,7 @@ def grouped_convolution(build: NodeBuilder) -> str:
 
 
 def _channels(node: NodeDef, shape_of: ShapeOf) -> tuple[int | None, int | None]:
-    """Give how many channels there are, and how many each kernel takes."""
+    """Return how many channels there are, and how many each kernel takes."""
     tensor, kernel = shape_of(node.input[0]), shape_of(node.input[1])
     if not tensor or not kernel or len(kernel) < 4:
         return None, None

@@ -42,7 +42,7 @@ _totals = MappingProxyType({"Sum": "sum", "Prod": "prod", "Max": "max", "Min": "
 
 
 def known_value(nodes: Mapping[str, NodeDef], tensor: str, shape_of: ShapeOf) -> Array | None:
-    """Give the value of a tensor, or None if any of it depends on what is fed.
+    """Return the value of a tensor, or None if any of it depends on what is fed.
 
     Args:
         nodes: of a GraphDef or of a function in its library, by name.
@@ -79,7 +79,7 @@ def read_tensor(tensor: TensorProto) -> Array | None:
 
 
 def _masked() -> Any:
-    """Give numpy's masked arrays, most of which have no types."""
+    """Return numpy's masked arrays, most of which have no types."""
     import numpy as np
 
     return np.ma

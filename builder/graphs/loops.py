@@ -73,14 +73,14 @@ class _Loops:
         return node, passed
 
     def origin(self, decoder: NodeDef) -> tuple[NodeDef | None, list[NodeDef]]:
-        """Give the node that takes the decoder's bytes out of a list for it alone, and what is between."""
+        """Return the node that takes the decoder's bytes out of a list for it alone, and what is between."""
         getter, steps = self.walk(decoder.input[0], passing)
         if getter.op != "TensorListGetItem" or any(len(self.users[node.name]) > 1 for node in (getter, *steps)):
             return None, []
         return getter, steps
 
     def maker(self, getter: NodeDef) -> NodeDef | None:
-        """Give the node that makes the list, if the loop does not change it."""
+        """Return the node that makes the list, if the loop does not change it."""
         maker, passed = self.walk(getter.input[0], loop_states)
         for merge in (node for node in passed if node.op == "Merge"):
             again = [self.nodes[source_of(text)] for text in merge.input]
@@ -90,14 +90,14 @@ class _Loops:
         return maker if maker.op == "TensorListFromTensor" else None
 
     def is_stored_at_once(self, name: str) -> bool:
-        """Tell whether a tensor goes into a list as it is."""
+        """Return whether a tensor goes into a list as it is."""
         users = self.users.get(name, [])
         while len(users) == 1 and users[0].op in {"Identity", "EnsureShape"}:
             users = self.users.get(users[0].name, [])
         return all(user.op == "TensorListSetItem" for user in users)
 
     def counters(self, names: set[str], maker: str) -> list[NodeDef] | None:
-        """Give the nodes that take the shape of these only to count them, or None if something else uses them."""
+        """Return the nodes that take the shape of these only to count them, or None if something else uses them."""
         counters = []
         for user in (user for name in names for user in self.users[name]):
             if user.name in names or user.name == maker:

@@ -49,11 +49,11 @@ class NodeBuilder:
         return name
 
     def cast(self, tensor: str, source: int, target: int) -> str:
-        """Give a tensor in another type."""
+        """Return a tensor in another type."""
         return tensor if source == target else self.add("Cast", [tensor], SrcT=source, DstT=target, Truncate=False)
 
     def value_of(self, tensor: str) -> Array | None:
-        """Give the value of what is constant or computed from constants and known lengths, else None."""
+        """Return the value of what is constant or computed from constants and known lengths, else None."""
         return known_value({node.name: node for node in self.graph.node}, tensor, self.shape_of)
 
     def refuse(self, why: str) -> UnsupportedOpsError:

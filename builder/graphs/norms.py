@@ -15,12 +15,12 @@ channels_first = frozenset(("NCHW", "NCDHW"))
 
 
 def is_wrong_norm(node: NodeDef, _shape_of: ShapeOf) -> bool:
-    """Tell whether a FusedBatchNorm normalises by its own statistics, or has its channels first."""
+    """Return whether a FusedBatchNorm normalises by its own statistics, or has its channels first."""
     return _is_training(node) or _layout(node) in channels_first
 
 
 def _layout(node: NodeDef) -> str:
-    """Give a letter an axis: V3 has volumes, too."""
+    """Return a letter an axis: V3 has volumes, too."""
     return node.attr["data_format"].s.decode() or "NHWC"
 
 

@@ -134,7 +134,7 @@ advice_by_pattern = (
 
 @cache
 def supported_ops() -> frozenset[str]:
-    """Give the ops that the installed converter knows TensorFlow.js to have; imports nothing of it.
+    """Return the ops that the installed converter knows TensorFlow.js to have; imports nothing of it.
 
     Raises:
         ConversionError: the converter is not installed.
@@ -152,12 +152,12 @@ def supported_ops() -> frozenset[str]:
 
 
 def matches(op: str, patterns: tuple[str, ...]) -> bool:
-    """Tell whether an op is one of ``patterns``."""
+    """Return whether an op is one of ``patterns``."""
     return any(fnmatch.fnmatchcase(op, pattern) for pattern in patterns)
 
 
 def is_edge(op: str) -> bool:
-    """Tell whether an op may be cut off by itself."""
+    """Return whether an op may be cut off by itself."""
     return matches(op, input_edges) or matches(op, output_edges) or matches(op, text_edges)
 
 

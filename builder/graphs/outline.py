@@ -41,27 +41,27 @@ def outline_of(graph: GraphDef, inputs: Mapping[str, str], outputs: Mapping[str,
 
 
 def source_of(reference: str) -> str:
-    """Give the node's name of a tensor's or control edge's name."""
+    """Return the node's name of a tensor's or control edge's name."""
     return reference.lstrip("^").partition(":")[0]
 
 
 def data_inputs(node: NodeDef) -> list[str]:
-    """Give the tensors that a node takes, edges that only order left out."""
+    """Return the tensors that a node takes, edges that only order left out."""
     return [text for text in node.input if not text.startswith("^")]
 
 
 def data_sources(node: NodeDef) -> list[str]:
-    """Give the names of the nodes whose tensors a node takes."""
+    """Return the names of the nodes whose tensors a node takes."""
     return [source_of(text) for text in data_inputs(node)]
 
 
 def ancestors(outline: Outline, names: Iterable[str]) -> set[str]:
-    """Give the nodes that feed these, themselves included."""
+    """Return the nodes that feed these, themselves included."""
     return _reach(names, lambda name: data_sources(outline.nodes[name]) if name in outline.nodes else ())
 
 
 def descendants(outline: Outline, names: Iterable[str]) -> set[str]:
-    """Give the nodes that these feed, themselves included."""
+    """Return the nodes that these feed, themselves included."""
     return _reach(names, lambda name: outline.consumers.get(name, ()))
 
 
@@ -77,7 +77,7 @@ def _reach(names: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[st
 
 
 def shortest_path(outline: Outline, starts: Iterable[str], ends: set[str]) -> list[str]:
-    """Give the nodes of a shortest way along the edges from one of ``starts`` to one of ``ends``; [] if none."""
+    """Return the nodes of a shortest way along the edges from one of ``starts`` to one of ``ends``; [] if none."""
     before: dict[str, str | None] = dict.fromkeys(starts)
     queue = list(before)
     for name in queue:
@@ -97,7 +97,7 @@ def _back(before: Mapping[str, str | None], name: str | None) -> Iterator[str]:
 
 
 def called_ops(node: NodeDef, functions: Mapping[str, FunctionDef]) -> Iterator[tuple[str, str]]:
-    """Give op and node name of all that a node runs through functions of the library."""
+    """Return op and node name of all that a node runs through functions of the library."""
     queue = _called(node, functions)
     seen: set[str] = set()
     while queue:
@@ -116,7 +116,7 @@ def _called(node: NodeDef, functions: Mapping[str, FunctionDef]) -> list[str]:
 
 
 def is_heavy(outline: Outline, name: str) -> bool:
-    """Tell whether a node computes with weights, itself or through functions."""
+    """Return whether a node computes with weights, itself or through functions."""
     node = outline.nodes.get(name)
     if node is None:
         return False

@@ -41,7 +41,7 @@ def image_patches(build: NodeBuilder) -> str:
 
 
 def _tiles(build: NodeBuilder, picture: str, counts: list[int], size: list[int], channels: int) -> str:
-    """Give windows that do not overlap by turning rows and columns, which is much faster."""
+    """Return windows that do not overlap by turning rows and columns, which is much faster."""
     kind = build.node.attr["T"].type
     ends = [count * each for count, each in zip(counts, size, strict=True)]
     whole = build.add(

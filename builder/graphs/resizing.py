@@ -77,7 +77,7 @@ def _resize(build: NodeBuilder, matrix: Callable[[int, int, int], Matrix]) -> st
 
 
 def bicubic_matrix(length: int, target: int, *, is_centred: bool, is_aligned: bool) -> Matrix:
-    """Give the weights [target, length] of ResizeBicubic along one axis."""
+    """Return the weights [target, length] of ResizeBicubic along one axis."""
     import numpy as np
 
     scale, factor = _scale(length, target, is_aligned=is_aligned), -0.5 if is_centred else -0.75
@@ -112,7 +112,7 @@ def _cubic(x: float, factor: float) -> float:
 
 
 def area_matrix(length: int, target: int, *, is_aligned: bool) -> Matrix:
-    """Give the weights [target, length] of ResizeArea along one axis."""
+    """Return the weights [target, length] of ResizeArea along one axis."""
     import numpy as np
 
     scale = float(_scale(length, target, is_aligned=is_aligned))
@@ -126,7 +126,7 @@ def area_matrix(length: int, target: int, *, is_aligned: bool) -> Matrix:
 
 
 def kernel_matrix(length: int, target: int, scale: float, shift: float, name: str, *, is_smooth: bool) -> Matrix:
-    """Give the weights [target, length] of ScaleAndTranslate along one axis."""
+    """Return the weights [target, length] of ScaleAndTranslate along one axis."""
     import numpy as np
 
     radius, kernel = kernels[name]

@@ -89,7 +89,7 @@ def _l2_loss(build: NodeBuilder) -> str:
 
 
 def _zero_at(op: str, place: int) -> Callable[[NodeBuilder], str]:
-    """Give the rewrite by ``op`` that is zero where the argument at ``place`` is, whatever the other is."""
+    """Return the rewrite by ``op`` that is zero where the argument at ``place`` is, whatever the other is."""
 
     def rewrite(build: NodeBuilder) -> str:
         x, y = build.node.input[:2]
@@ -107,7 +107,7 @@ def _erfc(build: NodeBuilder) -> str:
 
 
 def _truncated(op: str) -> Callable[[NodeBuilder], str]:
-    """Give the rewrite of division, or of what it leaves, that rounds towards zero, of whole numbers."""
+    """Return the rewrite of division, or of what it leaves, that rounds towards zero, of whole numbers."""
 
     def rewrite(build: NodeBuilder) -> str:
         x, y = build.node.input[:2]
@@ -128,7 +128,7 @@ def _towards_zero(build: NodeBuilder, op: str, x: str, y: str) -> str:
 
 
 def _is_whole(node: NodeDef, _: ShapeOf) -> bool:
-    """Tell whether a mean is of whole numbers, and is one; TensorFlow.js gives fractions."""
+    """Return whether a mean is of whole numbers, and is one; TensorFlow.js gives fractions."""
     return node.attr["T"].type in {int32, int64}
 
 
@@ -162,7 +162,7 @@ def _non_max_suppression(build: NodeBuilder) -> str:
 
 
 def _blocks(op: str) -> Callable[[NodeBuilder], str]:
-    """Give the rewrite of what has one size of blocks for both sides of a picture."""
+    """Return the rewrite of what has one size of blocks for both sides of a picture."""
 
     def rewrite(build: NodeBuilder) -> str:
         node = build.node
@@ -337,7 +337,7 @@ def drop_identities(graph: GraphDef, supported: frozenset[str]) -> None:
 
 
 def may_need_rewrite(node: NodeDef, supported: frozenset[str]) -> bool:
-    """Tell whether a node's op is one that is rewritten, always or in some cases."""
+    """Return whether a node's op is one that is rewritten, always or in some cases."""
     return node.op in rewrites and (node.op not in supported or node.op in wrong_nodes)
 
 

@@ -42,7 +42,7 @@ def segment_mean(build: NodeBuilder) -> str:
 
 
 def segment_extreme(op: str) -> Callable[[NodeBuilder], str]:
-    """Give the rewrite by ``Max``, ``Min`` or ``Prod`` over the rows of each segment."""
+    """Return the rewrite by ``Max``, ``Min`` or ``Prod`` over the rows of each segment."""
 
     def rewrite(build: NodeBuilder) -> str:
         rows, kind = _rows(build)
@@ -68,7 +68,7 @@ def segment_extreme(op: str) -> Callable[[NodeBuilder], str]:
 
 
 def _rows(build: NodeBuilder) -> tuple[str, int]:
-    """Give the data as a matrix, one row for each id, and their type."""
+    """Return the data as a matrix, one row for each id, and their type."""
     data, ids = build.node.input[:2]
     kind = build.node.attr["T"].type
     shape, ids_shape = build.shape_of(data), build.shape_of(ids)
@@ -80,7 +80,7 @@ def _rows(build: NodeBuilder) -> tuple[str, int]:
 
 
 def _marks(build: NodeBuilder) -> str:
-    """Give truth values [rows, segments]."""
+    """Return truth values [rows, segments]."""
     node = build.node
     ids = build.cast(node.input[1], node.attr["Tindices"].type, int32)
     return two(
@@ -93,7 +93,7 @@ def _sums(build: NodeBuilder, marks: str, rows: str, kind: int) -> str:
 
 
 def _count(build: NodeBuilder) -> str:
-    """Give the number of segments, as a scalar."""
+    """Return the number of segments, as a scalar."""
     node = build.node
     if node.op.startswith("Unsorted"):
         return build.cast(node.input[2], node.attr["Tnumsegments"].type or int32, int32)
@@ -103,7 +103,7 @@ def _count(build: NodeBuilder) -> str:
 
 
 def _shaped(build: NodeBuilder, found: str, kind: int) -> str:
-    """Give [segments, all else] the shape of the data behind their first dimension."""
+    """Return [segments, all else] the shape of the data behind their first dimension."""
     rank = len(build.shape_of(build.node.input[0]) or ())
     if rank == 1:
         return reshape(build, found, [-1], kind)

@@ -48,7 +48,7 @@ def reverse_sequence(build: NodeBuilder) -> str:
 
 
 def has_batches(node: NodeDef, _: ShapeOf) -> bool:
-    """Tell whether a GatherV2 gathers from each batch by itself: the wasm backend then takes rows of other batches."""
+    """Return whether a GatherV2 gathers per batch: the wasm backend then takes rows of other batches."""
     return int(node.attr["batch_dims"].i) != 0
 
 
@@ -68,7 +68,7 @@ def batched_gather(build: NodeBuilder) -> str:
 
 
 def has_rank(node: NodeDef, shape_of: ShapeOf) -> bool:
-    """Tell whether a node's place among dimensions can be counted from the first one."""
+    """Return whether a node's place among dimensions can be counted from the first one."""
     return shape_of(node.input[0]) is not None
 
 
@@ -83,7 +83,7 @@ def cumulate(build: NodeBuilder) -> str:
 
 
 def selects_rows(node: NodeDef, shape_of: ShapeOf) -> bool:
-    """Tell whether a Select may choose whole rows by a vector, which TensorFlow.js lays along the last dimension."""
+    """Return whether a Select may choose whole rows by a vector, which TensorFlow.js lays along the last dimension."""
     condition, shape = shape_of(node.input[0]), shape_of(node.input[1])
     return condition is not None and len(condition) == 1 and shape is not None and len(shape) > 1
 
@@ -126,7 +126,7 @@ def unravel_index(build: NodeBuilder) -> str:
 
 
 def scatter_add(op: str) -> Callable[[NodeBuilder], str]:
-    """Give the rewrite that scatters over zeros, where equal indices add up, and then adds or subtracts."""
+    """Return the rewrite that scatters over zeros, where equal indices add up, and then adds or subtracts."""
 
     def rewrite(build: NodeBuilder) -> str:
         node = build.node

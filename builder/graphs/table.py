@@ -65,7 +65,7 @@ outcomes = {
 
 
 def ops_table() -> str:
-    """Give the page."""
+    """Return the page."""
     supported = supported_ops()
     cut = sorted({*input_edges, *output_edges, *text_edges} - supported)
     lists = {

@@ -17,12 +17,12 @@ sizes = frozenset(("Shape", "ShapeN", "Size", "Rank"))
 
 
 def is_text_lookup(node: NodeDef) -> bool:
-    """Tell whether a node looks up words in a table."""
+    """Return whether a node looks up words in a table."""
     return node.op in finds and node.attr["Tin"].type == string and node.attr["Tout"].type in whole
 
 
 def text_head(outline: Outline, lacking: Mapping[str, str], moving: set[str]) -> set[str]:
-    """Give the nodes that make ids of text; empty where there are none, or no clear end of them.
+    """Return the nodes that make ids of text; empty where there are none, or no clear end of them.
 
     The end is the first tensor through which all goes that the text decides, behind the last op of text. Words that a
     table turns into ids are cut off even if TensorFlow.js had all ops: of its backends only two compare strings, and a
@@ -87,5 +87,5 @@ def _first_end(outline: Outline, below: set[str], part: set[str]) -> str:
 
 
 def full(text: str) -> str:
-    """Give a tensor's name with the number of the output."""
+    """Return a tensor's name with the number of the output."""
     return text if ":" in text else f"{text}:0"

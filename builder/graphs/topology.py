@@ -33,33 +33,33 @@ output_names = {
 
 
 def type_of(node: Node, key: str = "T", default: str = "DT_FLOAT") -> str:
-    """Give a type among a node's attributes, as ``DT_FLOAT``."""
+    """Return a type among a node's attributes, as ``DT_FLOAT``."""
     return str(node.get("attr", {}).get(key, {}).get("type", default))
 
 
 def flag_of(node: Node, key: str, *, default: bool = False) -> bool:
-    """Give a truth value among a node's attributes."""
+    """Return a truth value among a node's attributes."""
     return bool(node.get("attr", {}).get(key, {}).get("b", default))
 
 
 def text_of(node: Node, key: str) -> str:
-    """Give a text among a node's attributes, which are in base64."""
+    """Return a text among a node's attributes, which are in base64."""
     return base64.b64decode(node.get("attr", {}).get(key, {}).get("s", "")).decode()
 
 
 def texts_of(node: Node, key: str) -> list[str]:
-    """Give a list of texts."""
+    """Return a list of texts."""
     listed = node.get("attr", {}).get(key, {}).get("list", {}).get("s", [])
     return [base64.b64decode(text).decode() for text in listed]
 
 
 def data_inputs(node: Node) -> list[str]:
-    """Give the inputs without the edges that only order."""
+    """Return the inputs without the edges that only order."""
     return [text for text in node.get("input", []) if not text.startswith("^")]
 
 
 def source_name(reference: str) -> str:
-    """Give the node that a reference is to."""
+    """Return the node that a reference is to."""
     return reference.lstrip("^").partition(":")[0]
 
 
@@ -78,7 +78,7 @@ class Body:
     function: str = ""
 
     def value_of(self, reference: str) -> Array | None:
-        """Give a constant's value, or None if it is none."""
+        """Return a constant's value, or None if it is none."""
         weight = self.weight_of(reference)
         if weight is None or weight.quantization or weight.dtype not in stored_types:
             return None
@@ -88,7 +88,7 @@ class Body:
         return np.frombuffer(content, stored_types[weight.dtype]).reshape(weight.shape)
 
     def weight_of(self, reference: str) -> Weight | None:
-        """Give the weight that a tensor is, through nodes that change nothing; None if it is computed."""
+        """Return the weight that a tensor is, through nodes that change nothing; None if it is computed."""
         name = source_name(reference)
         for _ in range(len(self.nodes)):
             node = self.nodes.get(name)
@@ -135,7 +135,7 @@ class Patch:
         return f"{name}:output:0" if self.body.function else name
 
     def cast(self, tensor: str, source: str, target: str) -> str:
-        """Give a tensor in another type."""
+        """Return a tensor in another type."""
         return tensor if source == target else self.add("Cast", [tensor], SrcT=source, DstT=target, Truncate=False)
 
     def replace(self, result: str) -> None:

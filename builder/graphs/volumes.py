@@ -45,7 +45,7 @@ def transposed_conv3d(build: NodeBuilder) -> str:
 
 
 def pools_volumes(node: NodeDef, shape_of: ShapeOf) -> bool:
-    """Tell whether a MaxPool3D can be written otherwise: the wasm backend begins at 0 where all are below."""
+    """Return whether a MaxPool3D can be written otherwise: the wasm backend begins at 0 where all are below."""
     shape, target = shape_of(node.input[0]), shape_of(node.name)
     return (
         node.attr["T"].type == float32
@@ -70,7 +70,7 @@ def max_pool_volumes(build: NodeBuilder) -> str:
 
 
 def is_padded(node: NodeDef, _: ShapeOf) -> bool:
-    """Tell whether a MaxPool has borders of its own, which TensorFlow.js does not take."""
+    """Return whether a MaxPool has borders of its own, which TensorFlow.js does not take."""
     return bool(node.attr["padding"].s == b"EXPLICIT")
 
 
@@ -96,7 +96,7 @@ def _max_pool(build: NodeBuilder, tensor: str, size: list[int], strides: list[in
 
 
 def _spread(length: int, target: int, size: int, stride: int, *, is_same: bool) -> NDArray[Any]:
-    """Give the matrix [target + size - 1, length] that puts each element where its window ends."""
+    """Return the matrix [target + size - 1, length] that puts each element where its window ends."""
     import numpy as np
 
     before = max(0, (length - 1) * stride + size - target) // 2 if is_same else 0

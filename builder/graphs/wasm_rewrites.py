@@ -45,7 +45,7 @@ def _one_hot(patch: Patch) -> str | None:
 
 
 def _choose(patch: Patch, hot: str, values: tuple[str, str], kind: str, cold: Callable[[], str]) -> str:
-    """Give ``values`` [on, off] where ``hot`` is 1 or 0."""
+    """Return ``values`` [on, off] where ``hot`` is 1 or 0."""
     on, off = (patch.body.value_of(value) for value in values)
     if on is not None and off is not None and on.item() == 1 and off.item() == 0:
         return _to_type(patch, hot, "DT_INT32", kind)
@@ -262,7 +262,7 @@ rewrites: MappingProxyType[str, Rewrite] = MappingProxyType(
 
 
 def rewrite_for_wasm(model: Model) -> Model:
-    """Give a graph model that is right on wasm as far as rewriting can make it so; others as they are."""
+    """Return a graph model that is right on wasm as far as rewriting can make it so; others as they are."""
     if model.kind != "graph-model":
         return model
     topology = model.artifacts["modelTopology"]

@@ -84,7 +84,7 @@ class Compressor:
     def encode_all(
         self, blobs: Iterable[Blob], done: Callable[[Blob], None] = ignore
     ) -> dict[str, Mapping[Coding, Encoded]]:
-        """Give for each blob's hash its encodings that pay: ``br``, ``gzip``.
+        """Return for each blob's hash its encodings that pay: ``br``, ``gzip``.
 
         Args:
             blobs: what to encode.
@@ -107,18 +107,18 @@ class Compressor:
         return {sha256: self.encode(blob) for sha256, blob in unique.items()}
 
     def names(self, blobs: Iterable[Blob]) -> list[str]:
-        """Give the names under which the cache has some blobs and what is known of their encodings."""
+        """Return the names under which the cache has some blobs and what is known of their encodings."""
         return [blob_name(blob.sha256, label) for blob in blobs for label in ("", *self.labels.values())]
 
     def encode(self, blob: Blob) -> Mapping[Coding, Encoded]:
-        """Give the encodings of one blob that pay."""
+        """Return the encodings of one blob that pay."""
         if self._known(blob) is None:
             self._keep(blob, compress_file(CompressRequest(blob.path, self.quality)))
         known = self._known(blob) or {}
         return {name: Encoded(*found) for name, found in known.items() if found[1]}
 
     def _known(self, blob: Blob) -> dict[Coding, tuple[Path, int]] | None:
-        """Give path and length of each encoding, length 0 where it does not pay; None when one is not made yet."""
+        """Return path and length of each encoding, length 0 where it does not pay; None when one is not made yet."""
         known = {name: self.cache.find_variant(blob, label) for name, label in self.labels.items()}
         found = {name: variant for name, variant in known.items() if variant is not None}
         return found if len(found) == len(known) else None
@@ -154,7 +154,7 @@ def compress_brotli(content: bytes, quality: int) -> bytes | None:
 
 
 def _sections(content: bytes) -> list[int]:
-    """Give where noise begins or ends, 0 first: blocks whose bytes have nearly 8 bits of order-0 entropy are noise."""
+    """Return where noise begins or ends, 0 first: blocks with nearly 8 bits of order-0 entropy are noise."""
     import numpy as np
 
     starts, before = [0], None

@@ -41,7 +41,7 @@ class Segment:
         return self.nbytes == self.plane.nbytes
 
     def read(self) -> bytes:
-        """Give the bytes."""
+        """Return the bytes."""
         return self.plane.read(self.start, self.stop)
 
 
@@ -54,7 +54,7 @@ class Stage:
 
 
 def precision_of(name: str, precision: Precision) -> str:
-    """Give what the rules say of a weight: the first pattern that matches its name, else ``exact``."""
+    """Return what the rules say of a weight: the first pattern that matches its name, else ``exact``."""
     if isinstance(precision, str):
         return precision
     return next((kind for pattern, kind in precision.items() if fnmatch.fnmatchcase(name, pattern)), "exact")
@@ -126,7 +126,7 @@ def _codec(weight: Weight, kind: str, axes: tuple[int, ...], least: int) -> Code
 
 
 def _sees_pictures(weight: Weight) -> bool:
-    """Tell whether it is a kernel over pixels: small, and its errors reach everything."""
+    """Return whether it is a kernel over pixels: small, and its errors reach everything."""
     return len(weight.shape) == kernel_rank and weight.shape[2] in pixel_channels
 
 

@@ -43,7 +43,7 @@ def _close(segments: list[Segment]) -> Shard:
 
 
 def _count(group: tuple[Segment, ...], size: int, shard_bytes: int) -> int:
-    """Give the number of shards of a large weight: fewer than usual where it repeats itself over long distances."""
+    """Return the number of shards of a large weight: fewer than usual where it repeats itself over long distances."""
     few, many = -(-size // max(largest_shard, shard_bytes)), -(-size // shard_bytes)
 
     def sent(count: int) -> int:
@@ -66,5 +66,5 @@ def _split(group: tuple[Segment, ...], count: int) -> list[Shard]:
 
 
 def read(shard: Shard) -> bytes:
-    """Give a shard's bytes."""
+    """Return a shard's bytes."""
     return b"".join(segment.read() for segment in shard)

@@ -178,7 +178,7 @@ class AssemblyRecord(msgspec.Struct, frozen=True):
 
 
 def to_record(assembly: Assembly) -> object:
-    """Give what is needed to find an assembly again in the cache."""
+    """Return what is needed to find an assembly again in the cache."""
     bundle = assembly.bundle
     return plain_values(
         AssemblyRecord(
@@ -195,12 +195,12 @@ def to_record(assembly: Assembly) -> object:
 
 
 def record_files(bundle: ModelBundle) -> tuple[File, ...]:
-    """Give the files that an assembly's record names, the head last."""
+    """Return the files that an assembly's record names, the head last."""
     return *((bundle.ops,) if bundle.ops else ()), *bundle.shards, bundle.head
 
 
 def file_records(files: Iterable[File]) -> tuple[FileRecord, ...]:
-    """Give what is needed to find files again in the cache."""
+    """Return what is needed to find files again in the cache."""
     return tuple(FileRecord(file.url, file.blob.sha256, tuple(file.encodings)) for file in files)
 
 

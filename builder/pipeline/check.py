@@ -82,7 +82,7 @@ def _check(config: Config, name: str) -> Checked:
 
 
 def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Finding, ...], str]:
-    """Give what becomes of ops that TensorFlow.js lacks, and why the model is refused for them, or ``""``."""
+    """Return what becomes of ops that TensorFlow.js lacks, and why the model is refused for them, or ``""``."""
     model = config.models[name]
     check_files(config, name)
     if path.is_dir():
@@ -138,7 +138,7 @@ def _check_keras(path: Path, kind: str, model: ModelConfig) -> None:
 
 
 def _outline(path: Path, kind: str, model: ModelConfig, custom: tuple[str, ...]) -> Outline | None:
-    """Give the graph of sources that are one; Keras makes its graph when it runs."""
+    """Return the graph of sources that are one; Keras makes its graph when it runs."""
     if kind == "saved-model":
         content = read_saved_model(path)
         part = prepare_saved_model(content, model.signature, model.tags, model.source, custom=custom, trust=model.trust)

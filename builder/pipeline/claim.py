@@ -47,7 +47,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def all_beside() -> tuple[str, ...]:
-    """Give all that a build writes beside ``cdn``."""
+    """Return all that a build writes beside ``cdn``."""
     return *beside, *client_names()
 
 
@@ -101,7 +101,7 @@ def note(out: Path, names: Collection[str]) -> None:
 
 
 def owned(out: Path) -> frozenset[str] | None:
-    """Give the files that are ours, by the record or as an earlier version left them; None: the folder is not ours."""
+    """Return our files, by the record or as an earlier version left them; None: the folder is not ours."""
     recorded = _recorded(out)
     return _unrecorded(out) if recorded is None else recorded
 
@@ -130,7 +130,7 @@ def _unrecorded(out: Path) -> frozenset[str] | None:
 
 
 def _urls(value: object) -> Iterator[str]:
-    """Give the addresses that a manifest of any version names."""
+    """Return the addresses that a manifest of any version names."""
     if isinstance(value, dict):
         if isinstance(value.get("url"), str):
             yield value["url"]
@@ -147,7 +147,7 @@ def _in_bundle(name: str) -> bool:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Give the files of a folder that somebody may miss."""
+    """Return the files of a folder that somebody may miss."""
     for root, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):

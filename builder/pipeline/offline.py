@@ -77,7 +77,7 @@ def write_offline(config: Config, worker: str, binaries: tuple[str, ...] = ()) -
 
 
 def _matches(site: Path, offline: OfflineConfig, patterns: tuple[str, ...], where: str) -> list[str]:
-    """Give the site's files, relative to it with slashes, in order; not the bundle's, none hidden or linked."""
+    """Return the site's files, relative to it with slashes, in order; not the bundle's, none hidden or linked."""
     own = site.resolve()
     found: set[str] = set()
     for pattern in patterns:

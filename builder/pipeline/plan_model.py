@@ -77,7 +77,7 @@ class AssemblyInputs:
 
 
 def relevant(model: ModelConfig, *, measured: bool) -> ModelConfig:
-    """Give a model's settings without those that its files do not depend on: any other, a new one too, counts.
+    """Return a model's settings without those that its files do not depend on: any other, a new one too, counts.
 
     Args:
         model: its table.
@@ -187,7 +187,7 @@ def _located(session: Session, model: ModelConfig, where: str) -> Path:
 
 
 def _files(session: Session, model: ModelConfig, source: SourceOptions) -> tuple[tuple[str, Path], ...]:
-    """Give the files that a source is read from, by the names that count in its digest."""
+    """Return the files that a source is read from, by the names that count in its digest."""
     files = source_files(source.path, source.kind)
     if source.kind == vectors_kind and model.vocabulary:
         return *files, (model.vocabulary, session.config.folder / model.vocabulary)
@@ -218,7 +218,7 @@ def _inputs(
 
 
 def _unpacked(cache: Cache, path: Path) -> Path:
-    """Give the folder of the cache that holds what is in a zip, or what a folder's parts are together."""
+    """Return the folder of the cache that holds what is in a zip, or what a folder's parts are together."""
     key = key_of([cache.file_digest(file) for file in packed_files(path)], code_hash("sources"))
     tree = cache.tree("unpacked", key)
     if not cache.find_tree("unpacked", key):
@@ -232,7 +232,7 @@ def _unpacked(cache: Cache, path: Path) -> Path:
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Give length and time of a file, as they are while it is unchanged."""
+    """Return length and time of a file, as they are while it is unchanged."""
     try:
         status = path.stat()
     except OSError:
@@ -247,7 +247,7 @@ def _call(begin: Callable[[], Callable[[], tuple[str, ...]]]) -> tuple[str, ...]
 def _artefact(
     session: Session, name: str, source: SourceOptions, conversion_key: str, tree: Path
 ) -> Callable[[], tuple[str, ...]]:
-    """Give a function that waits for the stock artefact and gives its notes; a conversion that is needed starts now."""
+    """Return a function that waits for the stock artefact and returns its notes; a needed conversion starts now."""
     if source.kind in stock_kinds:
         return lambda: ()
     record = session.cache.find_tree("converted", conversion_key)

@@ -50,12 +50,12 @@ def stock_files(name: str, model: Model, cache: Cache, compressor: Compressor) -
 
 
 def measure_stock(model: Model, cache: Cache, compressor: Compressor) -> tuple[int, int]:
-    """Give the bytes of the stock form, as it is and with brotli at the best quality."""
+    """Return the bytes of the stock form, as it is and with brotli at the best quality."""
     return _sizes(stock_files("measured", model, cache, compressor))
 
 
 def measure_folder(folder: Path, cache: Cache, compressor: Compressor) -> tuple[int, int]:
-    """Give the same of what the stock converter has written into a folder."""
+    """Return the same of what the stock converter has written into a folder."""
     blobs = [cache.put(path.read_bytes()) for path in sorted(folder.iterdir())]
     encodings = compressor.encode_all(blobs)
     return _sizes([File(blob.sha256, blob, encodings[blob.sha256]) for blob in blobs])

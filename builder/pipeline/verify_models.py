@@ -76,7 +76,7 @@ class VerifyInputs:
 
 
 def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | None = None) -> dict[str, Verification]:
-    """Give for each model what became of its check; those that can no longer be checked are left out.
+    """Return for each model what became of its check; those that can no longer be checked are left out.
 
     Args:
         session: of the build.

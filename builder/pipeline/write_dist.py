@@ -154,7 +154,7 @@ def write_output(
 
 
 def make_modules(cache: Cache, compressor: Compressor) -> dict[str, File]:
-    """Give the modules that go beside the loader, by name."""
+    """Return the modules that go beside the loader, by name."""
     blobs = {name: cache.put(render_module(name)) for name in module_templates}
     return {name: File(module_url(name, blob.sha256), blob, compressor.encode(blob)) for name, blob in blobs.items()}
 
@@ -193,7 +193,7 @@ def _beside(
 
 
 def _typed(built: Built) -> dict[str, object]:
-    """Give what the TypeScript declarations say of a model."""
+    """Return what the TypeScript declarations say of a model."""
     bundle = built.bundle
     labels = bundle.content.labels or ()
     return {

@@ -41,7 +41,7 @@ class Measured:
 
 
 def needs_measuring(settings: ModelConfig) -> bool:
-    """Tell whether the model has to be run before it can be stored."""
+    """Return whether the model has to be run before it can be stored."""
     return settings.weights and isinstance(settings.precision, str) and settings.precision in measured_precisions
 
 
@@ -148,7 +148,7 @@ def _remarks(result: MeasureResult) -> list[str]:
 
 
 def input_digests(pattern: str | None, folder: Path, cache: Cache) -> list[list[str]]:
-    """Give names and hashes of the inputs that a model is run with."""
+    """Return names and hashes of the inputs that a model is run with."""
     if pattern is None:
         return []
     from ..verify.inputs import matching_files

@@ -24,7 +24,7 @@ edge = 1e-6
 
 
 def distance_of_boxes(got: Sequence[Arrays], expected: Sequence[Arrays], rules: BoxRules) -> float:
-    """Give the mean over boxes of the divergence of their scores and of their rectangles; infinite if not finite.
+    """Return the mean over boxes of the divergence of their scores and of their rectangles; infinite if not finite.
 
     Where no box nearly counts, the outputs are compared as numbers.
 
@@ -52,7 +52,7 @@ def distance_of_boxes(got: Sequence[Arrays], expected: Sequence[Arrays], rules: 
 
 
 def _chances(scores: Floats, least: float, shares: bool) -> Floats:
-    """Give the chances to count: scores are probabilities (``shares``) or logits."""
+    """Return the chances to count: scores are probabilities (``shares``) or logits."""
     margin = _logit(scores) - _logit(np.float64(least)) if shares and 0 < least < 1 else scores - least
     found: Floats = np.clip(1 / (1 + np.exp(-np.clip(margin, -30, 30))), edge, 1 - edge)
     return found

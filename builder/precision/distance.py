@@ -14,7 +14,7 @@ tiny = 1e-12
 
 
 def distance(got: Sequence[Arrays], expected: Sequence[Arrays]) -> float:
-    """Give the mean over all float outputs and all cases; infinite where a number is not finite.
+    """Return the mean over all float outputs and all cases; infinite where a number is not finite.
 
     Outputs whose rows are probabilities count by KL divergence in nats, others by squared error relative to their
     variance over all cases.
@@ -42,7 +42,7 @@ def distance(got: Sequence[Arrays], expected: Sequence[Arrays]) -> float:
 
 
 def interval(share: float, count: int) -> tuple[float, float]:
-    """Give the 95 % confidence interval (Wilson's) of a share that was found in ``count`` trials."""
+    """Return the 95 % confidence interval (Wilson's) of a share that was found in ``count`` trials."""
     if not count:
         return 0.0, 1.0
     z = 1.96
@@ -52,7 +52,7 @@ def interval(share: float, count: int) -> tuple[float, float]:
 
 
 def entropy(codes: NDArray[np.int8]) -> float:
-    """Give the order-0 entropy of codes, in bits an element."""
+    """Return the order-0 entropy of codes, in bits an element."""
     counts = np.bincount(codes.astype(np.int64) + 128, minlength=256)
     shares = counts[counts > 0] / codes.size
     return float(-(shares * np.log2(shares)).sum())

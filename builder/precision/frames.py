@@ -16,7 +16,7 @@ Frame = tuple[str, ...]
 
 
 def enter_frames(nodes: list[Node]) -> list[Node]:
-    """Give the nodes with an ``Enter`` wherever a node of a loop uses something from outside, as all constants are."""
+    """Return the nodes with an ``Enter`` where a node of a loop uses something from outside, as all constants are."""
     nodes = _free_constants(nodes)
     if not any(node["op"] == "Enter" for node in nodes):
         return nodes
@@ -45,7 +45,7 @@ def enter_frames(nodes: list[Node]) -> list[Node]:
 
 
 def _free_constants(nodes: list[Node]) -> list[Node]:
-    """Give the nodes with the control inputs of constants at nodes that stand between them and their users."""
+    """Return the nodes with the control inputs of constants at nodes that stand between them and their users."""
     held = {node["name"]: f"{node['name']}/held" for node in nodes if node["op"] == "Const" and node.get("input")}
     if not held:
         return nodes
@@ -63,7 +63,7 @@ def _free_constants(nodes: list[Node]) -> list[Node]:
 
 
 def frames_of(nodes: Sequence[Node]) -> dict[str, Frame]:
-    """Give for each node the frame of its outputs: loops around it, the outermost first."""
+    """Return for each node the frame of its outputs: loops around it, the outermost first."""
     given: dict[str, Frame] = {}
     for _ in nodes:  # each time round sees at least one node further; in a converter's order two are enough
         before = dict(given)
@@ -81,10 +81,10 @@ def frames_of(nodes: Sequence[Node]) -> dict[str, Frame]:
 
 
 def _inputs_frame(node: Node, given: dict[str, Frame]) -> Frame:
-    """Give the frame that a node is in: the innermost of what it uses."""
+    """Return the frame that a node is in: the innermost of what it uses."""
     return max((given.get(node_of(reference), ()) for reference in node.get("input", [])), key=len, default=())
 
 
 def node_of(reference: str) -> str:
-    """Give the node of a tensor or of a control input."""
+    """Return the node of a tensor or of a control input."""
     return reference.lstrip("^").split(":")[0]

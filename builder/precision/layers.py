@@ -55,7 +55,7 @@ class LayerData:
 
 
 def trial_steps(layer: LayerData) -> Floats:
-    """Give a step for each channel: an eighth of its root mean square."""
+    """Return a step for each channel: an eighth of its root mean square."""
     channels = layer.layout.channels_of(0, layer.weight.size)
     squares = np.bincount(channels, np.square(layer.values.ravel(), dtype=np.float64), layer.layout.channels)
     rms: Floats = np.sqrt(squares / (layer.weight.size / layer.layout.channels)).astype(np.float32)
@@ -63,7 +63,7 @@ def trial_steps(layer: LayerData) -> Floats:
 
 
 def fine_steps(layer: LayerData, trial: Floats, factor: float) -> Floats:
-    """Give fine steps: a share of the base step, which is within what a byte can tell and the largest value."""
+    """Return fine steps: a share of the base step, which is within what a byte can tell and the largest value."""
     largest = np.zeros(layer.layout.channels)
     np.maximum.at(largest, layer.layout.channels_of(0, layer.weight.size), np.abs(layer.values.ravel()))
     clipped = np.clip(trial * np.float64(factor), largest / largest_code, largest)
@@ -73,7 +73,7 @@ def fine_steps(layer: LayerData, trial: Floats, factor: float) -> Floats:
 def choose_steps(
     layers: Sequence[LayerData], trials: Sequence[Floats], distances: Sequence[float], factor: float
 ) -> list[Choice]:
-    """Give the steps of all layers, float16 where the finest step of a byte is too coarse for what it saves."""
+    """Return the steps of all layers, float16 where the finest step of a byte is too coarse for what it saves."""
     chosen: list[Choice] = []
     for layer, trial, moved in zip(layers, trials, distances, strict=True):
         steps = fine_steps(layer, trial, factor * math.sqrt(layer.weight.size / moved))
@@ -89,7 +89,7 @@ def _codec(layer: LayerData, steps: Floats) -> Codec:
 
 
 def quantized(layer: LayerData, steps: Choice, stage: int) -> Floats:
-    """Give the values as a page has them: stage 1 is the base, 0 the last."""
+    """Return the values as a page has them: stage 1 is the base, 0 the last."""
     if isinstance(steps, str):
         if steps == "float16":
             return layer.values.astype(np.float16).astype(np.float32)
@@ -103,7 +103,7 @@ def quantized(layer: LayerData, steps: Choice, stage: int) -> Floats:
 
 
 def bits_of(layer: LayerData, steps: Choice) -> float:
-    """Give the order-0 entropy of what the base stage has of a layer, in bits an element."""
+    """Return the order-0 entropy of what the base stage has of a layer, in bits an element."""
     if isinstance(steps, str):
         words = layer.values.astype("<f2" if steps == "float16" else "<f4").tobytes()
         width = len(words) // layer.weight.size

@@ -86,7 +86,7 @@ def measure_model(
 
 
 def _layouts(model: Model) -> dict[int, Layout]:
-    """Give the layout of the channels of each weight that may be coarse, by its number."""
+    """Return the layout of the channels of each weight that may be coarse, by its number."""
     repeated, least = _repeated(model), smallest_of(model.weights)
     return {
         index: layout_of(weight.shape, axes)
@@ -102,7 +102,7 @@ def _layouts(model: Model) -> dict[int, Layout]:
 def _layers(
     model: Model, nodes: Sequence[Node], layouts: Mapping[int, Layout], places: Iterable[Layer]
 ) -> list[LayerData]:
-    """Give the layers of weights that may be coarse, with their values."""
+    """Return the layers of weights that may be coarse, with their values."""
     by_name = {node["name"]: node for node in nodes}
     found = []
     for layer in places:
@@ -117,7 +117,7 @@ def _layers(
 
 
 def _arrays(found: Found, coarse: Mapping[str, Floats]) -> Arrays:
-    """Give what goes into the file of a measurement, see ``MeasureResult``."""
+    """Return what goes into the file of a measurement, see ``MeasureResult``."""
     arrays: Arrays = {f"step{number}": steps for number, steps in enumerate(coarse.values())}
     arrays |= {f"codes{number}": found.codes[name] for number, name in enumerate(coarse) if name in found.codes}
     for number, name in enumerate(found.first):
@@ -131,7 +131,7 @@ def _read(path: Path) -> Arrays:
 
 
 def _repeated(model: Model) -> set[int]:
-    """Give the weights that have twins: stored once they cost less than with steps of their own."""
+    """Return the weights that have twins: stored once they cost less than with steps of their own."""
     same = find_same(model.weights, ("",) * len(model.weights))
     return {index for pair in enumerate(same) if pair[1] is not None for index in pair if index is not None}
 

@@ -44,12 +44,12 @@ class Layer:
 
 
 def plain_nodes(topology: Mapping[str, Any]) -> list[Node]:
-    """Give the nodes with all that only TensorFlow.js knows or allows written out as TensorFlow has it."""
+    """Return the nodes with all that only TensorFlow.js knows or allows written out as TensorFlow has it."""
     return enter_frames([plain for node in topology.get("node", []) for plain in _plain(node)])
 
 
 def tensor_names(side: Mapping[str, Any], specs: tuple[TensorSpec, ...]) -> dict[str, str]:
-    """Give the tensor of each input or output by its name: as the signature says, else as the model calls it."""
+    """Return the tensor of each input or output by its name: as the signature says, else as the model calls it."""
     names = {name: str(info["name"]) for name, info in side.items()} or {spec.name: spec.name for spec in specs}
     return {name: tensor if ":" in tensor else f"{tensor}:0" for name, tensor in names.items()}
 
@@ -100,7 +100,7 @@ def _list(node: Node, key: str) -> list[str]:
 
 
 def add_shadows(nodes: list[Node], layers: tuple[Layer, ...]) -> list[Node]:
-    """Give every layer a twin that applies other values to the same input: they are fed under ``shadow_input``."""
+    """Return every layer a twin that applies other values to the same input: they are fed under ``shadow_input``."""
     by_name = {node["name"]: node for node in nodes}
     twins = []
     for layer in layers:
@@ -136,7 +136,7 @@ def shadow_input(op: str) -> str:
 
 
 def find_layers(nodes: list[Node], model: Model, coarse: frozenset[int]) -> tuple[Layer, ...]:
-    """Give the layers in the order of the model's weights: kernels that one op uses.
+    """Return the layers in the order of the model's weights: kernels that one op uses.
 
     Args:
         nodes: as ``plain_nodes`` gives them.
@@ -168,7 +168,7 @@ _channels_last: tuple[dict[str, str], ...] = ({}, {"s": base64.b64encode(b"NHWC"
 
 
 def _uses(name: str, users: Mapping[str, list[tuple[Node, int]]]) -> list[tuple[Node, int]]:
-    """Give who uses a value, seen through Identity."""
+    """Return who uses a value, seen through Identity."""
     found = []
     for node, position in users.get(name, []):
         found += _uses(node["name"], users) if node["op"] == "Identity" else [(node, position)]

@@ -17,7 +17,7 @@ largest_code = 127
 
 
 def round_together(values: Doubles, steps: Doubles, covariance: Doubles, damping: float) -> NDArray[np.int8]:
-    """Give codes within ``reach`` of ``values``: the nearest ones where the inputs do not vary.
+    """Return codes within ``reach`` of ``values``: the nearest ones where the inputs do not vary.
 
     Args:
         values: [inputs, outputs].

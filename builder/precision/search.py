@@ -68,13 +68,13 @@ class Runner(Protocol):
     """Runs the model with other weights."""
 
     def outputs(self, cases: Sequence[int], feeds: Feeds) -> Sequence[Arrays]:
-        """Give the outputs for some cases."""
+        """Return the outputs for some cases."""
 
     def means(self, cases: Sequence[int], feeds: Feeds, results: Sequence[str]) -> list[Floats]:
-        """Give the means of tensors over all cases and all axes but the last."""
+        """Return the means of tensors over all cases and all axes but the last."""
 
     def covariances(self, cases: Sequence[int], results: Sequence[str]) -> list[NDArray[np.float64]]:
-        """Give the covariances of the last axis of tensors over all cases and all other axes."""
+        """Return the covariances of the last axis of tensors over all cases and all other axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def search(
 
 
 def split(count: int) -> tuple[list[int], list[int]]:
-    """Give the cases to calibrate with and those to judge by: all for both, where they are less than four.
+    """Return the cases to calibrate with and those to judge by: all for both, where they are less than four.
 
     Neighbours tend to be alike, as frames of one video are, and to judge by what is like the calibration's own would
     promise too much: so runs of neighbours take turns, short enough for both to have some of every kind.
@@ -161,14 +161,14 @@ def split(count: int) -> tuple[list[int], list[int]]:
 
 
 def spread(cases: Sequence[T], most: int) -> list[T]:
-    """Give at most so many of them, from all over."""
+    """Return at most so many of them, from all over."""
     return [cases[number * len(cases) // most] for number in range(most)] if len(cases) > most else list(cases)
 
 
 def _coarsest(
     start: float, attempt: Callable[[float], tuple[T, bool, float]], near: float = near_enough
 ) -> tuple[float, T | None]:
-    """Give the largest factor that fits, and what was found with it: 0 and None if none does.
+    """Return the largest factor that fits, and what was found with it: 0 and None if none does.
 
     Args:
         start: the first to try.
@@ -239,12 +239,12 @@ class _Job:
         return _Fit(steps, layers, damping, biases, *self.judge("base", layers, steps, biases, 1))
 
     def spreads(self) -> Spreads:
-        """Give the covariances of what is multiplied with the layers, by ``LayerData.rows``."""
+        """Return the covariances of what is multiplied with the layers, by ``LayerData.rows``."""
         names = {layer.rows: None for layer in self.layers if layer.rows and layer.values.shape[-2] <= most_rows}
         return dict(zip(names, self.runner.covariances(self.calibrating, list(names)), strict=True))
 
     def correct(self, layers: Sequence[LayerData], steps: Sequence[Choice], stage: int) -> Feeds:
-        """Give biases that undo what the rounding of each layer by itself does to its mean."""
+        """Return biases that undo what the rounding of each layer by itself does to its mean."""
         values = [quantized(*pair, stage) for pair in zip(layers, steps, strict=True)]
         shifts = _shifts(layers, values, self.runner, self.calibrating)
         pairs = zip(layers, shifts, strict=True)
@@ -287,7 +287,7 @@ class _Tries:
         return fit, fit.moved <= limit, math.sqrt(limit / fit.moved) if 0 < fit.moved < math.inf else 1 / 1.5
 
     def meet_gate(self, start: float, damping: float | None, spreads: Spreads, whole_spreads: Spreads) -> _Fit:
-        """Give the coarsest steps that meet the gate, with half of the inputs and with all.
+        """Return the coarsest steps that meet the gate, with half of the inputs and with all.
 
         Args:
             start: the first factor to try.
@@ -390,7 +390,7 @@ def _sensitivities(
 def _shifts(
     layers: Sequence[LayerData], changed: Sequence[Floats], runner: Runner, cases: Sequence[int]
 ) -> list[Floats]:
-    """Give the means of what the change of each weight makes of its layer's input."""
+    """Return the means of what the change of each weight makes of its layer's input."""
     feeds = {layer.shadow_input: values - layer.values for layer, values in zip(layers, changed, strict=True)}
     return runner.means(cases, feeds, [layer.shadow for layer in layers])
 

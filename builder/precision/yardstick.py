@@ -39,7 +39,7 @@ class Yardstick:
     tensors: tuple[str, ...] = ()
 
     def distance(self, got: Sequence[Arrays], expected: Sequence[Arrays]) -> float:
-        """Give the mean of the distances of the boxes and of all other outputs; infinite if they are not finite."""
+        """Return the mean of the distances of the boxes and of all other outputs; infinite if they are not finite."""
         boxes = [distance_of_boxes(got, expected, rules) for rules in self.detections]
         found = [math.fsum(boxes) / len(boxes)] if boxes else []
         floats = [name for name in self.numbers if expected[0][name].dtype.kind == "f"]
@@ -99,7 +99,7 @@ def _read_by(rules: BoxRules) -> list[str]:
 def _entering(
     nodes: Sequence[Node], by_name: Mapping[str, Node], frames: Container[str], min_score: float
 ) -> Iterator[BoxRules]:
-    """Give how to read boxes before any are suppressed, where no loop hides them."""
+    """Return how to read boxes before any are suppressed, where no loop hides them."""
     for node in nodes:
         if node["op"] in suppressing and node["name"] not in frames and not _suppressed(node["input"], by_name):
             boxes, scores = map(_tensor, node["input"][:2])
@@ -111,7 +111,7 @@ def _tensor(reference: str) -> str:
 
 
 def _behind(tensors: Iterable[str], by_name: Mapping[str, Node]) -> set[str]:
-    """Give the nodes that tensors come from."""
+    """Return the nodes that tensors come from."""
     found: set[str] = set()
     left = [node_of(text) for text in tensors]
     while left:
@@ -127,7 +127,7 @@ def _suppressed(tensors: Iterable[str], by_name: Mapping[str, Node]) -> bool:
 
 
 def _origin(tensor: str, by_name: Mapping[str, Node]) -> str:
-    """Give the node that has made a tensor's numbers."""
+    """Return the node that has made a tensor's numbers."""
     name = node_of(tensor)
     while name in by_name and by_name[name]["op"] in renaming:
         name = node_of(by_name[name]["input"][0])

@@ -96,7 +96,7 @@ class Deployer:
             store: the target.
             form: how it keeps files.
             keeping: how long releases stay.
-            unsafe: the user vouches that nobody else writes.
+            unsafe: the user guarantees that nobody else writes.
             purges: a CDN keeps copies of pointers, so each change owes it a purge.
         """
         self.store = store
@@ -106,11 +106,11 @@ class Deployer:
         self.purges = purges
         self.honours: Honours | None = None
         self.overtook = False  # a lease that ended because its holder was killed, or sleeps
-        self.mends = True  # off for what only looks
+        self.repairs = True  # off for what only looks
         self._announced: set[str] = set()
 
     def read(self) -> Pointer | None:
-        """Read the pointer, in the way its store needs; unless ``mends`` is off, a pointer left behind follows.
+        """Read the pointer, in the way its store needs; unless ``repairs`` is off, a pointer left behind follows.
 
         Raises:
             StoreError: the store fails.
@@ -135,7 +135,7 @@ class Deployer:
     def _adapt(self, honours: Honours) -> None:
         self.honours = honours
         if honours.capability == "create":
-            self.store = NumberedStore(self.store, mends=self.mends)
+            self.store = NumberedStore(self.store, repairs=self.repairs)
         elif honours.capability == "none":
             if not self.unsafe:
                 raise StoreError(
@@ -208,7 +208,7 @@ class Deployer:
             self._announced.update(keys)
 
     def state_of(self, base: Pointer | None) -> State:
-        """Give the state to go on from, without what is too old."""
+        """Return the state to go on from, without what is too old."""
         if base is None:
             return State()
         return trimmed(base.state, self.keeping.releases, self.keeping.grace, base.now)
@@ -220,7 +220,7 @@ def plan_deploy(deployer: Deployer, local: Local, choice: Choice) -> Plan:
     Raises:
         ShardpressError: it would fail.
     """
-    deployer.mends = False
+    deployer.repairs = False
     with tempfile.TemporaryDirectory() as folder:
         base = deployer.read()
         plan = make_plan(local, deployer.store, deployer.form, base, choice, Path(folder))
@@ -271,7 +271,7 @@ def deploy(
                 )
             deployer.prepare()
             if base is None and deployer.read() is not None:
-                continue  # a record of a first deploy that was killed, now mended
+                continue  # a record of a first deploy that was killed, now complete
             started = entries
             try:
                 return _apply(deployer, plan, local, choice, progress)
@@ -289,7 +289,7 @@ def _nothing_done(deployer: Deployer, plan: Plan, choice: Choice) -> Deployed:
 
 
 def _concerned(base: Pointer | None, choice: Choice) -> dict[str, IndexEntry | None]:
-    """Give the live entries that this deploy replaces: if they change meanwhile, it must not win."""
+    """Return the live entries that this deploy replaces: if they change meanwhile, it must not win."""
     if base is None or choice.preview:
         return {}
     models = base.index.models

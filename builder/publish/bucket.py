@@ -57,7 +57,7 @@ class _Bucket(Protocol):
 
 
 def minimal_policy(table: TargetConfig) -> dict[str, object]:
-    """Give the smallest IAM policy with which a target can be deployed to and pruned."""
+    """Return the smallest IAM policy with which a target can be deployed to and pruned."""
     bucket = f"arn:aws:s3:::{table.bucket}"
     prefix = table.prefix.strip("/")
     needed = dict.fromkeys(action for actions in actions_of_calls.values() for action in actions)

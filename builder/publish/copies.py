@@ -12,7 +12,7 @@ from ..stores.encoding import decode
 
 
 def wrong_copies(store: TargetStore, files: Iterable[tuple[str, str, int]]) -> Iterator[tuple[str, str]]:
-    """Give the keys of the copies that do not decode to what they stand for, and what is wrong.
+    """Return the keys of the copies that do not decode to what they stand for, and what is wrong.
 
     Args:
         store: a target; one that keeps headers has no copies.

@@ -121,7 +121,7 @@ def check_heads(local: Local, names: Iterable[str]) -> None:
 
 
 def unreadable(error: OSError, path: Path) -> UsageError:
-    """Give the error of a file that a build should have left."""
+    """Return the error of a file that a build should have left."""
     return UsageError(
         f"cannot be read ({error.strerror})", code="SP-122", where=str(path), hint="Build again, then deploy"
     )

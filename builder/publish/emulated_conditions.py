@@ -96,15 +96,15 @@ class _Wrapper:
 
 
 class NumberedStore(_Wrapper):
-    """Decides by numbered records that can be created once; ``loader.js`` follows, and any later run mends it."""
+    """Decides by numbered records that can be created once; ``loader.js`` follows, and any later run repairs it."""
 
-    def __init__(self, store: TargetStore, *, mends: bool = True) -> None:
-        """Wrap ``store``; with ``mends`` off nothing is written by reading."""
+    def __init__(self, store: TargetStore, *, repairs: bool = True) -> None:
+        """Wrap ``store``; with ``repairs`` off nothing is written by reading."""
         super().__init__(store)
-        self.mends = mends
+        self.repairs = repairs
 
     def read(self, key: str, most: int = largest) -> Found | None:
-        """Read the newest record where it is newer than ``loader.js``, and mend that."""
+        """Read the newest record where it is newer than ``loader.js``, and repair that."""
         found = self.store.read(key, most)
         if key != loader_name:
             return found
@@ -113,7 +113,7 @@ class NumberedStore(_Wrapper):
         while (record := self.store.read(record_key(generation + 1))) is not None:
             newest = record
             generation += 1
-        if newest is None or newest is found or not self.mends:
+        if newest is None or newest is found or not self.repairs:
             return newest
         self.store.replace(key, newest.content, newest.headers)
         return self.store.read(key)
@@ -166,7 +166,7 @@ def record_key(generation: int) -> str:
 
 
 def is_record(store: TargetStore, key: str) -> bool:
-    """Tell whether an object with the name of a numbered record is one.
+    """Return whether an object with the name of a numbered record is one.
 
     Raises:
         StoreError: the store fails.

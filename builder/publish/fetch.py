@@ -46,13 +46,13 @@ class Limits:
         return largest_unknown if self.nbytes is None else self.nbytes
 
     def end(self) -> float:
-        """Give the moment at which the answer must be complete."""
+        """Return the moment at which the answer must be complete."""
         own = time.monotonic() + file_seconds + (self.nbytes or 0) / slowest
         return own if self.deadline is None else min(own, self.deadline)
 
 
 def fetch(url: str, headers: Mapping[str, str], limits: Limits) -> tuple[bytes, dict[str, str]]:
-    """Give the decoded body of an answer and its headers, in lower case.
+    """Return the decoded body of an answer and its headers, in lower case.
 
     Args:
         url: of http or https; a user and password in it are sent as basic authentication.
@@ -95,7 +95,7 @@ def _without_login(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _opener(deadline: float) -> urllib.request.OpenerDirector:
-    """Give what opens web addresses and nothing else: proxies of the environment, but no redirects, files or FTP."""
+    """Return what opens web addresses and nothing else: proxies of the environment, but no redirects, files or FTP."""
 
     class Plain(http.client.HTTPConnection):
         response_class = partial(TimedResponse, deadline=deadline)  # type: ignore[assignment]

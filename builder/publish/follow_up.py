@@ -29,7 +29,7 @@ longest_words = 2000  # of a failed hook's output
 
 
 def mutable_path(target: Target, pointer: str) -> str:
-    """Give the pointer's path as the CDN sees it."""
+    """Return the pointer's path as the CDN sees it."""
     base = urlsplit(target.public_url).path if target.public_url else "/" + target.config.prefix.strip("/") + "/"
     return ("/" + base.strip("/") + "/" + pointer).replace("//", "/")
 
@@ -109,7 +109,7 @@ def run_hook(target: Target, pointer: str, release: str) -> None:
 
 
 def _last_words(said: IO[bytes]) -> str:
-    """Give the end of what a command wrote; the one place that prints takes credentials out of it."""
+    """Return the end of what a command wrote; the one place that prints takes credentials out of it."""
     length = said.seek(0, os.SEEK_END)
     said.seek(max(0, length - longest_words))
     words = said.read().decode(errors="replace").strip()

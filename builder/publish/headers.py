@@ -13,7 +13,7 @@ Rules = Mapping[str, Mapping[str, str]]
 
 
 def headers_for(key: str, encoding: str | None, rules: Rules) -> dict[str, str]:
-    """Give an object's headers.
+    """Return an object's headers.
 
     Args:
         key: below the bundle's root.

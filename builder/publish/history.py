@@ -38,7 +38,7 @@ class Rollback:
 
 
 def find_release(base: Pointer, wanted: str, place: str) -> PastRelease:
-    """Give the release whose name, or whose loader's hash, starts with ``wanted``.
+    """Return the release whose name, or whose loader's hash, starts with ``wanted``.
 
     Raises:
         UsageError: none does, or several do.
@@ -110,7 +110,7 @@ def roll_back(deployer: Deployer, only: tuple[str, ...], to: str | None, *, dry_
 
 
 def required(deployer: Deployer, *, reading: bool = False) -> Pointer:
-    """Give the pointer of a target that has one.
+    """Return the pointer of a target that has one.
 
     Args:
         deployer: the target.
@@ -120,7 +120,7 @@ def required(deployer: Deployer, *, reading: bool = False) -> Pointer:
         StoreError: nothing was ever deployed there.
     """
     if reading:
-        deployer.mends = False
+        deployer.repairs = False
     base = deployer.read() if reading else deployer.read_unleased()
     if base is None:
         raise StoreError("nothing is deployed here", code="SP-607", where=deployer.store.place, hint="Deploy first")

@@ -73,7 +73,7 @@ class Site(Protocol):
     store: TargetStore
 
     def fetch(self, key: str, limits: Limits, *, origin: bool = True) -> tuple[bytes, Mapping[str, str]]:
-        """Give a file's decoded bytes and headers (lower-case names).
+        """Return a file's decoded bytes and headers (lower-case names).
 
         Raises:
             StoreError: it cannot be had.
@@ -138,7 +138,7 @@ class StoredSite:
 
 
 def site_of(target: Target) -> Site:
-    """Give the way to read a target."""
+    """Return the way to read a target."""
     return WebSite(target) if target.public_url else StoredSite(target.store)
 
 

@@ -78,7 +78,7 @@ def check_head(name: str, head: Head, contract: str, named: Iterable[FileEntry],
 
 
 def _named(manifest: Manifest, where: str) -> Iterator[tuple[str, FileEntry]]:
-    """Give every file with the address that it must have."""
+    """Return every file with the address that it must have."""
     yield pinned_url(manifest.loader.pinned.sha256), manifest.loader.pinned
     yield worker_url(manifest.worker.sha256), manifest.worker
     for name, file in manifest.modules.items():

@@ -244,7 +244,7 @@ def _stock(local: Local, base: Pointer | None, touched: Iterable[str], choice: C
 
 
 def _preview_there(base: Pointer, choice: Choice, loader: bytes, store: TargetStore) -> bool:
-    """Tell whether a preview is there, whole, and lives about as long as is wanted."""
+    """Return whether a preview is there, whole, and lives about as long as is wanted."""
     preview = base.state.previews.get(choice.preview)
     if preview is None or preview.loader != loader_hash(loader) or preview.until <= base.now:
         return False
@@ -265,7 +265,7 @@ def _known(
     touched: Iterable[str],
     old_heads: Mapping[str, Head | None],
 ) -> set[str]:
-    """Give the addresses that the live release names, among modules, worker and those of the touched models."""
+    """Return the addresses that the live release names, among modules, worker and those of the touched models."""
     known = {base.state.worker, *base.index.module_urls()} if base else set()
     for name in touched:
         if name not in live:
@@ -311,7 +311,7 @@ def _compare(upload: Upload, search: Search) -> Action:
 
 
 def plain(key: str) -> str:
-    """Give the address without the suffix of an encoded copy."""
+    """Return the address without the suffix of an encoded copy."""
     return key.removesuffix(".br").removesuffix(".gz")
 
 
@@ -331,5 +331,5 @@ def level(key: str) -> int:
 
 
 def newer(one: str, other: str) -> bool:
-    """Tell whether a generator is of a later version than another."""
+    """Return whether a generator is of a later version than another."""
     return [int(part) for part in re.findall(r"\d+", one)] > [int(part) for part in re.findall(r"\d+", other)]

@@ -139,7 +139,7 @@ class Pointer:
 
     @property
     def stock(self) -> dict[str, str]:
-        """Give the stock copies that go with the live release."""
+        """Return the stock copies that go with the live release."""
         return next((item.stock for item in self.state.releases if item.loader == self.live), {})
 
 
@@ -162,7 +162,7 @@ def read_pointer(store: TargetStore, key: str = loader_name) -> Pointer | None:
 
 
 def fence_of(held: Pointer, read_at: float, margin: float, *, enforced: bool) -> Fence:
-    """Give the fence of a lease.
+    """Return the fence of a lease.
 
     Args:
         held: the pointer with the lease, as read back.
@@ -174,7 +174,7 @@ def fence_of(held: Pointer, read_at: float, margin: float, *, enforced: bool) ->
 
 
 def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, State]:
-    """Give the release's loader and the state; a loader without a state has the empty one.
+    """Return the release's loader and the state; a loader without a state has the empty one.
 
     Raises:
         FormatError: the state is damaged.
@@ -191,7 +191,7 @@ def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, Stat
 
 
 def join_pointer(loader: bytes, state: State) -> bytes:
-    """Give the bytes of a pointer; each call's differ by their nonce."""
+    """Return the bytes of a pointer; each call's differ by their nonce."""
     text = msgspec.json.encode(msgspec.structs.replace(state, nonce=uuid.uuid4().hex[:12]))
     return loader + state_mark + text + b"\n"
 
@@ -211,12 +211,12 @@ def release_id(loader: bytes) -> str:
 
 
 def digits_of(url: str) -> str:
-    """Give the digits of its hash that an immutable file's address holds."""
+    """Return the digits of its hash that an immutable file's address holds."""
     return url.rsplit(".", 2)[1]
 
 
 def fetch_loader(store: TargetStore, digest: str) -> bytes | None:
-    """Give a pinned loader, checked; None where there is none.
+    """Return a pinned loader, checked; None where there is none.
 
     Raises:
         StoreError: it is damaged.
@@ -231,7 +231,7 @@ def fetch_loader(store: TargetStore, digest: str) -> bytes | None:
 
 
 def fetch_head(store: TargetStore, head: HeadName) -> Head | None:
-    """Give a head that an index names, checked; None where there is none.
+    """Return a head that an index names, checked; None where there is none.
 
     Raises:
         StoreError: it is damaged, or none that this version reads.
@@ -262,7 +262,7 @@ class StockModel(TypedDict, total=False):
 
 
 def fetch_json(store: TargetStore, key: str, digest: str) -> StockModel | None:
-    """Give a stock model.json, checked against the digits of its hash; None where there is none.
+    """Return a stock model.json, checked against the digits of its hash; None where there is none.
 
     Raises:
         StoreError: it is damaged.
@@ -321,5 +321,5 @@ class Changes(TypedDict, total=False):
 
 
 def with_generation(state: State, **changes: Unpack[Changes]) -> State:
-    """Give the state of the next write."""
+    """Return the state of the next write."""
     return msgspec.structs.replace(state, generation=state.generation + 1, **changes)

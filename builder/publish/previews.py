@@ -12,12 +12,12 @@ empty = b'throw new Error("This preview is not published yet.");\n'
 
 
 def preview_key(name: str) -> str:
-    """Give the key of a preview's loader."""
+    """Return the key of a preview's loader."""
     return f"loader-{name}.js"
 
 
 def is_settled(store: TargetStore, name: str, preview: Preview) -> bool:
-    """Tell whether a preview's file is the one that its last deploy announced."""
+    """Return whether a preview's file is the one that its last deploy announced."""
     found = store.get(preview_key(name))
     return found is not None and _is(found[0], preview)
 

@@ -31,7 +31,7 @@ class Honours:
 
     @property
     def text(self) -> str:
-        """Give it as a pointer's state has it."""
+        """Return it as a pointer's state has it."""
         return f"{self.capability}:{self.identity}"
 
     @classmethod
@@ -42,7 +42,7 @@ class Honours:
 
 
 def probe(store: TargetStore) -> Capability:
-    """Tell whether a store honours conditional swaps, only creation without overwriting, or neither.
+    """Return whether a store honours conditional swaps, only creation without overwriting, or neither.
 
     Raises:
         StoreError: it cannot be written at all.
@@ -56,7 +56,7 @@ def probe(store: TargetStore) -> Capability:
 
 
 def holds_fence(store: TargetStore) -> bool:
-    """Tell whether a store refuses a delete whose fence has ended, and carries out one whose has not.
+    """Return whether a store refuses a delete whose fence has ended, and carries out one whose has not.
 
     Raises:
         StoreDeniedError: the credentials do not allow to delete.

@@ -19,7 +19,7 @@ from .uploads import Upload
 
 @contextmanager
 def proven(upload: Upload) -> Iterator[Upload]:
-    """Give an upload whose file is checked and lies where nobody else writes, so that it stays what was checked.
+    """Return an upload whose file is checked and lies where nobody else writes, so that it stays what was checked.
 
     Raises:
         FormatError: the file is not what the manifest says.
@@ -35,7 +35,7 @@ def proven(upload: Upload) -> Iterator[Upload]:
 
 
 def stored_digest(upload: Upload) -> str:
-    """Give the SHA-256 of the bytes to be stored, once these are known to be right.
+    """Return the SHA-256 of the bytes to be stored, once these are known to be right.
 
     Raises:
         FormatError: the file is not what the manifest says.

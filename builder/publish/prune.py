@@ -67,7 +67,7 @@ def plan_prune(deployer: Deployer) -> Pruned:
     Raises:
         StoreError: the store failed, or a kept release is not whole.
     """
-    deployer.mends = False
+    deployer.repairs = False
     base = deployer.read()
     if base is None:
         raise StoreError("nothing is deployed here", code="SP-607", where=deployer.store.place, hint="Deploy first")
@@ -148,7 +148,7 @@ class _Held:
         self.read()
 
     def is_used(self) -> bool:
-        """Tell whether it is time to renew."""
+        """Return whether it is time to renew."""
         return lease_seconds - store_seconds - self.fence.left() > work_seconds
 
     def remove(self, keys: Sequence[str]) -> Sequence[str]:
@@ -201,7 +201,7 @@ def _steps(actions: Sequence[Action]) -> list[list[str]]:
 
 
 def _release_lease(held: _Held) -> None:
-    """Give the lease back, so that nobody has to wait for its end; after a failure it may be lost already."""
+    """Return the lease back, so that nobody has to wait for its end; after a failure it may be lost already."""
     with suppress(StoreError):
         held.read()
         held.deployer.swap(held.pointer.loader, with_generation(held.pointer.state, lease=None), held.pointer.tag)
@@ -260,7 +260,7 @@ def _why(item: Listed, needed: set[str], state: State, grace: float, now: float)
 
 
 def _is_ours(key: str, owned: Owned, base: Pointer, store: TargetStore) -> bool:
-    """Tell whether an object that nothing needs is known to be ours, whatever its name looks like."""
+    """Return whether an object that nothing needs is known to be ours, whatever its name looks like."""
     if preview := preview_name.fullmatch(key):
         return key in owned.files or preview[1] in base.state.previews
     if key.startswith(record_prefix):
@@ -274,7 +274,7 @@ def _generation(key: str) -> int:
 
 
 def named(store: TargetStore, base: Pointer, releases: Iterable[str]) -> set[str]:
-    """Give the addresses of everything that the live release and some others name.
+    """Return the addresses of everything that the live release and some others name.
 
     Raises:
         StoreError: one of them is not whole, so it cannot be known what it needs.

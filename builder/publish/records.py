@@ -53,11 +53,11 @@ class Owned:
     records: Mapping[str, frozenset[str]]
 
     def only_named(self, key: str) -> bool:
-        """Tell whether no upload record, but only another file that may go first, names an object."""
+        """Return whether no upload record, but only another file that may go first, names an object."""
         return plain(key) in self.files and not any(key in keys for keys in self.records.values())
 
     def spent(self, listed: Iterable[Listed], gone: Collection[str], grace: float) -> list[Listed]:
-        """Give the upload records that name nothing any more, once ``gone`` is deleted."""
+        """Return the upload records that name nothing any more, once ``gone`` is deleted."""
         left = {item.key for item in listed} - set(gone)
         old = (item for item in listed if item.key in self.records and item.age >= max(grace, kept_seconds))
         return [item for item in old if not self.records[item.key] & left]
@@ -75,7 +75,7 @@ def record_uploads(store: TargetStore, keys: Iterable[str]) -> None:
 
 
 def recorded(store: TargetStore, listed: Iterable[str] | None = None) -> dict[str, frozenset[str]]:
-    """Give the keys that each upload record of a store names; what only looks like a record is none.
+    """Return the keys that each upload record of a store names; what only looks like a record is none.
 
     Args:
         store: the target.
@@ -171,7 +171,7 @@ def _read(store: TargetStore, name: str) -> frozenset[str] | None:
 
 
 def _of_loader(store: TargetStore, key: str) -> tuple[set[str], set[HeadName]]:
-    """Give what a pinned loader names, and its heads; nothing if it only looks like one."""
+    """Return what a pinned loader names, and its heads; nothing if it only looks like one."""
     try:
         content = fetch_loader(store, digits_of(key))
         index = read_index(content) if content else None
@@ -191,7 +191,7 @@ def _of_head(store: TargetStore, head: HeadName) -> set[str]:
 
 
 def _of_stock(store: TargetStore, key: str) -> set[str]:
-    """Give the files of a stock copy whose ``model.json`` has the hash that its name says."""
+    """Return the files of a stock copy whose ``model.json`` has the hash that its name says."""
     try:
         found = store.get(key)
         content: StockModel = json.loads(found[0]) if found and _digits(found[0]) == digits_of(key) else {}

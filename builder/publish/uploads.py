@@ -60,19 +60,19 @@ class Form:
         return rules_hash(self.encoding, self.rules) if self.keeps_headers else ""
 
     def pointer_headers(self, key: str = loader_name) -> dict[str, str]:
-        """Give the headers of a pointer."""
+        """Return the headers of a pointer."""
         if not self.keeps_headers:
             return {}
         return headers_for(key, None if self.encoding == "identity" else self.encoding, self.rules)
 
     def keys(self, file: FileEntry) -> Iterator[str]:
-        """Give the keys of a file's objects."""
+        """Return the keys of a file's objects."""
         yield file.url
         if not self.keeps_headers:
             yield from (file.url + suffixes[name] for name in file.encodings)
 
     def uploads(self, root: Path, files: Iterable[FileEntry]) -> Iterator[Upload]:
-        """Give the objects for files below ``root``."""
+        """Return the objects for files below ``root``."""
         for file in files:
             if not self.keeps_headers:
                 yield _upload(root, file, "", file.url, {})
@@ -83,7 +83,7 @@ class Form:
                 yield _upload(root, file, encoding, file.url, headers_for(file.url, encoding or None, self.rules))
 
     def pinned(self, loader: bytes, folder: Path) -> list[Upload]:
-        """Give the objects of a pinned loader; their files are written to ``folder``."""
+        """Return the objects of a pinned loader; their files are written to ``folder``."""
         key = pinned_url(loader_hash(loader))
         if self.keeps_headers:
             chosen = [(key, "" if self.encoding == "identity" else self.encoding)]

@@ -73,7 +73,7 @@ def check_whole(store: TargetStore, release: str, index: Index, stock: Mapping[s
 
 
 def _follow(url: str, names: Names) -> list[_File] | str:
-    """Give what a file names, or what is wrong with it."""
+    """Return what a file names, or what is wrong with it."""
     try:
         files = names()
         return f"{url} is missing" if files is None else list(files)

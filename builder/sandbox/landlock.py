@@ -57,7 +57,7 @@ _since = {2: Access.REFER, 3: Access.TRUNCATE, 5: Access.IOCTL_DEV}
 
 
 def version() -> int:
-    """Give the version of Landlock here; 0 where there is none.
+    """Return the version of Landlock here; 0 where there is none.
 
     Raises:
         OSError: it is there and may not be used, as in a container that forbids it.

@@ -89,7 +89,7 @@ def run_behind_wall(
 
 
 def real_program(found: str) -> str:
-    """Give the program itself where a script of a version manager stands for Node: behind the wall no script runs.
+    """Return the program itself where a script of a version manager stands for Node: behind the wall no script runs.
 
     Args:
         found: the file found on PATH.

@@ -86,7 +86,7 @@ def set_no_new_privileges() -> None:
 
 
 def compile_filter(machine: str, process: int, *, may_execute: bool) -> bytes:
-    """Give the program: the architecture's check, then a binary search over the numbers of calls.
+    """Return the program: the architecture's check, then a binary search over the numbers of calls.
 
     Args:
         machine: as ``platform.machine()`` names it.
@@ -110,7 +110,7 @@ def compile_filter(machine: str, process: int, *, may_execute: bool) -> bytes:
 
 
 def _checks(process: int) -> dict[str, list[Instruction]]:
-    """Give what calls that are allowed with some arguments only look at."""
+    """Return what calls that are allowed with some arguments only look at."""
     own = [process]
     opening = {"open": 1, "openat": 2}
     return {
@@ -158,7 +158,7 @@ def _only(argument: int, values: Sequence[int], error: int = errno.EPERM) -> lis
 
 
 def _ranges(leaves: Mapping[int, list[Instruction]]) -> list[tuple[int, list[Instruction]]]:
-    """Give the first number of each run of calls that are treated alike, from 0 on, and how.
+    """Return the first number of each run of calls that are treated alike, from 0 on, and how.
 
     Numbers of the x32 way of calling begin at 2**30 and so are among those that are too new.
     """

@@ -46,7 +46,7 @@ newest = 470  # calls from here on are newer than this table
 
 
 def numbers(machine: str) -> dict[str, int]:
-    """Give the numbers of the calls in the table by name, on the machine that ``platform.machine()`` calls so."""
+    """Return the numbers of the calls in the table by name, on the machine that ``platform.machine()`` calls so."""
     side = 0 if machine == "x86_64" else 1
     found = {}
     for entry in _table.split():
@@ -58,5 +58,5 @@ def numbers(machine: str) -> dict[str, int]:
 
 
 def this_machine() -> str:
-    """Give the name of this machine's architecture."""
+    """Return the name of this machine's architecture."""
     return platform.machine()

@@ -129,7 +129,7 @@ def _pin(path: Path) -> Path | None:
 
 
 def python_files() -> tuple[Path, ...]:
-    """Give where Python, the installed packages and this one lie; not all of ``sys.path``, which may name a project."""
+    """Return where Python, the installed packages and this one lie. ``sys.path`` may name projects, so not all of it."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     folders = [sysconfig.get_path(name) for name in names]
     folders += [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
@@ -140,7 +140,7 @@ def python_files() -> tuple[Path, ...]:
 
 
 def library_folders() -> tuple[Path, ...]:
-    """Give where libraries are looked for beside the usual places, and where those in use lie."""
+    """Return where libraries are looked for beside the usual places, and where those in use lie."""
     named = [name for name in os.environ.get("LD_LIBRARY_PATH", "").split(":") if name]
     try:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -151,7 +151,7 @@ def library_folders() -> tuple[Path, ...]:
 
 
 def clean_environment(given: Mapping[str, str], scratch: Path) -> dict[str, str]:
-    """Give what of an environment a confined process is started with; home and temporary files are in ``scratch``."""
+    """Return what of an environment a confined process is started with; home and temporary files are in ``scratch``."""
     kept = {name: value for name, value in given.items() if kept_variables.fullmatch(name)}
     folder = str(scratch)
     return {**kept, "HOME": folder, "USERPROFILE": folder, "TMPDIR": folder, "TEMP": folder, "TMP": folder}

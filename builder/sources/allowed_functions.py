@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 def names_of(prefix: str, text: str) -> frozenset[str]:
-    """Give the words of a text, each with a prefix."""
+    """Return the words of a text, each with a prefix."""
     return frozenset(f"{prefix}{name}" for name in text.split())
 
 
@@ -223,5 +223,5 @@ tensorflow_functions = (
 
 
 def is_allowed_function(name: str) -> bool:
-    """Tell whether a layer may call this function of TensorFlow's API."""
+    """Return whether a layer may call this function of TensorFlow's API."""
     return name.removeprefix("compat.v1.") in tensorflow_functions

@@ -177,7 +177,7 @@ packages = frozenset(
 
 
 def is_allowed_module(name: str) -> bool:
-    """Tell whether classes may come from a module: it is a package of the table, or lies in one."""
+    """Return whether classes may come from a module: it is a package of the table, or lies in one."""
     if name in packages:
         return True
     parts = name.split(".")

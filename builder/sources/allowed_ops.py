@@ -304,7 +304,7 @@ def danger_of(op: str) -> str:
 
 
 def is_allowed_op(op: str, custom: Iterable[str] = ()) -> bool:
-    """Tell whether a graph may hold an op.
+    """Return whether a graph may hold an op.
 
     Args:
         op: its name.

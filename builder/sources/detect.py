@@ -25,7 +25,7 @@ foreign = {
 
 
 def detect(path: Path) -> str:
-    """Give the kind of source at ``path``.
+    """Return the kind of source at ``path``.
 
     ``tfjs`` is a ``model.json``, ``saved-model`` a directory, ``keras-h5`` an HDF5 file (which Keras made it, only the
     conversion worker sees), ``keras-zip`` a ``.keras`` file, ``frozen-graph`` a ``.pb`` file with a GraphDef,

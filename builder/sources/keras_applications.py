@@ -11,7 +11,7 @@ application_layers = {
 
 
 def is_application_layer(item: dict[str, object]) -> bool:
-    """Tell whether an object is a layer that a network of ``keras.applications`` has of its own.
+    """Return whether an object is a layer that a network of ``keras.applications`` has of its own.
 
     HDF5 files name its class only, which others may have chosen too; so it must be given exactly what Keras' own is.
     """
@@ -31,7 +31,7 @@ def is_application_layer(item: dict[str, object]) -> bool:
 
 
 def application_layers_in(config: object) -> set[str]:
-    """Give the classes of such layers in a configuration, without those that others' layers have too."""
+    """Return the classes of such layers in a configuration, without those that others' layers have too."""
     found: set[str] = set()
     others: set[str] = set()
     queue = [config]
@@ -47,7 +47,7 @@ def application_layers_in(config: object) -> set[str]:
 
 
 def _takes_two(inbound: object) -> bool:
-    """Tell whether a layer is called with two tensors, as Keras 2 and 3 write it."""
+    """Return whether a layer is called with two tensors, as Keras 2 and 3 write it."""
     if not isinstance(inbound, list) or len(inbound) != 1:
         return False
     (node,) = inbound

@@ -60,7 +60,7 @@ _orders = {"tf": "channels_last", "th": "channels_first"}
 
 
 def modernise(config: object, version: str, where: str) -> object:
-    """Give a configuration as Keras 2 reads it today.
+    """Return a configuration as Keras 2 reads it today.
 
     Args:
         config: of a model of Keras 1 or 2; stays as it is.
@@ -124,7 +124,7 @@ def _join_lengths(config: Config) -> None:
 
 
 def _merge(config: Config, where: str) -> tuple[str, Config]:
-    """Give the layer that does what a Merge of this mode did."""
+    """Return the layer that does what a Merge of this mode did."""
     mode, name = str(config.get("mode")), config.get("name", "merge")
     if mode not in {*_merges, "cos"} or "layers" in config:
         raise SourceError(

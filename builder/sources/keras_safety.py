@@ -65,7 +65,7 @@ def check_keras_config(config: object, *, trust: bool = False, where: str = "") 
 
 
 def without_training(config: T) -> T:
-    """Give a configuration without what only training needs: optimisers, losses and metrics, at any depth.
+    """Return a configuration without what only training needs: optimisers, losses and metrics, at any depth.
 
     Args:
         config: decoded JSON; not changed. The same object comes back if there is nothing to leave out.
@@ -214,7 +214,7 @@ def _op_problem(name: str, config: Mapping[str, object]) -> str:
 
 
 def _named_parts(item: dict[str, object]) -> Iterator[tuple[str, str]]:
-    """Give key and text of what names an activation, initializer and so on that is not on the list."""
+    """Return key and text of what names an activation, initializer and so on that is not on the list."""
     for key, value in item.items():
         kind = next((end for end in named_by_key if key == end or key.endswith(f"_{end}")), "")
         if kind:

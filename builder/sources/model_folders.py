@@ -23,7 +23,7 @@ most_unpacked = 1 << 30  # Teachable Machine's own are of 2 to 20 MB
 
 
 def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
-    """Give the model inside a folder or zip of Teachable Machine, or a folder of Hugging Face; other paths as they are.
+    """Return the model inside a folder or zip of Teachable Machine, or a folder of Hugging Face; other paths unchanged.
 
     Args:
         path: of the source.
@@ -50,7 +50,7 @@ def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
 
 
 def is_keras_folder(path: Path) -> bool:
-    """Tell whether a folder holds the parts of a ``.keras`` file."""
+    """Return whether a folder holds the parts of a ``.keras`` file."""
     if not all((path / name).is_file() for name in keras_parts):
         return False
     metadata = path / "metadata.json"
@@ -62,7 +62,7 @@ def is_keras_folder(path: Path) -> bool:
 
 
 def packed_files(path: Path) -> tuple[Path, ...]:
-    """Give the files that ``unpack`` reads of a zip or of a folder of parts.
+    """Return the files that ``unpack`` reads of a zip or of a folder of parts.
 
     Raises:
         UnsafeModelError: a part is a link that leads out of the folder.
@@ -74,7 +74,7 @@ def packed_files(path: Path) -> tuple[Path, ...]:
 
 
 def packed_model(path: Path) -> str:
-    """Give the name of the one ``model.json`` in a zip file; ``""`` where there is none, or no zip file."""
+    """Return the name of the one ``model.json`` in a zip file; ``""`` where there is none, or no zip file."""
     if path.suffix.lower() != ".zip" or not path.is_file():
         return ""
     try:
@@ -132,7 +132,7 @@ def _pack(path: Path, target: Path) -> None:
 
 
 def teachable_labels(model: Path) -> tuple[str, ...] | None:
-    """Give the labels that Teachable Machine wrote beside its ``model.json``; None where there are none."""
+    """Return the labels that Teachable Machine wrote beside its ``model.json``; None where there are none."""
     content = teachable(model)
     labels = content.get("labels", content.get("wordLabels"))
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):

@@ -59,7 +59,7 @@ def prepare_saved_model(
     trust: bool = False,
     generous: bool = False,
 ) -> SavedModel:
-    """Give the part of a SavedModel that loading it and running a signature need, checked.
+    """Return the part of a SavedModel that loading it and running a signature need, checked.
 
     Args:
         model: what ``graphdef.read_saved_model`` gave.
@@ -266,7 +266,7 @@ def _check_restoring(
 
 
 def _origin(reference: str, nodes: dict[str, NodeDef], given: set[str]) -> NodeDef | None:
-    """Give the node that makes the name of a checkpoint up; None if it is given from outside."""
+    """Return the node that makes the name of a checkpoint up; None if it is given from outside."""
     name = node_name(reference)
     seen: set[str] = set()
     while name in nodes and name not in given and name not in seen:
@@ -316,7 +316,7 @@ def _calls_of(nodes: Iterable[NodeDef], functions: Functions) -> Iterator[str]:
 
 
 def _calls(node: NodeDef, functions: Functions) -> Iterator[str]:
-    """Give the library functions that a node runs: by its op's name, or by its attributes."""
+    """Return the library functions that a node runs: by its op's name, or by its attributes."""
     if node.op in functions:
         yield node.op
     for value in node.attr.values():

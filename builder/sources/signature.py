@@ -24,7 +24,7 @@ Specs = tuple[TensorSpec, ...]
 
 
 def graph_specs(artifacts: dict[str, Any]) -> tuple[Specs, Specs]:
-    """Give inputs and outputs of a graph model, by signature name, else by node name.
+    """Return inputs and outputs of a graph model, by signature name, else by node name.
 
     The order is that of the signature, else of the nodes. Inputs that carry a resource (lookup tables) are left
     out: TensorFlow.js feeds them itself.
@@ -50,7 +50,7 @@ def graph_specs(artifacts: dict[str, Any]) -> tuple[Specs, Specs]:
 
 
 def layers_specs(topology: dict[str, Any]) -> tuple[Specs, Specs]:
-    """Give inputs and outputs of a layers model, by layer name.
+    """Return inputs and outputs of a layers model, by layer name.
 
     Shapes of outputs are not in the topology; they are None.
     """
@@ -69,7 +69,7 @@ def layers_specs(topology: dict[str, Any]) -> tuple[Specs, Specs]:
 
 
 def _endpoints(references: list[Any]) -> list[str]:
-    """Give layer names of ``[["name", 0, 0], …]`` or of the single ``["name", 0, 0]``."""
+    """Return layer names of ``[["name", 0, 0], …]`` or of the single ``["name", 0, 0]``."""
     if references and isinstance(references[0], str):
         return [references[0]]
     return [reference[0] for reference in references]

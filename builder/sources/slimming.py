@@ -77,7 +77,7 @@ def slim_graph(meta_graph: MetaGraphDef, signature: str) -> None:
 
 
 def session_roots(meta_graph: MetaGraphDef, signature: str) -> list[str]:
-    """Give the tensors and nodes that a session of TensorFlow 1 runs or feeds, those of the saver left out."""
+    """Return the tensors and nodes that a session of TensorFlow 1 runs or feeds, those of the saver left out."""
     found = list(tensor_names(meta_graph.signature_def[signature]))
     if init_signature in meta_graph.signature_def:
         found += tensor_names(meta_graph.signature_def[init_signature])
@@ -107,7 +107,7 @@ def keep_reached(graph: GraphDef, roots: Iterable[str]) -> None:
 
 
 def closure(graph: GraphDef, roots: Iterable[str]) -> list[NodeDef]:
-    """Give the nodes that must run for these tensors or nodes."""
+    """Return the nodes that must run for these tensors or nodes."""
     nodes = {node.name: node for node in graph.node}
     queue = [node_name(root) for root in roots]
     found: dict[str, NodeDef] = {}
@@ -120,12 +120,12 @@ def closure(graph: GraphDef, roots: Iterable[str]) -> list[NodeDef]:
 
 
 def node_name(reference: str) -> str:
-    """Give the node's name of a tensor's or control edge's name."""
+    """Return the node's name of a tensor's or control edge's name."""
     return reference.lstrip("^").partition(":")[0]
 
 
 def tensor_names(signature: SignatureDef) -> Iterator[str]:
-    """Give the names of all tensors of a signature."""
+    """Return the names of all tensors of a signature."""
     for side in (signature.inputs, signature.outputs):
         for info in side.values():
             yield info.name
@@ -165,7 +165,7 @@ def concrete_functions(item: SavedObject) -> list[str]:
 
 
 def called_names(nodes: Iterable[NodeDef]) -> Iterator[str]:
-    """Give all that nodes may call: ops, functions in attributes, and gradients, whose names are given as text."""
+    """Return all that nodes may call: ops, functions in attributes, and gradients, whose names are given as text."""
     for node in nodes:
         yield node.op
         for value in node.attr.values():

@@ -12,7 +12,7 @@ random_file = "fingerprint.pb"  # TensorFlow puts a new random number into it ea
 
 
 def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
-    """Give name (relative to the source) and path of every file that a build of this source reads.
+    """Return name (relative to the source) and path of every file that a build of this source reads.
 
     Raises:
         SourceError: a ``model.json`` is damaged or names files that it must not.

@@ -49,7 +49,7 @@ def read_model(path: Path, *, weights: bool = True) -> Model:
 
 
 def weight_files(path: Path) -> tuple[Path, ...]:
-    """Give the weight files that ``model.json`` at ``path`` names, in order.
+    """Return the weight files that ``model.json`` at ``path`` names, in order.
 
     Raises:
         SourceError: see ``read_model``.
@@ -237,7 +237,7 @@ def _length(path: Path) -> int:
 
 
 def _cut(extents: list[Extent], offset: int, length: int) -> tuple[Extent, ...]:
-    """Give the parts of ``extents`` that hold the ``length`` bytes from ``offset``."""
+    """Return the parts of ``extents`` that hold the ``length`` bytes from ``offset``."""
     parts = []
     begin = 0
     for extent in extents:

@@ -48,7 +48,7 @@ def declare_assets(meta_graph: MetaGraphDef, where: str) -> None:
 
 
 def own_tables(meta_graph: MetaGraphDef, functions: Functions) -> frozenset[tuple[str, str]]:
-    """Give the nodes that fill tables from the model's own assets alone: function ("" for the graph) and node.
+    """Return the nodes that fill tables from the model's own assets alone: function ("" for the graph) and node.
 
     Assets of graphs of TensorFlow 1 lose the name that they have in the graph: the loader gives another one, and
     nothing may be read where it does not.
@@ -119,7 +119,7 @@ class _Ways:
         self._proven: set[tuple[str, int]] = set()
 
     def ends_at_asset(self, body: str, text: str) -> bool:
-        """Tell whether a tensor of a function, or of the graph, is the name of an asset, whoever calls."""
+        """Return whether a tensor of a function, or of the graph, is the name of an asset, whoever calls."""
         nodes, seen = self.bodies[body], set[str]()
         name = text.partition(":")[0]
         while name in nodes and nodes[name].op == "Identity" and nodes[name].input and name not in seen:
@@ -133,7 +133,7 @@ class _Ways:
         return name not in nodes and name in arguments and self._is_given(body, arguments.index(name))
 
     def _is_given(self, function: str, place: int) -> bool:
-        """Tell whether an argument is an asset's name in every call."""
+        """Return whether an argument is an asset's name in every call."""
         if (function, place) in self._proven:  # under way, or done
             return True
         self._proven.add((function, place))

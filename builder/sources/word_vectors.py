@@ -61,7 +61,7 @@ def vector_format(suffix: str, start: bytes) -> str:
 
 
 def _is_row(line: bytes, *, cut: bool) -> bool:
-    """Tell whether a line is a word and at least two numbers; the last one may be cut off."""
+    """Return whether a line is a word and at least two numbers; the last one may be cut off."""
     _, *numbers = line.rstrip().split(b" ")
     numbers = numbers[:-1] if cut else numbers
     try:
@@ -71,7 +71,7 @@ def _is_row(line: bytes, *, cut: bool) -> bool:
 
 
 def is_vectors(path: Path) -> bool:
-    """Tell whether a file holds word vectors."""
+    """Return whether a file holds word vectors."""
     if path.suffix.lower() not in suffixes or not path.is_file():
         return False
     with path.open("rb") as file:

@@ -37,7 +37,7 @@ class DirectoryStore:
             )
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """Give an object's bytes and its SHA-256 as tag."""
+        """Return an object's bytes and its SHA-256 as tag."""
         try:
             content = self._path(key).read_bytes()
         except FileNotFoundError:
@@ -86,7 +86,7 @@ class DirectoryStore:
         return hashlib.sha256(content).hexdigest()
 
     def list(self) -> Iterator[str]:
-        """Give the paths of all files, sorted."""
+        """Return the paths of all files, sorted."""
         yield from sorted(
             path.relative_to(self.root).as_posix()
             for path in self.root.rglob("*")
@@ -121,7 +121,7 @@ class DirectoryStore:
         return "directory"
 
     def read(self, key: str, most: int = largest) -> Found | None:  # noqa: ARG002
-        """Give a file and its age."""
+        """Return a file and its age."""
         path = self._path(key)
         try:
             with path.open("rb") as file:  # content and age of one file, also when another one takes its place
@@ -134,7 +134,7 @@ class DirectoryStore:
         return Found(content, hashlib.sha256(content).hexdigest(), max(0.0, now - written), now)
 
     def stat(self, key: str) -> Stat | None:
-        """Give a file's length and hash."""
+        """Return a file's length and hash."""
         found = self.get(key)
         return None if found is None else Stat(len(found[0]), {}, found[1], proven=True)
 
@@ -161,7 +161,7 @@ class DirectoryStore:
         """Do nothing: a folder keeps no headers."""
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
-        """Give all files below ``prefix``."""
+        """Return all files below ``prefix``."""
         now = time.time()
         for key in self.list():
             if key.startswith(prefix):
@@ -200,7 +200,7 @@ class DirectoryStore:
             raise _failure(error, self.root) from error
 
     def _path(self, key: str) -> Path:
-        """Give a key's path.
+        """Return a key's path.
 
         Raises:
             StoreError: the key leads out of the folder.

@@ -18,7 +18,7 @@ class MemoryStore:
         self.objects: dict[str, bytes] = {}
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """Give an object's bytes and its SHA-256 as tag."""
+        """Return an object's bytes and its SHA-256 as tag."""
         content = self.objects.get(key)
         return None if content is None else (content, hashlib.sha256(content).hexdigest())
 
@@ -41,7 +41,7 @@ class MemoryStore:
         return hashlib.sha256(content).hexdigest()
 
     def list(self) -> Iterator[str]:
-        """Give all keys, sorted."""
+        """Return all keys, sorted."""
         yield from sorted(self.objects)
 
     def delete(self, key: str) -> None:

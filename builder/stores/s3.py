@@ -66,7 +66,7 @@ class S3Store:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """Give an object's decoded bytes and its ETag."""
+        """Return an object's decoded bytes and its ETag."""
         found = self.read(key)
         return None if found is None else (found.content, found.tag)
 
@@ -166,7 +166,7 @@ class S3Store:
         )
 
     def list(self) -> Iterator[str]:
-        """Give all keys."""
+        """Return all keys."""
         for item in self.listing():
             yield item.key
 
@@ -210,7 +210,7 @@ class S3Store:
         errors: list[StoreError] = []
 
         def delete(key: str) -> tuple[bool, bool]:
-            """Tell whether the object is gone, and whether each request for that was answered."""
+            """Return whether the object is gone, and whether each request for that was answered."""
             if fence.left() < longest_delete():
                 return False, True
             try:

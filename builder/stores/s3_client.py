@@ -55,7 +55,7 @@ def connect(location: Location) -> S3Client: ...
 @overload
 def connect(location: Location, service: Literal["cloudfront"]) -> CloudFrontClient: ...
 def connect(location: Location, service: str = "s3") -> S3Client | CloudFrontClient:
-    """Give a client of an AWS service.
+    """Return a client of an AWS service.
 
     Raises:
         ConfigError: the profile does not exist, or a setting cannot be used.
@@ -113,7 +113,7 @@ def cloudfront_failure(error: Exception, profile: str) -> ShardpressError:
 
 
 def guarded(location: Location) -> S3Client:
-    """Give a client whose uploads carry the store's own no-overwrite header."""
+    """Return a client whose uploads carry the store's own no-overwrite header."""
     client = connect(location)
 
     def add(params: dict[str, dict[str, str]], **_: object) -> None:

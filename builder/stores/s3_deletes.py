@@ -37,7 +37,7 @@ class Signer(Protocol):
     """The SDK's signer of a client."""
 
     def get_auth_instance(self, signing_name: str, region_name: str, signature_version: str) -> Auth:
-        """Give what signs in one way."""
+        """Return what signs in one way."""
 
 
 def longest_delete() -> float:

@@ -169,7 +169,7 @@ def _bad_bucket(asked: Asked) -> ConfigError:
 
 
 def status_of(error: aws.ClientError) -> int:
-    """Give the HTTP status of a refusal, or 0."""
+    """Return the HTTP status of a refusal, or 0."""
     response: Refusal = error.response
     return response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 

@@ -22,18 +22,18 @@ header_arguments = {
 
 
 def arguments_of(headers: Headers) -> dict[str, str]:
-    """Give headers as arguments of a request."""
+    """Return headers as arguments of a request."""
     return {header_arguments[name]: value for name, value in headers.items() if name in header_arguments}
 
 
 def headers_of(answer: ObjectAnswer) -> dict[str, str]:
-    """Give the headers that an object is stored with."""
+    """Return the headers that an object is stored with."""
     found = {name: answer.get(argument) for name, argument in header_arguments.items()}
     return {name: value for name, value in found.items() if isinstance(value, str) and value and value != "identity"}
 
 
 def checksum_of(answer: ObjectAnswer) -> str | None:
-    """Give the SHA-256 that the store has computed; one of an object in parts is of something else."""
+    """Return the SHA-256 that the store has computed; one of an object in parts is of something else."""
     text = answer.get("ChecksumSHA256", "")
     if answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
         return None
@@ -45,7 +45,7 @@ def checksum_of(answer: ObjectAnswer) -> str | None:
 
 
 def server_time(answer: Answer) -> float:
-    """Give the store's clock, or ours where it shows none."""
+    """Return the store's clock, or ours where it shows none."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
         return parsedate_to_datetime(date).timestamp()
@@ -54,13 +54,13 @@ def server_time(answer: Answer) -> float:
 
 
 def age_of(answer: Dated, now: float) -> float:
-    """Give the seconds since something was written; what has no date counts as new, so nobody deletes it."""
+    """Return the seconds since something was written; what has no date counts as new, so nobody deletes it."""
     written = answer.get("LastModified")
     return max(0.0, now - written.timestamp()) if isinstance(written, datetime) else 0.0
 
 
 def tag_of(answer: Tagged, where: str) -> str:
-    """Give an object's ETag.
+    """Return an object's ETag.
 
     Raises:
         StoreError: there is none, so nothing could be swapped on condition.

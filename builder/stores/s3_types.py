@@ -160,7 +160,7 @@ class Paginator(Protocol):
     """A request whose answer comes in pages."""
 
     def paginate(self, **arguments: object) -> Iterable[Parts]:
-        """Give the pages."""
+        """Return the pages."""
 
 
 class S3Client(Protocol):
@@ -193,7 +193,7 @@ class S3Client(Protocol):
         """List objects."""
 
     def get_paginator(self, operation: str) -> Paginator:
-        """Give an operation page by page; only ``list_parts`` is used."""
+        """Return an operation page by page; only ``list_parts`` is used."""
 
     def list_multipart_uploads(self, **arguments: object) -> Uploads:
         """List the uploads that have begun."""

@@ -134,7 +134,7 @@ def _banner(version: str) -> str:
 
 
 def _wasm(node_modules: Path, cache: Cache) -> tuple[dict[str, Blob], dict[str, str]]:
-    """Give the binaries by address, and the addresses by TensorFlow.js' own names; there is one thread only."""
+    """Return the binaries by address, and the addresses by TensorFlow.js' own names; there is one thread only."""
     folder = node_modules / "@tensorflow" / "tfjs-backend-wasm" / "dist"
     plain, simd, threaded = wasm_binaries
     wasm, renamed = {}, {}

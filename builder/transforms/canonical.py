@@ -33,7 +33,7 @@ def canonicalise(model: Model) -> Model:
 
 
 def called_functions(node: GraphNode) -> Iterator[str]:
-    """Give the names of the library functions that a node's attributes refer to, in order of the keys."""
+    """Return the names of the library functions that a node's attributes refer to, in order of the keys."""
     for _, value in sorted(node.get("attr", {}).items()):
         references = [value.get("func"), *value.get("list", {}).get("func", [])]
         yield from (reference["name"] for reference in references if reference and "name" in reference)

@@ -19,7 +19,7 @@ smallest_share = 4  # elements of a channel
 
 
 def channel_axes(model: Model) -> tuple[tuple[int, ...], ...]:
-    """Give for each weight the neighbouring axes that together number its channels; () where it has none.
+    """Return for each weight the neighbouring axes that together number its channels; () where it has none.
 
     What is used in an unknown way has its channels along the last axis, as most kernels and recurrent cells do.
     """

@@ -8,7 +8,7 @@ from ..model import Weight, chunks
 
 
 def find_same(weights: tuple[Weight, ...], codecs: tuple[str, ...]) -> tuple[int | None, ...]:
-    """Give for each weight the index of the first earlier one with the same bytes, stored type and codec, or None.
+    """Return for each weight the index of the first earlier one with the same bytes, stored type and codec, or None.
 
     Args:
         weights: in execution order.

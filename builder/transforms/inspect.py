@@ -6,7 +6,7 @@ from ..model import Weight, chunks
 
 
 def find_non_finite(weights: tuple[Weight, ...]) -> tuple[str, ...]:
-    """Give the names of the float32 weights that hold NaN or infinities."""
+    """Return the names of the float32 weights that hold NaN or infinities."""
     return tuple(
         weight.name
         for weight in weights

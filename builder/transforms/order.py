@@ -29,7 +29,7 @@ def _first(names: Iterator[str]) -> dict[str, int]:
 
 
 def _graph_order(topology: GraphTopology) -> Iterator[str]:
-    """Give node names in the order of a depth-first walk from the ends, inputs before their node.
+    """Return node names in the order of a depth-first walk from the ends, inputs before their node.
 
     Loops (``NextIteration``) are cut where the walk meets itself; bodies of functions come where they are called.
     """
@@ -66,7 +66,7 @@ def _producer(reference: str) -> str:
 
 
 def _layer_names(config: dict[str, Any]) -> Iterator[str]:
-    """Give layer names outside in, in the order in which Keras saves them: by depth from the inputs."""
+    """Return layer names outside in, in the order in which Keras saves them: by depth from the inputs."""
     body = config.get("config", {})
     layers = body if isinstance(body, list) else body.get("layers", [])
     for layer in layers:

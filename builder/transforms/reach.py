@@ -8,7 +8,7 @@ from .canonical import called_functions
 
 
 def first_stages(model: Model, stages: tuple[tuple[str, tuple[str, ...]], ...], where: str) -> tuple[int, ...]:
-    """Give for each weight the number of the first stage whose outputs need it; what none needs is in the last.
+    """Return for each weight the number of the first stage whose outputs need it; what none needs is in the last.
 
     Args:
         model: its outputs are named as in its signature.
@@ -41,7 +41,7 @@ def first_stages(model: Model, stages: tuple[tuple[str, tuple[str, ...]], ...], 
 
 
 def _needed(topology: GraphTopology, ends: list[str]) -> set[str]:
-    """Give the names of all nodes that the ends need, those in the bodies of functions among them."""
+    """Return the names of all nodes that the ends need, those in the bodies of functions among them."""
     nodes = {node["name"]: node for node in topology.get("node", [])}
     functions = {
         function["signature"]["name"]: function for function in topology.get("library", {}).get("function", [])

@@ -38,7 +38,7 @@ class Boxes:
 
 
 def match_boxes(got: Mapping[str, Array], expected: Mapping[str, Array], rules: BoxRules) -> tuple[int, int]:
-    """Give (2 · matches, boxes of both sides) over all pictures of one case.
+    """Return (2 · matches, boxes of both sides) over all pictures of one case.
 
     Raises:
         VerificationError: the outputs do not have the shapes that the rules speak of.
@@ -51,7 +51,7 @@ def match_boxes(got: Mapping[str, Array], expected: Mapping[str, Array], rules: 
 
 
 def overlaps(left: Floats, right: Floats) -> Floats:
-    """Give intersection over union of boxes [n or 1, 4] with others [n, 4], row by row."""
+    """Return intersection over union of boxes [n or 1, 4] with others [n, 4], row by row."""
     low, high = np.maximum(left[:, :2], right[:, :2]), np.minimum(left[:, 2:], right[:, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=1)
     areas = (np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (left, right))
@@ -74,7 +74,7 @@ def _matches(left: Boxes, right: Boxes, rules: BoxRules) -> int:
 
 
 def read_rows(tensors: Mapping[str, Array], rules: BoxRules) -> tuple[Floats, Floats, Floats | None]:
-    """Give corners [pictures, n, 4], scores [pictures, n, 1 or classes], and classes [pictures, n] if they are told.
+    """Return corners [pictures, n, 4], scores [pictures, n, 1 or classes], and classes [pictures, n] if they are told.
 
     Raises:
         VerificationError: the outputs do not have the shapes that the rules speak of.
@@ -101,7 +101,7 @@ def read_rows(tensors: Mapping[str, Array], rules: BoxRules) -> tuple[Floats, Fl
 
 
 def _read(tensors: Mapping[str, Array], rules: BoxRules) -> list[Boxes]:
-    """Give the boxes of each picture."""
+    """Return the boxes of each picture."""
     found, scores, told = read_rows(tensors, rules)
     # Rounded, as pages do: where constants are codes, class 2 may be 1.988.
     classes = scores.argmax(axis=-1) if told is None else np.rint(told).astype(np.int64)
@@ -149,7 +149,7 @@ def _corners(numbers: Floats, form: str) -> Floats:
 
 
 def _chosen(found: Floats, scores: Floats, classes: NDArray[np.int64], rules: BoxRules) -> Boxes:
-    """Give the boxes that count: of enough score and, under ``nms``, not hidden by a better one of their class."""
+    """Return the boxes that count: of enough score and, under ``nms``, not hidden by a better one of their class."""
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= rules.min_score][: rules.most]
     if rules.nms is not None:

@@ -61,7 +61,7 @@ def compare(
 
 
 def max_error(got: Array, expected: Array) -> float:
-    """Give the max error of one output (see the module's formula); infinite when the shapes differ."""
+    """Return the max error of one output (see the module's formula); infinite when the shapes differ."""
     if got.shape != expected.shape:
         return math.inf
     if not expected.size:
@@ -80,7 +80,7 @@ def max_error(got: Array, expected: Array) -> float:
 
 
 def top1(got: Array, expected: Array) -> tuple[int, int]:
-    """Give (rows whose largest element is the same one, rows); (0, rows) when the shapes differ."""
+    """Return (rows whose largest element is the same one, rows); (0, rows) when the shapes differ."""
     rows = expected.size // expected.shape[-1] if expected.ndim and expected.shape[-1] else 0
     if got.shape != expected.shape:
         return 0, max(rows, 1)
@@ -90,7 +90,7 @@ def top1(got: Array, expected: Array) -> tuple[int, int]:
 
 
 def psnr(got: Array, expected: Array) -> float:
-    """Give the peak signal-to-noise ratio in dB: infinite for equal arrays, -infinite where no number can be given."""
+    """Return the peak signal-to-noise ratio in dB: infinite for equal arrays, -infinite without a number."""
     if got.shape != expected.shape:
         return -math.inf
     if np.array_equal(got, expected, equal_nan=_numeric(got) and _numeric(expected)):

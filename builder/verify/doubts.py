@@ -88,7 +88,7 @@ def _sameness(answers: Sequence[Tensors]) -> str:
 
 
 def _rows_differ(answers: Sequence[Sequence[Array]]) -> bool | None:
-    """Tell whether outputs differ between inputs, be these cases or rows of a batch; None with a single input."""
+    """Return whether outputs differ between inputs, be these cases or rows of a batch; None with a single input."""
     compared = False
     for place in range(len(answers[0])):
         rows = [row for answer in answers if place < len(answer) for row in _rows(answer[place])]

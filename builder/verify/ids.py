@@ -13,7 +13,7 @@ choosing = frozenset({"Select", "SelectV2"})
 
 
 def ids_below(model: Model) -> dict[str, int]:
-    """Give for each input that looks up rows the number of rows of the smallest table it is used with.
+    """Return for each input that looks up rows the number of rows of the smallest table it is used with.
 
     Only what reaches its lookup directly, through casts and reshapes, or as one side of a choice (Keras 3 counts
     negative ids from the end) is known, and what has a vocabulary.
@@ -92,7 +92,7 @@ def _layer_lookups(topology: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def _feeders(layer: dict[str, Any]) -> set[str]:
-    """Give the names of the layers that feed one: the first items of the innermost lists of ``inbound_nodes``."""
+    """Return the names of the layers that feed one: the first items of the innermost lists of ``inbound_nodes``."""
     names: set[str] = set()
     pending: list[object] = [layer.get("inbound_nodes", [])]
     while pending:

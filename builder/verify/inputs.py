@@ -99,7 +99,7 @@ def other_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> 
 
 
 def twice(case: Case, specs: tuple[TensorSpec, ...]) -> list[Case]:
-    """Give a case as a batch of two, if all inputs have an open batch that is one in it."""
+    """Return a case as a batch of two, if all inputs have an open batch that is one in it."""
     shapes = {spec.name: spec.shape for spec in specs}
     for name, array in case.items():
         shape = shapes.get(name)
@@ -154,7 +154,7 @@ def read_inputs(request: InputsRequest) -> None:
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:
-    """Give the files that ``pattern`` (relative to ``base_dir``, or absolute) matches, in order of name.
+    """Return the files that ``pattern`` (relative to ``base_dir``, or absolute) matches, in order of name.
 
     Raises:
         ConfigError: there are none, or it is no pattern.
@@ -206,7 +206,7 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
 
 
 def declared_shape(spec: TensorSpec, sizes: Sizes = usual) -> tuple[int, ...]:
-    """Give an input's shape, unknown lengths as ``seeded_inputs`` takes them."""
+    """Return an input's shape, unknown lengths as ``seeded_inputs`` takes them."""
     if spec.shape is None:
         return (sizes.batch,)
     whole = sizes.pictures and len(spec.shape) == 3 and _is_picture(spec)
@@ -271,7 +271,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> Array:
 
 
 def fit(array: Array, spec: TensorSpec, where: str) -> Array:
-    """Give ``array`` in the input's own type.
+    """Return ``array`` in the input's own type.
 
     Raises:
         ConfigError: the shape contradicts the input's, or the type cannot be converted without loss of meaning.

@@ -107,7 +107,7 @@ def verify_all(
 
 
 def _doubtful(trials: Sequence[Trial]) -> list[int]:
-    """Give the models that failed on wasm behind others in the same process, whose memory they share."""
+    """Return the models that failed on wasm behind others in the same process, whose memory they share."""
     return [
         index
         for index, trial in enumerate(trials)
@@ -116,7 +116,7 @@ def _doubtful(trials: Sequence[Trial]) -> list[int]:
 
 
 def _read_files(checks: Sequence[Check]) -> Iterator[Path]:
-    """Give what the harness reads of a build."""
+    """Return what the harness reads of a build."""
     for check in checks:
         yield check.loader.parent
         if check.files is not None:

@@ -60,7 +60,7 @@ def make_sample(
     *,
     numbered: bool,
 ) -> dict[str, object] | None:
-    """Give what the head keeps of a run, or None where it has no finite numbers.
+    """Return what the head keeps of a run, or None where it has no finite numbers.
 
     Args:
         inputs: as described.

@@ -139,7 +139,7 @@ def _believe_cpu(check: Check, first: Trial, second: Trial | None) -> tuple[Tria
 
 
 def _same_order(check: Check, found: Comparison) -> bool:
-    """Tell whether a gate of agreement is met, which numbers say nothing of."""
+    """Return whether a gate of agreement is met, which numbers say nothing of."""
     return check.gate.min_agreement is not None and found.agreement >= check.gate.min_agreement
 
 

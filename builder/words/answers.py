@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Give the rows at length 1; rows of zeros stay what they are."""
+    """Return the rows at length 1; rows of zeros stay what they are."""
     import numpy as np
 
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
@@ -26,7 +26,7 @@ def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def best_rows(
     units: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], without: Sequence[Sequence[int]], k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Give the k best rows for each target, best first, and their scores; both of shape [targets, k].
+    """Return the k best rows for each target, best first, and their scores; both of shape [targets, k].
 
     Args:
         units: the table, as ``unit_rows`` gives it.

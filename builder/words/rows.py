@@ -16,7 +16,7 @@ largest_code = 127
 
 
 def quantize_rows(rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.uint16]]:
-    """Give codes of shape [n, dim] and the upper halves of the scales, [n]: ``value = code * scale``.
+    """Return codes of shape [n, dim] and the upper halves of the scales, [n]: ``value = code * scale``.
 
     ``scale = max |row| / 127``, rounded up to what has a lower half of zero; ``code = round(value / scale)``, ties to
     even. A row of zeros has the scale 0.
@@ -36,7 +36,7 @@ def quantize_rows(rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], 
 
 
 def scales_of(halves: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
-    """Give the scales from their upper halves."""
+    """Return the scales from their upper halves."""
     import numpy as np
 
     scales: npt.NDArray[np.float32] = (halves.astype("<u4") << 16).view("<f4").astype(np.float32)
@@ -44,7 +44,7 @@ def scales_of(halves: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
 
 
 def values_of(codes: npt.NDArray[np.int8], halves: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
-    """Give the float32 values of rows."""
+    """Return the float32 values of rows."""
     import numpy as np
 
     values: npt.NDArray[np.float32] = codes.astype(np.float32) * scales_of(halves)[:, None]

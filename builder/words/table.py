@@ -42,15 +42,15 @@ class Front:
 
     @property
     def fields(self) -> CodecFields:
-        """Give what the head says of it: its length."""
+        """Return what the head says of it: its length."""
         return {"bytes": self.nbytes}
 
     def planes(self, weight: Weight) -> tuple[Plane, ...]:
-        """Give the one plane: the weight's bytes are front-coded already."""
+        """Return the one plane: the weight's bytes are front-coded already."""
         return (Plane(0, False, self.nbytes, weight.data.read),)
 
     def decode(self, planes: Mapping[int, bytes]) -> bytes:
-        """Give the one plane back."""
+        """Return the one plane back."""
         return planes[0]
 
 
@@ -138,7 +138,7 @@ def _order(words: list[bytes], blocks: tuple[tuple[int, int], ...]) -> list[int]
 
 
 def plan(table: Table) -> tuple[Model, tuple[Codec, ...], tuple[Stage, ...], list[tuple[int, Shard]]]:
-    """Give a table as a model, the codecs of its weights, its stages and their shards, one a block."""
+    """Return a table as a model, the codecs of its weights, its stages and their shards, one a block."""
     pieces = [encode_words(table.words[start:stop]) for start, stop in table.blocks]
     content = b"".join(pieces)
     rows, dim = table.codes.shape

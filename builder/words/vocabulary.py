@@ -11,7 +11,7 @@ growth = 4  # a band has a quarter of the rows before it
 
 
 def bands(rows: int) -> Iterator[tuple[int, int]]:
-    """Give the runs of rows whose words are in order of their bytes: short where frequency says much, long further on.
+    """Return the runs of rows whose words are sorted by bytes: short where frequency says much, long further on.
 
     A row is by this at most a quarter of its rank from its place in the source, and never out of the first 64.
     """

@@ -56,7 +56,7 @@ class DaskClient(Protocol):
         """Wait until so many workers are there."""
 
     def nthreads(self) -> dict[str, int]:
-        """Give the number of threads by the workers' addresses."""
+        """Return the number of threads by the workers' addresses."""
 
     def register_plugin(self, plugin: object) -> object:
         """Send a plugin to the workers, those that join later too."""
@@ -147,7 +147,7 @@ class ClusterWorkers:
         return self._threads.submit(self._run, task, request, name)
 
     def versions(self) -> Mapping[str, str]:
-        """Give the versions that the cluster's workers have."""
+        """Return the versions that the cluster's workers have."""
         self._connect()
         return self._kind[1]
 
@@ -288,5 +288,5 @@ def plugin_name(kind: Kind) -> str:
 
 
 def describe() -> Kind:
-    """Give the hash of this version's code, and the versions of the converters."""
+    """Return the hash of this version's code, and the versions of the converters."""
     return code_hash(), installed_versions()

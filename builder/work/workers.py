@@ -73,7 +73,7 @@ class LocalWorkers:
         return self._threads.submit(task, request)
 
     def versions(self) -> Mapping[str, str]:
-        """Give the versions that are installed here."""
+        """Return the versions that are installed here."""
         return installed_versions()
 
     @property

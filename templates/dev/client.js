@@ -2,7 +2,7 @@
  * Development only, served by `build.py --watch`: keeps a page up to date.
  *
  * New weights go into the live models; a page or anything else that changed reloads the page; what a build failed
- * with lies over it until it is mended.
+ * with lies over it until it is fixed.
  */
 
 import { listen } from "./news.js";

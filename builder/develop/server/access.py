@@ -38,12 +38,12 @@ class Access:
         return 403, f"Pages of {origin or 'another site'} may not read this server{hint if origin else ''}.\n"
 
     def answers_to(self, host: str) -> bool:
-        """Tell whether a Host header is an address, localhost or a name of ours."""
+        """Return whether a Host header is an address, localhost or a name of ours."""
         name = _name(host)
         return is_localhost(name) or _address(name) is not None or self._is_named(name)
 
     def shares_with(self, origin: str, host: str) -> bool:
-        """Tell whether pages of an origin may read answers for ``host``."""
+        """Return whether pages of an origin may read answers for ``host``."""
         if origin in self.origins:
             return True
         scheme, _, rest = origin.partition("://")
@@ -89,7 +89,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _name(host: str) -> str:
-    """Give the name in a Host header, without the port."""
+    """Return the name in a Host header, without the port."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

@@ -60,16 +60,16 @@ class Site:
 
     @property
     def all_mounts(self) -> tuple[Mount, ...]:
-        """Give every folder; the first whose prefix fits, and that has the file, counts."""
+        """Return every folder; the first whose prefix fits, and that has the file, counts."""
         return Mount("dist/", self.out), Mount("cdn/", self.out / "cdn"), *self.mounts
 
     @property
     def roots(self) -> tuple[Path, ...]:
-        """Give all that links may lead to, resolved."""
+        """Return all that links may lead to, resolved."""
         return _real((*(mount.folder for mount in self.all_mounts), *self.links))
 
     def original(self, place: Path) -> Path:
-        """Give the file of the last build where a place is that of its copy."""
+        """Return the file of the last build where a place is that of its copy."""
         for copy in self.copies:
             if place.is_relative_to(copy):
                 built = self.out / "cdn" / place.relative_to(copy)
@@ -77,7 +77,7 @@ class Site:
         return place
 
     def find(self, place: Path) -> Path | None:
-        """Give where a path leads, if that is served."""
+        """Return where a path leads, if that is served."""
         return confined(place, self.roots, _real(self.secret))
 
     def leads_out(self, place: Path) -> bool:
@@ -160,7 +160,7 @@ class _Answering:
         self._headers = headers
 
     def answer(self, path: str, *, pinned: bool) -> Response:
-        """Give the answer for a decoded path without its leading slash."""
+        """Return the answer for a decoded path without its leading slash."""
         if not path:
             return self._entrance()
         places = [self._site.original(place) for place in locate(self._site.all_mounts, path)]
@@ -181,7 +181,7 @@ class _Answering:
         return RedirectResponse(quote(f"/{path}/") + (f"?{self._query}" if self._query else ""))
 
     def _find(self, place: Path) -> Path | None:
-        """Give where a path leads; have it watched, unless a build or a package manager writes it."""
+        """Return where a path leads; have it watched, unless a build or a package manager writes it."""
         real = self._site.find(place)
         if "node_modules" not in place.parts and not self._is_built(place) and not (real and self._is_built(real)):
             self._hub.asked.note(place)
@@ -251,7 +251,7 @@ def _real(places: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def _live_loader(path: Path, headers: Mapping[str, str]) -> Response | None:
-    """Give a module that exports all of the pinned loader and keeps the page's models up to date."""
+    """Return a module that exports all of the pinned loader and keeps the page's models up to date."""
     try:
         content = path.read_bytes()
         index = read_index(content)

@@ -13,7 +13,7 @@ longest_name, longest_path = 255, 4095  # bytes; no file has longer ones
 
 
 def stamp(path: Path) -> Stamp:
-    """Give what changes with a file's content, also behind links; None when it is missing."""
+    """Return what changes with a file's content, also behind links; None when it is missing."""
     try:
         status = path.stat()
         # A folder's own length and time say nothing that its files do not.
@@ -23,7 +23,7 @@ def stamp(path: Path) -> Stamp:
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder; no name is too long for that."""
+    """Return whether a path is a folder; no name is too long for that."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -57,6 +57,6 @@ class Asked:
             self.wake()
 
     def known(self) -> dict[Path, Stamp]:
-        """Give the files."""
+        """Return the files."""
         with self._lock:
             return dict(self._files)

@@ -37,7 +37,7 @@ class Mount:
 
 
 def locate(mounts: tuple[Mount, ...], path: str) -> Iterator[Path]:
-    """Give the files or folders for a decoded URL path without its leading slash, whether or not they exist.
+    """Return the files or folders for a decoded URL path without its leading slash, whether or not they exist.
 
     The first that exists counts. Hidden names, ``..`` and whatever else could leave a folder have none.
     """
@@ -173,7 +173,7 @@ def is_known(tag: str, request: Mapping[str, str]) -> bool:
 
 
 def _asked_part(request: Mapping[str, str], tag: str, size: int) -> range | None:
-    """Give the bytes that are asked for, none where they are beyond the end; None for the whole file."""
+    """Return the bytes that are asked for, none where they are beyond the end; None for the whole file."""
     found = re.fullmatch(r"bytes\s*=\s*([0-9]*)-([0-9]*)", request.get("range", "").strip(), re.IGNORECASE)
     if not found or not (found[1] or found[2]) or request.get("if-range", tag) != tag:
         return None
@@ -200,7 +200,7 @@ def _copies(path: Path, content: bytes) -> list[tuple[str, Path]]:
 
 
 def accepts(header: str, encoding: str) -> bool:
-    """Tell whether an Accept-Encoding header takes ``encoding``."""
+    """Return whether an Accept-Encoding header takes ``encoding``."""
     for item in header.split(","):
         name, _, weight = item.partition(";")
         if name.strip().lower() in {encoding, "*"}:

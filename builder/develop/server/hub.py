@@ -38,7 +38,7 @@ class State:
     served: bool = False
 
     def data(self) -> dict[str, Any]:
-        """Give the state as JSON can hold it."""
+        """Return the state as JSON can hold it."""
         return {
             "pages": self.pages,
             "release": self.release,

@@ -40,5 +40,5 @@ types = {
 
 
 def media_type(name: str) -> str:
-    """Give the media type of a file by its name."""
+    """Return the media type of a file by its name."""
     return types.get(PurePath(name).suffix.lower(), unknown_type)

@@ -67,7 +67,7 @@ def with_client(content: bytes, state: str) -> bytes:
 
 
 def client_tag(content: bytes, state: str) -> bytes:
-    """Give the tag of the client, with the nonce that the page's own policy asks for."""
+    """Return the tag of the client, with the nonce that the page's own policy asks for."""
     policies = [tag for tag in meta_tag.findall(content) if b"content-security-policy" in tag.lower()]
     found = nonce.search(b" ".join(policies))
     secret = f' nonce="{found[1].decode()}"' if found else ""
@@ -75,7 +75,7 @@ def client_tag(content: bytes, state: str) -> bytes:
 
 
 def head_start(content: bytes) -> int:
-    """Give where the head's content begins: after doctype, comments, ``<html>`` and ``<head>``, as far as written."""
+    """Return where the head's content begins: after doctype, comments, ``<html>`` and ``<head>``, as far as written."""
     at = 0
     while True:
         found = next(filter(None, (one.match(content, at) for one in before_head)), None)
@@ -85,7 +85,7 @@ def head_start(content: bytes) -> int:
 
 
 def charset_of(content: bytes) -> str:
-    """Give the charset to declare: that of the page, which its own declaration may come too late for; else UTF-8.
+    """Return the charset to declare: that of the page, which its own declaration may come too late for; else UTF-8.
 
     Nothing where it declares none and is no UTF-8: browsers guess then.
     """

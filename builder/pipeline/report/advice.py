@@ -15,7 +15,7 @@ parts = 4
 
 
 def advise(head: Head, weights: Sequence[WeightBytes]) -> list[Advice]:
-    """Give advice, that which saves most first.
+    """Return advice, that which saves most first.
 
     Args:
         head: of the model.

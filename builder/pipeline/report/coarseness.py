@@ -57,7 +57,7 @@ def _guessed(weights: Sequence[WeightBytes]) -> dict[str, str]:
 
 
 def spread_of(exponents: npt.ArrayLike) -> float | None:
-    """Give the largest value over the root mean square, from how often each exponent of float32 occurs.
+    """Return the largest value over the root mean square, from how often each exponent of float32 occurs.
 
     Args:
         exponents: 256 counts; mantissas are taken as evenly spread, which is right within a tenth for many values.

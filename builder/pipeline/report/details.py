@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def byte_details(bundle: ModelBundle) -> Details:
-    """Give bytes and wire bytes of each weight and of each plane.
+    """Return bytes and wire bytes of each weight and of each plane.
 
     A shard is compressed as a whole. Its wire bytes are shared out over its segments by their entropy: what each would
     take alone with an ideal order-0 coder.
@@ -81,7 +81,7 @@ def _codec(weight: HeadWeight) -> str:
 
 
 def segment_sizes(shard: HeadShard, length: int, weights: Sequence[HeadWeight]) -> list[int]:
-    """Give the length of each segment of a shard: given with it, or by the weight's elements, scaled to ``length``."""
+    """Return the lengths of a shard's segments: given with it, or from the weight's elements, scaled to ``length``."""
     known = [
         None if segment.start is None or segment.stop is None else segment.stop - segment.start
         for segment in shard.segments

@@ -16,7 +16,7 @@ class Label:
 
 
 def telling(names: Sequence[str]) -> list[Label]:
-    """Give a label for each name: its rarest part, the first one of those that are as rare.
+    """Return a label for each name: its rarest part, the first one of those that are as rare.
 
     Names such as ``model/block_3/conv/kernel`` share most of their parts with others; ``block_3`` is what a reader
     looks for, ``conv/kernel`` says which of its weights it is.

@@ -69,7 +69,7 @@ _patterns = [(re.compile(english), chinese) for english, chinese in _sentences]
 
 
 def both(sentence: str) -> Both:
-    """Give a sentence of a build in both languages, in English twice if there is no Chinese for it."""
+    """Return a sentence of a build in both languages, in English twice if there is no Chinese for it."""
     for pattern, chinese in _patterns:
         if found := pattern.fullmatch(sentence):
             return Both(sentence, found.expand(chinese))
@@ -98,5 +98,5 @@ _words = {
 
 
 def word(english: str) -> Both:
-    """Give a word of the bundle's vocabulary, such as a stage or a policy, in both languages."""
+    """Return a word of the bundle's vocabulary, such as a stage or a policy, in both languages."""
     return Both(english, _words.get(english, english))

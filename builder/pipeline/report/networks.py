@@ -15,5 +15,5 @@ class Network:
 
 
 def networks() -> tuple[Network, ...]:
-    """Give the profiles, slowest first."""
+    """Return the profiles, slowest first."""
     return Network("3g", 50_000, 2.0), Network("slow-4g", 180_000, 0.5625), Network("fast-4g", 1_012_500, 0.165)

@@ -72,7 +72,7 @@ def write_report(out: Path, config: Config, evidence: Evidence, cache: Cache) ->
 
 
 def full_report(config: Config, evidence: Evidence, cache: Cache, old: Report | None) -> Report:
-    """Give all there is to report; ``old`` is the last build's."""
+    """Return all there is to report; ``old`` is the last build's."""
     release = evidence.output.index.release
     data = report_data(evidence.models, evidence.verified, evidence.seconds, evidence.own)
     previous = _previous(old, release)
@@ -146,7 +146,7 @@ def _support(built: Built) -> dict[str, object]:
 
 
 def _previous(old: Report | None, release: str) -> Previous | None:
-    """Give what the release before this one was like, also when this one is built again."""
+    """Return what the release before this one was like, also when this one is built again."""
     if old is None or "release" not in old:
         return None
     if old["release"] == release:
@@ -175,7 +175,7 @@ def _read(path: Path) -> Report | None:
 def report_data(
     models: tuple[Built, ...], verified: dict[str, Verification], seconds: float, own: BundledTfjs | None = None
 ) -> Report:
-    """Give the measurements of a build, for ``report.json`` and ``--json``.
+    """Return the measurements of a build, for ``report.json`` and ``--json``.
 
     Sizes are in bytes, ``seconds`` is the whole build's time.
     """
@@ -245,14 +245,14 @@ def _stock(stock: StockForm) -> dict[str, object]:
 
 
 def describe_runtime(own: BundledTfjs) -> str:
-    """Give the line that tells of a bundle's own TensorFlow.js."""
+    """Return the line that tells of a bundle's own TensorFlow.js."""
     from .page import runtime_line
 
     return runtime_line(_runtime(own))
 
 
 def summary(models: tuple[Built, ...], verified: dict[str, Verification]) -> str:
-    """Give the table that ends a build: sizes on the wire, against the stock form where measured, and the check."""
+    """Return the table that ends a build: sizes on the wire, against the stock form where measured, and the check."""
     compared = any(built.stock for built in models)
     head = [
         "model",
@@ -291,7 +291,7 @@ def _row(built: Built, verification: Verification | None, compared: bool) -> lis
 
 
 def show_error(comparison: Comparison) -> str:
-    """Give the max error or, where that is of indices or of rows in another order, what agrees."""
+    """Return the max error or, where that is of indices or of rows in another order, what agrees."""
     if comparison.max_error <= 1:
         return f"{comparison.max_error:.1e}"
     return f"{comparison.agreement:.1%} agree"

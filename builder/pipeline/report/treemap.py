@@ -16,7 +16,7 @@ class Box:
 
 
 def squarify(values: list[float], box: Box) -> list[Box]:
-    """Give a box for each value, in the order given; values are best sorted, largest first."""
+    """Return a box for each value, in the order given; values are best sorted, largest first."""
     total = sum(values)
     boxes: list[Box] = []
     if total <= 0:
@@ -36,7 +36,7 @@ def squarify(values: list[float], box: Box) -> list[Box]:
 
 
 def _worst(areas: list[float], side: float) -> float:
-    """Give the largest ratio of sides in a row along ``side``."""
+    """Return the largest ratio of sides in a row along ``side``."""
     whole = sum(areas)
     smallest, largest = min(areas), max(areas)
     if not whole or not smallest or not side:

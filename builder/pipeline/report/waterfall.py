@@ -34,7 +34,7 @@ def simulate(groups: list[tuple[str, list[int]]], rate: float, latency: float) -
 
 
 def _group(sizes: list[int], rate: float, latency: float) -> list[tuple[float, float]]:
-    """Give start and end of each file; all that are under way share the line evenly."""
+    """Return start and end of each file; all that are under way share the line evenly."""
     times: list[tuple[float, float]] = [(0.0, 0.0)] * len(sizes)
     left: dict[int, float] = {}
     begun: dict[int, float] = {}
