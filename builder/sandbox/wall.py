@@ -129,7 +129,7 @@ def _pin(path: Path) -> Path | None:
 
 
 def python_files() -> tuple[Path, ...]:
-    """Return where Python, the installed packages and this one lie. ``sys.path`` may name projects, so not all of it."""
+    """Return where Python, the installed packages and this one lie, which is less than ``sys.path``: no projects."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     folders = [sysconfig.get_path(name) for name in names]
     folders += [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]

@@ -269,7 +269,7 @@ def test_prune_keeps_releases_pins_and_everything_young(folder: Path, capsys: py
     assert run(folder, "verify") == 0
 
 
-def test_verify_finds_what_is_missing_or_damaged_and_repair_mends_it(
+def test_verify_finds_what_is_missing_or_damaged_and_repair_restores_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(folder, "deploy")

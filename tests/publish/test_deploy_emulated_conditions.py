@@ -101,7 +101,7 @@ def test_numbered_records_decide_where_only_creation_is_safe(folder: Path) -> No
     assert_live(store)
 
 
-def test_a_later_run_mends_a_pointer_that_a_killed_one_left_behind(folder: Path) -> None:
+def test_a_later_run_repairs_a_pointer_that_a_killed_one_left_behind(folder: Path) -> None:
     store = CreateOnlyStore(folder / "public")
     run(folder, store)
     first = (folder / "public" / "loader.js").read_bytes()
