@@ -98,7 +98,7 @@ def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
 
 
 def _shapes_of(graph_def: GraphDef) -> ShapeOf:
-    """Return a function for shapes of tensors, as far as TensorFlow infers them; nothing is imported before it is called."""
+    """Return a function for shapes of tensors, as TensorFlow infers them; nothing is imported before it is called."""
     graph: list[Graph] = []
 
     def shape_of(name: str) -> list[int | None] | None:
