@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ..model import GraphNode, GraphTopology, Model
+from .layers import name_of, walk_layers
 
 passing = frozenset({"Identity", "Cast", "Enter", "ReadVariableOp", "StopGradient"})
 filters = frozenset({"Conv2D", "_FusedConv2D", "Conv1D", "Conv3D"})
@@ -91,7 +91,7 @@ def _flag(node: GraphNode, name: str) -> bool:
 
 def _layer_uses(model: Model) -> Iterator[tuple[str, tuple[int, ...]]]:
     topology = model.artifacts["modelTopology"]
-    classes = dict(_layer_classes(topology.get("model_config", topology)))
+    classes = {name_of(layer): str(layer.get("class_name", "")) for layer in walk_layers(topology)}
     for weight in model.weights:
         *path, kind = weight.name.split("/")
         layer = next((classes[part] for part in reversed(path) if part in classes), "")
@@ -101,11 +101,3 @@ def _layer_uses(model: Model) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield weight.name, (-2,)
         elif kind == "embeddings":
             yield weight.name, (0,)
-
-
-def _layer_classes(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    body = config.get("config", {})
-    layers = body if isinstance(body, list) else body.get("layers", [])
-    for layer in layers:
-        yield layer.get("config", {}).get("name", layer.get("name", "")), layer.get("class_name", "")
-        yield from _layer_classes(layer)

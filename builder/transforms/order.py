@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from ..model import GraphNode, GraphTopology, Model
 from .canonical import called_functions
+from .layers import name_of, walk_layers
 
 
 def order_weights(model: Model) -> Model:
@@ -19,7 +19,7 @@ def order_weights(model: Model) -> Model:
         ranks = _first(_graph_order({"node": nodes, "library": topology.get("library", {})}))
         weights = sorted(model.weights, key=lambda weight: ranks.get(weight.name, len(ranks)))
     else:
-        ranks = _first(_layer_names(topology.get("model_config", topology)))
+        ranks = _first(map(name_of, walk_layers(topology)))
         weights = sorted(model.weights, key=lambda weight: _layer_rank(weight.name, ranks))
     return replace(model, weights=tuple(weights))
 
@@ -63,15 +63,6 @@ def _graph_order(topology: GraphTopology) -> Iterator[str]:
 
 def _producer(reference: str) -> str:
     return reference.lstrip("^").split(":")[0]
-
-
-def _layer_names(config: dict[str, Any]) -> Iterator[str]:
-    """Return layer names outside in, in the order in which Keras saves them: by depth from the inputs."""
-    body = config.get("config", {})
-    layers = body if isinstance(body, list) else body.get("layers", [])
-    for layer in layers:
-        yield layer.get("config", {}).get("name", layer.get("name", ""))
-        yield from _layer_names(layer)
 
 
 def _layer_rank(weight: str, ranks: dict[str, int]) -> int:

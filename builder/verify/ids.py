@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ..model import GraphNode, GraphTopology, Model, Weight
+from ..transforms.layers import Layer, config_of, inner_layers, name_of
 
 lookups = frozenset({"Gather", "GatherV2", "ResourceGather"})
 passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
@@ -76,22 +76,22 @@ def _node_name(reference: str) -> str:
     return reference.lstrip("^").split(":")[0]
 
 
-def _layer_lookups(topology: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    body = topology.get("model_config", topology)["config"]
-    layers = body if isinstance(body, list) else body.get("layers", [])
-    previous = None
-    for layer in layers:
-        config = layer.get("config", {})
-        if layer.get("class_name") == "Embedding" and isinstance(config.get("input_dim"), int):
-            name = config.get("name", "")
+def _layer_lookups(topology: Layer) -> Iterator[tuple[str, int]]:
+    model = topology.get("model_config", topology)
+    if not isinstance(model, Mapping):
+        return
+    is_functional = "input_layers" in config_of(model)
+    previous = ""
+    for layer in inner_layers(model):
+        rows, name = config_of(layer).get("input_dim"), name_of(layer)
+        if layer.get("class_name") == "Embedding" and isinstance(rows, int):
             # A Sequential model feeds its first layer; a functional one says who feeds whom.
-            feeders = {previous or f"{name}_input"} if "input_layers" not in body else _feeders(layer)
-            for feeder in feeders:
-                yield feeder, config["input_dim"]
-        previous = config.get("name", "")
+            for feeder in _feeders(layer) if is_functional else {previous or f"{name}_input"}:
+                yield feeder, rows
+        previous = name
 
 
-def _feeders(layer: dict[str, Any]) -> set[str]:
+def _feeders(layer: Layer) -> set[str]:
     """Return the names of the layers that feed one: the first items of the innermost lists of ``inbound_nodes``."""
     names: set[str] = set()
     pending: list[object] = [layer.get("inbound_nodes", [])]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.model import BytesData, Model, TensorSpec, Weight
 from builder.transforms.canonical import canonicalise
+from builder.transforms.channels import _layer_uses
 from builder.transforms.inspect import find_non_finite
 from builder.transforms.order import order_weights
+
+ant = {"class_name": "DepthwiseConv2D", "config": {"name": "ant"}}
 
 
 def node(name: str, op: str = "Relu", *inputs: str, **attr: Any) -> dict[str, Any]:
@@ -78,19 +82,25 @@ def test_the_initializer_runs_first() -> None:
     assert order(model) == ["keys", "w"]
 
 
-def test_layers_follow_the_layers_not_the_alphabet() -> None:
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"class_name": "Model", "config": {"name": "inner", "layers": [ant]}},
+        {"class_name": "Sequential", "config": {"name": "inner", "layers": [ant]}},
+        {"class_name": "Sequential", "config": [ant], "name": "inner"},  # as Keras before 2.2.3 wrote it
+    ],
+)
+def test_layers_follow_the_layers_not_the_alphabet(inner: dict[str, Any]) -> None:
     layers = [
         {"class_name": "Dense", "config": {"name": "zebra"}},
-        {
-            "class_name": "Model",
-            "config": {"name": "inner", "layers": [{"class_name": "Dense", "config": {"name": "ant"}}]},
-        },
+        inner,
         {"class_name": "Dense", "config": {"name": "bee"}},
     ]
     topology = {"model_config": {"class_name": "Sequential", "config": {"layers": layers}}}
     names = ("ant/kernel", "bee/bias", "bee/kernel", "unknown", "zebra/kernel")
     model = Model("layers-model", {"modelTopology": topology}, weights(*names), (), ())
     assert order(model) == ["zebra/kernel", "ant/kernel", "bee/bias", "bee/kernel", "unknown"]
+    assert dict(_layer_uses(model))["ant/kernel"] == (-2, -1)
 
 
 @given(st.permutations(["body_564", "cond_3"]), st.integers(0, 5000))

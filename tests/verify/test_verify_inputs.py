@@ -141,6 +141,8 @@ def test_tables_of_layers_models_are_found() -> None:
     }
     assert ids_below(model(functional, "words", "marks")) == {"words": 7}
     assert ids_below(model([layer("Embedding", "e", input_dim=9)], "e_input")) == {"e_input": 9}
+    nested = {"class_name": "Sequential", "config": [layer("Dense", "d")], "name": "old"}  # of Keras before 2.2.3
+    assert ids_below(model([nested, layer("Embedding", "e", input_dim=9)], "old")) == {"old": 9}
     sequential = {"layers": [layer("InputLayer", "in"), layer("Embedding", "e", input_dim=9)]}
     assert ids_below(model(sequential, "in")) == {"in": 9}
 
