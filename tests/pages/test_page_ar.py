@@ -112,7 +112,7 @@ def test_the_camera_shows_face_mesh_mood_and_body_as_the_source_models_see_them(
         page.wait_for_selector(f"#parts [data-part={part}][data-state=full]")
     page.wait_for_selector("#mood[data-emotion=happy]")
     assert page.locator("#mood").inner_text() == "Looks happy"
-    page.wait_for_function("document.querySelector('#pace').textContent.includes('frames a second')")
+    page.wait_for_function("document.querySelector('#pace').textContent.includes('frames per second')")
     assert page.locator("#view video").evaluate("(video) => [video.videoWidth, video.videoHeight]") == [640, 480]
     order = [url.split("/cdn/assets/")[1].split("-")[0].split(".")[0] for url in witness.asked if "/cdn/assets/" in url]
     # The detector is usable before anything of the others is asked for, and the body comes last.

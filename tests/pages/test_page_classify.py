@@ -165,7 +165,7 @@ def test_a_picture_can_be_dropped_or_pasted_and_other_files_are_explained(site: 
     page.evaluate(give, ["paste", "coffee.jpg", "pasted.jpg", "image/jpeg"])
     page.wait_for_selector("#view canvas[aria-label='Your picture: pasted']")
     page.evaluate(give, ["drop", "README.txt", "broken.png", "image/png"])
-    page.wait_for_function("document.querySelector('#status').textContent.includes('no picture')")
+    page.wait_for_function("document.querySelector('#status').textContent.includes('cannot open this file')")
     page.close()
 
 
