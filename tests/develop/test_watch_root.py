@@ -133,7 +133,7 @@ def test_a_first_build_that_fails_does_not_speak_of_a_last_good_one(tmp_path: Pa
     (tmp_path / "model/weights.bin").write_bytes(b"short")
     (tmp_path / "build.toml").write_text('[models.a]\nsource = "model/model.json"\n')
     with watching(tmp_path / "build.toml") as running:
-        running.wait_for("nothing was built yet")
+        running.wait_for("nothing has been built yet")
         with urllib.request.urlopen(f"{running.url}.shardpress/events", timeout=10) as answer:
             state = json.loads(answer.readline().removeprefix(b"data: "))
         assert state["errors"]

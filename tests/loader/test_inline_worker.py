@@ -79,7 +79,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
         for name in sources
     ]
     (site / "package").mkdir()
-    package = render_package(built.index, [{**one, "labels": []} for one in described], "my-models", "1.0.0")
+    package = render_package(built.index.encode(), [{**one, "labels": []} for one in described], "my-models", "1.0.0")
     for name, content in package.items():
         (site / "package" / name).write_bytes(content)
     (site / "worker.js").write_text(worker)

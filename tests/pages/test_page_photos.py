@@ -292,7 +292,7 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     assert here.inner_text() == "not cached"
     page.select_option("#network", "fast-4g")
     page.get_by_role("button", name="Load the beautifier").click()
-    page.get_by_text("The beautifier is here").wait_for()
+    page.get_by_text("The beautifier is loaded").wait_for()
     # The simulated network has 165 ms of latency, and the head, a base and a refinement come one after another.
     assert page.evaluate("JSON.parse(localStorage['shardpress-timings']).beautify.full.ms") > 330
     for one in (page, other):
