@@ -29,7 +29,9 @@ export async function importFile(path, model = "") {
       try {
         const url = (await settings.resolveUrl?.(address)) ?? address;
         // Some browsers keep failures: the next try needs another address.
-        return await import(/* webpackIgnore: true */ /* @vite-ignore */ asked++ ? `${url}#${asked}` : url);
+        // A choice inside of import() would be split by esbuild, and bundlers no longer see that they are to leave it alone.
+        const place = asked++ ? `${url}#${asked}` : url;
+        return await import(/* webpackIgnore: true */ /* @vite-ignore */ place);
       } catch (error) {
         failure = error;
       }

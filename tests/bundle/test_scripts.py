@@ -121,6 +121,17 @@ def test_the_readable_form_keeps_every_comment_of_the_modules() -> None:
     assert [line for line in wanted if line not in code] == []
 
 
+def test_bundlers_are_told_to_leave_imports_by_address_alone() -> None:
+    """What they would look for themselves fails in the page: Next put "Cannot find module" in its place."""
+    for form in ("package/index.js", "package/inline.js"):
+        code = scripts.script(form)
+        by_address = re.findall(r"\bimport\(([^\"')]+)\)", code)
+        assert by_address
+        for argument in by_address:
+            assert "webpackIgnore: true" in argument, form
+            assert "@vite-ignore" in argument, form
+
+
 def test_modules_are_short_and_import_each_other_without_a_circle() -> None:
     assert [path.name for path in templates.rglob("*.js") if len(path.read_text().splitlines()) > 250] == []
     needs = {
