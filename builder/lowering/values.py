@@ -96,7 +96,7 @@ def held(array: Array, where: str = "") -> Array:
         if array.size and (int(array.max()) > limits.max or int(array.min()) < limits.min):
             raise SourceError(
                 f"holds whole numbers of type {kind} beyond 32 bits, and TensorFlow.js has none",
-                code="SP-371",
+                code="SP-381",
                 where=where,
                 hint="Export the model with smaller numbers",
             )

@@ -58,7 +58,7 @@ class Scope:
             scope = scope.parent
         raise SourceError(
             f"a node takes {name!r}, which nothing gives before it",
-            code="SP-370",
+            code="SP-380",
             where=self.where,
             hint="Export it again",
         )
@@ -77,7 +77,7 @@ class Scope:
             self.values[tensor.name] = self.graph.constant(_array(onnx, tensor, self.where), name=tensor.name)
         for sparse in graph.sparse_initializer:
             raise UnsupportedOpsError(
-                f"has the sparse weight {sparse.values.name!r}", code="SP-374", where=self.where, hint="Make it dense"
+                f"has the sparse weight {sparse.values.name!r}", code="SP-384", where=self.where, hint="Make it dense"
             )
         for info in (*graph.value_info, *graph.output, *graph.input):
             self.inferred[info.name] = inferred_of(info)
@@ -106,7 +106,7 @@ class Scope:
         if lowering is None:
             raise UnsupportedOpsError(
                 f"TensorFlow.js has no way for the ONNX operator {node.op_type} (node {node.name!r})",
-                code="SP-374",
+                code="SP-384",
                 hint="Export the model without it",
             )
         attributes = {one.name: _attribute(onnx, one) for one in node.attribute}
@@ -219,7 +219,7 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
         if not known.type or known.shape is None:
             raise UnsupportedOpsError(
                 f"input {info.name!r} is no tensor of a known type and rank",
-                code="SP-374",
+                code="SP-384",
                 where=where,
                 hint="Export the model with tensors as inputs",
             )
