@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-own_runtimes = frozenset({"onnx"})  # kinds that are read and run without TensorFlow
+own_runtimes = frozenset({"onnx", "tflite"})  # kinds that are read and run without TensorFlow
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ..model import Quantization
+from .codes import Codes
 from .layout import (
     Order,
     Shape,
@@ -62,12 +64,14 @@ class Graph:
     Attributes:
         nodes: in an order in which they can run.
         weights: constants by the name of their node, as stored.
+        quantization: how TensorFlow.js decodes those that are codes.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
     """
 
     nodes: list[Node] = field(default_factory=list)
     weights: dict[str, Array] = field(default_factory=dict)
+    quantization: dict[str, Quantization] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
@@ -118,6 +122,11 @@ class Graph:
         return Value(
             array.dtype.name if array.dtype.kind not in "UO" else "str", array.shape, plain(array.ndim), "", array
         )
+
+    def coded(self, codes: Codes, name: str = "") -> Value:
+        """Return a constant that goes over the wire as its codes, where TensorFlow.js can decode them."""
+        value = self.constant(codes.values(), name=name)
+        return replace(value, codes=codes) if codes.is_writable else value
 
     # -- nodes
 
@@ -170,13 +179,25 @@ class Graph:
             return value.name
         key = (id(value.array), value.order)
         if key not in self._constants:
-            array = held(value.array, self._hints.get(id(value.array), ""))
-            array = np.ascontiguousarray(array.transpose(value.order))
-            node = self._add("Const", [], self._hints.get(id(value.array), "Const"), {"dtype": Type(value.dtype)})
-            self.weights[node] = array
-            self._constants[key] = node
+            self._constants[key] = self._store(value, value.array)
             self._kept.append(value.array)
         return self._constants[key]
+
+    def _store(self, value: Value, array: Array) -> str:
+        """Add the node of a constant; codes with several scales are multiplied by them when the graph runs."""
+        hint = self._hints.get(id(array), "")
+        node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
+        codes = value.codes
+        if codes is None:
+            array = held(array, hint)
+        else:
+            array, self.quantization[node] = codes.written()
+        self.weights[node] = np.ascontiguousarray(array.transpose(value.order))
+        if codes is None or codes.one_scale:
+            return node
+        scales = self._add("Const", [], f"{hint or 'Const'}/scales", {"dtype": Type("float32")})
+        self.weights[scales] = np.ascontiguousarray(codes.scale.transpose(value.order))
+        return self._add("Mul", [node, scales], f"{hint or 'Const'}/values", {"T": Type("float32")})
 
     def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
         name = self._unused(stem)
@@ -200,7 +221,7 @@ class Graph:
         if value.order == order:
             return value
         if value.array is not None:
-            return Value(value.type, value.shape, order, "", value.array)
+            return Value(value.type, value.shape, order, "", value.array, value.codes)
         key = (value.name, _relative(value.order, order))
         if key not in self._ordered:
             if moves_nothing(value.shape, value.order, order) and value.shape.count(None) <= 1:
@@ -219,7 +240,7 @@ class Graph:
         """Return a value whose logical axis ``i`` is ``permutation[i]`` of the old one; nothing is moved for it."""
         shape = tuple(value.shape[axis] for axis in permutation)
         if value.array is not None:
-            return self._renamed(value, value.array.transpose(tuple(permutation)))
+            return self._arranged(value, lambda array: array.transpose(tuple(permutation)))
         return Value(value.type, shape, transposed(value.order, permutation), value.name)
 
     def reshape(self, value: Value, shape: Shape, target: Value | None = None) -> Value:
@@ -234,7 +255,7 @@ class Graph:
         if shape == value.shape and None not in shape:
             return value
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([-1 if n is None else n for n in shape]))
+            return self._arranged(value, lambda array: array.reshape([-1 if n is None else n for n in shape]))
         if shape.count(None) <= 1:
             orders = (
                 (plain(value.rank), plain(len(shape))) if value.is_plain else reshaped(value.shape, shape, value.order)
@@ -257,7 +278,7 @@ class Graph:
         for axis in axes:
             lengths.insert(axis, 1)
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([n or 0 for n in lengths]))
+            return self._arranged(value, lambda array: array.reshape([n or 0 for n in lengths]))
         order = with_new(value.order, axes)
         if value.shape.count(None) <= 1:
             return self._reshape_stored(value, tuple(lengths), order) if axes else value
@@ -271,11 +292,17 @@ class Graph:
         axes = sorted(axis % value.rank for axis in axes)
         shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([n or 0 for n in shape]))
+            return self._arranged(value, lambda array: array.reshape([n or 0 for n in shape]))
         if not axes:
             return value
         order = without(value.order, axes)
         return self.op("Squeeze", [value], shape=shape, order=order, squeeze_dims=sorted(value.axes(tuple(axes))))
+
+    def _arranged(self, value: Value, function: Callable[[Array], Array]) -> Value:
+        """Return a constant after a function that moves or parts its axes."""
+        assert value.array is not None  # noqa: S101
+        found = self._renamed(value, function(value.array))
+        return replace(found, type=value.type, codes=value.codes and value.codes.arranged(function))
 
     def _renamed(self, value: Value, array: Array) -> Value:
         assert value.array is not None  # noqa: S101

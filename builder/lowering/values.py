@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SourceError
+from .codes import Codes
 from .layout import Order, Shape, plain, stored_shape
 
 Array = npt.NDArray[Any]
@@ -37,6 +38,7 @@ class Value:
         order: which logical axis is stored where, see ``layout``.
         name: the node's output that gives it, as ``relu`` or ``split:1``; "" for a constant that is in no node yet.
         array: its content, with logical axes, where that is known at build time.
+        codes: the same as integer codes, where the source has such.
     """
 
     type: str
@@ -44,6 +46,7 @@ class Value:
     order: Order
     name: str = ""
     array: Array | None = None
+    codes: Codes | None = None
 
     @property
     def dtype(self) -> str:
@@ -85,7 +88,7 @@ class Value:
 
 
 def held(array: Array, where: str = "") -> Array:
-    """Return a constant in the type that TensorFlow.js holds.
+    """Return a constant in the type that TensorFlow.js holds; float16 as it is, which TensorFlow.js widens.
 
     Raises:
         SourceError: a whole number does not fit into 32 bits.
@@ -100,4 +103,6 @@ def held(array: Array, where: str = "") -> Array:
                 where=where,
                 hint="Export the model with smaller numbers",
             )
+    if kind == "float16":
+        return array
     return np.asarray(array).astype(held_type(kind) if held_type(kind) != "string" else object)

@@ -65,7 +65,6 @@ def test_a_saved_model_is_a_folder(tmp_path: Path) -> None:
         ("pointer.h5", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("model.json", b"[1, 2]", "not an object.*model.json"),
         ("page.json", b"<html>", "not JSON"),
-        ("model.tflite", b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
         ("model.onnx", b"<html>", "not an ONNX file inside"),
         ("weights.index", b"\0\0", "checkpoint"),
         ("graph.pbtxt", b"node {}", "binary form"),
