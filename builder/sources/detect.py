@@ -10,6 +10,7 @@ from ..errors import SourceError
 from .word_vectors import fasttext_signature, vector_format
 
 hdf5_signature = b"\x89HDF\r\n\x1a\n"
+lite_identifier = b"TFL3"  # of the flatbuffer, at byte 4
 zip_signature = b"PK\x03\x04"
 foreign = {
     ".pt": "PyTorch models need another converter: rebuild the model in Keras and save that",
@@ -73,10 +74,8 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
         raise SourceError(f"is a {suffix} file", code="SP-305", where=str(path), hint=hint[0].upper() + hint[1:])
     if start.startswith(b"version https://git-lfs"):
         raise SourceError("is only a Git LFS pointer", code="SP-304", where=str(path), hint="Run git lfs pull")
-    if suffix == ".tflite" or start[4:8] == b"TFL3":
-        return _detect_tflite(path, start)
-    if suffix == ".onnx":
-        return _detect_onnx(path, start)
+    if suffix in {".tflite", ".onnx"} or start[4:8] == lite_identifier:
+        return _detect_onnx(path, start) if suffix == ".onnx" else _detect_tflite(path, start)
     if _is_hdf5(start):
         return "keras-h5"
     if start.startswith(zip_signature):
@@ -119,7 +118,7 @@ def _detect_onnx(path: Path, start: bytes) -> str:
 
 
 def _detect_tflite(path: Path, start: bytes) -> str:
-    if start[4:8] != b"TFL3":
+    if start[4:8] != lite_identifier:
         raise SourceError(
             "is not a .tflite file inside", code="SP-306", where=str(path), hint="Download or convert it again"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from .interface import interface_of
 from .quantized import real_numbers
 from .read import read_tflite
 from .schema import install_hint
+from .substitutes import needs_substitutes, with_substitutes
 
 Arrays = dict[str, Any]
 
@@ -32,7 +34,7 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
     file = read_tflite(source.path, where)
     interface = interface_of(file, source.signature, where)
     tensors = file.subgraphs[interface.subgraph].tensors
-    interpreter = _interpreter(where)
+    interpreter = _interpreter(source.path, substituted=needs_substitutes(file))
 
     def real(name: str, found: Any) -> Any:
         tensor = tensors[interface.outputs[name]]
@@ -53,7 +55,7 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
     return run
 
 
-def _interpreter(path: str) -> Any:
+def _interpreter(path: Path, *, substituted: bool) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError as error:
@@ -61,7 +63,8 @@ def _interpreter(path: str) -> Any:
             "ai-edge-litert cannot be imported: not installed", code="SP-405", hint=install_hint
         ) from error
     kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    return Interpreter(model_path=path, experimental_op_resolver_type=kind, num_threads=1)
+    content = with_substitutes(path) if substituted else path.read_bytes()
+    return Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=1)
 
 
 def _plain_run(interpreter: Any, inputs: Any, outputs: Any, arrays: Arrays) -> Arrays:
@@ -72,6 +75,7 @@ def _plain_run(interpreter: Any, inputs: Any, outputs: Any, arrays: Arrays) -> A
         if tuple(details[number]["shape"]) != array.shape:
             interpreter.resize_tensor_input(number, array.shape)
     interpreter.allocate_tensors()
+    interpreter.reset_all_variables()
     for name, array in arrays.items():
         interpreter.set_tensor(inputs[name], array)
     interpreter.invoke()

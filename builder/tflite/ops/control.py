@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import UnsupportedOpsError
+from ...errors import SourceError
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -10,7 +10,7 @@ from ..registry import Context, lowers
 @lowers("VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE", "CALL_ONCE")
 def state(c: Context) -> Value:
     """Refuse what keeps numbers from one call to the next."""
-    raise UnsupportedOpsError(
+    raise SourceError(
         f"keeps state between calls (operator {c.op}, tensor {c.name!r})",
         code="SP-319",
         hint="Export the model with its state as inputs and outputs",
