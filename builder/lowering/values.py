@@ -13,17 +13,21 @@ from .layout import Order, Shape, plain, stored_shape
 
 Array = npt.NDArray[Any]
 held_types = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64", "U": "string", "O": "string"}
+variant = "variant"  # a list of tensors, which only the ops of lists take
 enums = {
     "float32": "DT_FLOAT",
     "int32": "DT_INT32",
     "bool": "DT_BOOL",
     "complex64": "DT_COMPLEX64",
     "string": "DT_STRING",
+    variant: "DT_VARIANT",
 }
 
 
 def held_type(type_name: str) -> str:
     """Return the type in which TensorFlow.js holds numbers of a type of NumPy's: int64 and uint8 become int32."""
+    if type_name == variant:
+        return variant
     return "float32" if type_name == "bfloat16" else held_types[np.dtype(type_name).kind]
 
 

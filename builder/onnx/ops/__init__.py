@@ -3,6 +3,7 @@
 from . import (
     activations,
     arithmetic,
+    control,
     convolution,
     matrices,
     normalisation,
@@ -14,6 +15,7 @@ from . import (
 __all__ = [
     "activations",
     "arithmetic",
+    "control",
     "convolution",
     "matrices",
     "normalisation",
