@@ -43,7 +43,7 @@ def build(graph: Graph, stem: str, arguments: Sequence[Value], body: Body) -> Bu
             Value(value.type, value.shape, plain(value.rank), graph.argument(frame, f"argument_{number}", value.type))
             for number, value in enumerate(arguments)
         ]
-        outputs = [graph.identity(graph.plain(value)) for value in body(inside)]
+        outputs = [graph.own(graph.plain(value)) for value in body(inside)]
     finally:
         graph.frames.pop()
     return Built(Function(name, inside, outputs, frame), dict(frame.captured))
@@ -65,7 +65,7 @@ def finish(graph: Graph, built: Built, outside: Sequence[str], *, passes: bool) 
         value = Value(graph.types[output], (), (), name)
         function.inputs.append(value)
         if passes:
-            function.outputs.append(graph.identity(value))
+            function.outputs.append(graph.own(value))
     graph.frames.pop()
     graph.functions.append(function)
 
@@ -85,20 +85,27 @@ def branch(graph: Graph, condition: Value, then: Body, otherwise: Body, stem: st
     return graph.ops("StatelessIf", [condition, *map(graph.outside, outside)], results, name=stem, **names)
 
 
-def loop(graph: Graph, state: Sequence[Value], condition: Body, body: Body, stem: str) -> list[Value]:
-    """Add a ``While`` over a state; a length that a round changes becomes an open one."""
+def loop(graph: Graph, state: Sequence[Value], condition: Body, body: Body, stem: str, *, kept: int = 0) -> list[Value]:
+    """Add a ``While`` over a state; a length that a round changes becomes an open one.
+
+    Args:
+        graph: that is built.
+        state: before the first round.
+        condition: takes the state, and gives whether there is another round.
+        body: takes the state, and gives the next one.
+        stem: for names.
+        kept: how many at the end of the state no round reads, see ``push``.
+    """
     given = [graph.plain(value) for value in state]
     shaped = given
     while True:
         part = build(graph, f"{stem}_body", shaped, body)
-        results = part.function.outputs
-        grown = [
-            Value(value.type, _common(value.shape, result.shape), value.order, value.name, value.array)
-            for value, result in zip(shaped, results, strict=True)
-        ]
+        read = zip(shaped[: len(shaped) - kept], part.function.outputs, strict=False)
+        grown = [Value(value.type, _common(value.shape, result.shape), value.order) for value, result in read]
+        grown += shaped[len(grown) :]
         if [value.shape for value in grown] == [value.shape for value in shaped]:
             break
-        shaped = [Value(value.type, value.shape, value.order, given[n].name) for n, value in enumerate(grown)]
+        shaped = grown
     test = build(graph, f"{stem}_condition", shaped, condition)
     outside = list(dict.fromkeys((*part.outside, *test.outside)))
     finish(graph, part, outside, passes=True)
@@ -120,19 +127,28 @@ def empty_list(graph: Graph, like: Value) -> Value:
     return graph.op("EmptyTensorList", [shape, limit], shape=(), type_name=variant, element_dtype=Type(like.dtype))
 
 
-def push(graph: Graph, items: Value, value: Value) -> Value:
-    """Return a list with another tensor at its end."""
-    inputs = [items, graph.plain(value)]
-    return graph.op("TensorListPushBack", inputs, shape=(), type_name=variant, element_dtype=Type(value.dtype))
+def push(graph: Graph, items: Value, value: Value) -> tuple[Value, Value]:
+    """Return a list with another tensor at its end, and that tensor, which the body of a loop has to return too.
+
+    When a function ends, TensorFlow.js disposes of all that it does not return, what is in lists among it. An Identity
+    gives the very tensor that is in the list if it runs after that was put there.
+    """
+    value = graph.identity(graph.plain(value))
+    pushed = graph.op(
+        "TensorListPushBack", [items, value], shape=(), type_name=variant, element_dtype=Type(value.dtype)
+    )
+    kept = graph.identity(value)
+    graph.frames[-1].nodes[-1].inputs.append(f"^{pushed.name}")
+    return pushed, kept
 
 
-def stack(graph: Graph, items: Value, like: Value) -> Value:
-    """Return the tensors of a list as one, along a new first axis."""
+def stack(graph: Graph, items: Value, like: Value, length: int | None) -> Value:
+    """Return the tensors of a list, whose length may be known, as one along a new first axis."""
     shape = graph.constant(np.array([-1 if n is None else n for n in like.shape], np.int32).reshape(-1))
     return graph.op(
         "TensorListStack",
         [items, shape],
-        shape=(None, *like.shape),
+        shape=(length, *like.shape),
         type_name=like.type,
         element_dtype=Type(like.dtype),
         num_elements=-1,

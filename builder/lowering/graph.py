@@ -53,12 +53,16 @@ class Frame:
         prefix: which names of its nodes begin with, as ``body/``; "" for the model's own.
         nodes: in an order in which they can run.
         captured: names inside, by the outputs outside that they stand for.
+        names: of its nodes and arguments.
+        results: outputs that a function gives.
+        constants, ordered: nodes that hold a constant, or a value in another order.
     """
 
     prefix: str = ""
     nodes: list[Node] = field(default_factory=list)
     captured: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    results: set[str] = field(default_factory=set)
     constants: dict[tuple[int, Order], str] = field(default_factory=dict)
     ordered: dict[tuple[str, Order], Value] = field(default_factory=dict)
 
@@ -192,6 +196,18 @@ class Graph:
     def identity(self, value: Value, name: str = "") -> Value:
         """Return the same value as the output of a node of its own."""
         return self.op("Identity", [value], shape=value.shape, order=value.order, name=name)
+
+    def own(self, value: Value) -> Value:
+        """Return the output of a node that no other result has, which is what functions return."""
+        frame = self.frames[-1]
+        if value.array is None and value.name in frame.names and value.name not in frame.results:
+            node = next((node for node in reversed(frame.nodes) if node.name == value.name), None)
+            if node is not None:
+                frame.results.add(value.name)
+                return value
+        found = self.identity(value)
+        frame.results.add(found.name)
+        return found
 
     def outside(self, output: str) -> Value:
         """Return the output of a node by its name, to be given to a function, which knows its shape."""

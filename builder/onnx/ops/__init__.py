@@ -8,6 +8,7 @@ from . import (
     matrices,
     normalisation,
     pooling,
+    recurrent,
     reductions,
     shapes,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "matrices",
     "normalisation",
     "pooling",
+    "recurrent",
     "reductions",
     "shapes",
 ]

@@ -106,7 +106,9 @@ def _looped(c: Context, rounds: Rounds) -> tuple[list[Value], list[Value]]:
     goes_on = rounds.condition or graph.constant(np.array(True))
     _, _, likes = _tried(c, rounds)
     lists = [functions.empty_list(graph, like) for like in likes]
-    start = [zero, goes_on, *rounds.state, *lists]
+    # What is in a list has to be a result as well, see ``functions.push``.
+    kept = [graph.constant(np.array(0, like.dtype)) for like in likes]
+    start = [zero, goes_on, *rounds.state, *lists, *kept]
     states = len(rounds.state)
 
     def condition(arguments: list[Value]) -> list[Value]:
@@ -120,16 +122,20 @@ def _looped(c: Context, rounds: Rounds) -> tuple[list[Value], list[Value]]:
     def body(arguments: list[Value]) -> list[Value]:
         number = Value("int64", (), (), arguments[0].name)
         wanted, state, given = rounds.body(number, arguments[2 : 2 + states])
-        items = [functions.push(graph, *pair) for pair in zip(arguments[2 + states :], given, strict=True)]
+        lists = arguments[2 + states : 2 + states + len(given)]
+        pushed = [functions.push(graph, *pair) for pair in zip(lists, given, strict=True)]
+        items, kept = [pair[0] for pair in pushed], [pair[1] for pair in pushed]
         again = goes_on_value(wanted)
-        return [graph.op("AddV2", [arguments[0], one], shape=(), type_name="int32"), again, *state, *items]
+        return [graph.op("AddV2", [arguments[0], one], shape=(), type_name="int32"), again, *state, *items, *kept]
 
     def goes_on_value(wanted: Value | None) -> Value:
         return graph.constant(np.array(True)) if wanted is None else graph.reshape(wanted, ())
 
-    found = functions.loop(graph, start, condition, body, c.name)
-    last = found[2 : 2 + states]
-    collected = [functions.stack(graph, items, like) for items, like in zip(found[2 + states :], likes, strict=True)]
+    found = functions.loop(graph, start, condition, body, c.name, kept=len(kept))
+    last, ends = found[2 : 2 + states], found[2 + states : 2 + states + len(likes)]
+    length = int(rounds.count.array) if rounds.count is not None and rounds.count.array is not None else None
+    length = length if rounds.condition is None else None
+    collected = [functions.stack(graph, items, like, length) for items, like in zip(ends, likes, strict=True)]
     return last, collected
 
 
