@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from .graph import Function, Graph, Node, encode
+from .graph import Graph
+from .nodes import Function, Node, encode
 from .values import Array, Value, enums
 
 weights_name = "group1-shard1of1.bin"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .graph import Frame, Function, Graph, Type
+from .graph import Graph
 from .layout import Shape, plain
+from .nodes import Frame, Function, Type
 from .values import Value, variant
 
 Body = Callable[[list[Value]], Sequence[Value]]

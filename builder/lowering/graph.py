@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,59 +21,8 @@ from .layout import (
     with_new,
     without,
 )
-from .values import Array, Value, enums, held, held_type
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """A type as an attribute of a node."""
-
-    name: str
-
-
-Attribute = bool | int | float | str | Type | Sequence[int] | Sequence[str] | Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Node:
-    """A node under construction; ``inputs`` are outputs of others, as ``relu`` or ``split:1``."""
-
-    name: str
-    op: str
-    inputs: list[str]
-    attributes: dict[str, Attribute]
-
-
-@dataclass(slots=True)
-class Frame:
-    """The nodes of one graph: the model's own, or the body of a function.
-
-    Attributes:
-        prefix: which names of its nodes begin with, as ``body/``; "" for the model's own.
-        nodes: in an order in which they can run.
-        captured: names inside, by the outputs outside that they stand for.
-        names: of its nodes and arguments.
-        results: outputs that a function gives.
-        constants, ordered: nodes that hold a constant, or a value in another order.
-    """
-
-    prefix: str = ""
-    nodes: list[Node] = field(default_factory=list)
-    captured: dict[str, str] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)
-    results: set[str] = field(default_factory=set)
-    constants: dict[tuple[int, Order], str] = field(default_factory=dict)
-    ordered: dict[tuple[str, Order], Value] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Function:
-    """A function of the graph's library, which ``If`` and ``While`` call; see ``functions``."""
-
-    name: str
-    inputs: list[Value]
-    outputs: list[Value]
-    frame: Frame
+from .nodes import Attribute, Frame, Function, Node, Type, shape_attribute
+from .values import Array, Value, held, held_type
 
 
 @dataclass(slots=True)
@@ -121,7 +69,7 @@ class Graph:
             name,
             {
                 "dtype": Type(held_type(type_name)),
-                "shape": _shape_attribute(stored_shape(shape, order)),
+                "shape": shape_attribute(stored_shape(shape, order)),
             },
         )
         value = self.inputs[name] = Value(type_name, shape, order, node)
@@ -429,33 +377,3 @@ def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
             raise ValueError(f"shapes {list(shapes)} cannot be broadcast together")
         result.append(fixed.pop() if fixed else (None if None in lengths else 1))
     return tuple(result)
-
-
-def _shape_attribute(shape: Shape) -> dict[str, Any]:
-    return {"shape": {"dim": [{"size": str(-1 if n is None else n)} for n in shape]}}
-
-
-def encode(attribute: Attribute) -> dict[str, Any]:
-    """Return an attribute as ``model.json`` has it (protobuf's JSON form of TensorFlow's AttrValue)."""
-    if isinstance(attribute, Mapping):
-        return dict(attribute)
-    if isinstance(attribute, Type):
-        return {"type": enums[attribute.name]}
-    if isinstance(attribute, bool):
-        return {"b": attribute}
-    if isinstance(attribute, int):
-        return {"i": str(attribute)}
-    if isinstance(attribute, float):
-        return {"f": attribute}
-    if isinstance(attribute, str):
-        return {"s": _text(attribute)}
-    items: list[Any] = list(attribute)
-    if items and isinstance(items[0], str):
-        return {"list": {"s": [_text(str(item)) for item in items]}}
-    if items and isinstance(items[0], float):
-        return {"list": {"f": items}}
-    return {"list": {"i": [str(int(item)) for item in items]}}
-
-
-def _text(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
