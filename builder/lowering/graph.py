@@ -309,9 +309,8 @@ class Graph:
             return self._renamed(value, value.array.astype(type_name))
         if value.dtype == held_type(type_name):
             return Value(type_name, value.shape, value.order, value.name)
-        if type_name == "bool":  # a cast on wasm keeps other numbers than 0 and 1
-            zero = self.constant(np.array(0, value.dtype))
-            return self.op("NotEqual", [value, zero], shape=value.shape, type_name="bool", order=value.order)
+        if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
+            return self.elementwise("NotEqual", [value, self.constant(np.array(0, value.dtype))], "bool")
         return self.op(
             "Cast",
             [value],

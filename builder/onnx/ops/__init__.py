@@ -3,8 +3,11 @@
 from . import (
     activations,
     arithmetic,
+    bits,
+    casts,
     control,
     convolution,
+    logic,
     matrices,
     normalisation,
     pooling,
@@ -16,8 +19,11 @@ from . import (
 __all__ = [
     "activations",
     "arithmetic",
+    "bits",
+    "casts",
     "control",
     "convolution",
+    "logic",
     "matrices",
     "normalisation",
     "pooling",
