@@ -3,21 +3,31 @@
 from . import (
     activations,
     arithmetic,
+    blocks,
     convolution,
+    gathering,
     matrices,
     normalisation,
+    padding,
     pooling,
     reductions,
+    scattering,
     shapes,
+    slicing,
 )
 
 __all__ = [
     "activations",
     "arithmetic",
+    "blocks",
     "convolution",
+    "gathering",
     "matrices",
     "normalisation",
+    "padding",
     "pooling",
     "reductions",
+    "scattering",
     "shapes",
+    "slicing",
 ]
