@@ -14,8 +14,15 @@ from .whole_numbers import absolute, divided, whole, wrapped
 
 same_ops = {"ReduceSum": "Sum", "ReduceMean": "Mean", "ReduceMax": "Max", "ReduceMin": "Min", "ReduceProd": "Prod"}
 of_nothing = {
-    "ReduceSum": 0.0, "ReduceL1": 0.0, "ReduceL2": 0.0, "ReduceSumSquare": 0.0, "ReduceProd": 1.0,
-    "ReduceMax": -math.inf, "ReduceMin": math.inf, "ReduceLogSum": -math.inf, "ReduceLogSumExp": -math.inf,
+    "ReduceSum": 0.0,
+    "ReduceL1": 0.0,
+    "ReduceL2": 0.0,
+    "ReduceSumSquare": 0.0,
+    "ReduceProd": 1.0,
+    "ReduceMax": -math.inf,
+    "ReduceMin": math.inf,
+    "ReduceLogSum": -math.inf,
+    "ReduceLogSumExp": -math.inf,
     "ReduceMean": math.nan,
 }
 least = -3.4028234663852886e38  # of float32
