@@ -1,0 +1,390 @@
+"""Builds the nodes of a TensorFlow.js graph, and moves axes only where an op needs another order."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .layout import (
+    Order,
+    Shape,
+    moves_nothing,
+    permutation_between,
+    plain,
+    reshaped,
+    stored_shape,
+    transposed,
+    with_new,
+    without,
+)
+from .values import Array, Value, enums, held, held_type
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A type as an attribute of a node."""
+
+    name: str
+
+
+Attribute = bool | int | float | str | Type | Sequence[int] | Sequence[str] | Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Node:
+    """A node under construction; ``inputs`` are outputs of others, as ``relu`` or ``split:1``."""
+
+    name: str
+    op: str
+    inputs: list[str]
+    attributes: dict[str, Attribute]
+
+
+@dataclass(slots=True)
+class Function:
+    """A function of the graph's library, which ``If`` and ``While`` call."""
+
+    name: str
+    inputs: list[Value]
+    outputs: list[Value]
+    nodes: list[Node]
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes and weights of a TensorFlow.js graph that is being built.
+
+    Attributes:
+        nodes: in an order in which they can run.
+        weights: constants by the name of their node, as stored.
+        inputs: placeholders, by the source's names.
+        functions: bodies of branches and loops.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    weights: dict[str, Array] = field(default_factory=dict)
+    inputs: dict[str, Value] = field(default_factory=dict)
+    functions: list[Function] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+    _ordered: dict[tuple[str, Order], Value] = field(default_factory=dict)
+    _constants: dict[tuple[int, Order], str] = field(default_factory=dict)
+    _kept: list[Array] = field(default_factory=list)  # whose ids are keys above
+    _known: dict[str, str] = field(default_factory=dict)  # the names that arrays have in the source
+    _hints: dict[int, str] = field(default_factory=dict)
+
+    # -- leaves
+
+    def input(self, name: str, type_name: str, shape: Shape, order: Order | None = None) -> Value:
+        """Add an input of the model.
+
+        Args:
+            name: the source's; the node's name is made of it.
+            type_name: NumPy's name of its type.
+            shape: with logical axes.
+            order: in which pages give it; None: as it is.
+        """
+        order = order or plain(len(shape))
+        node = self._add(
+            "Placeholder",
+            [],
+            name,
+            {
+                "dtype": Type(held_type(type_name)),
+                "shape": _shape_attribute(stored_shape(shape, order)),
+            },
+        )
+        value = self.inputs[name] = Value(type_name, shape, order, node)
+        return value
+
+    def constant(self, content: Any, type_name: str = "", name: str = "") -> Value:
+        """Return a constant, which becomes a node when an op uses it.
+
+        Args:
+            content: an array, or what NumPy makes one of.
+            type_name: NumPy's name of its type; that of the content.
+            name: for its node.
+        """
+        array = np.asarray(content, dtype=type_name or None)
+        if array.dtype == np.float64 and not type_name and not isinstance(content, np.ndarray):
+            array = array.astype(np.float32)
+        if name:
+            self._hints[id(array)] = name
+        self._kept.append(array)
+        return Value(
+            array.dtype.name if array.dtype.kind not in "UO" else "str", array.shape, plain(array.ndim), "", array
+        )
+
+    # -- nodes
+
+    def op(
+        self,
+        op: str,
+        inputs: Sequence[Value],
+        *,
+        shape: Shape,
+        type_name: str = "",
+        order: Order | None = None,
+        name: str = "",
+        **attributes: Any,
+    ) -> Value:
+        """Add a node of one output.
+
+        Args:
+            op: TensorFlow's name of it.
+            inputs: used as they are stored: bring them into the right order first.
+            shape: of the result, with logical axes.
+            type_name: of the result, NumPy's name; that of the first input.
+            order: in which the result is stored; plain.
+            name: a stem for the node's name.
+            attributes: of the node.
+        """
+        return self.ops(op, inputs, [(type_name or inputs[0].type, shape, order)], name=name, **attributes)[0]
+
+    def ops(
+        self,
+        op: str,
+        inputs: Sequence[Value],
+        results: Sequence[tuple[str, Shape, Order | None]],
+        *,
+        name: str = "",
+        **attributes: Any,
+    ) -> list[Value]:
+        """Add a node of several outputs, each with type, logical shape and order; see ``op``."""
+        sources = [self.stored(value) for value in inputs]
+        if inputs and "T" not in attributes:
+            attributes["T"] = Type(inputs[0].dtype)
+        node = self._add(op, sources, name or op, attributes)
+        return [
+            Value(type_name, tuple(shape), order or plain(len(shape)), f"{node}:{index}" if index else node)
+            for index, (type_name, shape, order) in enumerate(results)
+        ]
+
+    def stored(self, value: Value) -> str:
+        """Return the node's output that holds a value in its order; constants become nodes here."""
+        if value.array is None:
+            return value.name
+        key = (id(value.array), value.order)
+        if key not in self._constants:
+            array = held(value.array, self._hints.get(id(value.array), ""))
+            array = np.ascontiguousarray(array.transpose(value.order))
+            node = self._add("Const", [], self._hints.get(id(value.array), "Const"), {"dtype": Type(value.dtype)})
+            self.weights[node] = array
+            self._constants[key] = node
+            self._kept.append(value.array)
+        return self._constants[key]
+
+    def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
+        name = self._unused(stem)
+        self.nodes.append(Node(name, op, inputs, dict(attributes)))
+        return name
+
+    def _unused(self, stem: str) -> str:
+        stem = re.sub(r"[^A-Za-z0-9_./-]", "_", stem).strip("/") or "node"
+        stem = stem if stem[0].isalnum() or stem[0] == "." else f"n{stem}"
+        name, number = stem, 0
+        while name in self._names:
+            number += 1
+            name = f"{stem}_{number}"
+        self._names.add(name)
+        return name
+
+    # -- orders and shapes
+
+    def ordered(self, value: Value, order: Order) -> Value:
+        """Return a value as stored in another order; it is moved once, however often that is asked for."""
+        if value.order == order:
+            return value
+        if value.array is not None:
+            return Value(value.type, value.shape, order, "", value.array)
+        key = (value.name, _relative(value.order, order))
+        if key not in self._ordered:
+            if moves_nothing(value.shape, value.order, order) and value.shape.count(None) <= 1:
+                self._ordered[key] = self._reshape_stored(value, value.shape, order)
+            else:
+                moves = self.constant(np.array(permutation_between(value.order, order), np.int32))
+                self._ordered[key] = self.op("Transpose", [value, moves], shape=value.shape, order=order)
+        found = self._ordered[key]
+        return Value(value.type, value.shape, order, found.name)
+
+    def plain(self, value: Value) -> Value:
+        """Return a value with its axes stored as they are numbered."""
+        return self.ordered(value, plain(value.rank))
+
+    def transpose(self, value: Value, permutation: Sequence[int]) -> Value:
+        """Return a value whose logical axis ``i`` is ``permutation[i]`` of the old one; nothing is moved for it."""
+        shape = tuple(value.shape[axis] for axis in permutation)
+        if value.array is not None:
+            return self._renamed(value, value.array.transpose(tuple(permutation)))
+        return Value(value.type, shape, transposed(value.order, permutation), value.name)
+
+    def reshape(self, value: Value, shape: Shape, target: Value | None = None) -> Value:
+        """Return a value with other logical axes, and move it only if its order does not allow that.
+
+        Args:
+            value: any.
+            shape: with at most one open length, or with ``target``.
+            target: the lengths, computed when the graph runs.
+        """
+        shape = tuple(shape)
+        if shape == value.shape and None not in shape:
+            return value
+        if value.array is not None:
+            return self._renamed(value, value.array.reshape([-1 if n is None else n for n in shape]))
+        if shape.count(None) <= 1:
+            orders = (
+                (plain(value.rank), plain(len(shape))) if value.is_plain else reshaped(value.shape, shape, value.order)
+            )
+            first, order = orders or (plain(value.rank), plain(len(shape)))
+            return self._reshape_stored(self.ordered(value, first), shape, order)
+        assert target is not None, "open lengths need to be computed"  # noqa: S101
+        lengths = self.cast(target, "int32")
+        return self.op("Reshape", [self.plain(value), lengths], shape=shape)
+
+    def _reshape_stored(self, value: Value, shape: Shape, order: Order) -> Value:
+        lengths = np.array([-1 if n is None else n for n in stored_shape(shape, order)], np.int32)
+        return self.op("Reshape", [value, self.constant(lengths)], shape=shape, order=order)
+
+    def unsqueeze(self, value: Value, axes: Sequence[int]) -> Value:
+        """Return a value with new logical axes of length 1, numbered as they are afterwards."""
+        rank = value.rank + len(axes)
+        axes = sorted(axis % rank for axis in axes)
+        lengths = list(value.shape)
+        for axis in axes:
+            lengths.insert(axis, 1)
+        if value.array is not None:
+            return self._renamed(value, value.array.reshape([n or 0 for n in lengths]))
+        order = with_new(value.order, axes)
+        if value.shape.count(None) <= 1:
+            return self._reshape_stored(value, tuple(lengths), order) if axes else value
+        for stored in sorted(order.index(axis) for axis in axes):
+            index = self.constant(np.array(stored, np.int32))
+            value = self.op("ExpandDims", [value, index], shape=())
+        return Value(value.type, tuple(lengths), order, value.name)
+
+    def squeeze(self, value: Value, axes: Sequence[int]) -> Value:
+        """Return a value without logical axes of length 1."""
+        axes = sorted(axis % value.rank for axis in axes)
+        shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
+        if value.array is not None:
+            return self._renamed(value, value.array.reshape([n or 0 for n in shape]))
+        if not axes:
+            return value
+        order = without(value.order, axes)
+        return self.op("Squeeze", [value], shape=shape, order=order, squeeze_dims=sorted(value.axes(tuple(axes))))
+
+    def _renamed(self, value: Value, array: Array) -> Value:
+        assert value.array is not None  # noqa: S101
+        return self.constant(array, name=self._hints.get(id(value.array), ""))
+
+    def cast(self, value: Value, type_name: str) -> Value:
+        """Return a value as another type, without any care for what does not fit."""
+        if value.type == type_name:
+            return value
+        if value.array is not None:
+            return self._renamed(value, value.array.astype(type_name))
+        if value.dtype == held_type(type_name):
+            return Value(type_name, value.shape, value.order, value.name)
+        return self.op(
+            "Cast",
+            [value],
+            shape=value.shape,
+            type_name=type_name,
+            order=value.order,
+            SrcT=Type(value.dtype),
+            DstT=Type(held_type(type_name)),
+        )
+
+    def shape_of(self, value: Value) -> Value:
+        """Return the lengths of a value's logical axes, int32 [rank]: known, or computed when the graph runs."""
+        if value.is_static:
+            return self.constant(np.array(value.shape, np.int32))
+        lengths = self.op("Shape", [value], shape=(value.rank,), type_name="int32", out_type=Type("int32"))
+        if value.is_plain:
+            return lengths
+        places = self.constant(np.array([value.order.index(axis) for axis in range(value.rank)], np.int32))
+        zero = self.constant(np.array(0, np.int32))
+        return self.op("GatherV2", [lengths, places, zero], shape=(value.rank,), type_name="int32")
+
+    # -- many values
+
+    def aligned(self, values: Sequence[Value]) -> tuple[list[Value], Shape, Order]:
+        """Bring values that are broadcast together into one order; give their common shape and order too.
+
+        The order is that of the largest value that is computed, so that constants and small ones are moved.
+        """
+        rank = max(value.rank for value in values)
+        shape = broadcast_shape([value.shape for value in values])
+        computed = [value for value in values if value.array is None and value.rank == rank]
+        # The one that fills the most axes; with channels last before one that is plain.
+        weight = {id(value): (sum(n != 1 for n in value.shape), not value.is_plain) for value in computed}
+        best = max(computed, key=lambda value: weight[id(value)], default=None)
+        order = best.order if best is not None else plain(rank)
+        return [self._fitted(value, rank, order) for value in values], shape, order
+
+    def _fitted(self, value: Value, rank: int, order: Order) -> Value:
+        if value.rank == rank:
+            return self.ordered(value, order)
+        if value.rank == 0 or (order == plain(rank) and value.is_plain):
+            return value  # what TensorFlow.js broadcasts by itself
+        return self.ordered(self.unsqueeze(value, list(range(rank - value.rank))), order)
+
+    def elementwise(self, op: str, values: Sequence[Value], type_name: str = "", **attributes: Any) -> Value:
+        """Add an op that works number by number on values that are broadcast together."""
+        fitted, shape, order = self.aligned(values)
+        return self.op(op, fitted, shape=shape, order=order, type_name=type_name or values[0].type, **attributes)
+
+
+def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+    """Return the shape of what is broadcast together; None where that is open.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    result: list[int | None] = []
+    for lengths in zip(*padded, strict=True):
+        fixed = {n for n in lengths if n is not None and n != 1}
+        if len(fixed) > 1:
+            raise ValueError(f"shapes {list(shapes)} cannot be broadcast together")
+        result.append(fixed.pop() if fixed else (None if None in lengths else 1))
+    return tuple(result)
+
+
+def _relative(have: Order, want: Order) -> Order:
+    return permutation_between(have, want)
+
+
+def _shape_attribute(shape: Shape) -> dict[str, Any]:
+    return {"shape": {"dim": [{"size": str(-1 if n is None else n)} for n in shape]}}
+
+
+def encode(attribute: Attribute) -> dict[str, Any]:
+    """Return an attribute as ``model.json`` has it (protobuf's JSON form of TensorFlow's AttrValue)."""
+    if isinstance(attribute, Mapping):
+        return dict(attribute)
+    if isinstance(attribute, Type):
+        return {"type": enums[attribute.name]}
+    if isinstance(attribute, bool):
+        return {"b": attribute}
+    if isinstance(attribute, int):
+        return {"i": str(attribute)}
+    if isinstance(attribute, float):
+        return {"f": attribute}
+    if isinstance(attribute, str):
+        return {"s": _text(attribute)}
+    items: list[Any] = list(attribute)
+    if items and isinstance(items[0], str):
+        return {"list": {"s": [_text(str(item)) for item in items]}}
+    if items and isinstance(items[0], float):
+        return {"list": {"f": items}}
+    return {"list": {"i": [str(int(item)) for item in items]}}
+
+
+def _text(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

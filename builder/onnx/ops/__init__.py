@@ -1,0 +1,23 @@
+"""The operators of ONNX, a module a family; importing this fills the table of ``registry``."""
+
+from . import (
+    activations,
+    arithmetic,
+    convolution,
+    matrices,
+    normalisation,
+    pooling,
+    reductions,
+    shapes,
+)
+
+__all__ = [
+    "activations",
+    "arithmetic",
+    "convolution",
+    "matrices",
+    "normalisation",
+    "pooling",
+    "reductions",
+    "shapes",
+]

@@ -1,0 +1,108 @@
+"""Convolutions, which run with the channels last; kernels are transposed at build time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...lowering.graph import Type
+from ...lowering.layout import channels_last
+from ...lowering.values import Value
+from ..registry import Context, lowers
+from .windows import Window, pad_spatial, window
+
+
+@lowers("Conv")
+def conv(c: Context) -> Value:
+    """Lower Conv of one or two spatial axes: depthwise where each channel has kernels of its own, else in groups."""
+    x, kernel = c.input(0), c.input(1)
+    if x.rank == 3:
+        return _one_dimension(c, x, kernel)
+    if x.rank != 4:
+        c.refuse(f"a convolution over {x.rank - 2} axes")
+    kernel_size = [n or 0 for n in kernel.shape[2:]]
+    found = _conv(c, x, kernel, window(c, kernel_size, x.shape[2:]), c.attribute("group", 1))
+    return add_bias(c, found, c.optional(2))
+
+
+def _one_dimension(c: Context, x: Value, kernel: Value) -> Value:
+    """Lower a convolution over a line as one over a picture of height 1."""
+    w = window(c, [kernel.shape[2] or 0], x.shape[2:])
+    flat = Window((1, *w.kernel), (1, *w.strides), (1, *w.dilations), (0, *w.begin), (0, *w.end))
+    picture, flat_kernel = c.graph.unsqueeze(x, [2]), c.graph.unsqueeze(kernel, [2])
+    found = _conv(c, picture, flat_kernel, flat, c.attribute("group", 1))
+    return c.graph.squeeze(add_bias(c, found, c.optional(2)), [2])
+
+
+def _conv(c: Context, x: Value, kernel: Value, w: Window, group: int) -> Value:
+    graph, order = c.graph, channels_last(4)
+    outputs, inputs = kernel.shape[:2]
+    if outputs is None or inputs is None:
+        c.refuse("a kernel of unknown shape")
+    rows, columns = (w.length(axis, x.shape[axis + 2]) for axis in (0, 1))
+    padded = pad_spatial(c, x, w.begin, w.end)
+    attributes: dict[str, Any] = {
+        "strides": [1, *w.strides, 1],
+        "dilations": [1, *w.dilations, 1],
+        "padding": "VALID",
+        "data_format": "NHWC",
+    }
+    # A kernel [out, in, h, w] is stored as [h, w, in, out].
+    if group == 1:
+        stored = graph.ordered(kernel, (2, 3, 1, 0))
+        shape = (x.shape[0], outputs, rows, columns)
+        return graph.op("Conv2D", [padded, stored], shape=shape, order=order, name=c.name, **attributes)
+    if inputs == 1 and x.shape[1] == group:
+        return _depthwise(c, padded, kernel, (x.shape[0], outputs, rows, columns), attributes)
+    return _grouped(c, padded, kernel, group, (x.shape[0], outputs // group, rows, columns), attributes)
+
+
+def _depthwise(c: Context, x: Value, kernel: Value, shape: tuple[int | None, ...], attributes: dict[str, Any]) -> Value:
+    """Lower one kernel or several for each channel; TensorFlow stores them as [h, w, channel, number]."""
+    graph = c.graph
+    channels, outputs = x.shape[1] or 0, kernel.shape[0] or 0
+    parted = graph.reshape(kernel, (channels, outputs // channels, *kernel.shape[2:]))
+    stored = graph.ordered(parted, (2, 3, 0, 1))
+    return graph.op(
+        "DepthwiseConv2dNative", [x, stored], shape=shape, order=channels_last(4), name=c.name, **attributes
+    )
+
+
+def _grouped(
+    c: Context,
+    x: Value,
+    kernel: Value,
+    group: int,
+    shape: tuple[int | None, ...],
+    attributes: dict[str, Any],
+) -> Value:
+    """Lower groups as convolutions side by side, which TensorFlow.js lacks."""
+    graph, order = c.graph, channels_last(4)
+    if kernel.array is None:
+        c.refuse("groups with a kernel that is computed while the model runs")
+    axis = graph.constant(np.array(3, np.int32))
+    channels = (x.shape[1] or 0) // group
+    part = (x.type, (x.shape[0], channels, *x.shape[2:]), order)
+    pieces = graph.ops("Split", [axis, x], [part] * group, num_split=group, T=Type(x.dtype))
+    kernels = np.split(kernel.array, group)
+    found = [
+        graph.op(
+            "Conv2D",
+            [piece, graph.ordered(graph.constant(array, name=f"{c.name}_kernel_{number}"), (2, 3, 1, 0))],
+            shape=shape,
+            order=order,
+            name=c.name,
+            **attributes,
+        )
+        for number, (piece, array) in enumerate(zip(pieces, kernels, strict=True))
+    ]
+    whole = (shape[0], kernel.shape[0], *shape[2:])
+    return graph.op("ConcatV2", [*found, axis], shape=whole, order=order, N=group)
+
+
+def add_bias(c: Context, x: Value, bias: Value | None) -> Value:
+    """Add one number to each channel of [n, c, spatial…], stored with the channels last."""
+    if bias is None:
+        return x
+    return c.graph.op("BiasAdd", [x, bias], shape=x.shape, order=x.order, data_format="NHWC")
