@@ -3,7 +3,7 @@
     python bench/mobilenet_onnx.py FILE.onnx
 
 A picture of [1, 3, 224, 224], normalised with ImageNet's means and deviations, becomes 1,000 logits. As
-``torch.onnx.export`` does for a model in evaluation, batch normalisation is folded into the convolutions, ReLU6 is Clip,
+``torch.onnx.export`` does in evaluation, batch normalisation is folded into the convolutions, ReLU6 is Clip,
 and Flatten stands before Gemm. Needs what ``python assets/fetch.py`` brings, and onnx.
 """
 
