@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,10 +47,8 @@ def body_of(node: Any, inputs: Sequence[Value | None], opset: int) -> tuple[Any,
     graph = onnx.helper.make_graph(nodes, node.op_type, infos, outputs, initializer=told)
     version = next((one.version for one in function.opset_import if one.domain == ""), opset)
     model = onnx.helper.make_model(graph, opset_imports=list(function.opset_import))
-    try:
+    with contextlib.suppress(Exception):  # the lowering finds shapes by itself; inference only helps
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # noqa: S110  (the lowering finds shapes by itself; inference only helps)
-        pass
     del graph.input[:], graph.initializer[:]
     graph.input.extend(onnx.ValueInfoProto(name="" if name in missing else name) for name in function.input)
     return graph, int(version)

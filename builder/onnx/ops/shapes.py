@@ -143,6 +143,7 @@ def concat(c: Context) -> Value:
 
 
 def product_of(lengths: Sequence[int | None]) -> int | None:
+    """Return the product of lengths; None where one is open."""
     result = 1
     for length in lengths:
         if length is None:
