@@ -40,7 +40,7 @@ def held_type(type_name: str) -> str:
         return held_types[np.dtype(type_name).kind]
     raise UnsupportedOpsError(
         f"has numbers of the type {type_name}, which TensorFlow.js cannot hold",
-        code="SP-374",
+        code="SP-385",
         hint="Export the model with float32, or with int8 or uint8 where it is quantised",
     )
 

@@ -127,8 +127,8 @@ class Scope:
             tuple(name if name in self.used else "" for name in node.output),
             self,
         )
-        found = lowering(context)
-        return [found] if isinstance(found, Value) else found
+        lowered = lowering(context)
+        return [lowered] if isinstance(lowered, Value) else lowered
 
     def expand(self, node: Any, inputs: Sequence[Value | None]) -> Sequence[Value | None] | None:
         """Lower the body that ONNX' specification gives an operator; None if it gives none."""

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from ...lowering.graph import Type
 from ...lowering.layout import Shape, without
+from ...lowering.nodes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .whole_numbers import absolute, divided, whole, wrapped
@@ -109,7 +109,7 @@ def _of_nothing(c: Context, x: Value, shape: Shape) -> Value:
         limits = (False, True) if x.dtype == "bool" else (np.iinfo(x.type).min, np.iinfo(x.type).max)
         number = limits[c.op == "ReduceMin"]
     kind = "float32" if x.dtype == "float32" else x.type
-    return c.graph.constant(np.full(shape, number, kind))
+    return c.graph.constant(np.full([n or 0 for n in shape], number, kind))
 
 
 def reduced_axes(c: Context) -> list[int] | Value:
