@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from .fusion import fuse
 from .graph import Graph
 from .nodes import Function, Node, encode
 from .values import Array, Value, enums
@@ -34,6 +35,7 @@ def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer:
         The path of ``model.json``.
     """
     named = _identities(graph, outputs)
+    fuse(graph, [value.name for value in named.values()])
     nodes = _needed(graph, named.values())
     weights = {node.name: graph.weights[node.name] for node in nodes if node.op == "Const"}
     functions = _called(graph, nodes)

@@ -100,6 +100,13 @@ class Scope:
             if not error.where:
                 raise type(error)(error.what, code=error.code, where=self.where, hint=error.hint) from error
             raise
+        except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+            raise SourceError(
+                f"the node {node.name or node.output[0]!r} ({node.op_type}) does not fit its inputs ({error})",
+                code="SP-380",
+                where=self.where,
+                hint="Export the model again; if onnx.checker finds nothing wrong with it, tell us",
+            ) from error
         for name, value, known in zip(node.output, found, outputs, strict=False):
             if name and value is not None:
                 self.values[name] = _sharpened(value, known)
