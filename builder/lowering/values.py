@@ -8,24 +8,41 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SourceError
-from .codes import Codes
+from ..errors import SourceError, UnsupportedOpsError
 from .layout import Order, Shape, plain, stored_shape
 
 Array = npt.NDArray[Any]
 held_types = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64", "U": "string", "O": "string"}
+variant = "variant"  # a list of tensors, which only the ops of lists take
+# Types of ml_dtypes that TensorFlow.js has nothing for, by how their names begin: float8_e4m3fn, uint4, …
+unheld = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
 enums = {
     "float32": "DT_FLOAT",
     "int32": "DT_INT32",
     "bool": "DT_BOOL",
     "complex64": "DT_COMPLEX64",
     "string": "DT_STRING",
+    variant: "DT_VARIANT",
 }
 
 
 def held_type(type_name: str) -> str:
-    """Return the type in which TensorFlow.js holds numbers of a type of NumPy's: int64 and uint8 become int32."""
-    return "float32" if type_name == "bfloat16" else held_types[np.dtype(type_name).kind]
+    """Return the type in which TensorFlow.js holds numbers of a type of NumPy's: int64 and uint8 become int32.
+
+    Raises:
+        UnsupportedOpsError: it has none for them.
+    """
+    if type_name == variant:
+        return variant
+    if type_name == "bfloat16":
+        return "float32"
+    if not type_name.startswith(unheld):
+        return held_types[np.dtype(type_name).kind]
+    raise UnsupportedOpsError(
+        f"has numbers of the type {type_name}, which TensorFlow.js cannot hold",
+        code="SP-385",
+        hint="Export the model with float32, or with int8 or uint8 where it is quantised",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +55,6 @@ class Value:
         order: which logical axis is stored where, see ``layout``.
         name: the node's output that gives it, as ``relu`` or ``split:1``; "" for a constant that is in no node yet.
         array: its content, with logical axes, where that is known at build time.
-        codes: the same as integer codes, where the source has such.
     """
 
     type: str
@@ -46,7 +62,6 @@ class Value:
     order: Order
     name: str = ""
     array: Array | None = None
-    codes: Codes | None = None
 
     @property
     def dtype(self) -> str:
@@ -88,7 +103,7 @@ class Value:
 
 
 def held(array: Array, where: str = "") -> Array:
-    """Return a constant in the type that TensorFlow.js holds; float16 as it is, which TensorFlow.js widens.
+    """Return a constant in the type that TensorFlow.js holds.
 
     Raises:
         SourceError: a whole number does not fit into 32 bits.
@@ -103,6 +118,4 @@ def held(array: Array, where: str = "") -> Array:
                 where=where,
                 hint="Export the model with smaller numbers",
             )
-    if kind == "float16":
-        return array
     return np.asarray(array).astype(held_type(kind) if held_type(kind) != "string" else object)

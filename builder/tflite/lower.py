@@ -6,7 +6,7 @@ is not rounded to codes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -135,8 +135,8 @@ class Scope:
         found = evaluate(context.op, arrays, context.options, context.type() if context.outputs else "")
         return None if found is None else [self.graph.constant(array, name=context.name) for array in found]
 
-    def call(self, number: int, inputs: Sequence[Value]) -> list[Value]:
-        """Lower another subgraph in the place of a call.
+    def body(self, number: int) -> Callable[[Sequence[Value]], list[Value]]:
+        """Return a function that lowers another subgraph, given its inputs.
 
         Raises:
             SourceError: there is none, or they call each other without end.
@@ -144,10 +144,14 @@ class Scope:
         if not 0 <= number < len(self.file.subgraphs) or self.depth >= deepest:
             raise SourceError("calls a subgraph that it cannot", code="SP-386", hint="Convert it again")
         subgraph = self.file.subgraphs[number]
-        scope = Scope(self.graph, self.file, subgraph, self.fixed, depth=self.depth + 1)
-        scope.values = dict(zip(subgraph.inputs, inputs, strict=False))
-        scope.run()
-        return [value for value in map(scope.value, subgraph.outputs) if value is not None]
+
+        def lower(inputs: Sequence[Value]) -> list[Value]:
+            scope = Scope(self.graph, self.file, subgraph, self.fixed, depth=self.depth + 1)
+            scope.values = dict(zip(subgraph.inputs, inputs, strict=True))
+            scope.run()
+            return [value for value in map(scope.value, subgraph.outputs) if value is not None]
+
+        return lower
 
 
 def lower_file(file: File, interface: Interface, where: str) -> tuple[Graph, dict[str, Value]]:

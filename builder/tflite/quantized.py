@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..lowering.codes import Codes
 from ..lowering.graph import Graph
 from ..lowering.values import Array, Value
 from .types import Scales
@@ -18,8 +17,7 @@ def real_numbers(array: Array, scales: Scales) -> Array:
 
 def constant(graph: Graph, array: Array, scales: Scales, name: str) -> Value:
     """Return a quantised constant as real numbers."""
-    scale, zero = scales.spread(array.ndim)
-    return graph.coded(Codes(array, scale, zero), name)
+    return graph.constant(real_numbers(array, scales), name=name)
 
 
 def decoded(graph: Graph, value: Value, scales: Scales) -> Value:

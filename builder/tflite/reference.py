@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
     file = read_tflite(source.path, where)
     interface = interface_of(file, source.signature, where)
     tensors = file.subgraphs[interface.subgraph].tensors
-    interpreter = _interpreter(source.path, substituted=needs_substitutes(file))
+    content = with_substitutes(source.path) if needs_substitutes(file) else source.path.read_bytes()
 
     def real(name: str, found: Any) -> Any:
         tensor = tensors[interface.outputs[name]]
@@ -45,6 +44,7 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
         return {name: array.astype(tensors[interface.inputs[name]].type) for name, array in arrays.items()}
 
     def run(arrays: Arrays) -> Arrays:
+        interpreter = _interpreter(content)  # a new one: they keep the state of recurrent layers
         wanted = [name for name in interface.outputs if not source.outputs or name in source.outputs]
         if interface.key:
             found = interpreter.get_signature_runner(interface.key)(**given(arrays))
@@ -55,7 +55,7 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
     return run
 
 
-def _interpreter(path: Path, *, substituted: bool) -> Any:
+def _interpreter(content: bytes) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError as error:
@@ -63,7 +63,6 @@ def _interpreter(path: Path, *, substituted: bool) -> Any:
             "ai-edge-litert cannot be imported: not installed", code="SP-405", hint=install_hint
         ) from error
     kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    content = with_substitutes(path) if substituted else path.read_bytes()
     return Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=1)
 
 
@@ -75,7 +74,6 @@ def _plain_run(interpreter: Any, inputs: Any, outputs: Any, arrays: Arrays) -> A
         if tuple(details[number]["shape"]) != array.shape:
             interpreter.resize_tensor_input(number, array.shape)
     interpreter.allocate_tensors()
-    interpreter.reset_all_variables()
     for name, array in arrays.items():
         interpreter.set_tensor(inputs[name], array)
     interpreter.invoke()

@@ -1,23 +1,7 @@
-"""The operators of ONNX, a module a family; importing this fills the table of ``registry``."""
+"""The operators of ONNX, a module a family; importing this imports them all, which fills the table of ``registry``."""
 
-from . import (
-    activations,
-    arithmetic,
-    convolution,
-    matrices,
-    normalisation,
-    pooling,
-    reductions,
-    shapes,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "activations",
-    "arithmetic",
-    "convolution",
-    "matrices",
-    "normalisation",
-    "pooling",
-    "reductions",
-    "shapes",
-]
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f".{_module.name}", __name__)

@@ -1,4 +1,4 @@
-"""Convolutions; kernels are stored in TensorFlow's order at build time, bias and activation are fused in."""
+"""Convolutions; kernels are stored in TensorFlow's order at build time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import SourceError
-from ...lowering.graph import Type
+from ...lowering.nodes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .windows import attributes, padding, strides, window_length
-
-fusable = {"Relu", "Relu6"}
 
 
 @lowers("CONV_2D")
@@ -28,7 +26,8 @@ def conv_2d(c: Context) -> Value:
     settings = attributes(steps, dilations, pad)
     if x.shape[3] in (inputs, None):
         stored = c.graph.ordered(kernel, (1, 2, 3, 0))
-        return fused(c, "Conv2D", "_FusedConv2D", [x, stored], shape, settings, c.optional(2))
+        found = c.graph.op("Conv2D", [x, stored], shape=shape, name=c.name, **settings)
+        return c.activated(add_bias(c, found, c.optional(2)))
     groups, rest = divmod(x.shape[3] or 0, max(inputs, 1))
     if rest or outputs % max(groups, 1):
         c.refuse("channels that do not part into groups")
@@ -75,14 +74,7 @@ def depthwise_conv_2d(c: Context) -> Value:
     shape = (x.shape[0], rows, columns, outputs)
     stored = c.graph.reshape(kernel, (height, width, channels, outputs // channels))
     settings = attributes(steps, dilations, pad)
-    if steps[0] != steps[1]:
-        return _uneven(c, x, stored, shape, settings)
-    return fused(c, "DepthwiseConv2dNative", "FusedDepthwiseConv2dNative", [x, stored], shape, settings, c.optional(2))
-
-
-def _uneven(c: Context, x: Value, kernel: Value, shape: tuple[int | None, ...], settings: dict[str, Any]) -> Value:
-    """Lower unequal strides, which TensorFlow's fused form does not take."""
-    found = c.graph.op("DepthwiseConv2dNative", [x, kernel], shape=shape, name=c.name, **settings)
+    found = c.graph.op("DepthwiseConv2dNative", [x, stored], shape=shape, name=c.name, **settings)
     return c.activated(add_bias(c, found, c.optional(2)))
 
 
@@ -122,34 +114,6 @@ def transposed(
         "Conv2DBackpropInput", [c.graph.cast(lengths, "int32"), stored, x], shape=shape, type_name=x.type,
         name=c.name, T=Type(x.dtype), **settings,
     )  # fmt: skip
-
-
-def fused(
-    c: Context,
-    op: str,
-    fused_op: str,
-    inputs: list[Value],
-    shape: tuple[int | None, ...],
-    settings: dict[str, Any],
-    bias: Value | None,
-) -> Value:
-    """Add a convolution or a product of matrices with its bias and activation, as one node where that exists."""
-    activation = c.fused
-    if bias is None or bias.rank != 1:
-        return c.activation(add_bias(c, c.graph.op(op, inputs, shape=shape, name=c.name, **settings), bias), activation)
-    steps = ["BiasAdd", *([activation] if activation in fusable else [])]
-    found = c.graph.op(
-        fused_op,
-        [*inputs, bias],
-        shape=shape,
-        name=c.name,
-        fused_ops=steps,
-        num_args=1,
-        epsilon=0.0,
-        leakyrelu_alpha=0.2,
-        **settings,
-    )
-    return found if activation in fusable else c.activation(found, activation)
 
 
 def add_bias(c: Context, x: Value, bias: Value | None) -> Value:

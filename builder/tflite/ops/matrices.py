@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...lowering.graph import broadcast_shape
 from ...lowering.values import Value
 from ..registry import Context, lowers
-from .convolution import fused
+from .convolution import add_bias
 
 
 @lowers("FULLY_CONNECTED")
@@ -19,9 +19,11 @@ def fully_connected(c: Context) -> Value:
     if x.is_static and inputs:
         rows = x.size // inputs
     flat = x if x.rank == 2 and x.shape[1] == inputs else c.graph.reshape(x, (rows, inputs))
-    settings = {"transpose_a": False, "transpose_b": False}
     stored = c.graph.ordered(kernel, (1, 0))
-    found = fused(c, "MatMul", "_FusedMatMul", [flat, stored], (flat.shape[0], outputs), settings, c.optional(2))
+    product = c.graph.op(
+        "MatMul", [flat, stored], shape=(flat.shape[0], outputs), name=c.name, transpose_a=False, transpose_b=False
+    )
+    found = c.activated(add_bias(c, product, c.optional(2)))
     if not c.option("keep_num_dims", False):
         return found
     shape = (*x.shape[:-1], outputs)
