@@ -14,7 +14,7 @@ from ..lowering.layout import Shape
 from ..lowering.values import Array, Value
 from .types import Tensor
 
-fused_names = {0: "", 1: "Relu", 2: "relu_n1_to_1", 3: "Relu6", 4: "Tanh", 5: "sign_bit"}
+fused_names = {0: "", 1: "Relu", 2: "relu_n1_to_1", 3: "Relu6", 4: "tanh", 5: "sign_bit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Context:
         Quantised models often leave out a ReLU where zero is the least code anyway.
         """
         name = fused_names.get(int(self.option("fused_activation_function", 0)), "an unknown one")
-        if name not in {"", "Relu", "Relu6", "Tanh", "relu_n1_to_1"}:
+        if name not in {"", "Relu", "Relu6", "relu_n1_to_1"}:  # the interpreter itself ignores Tanh
             self.refuse(f"the fused activation {name}")
         return name or self._clamp()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...lowering.graph import broadcast_shape
+from ...lowering.layout import Shape
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .convolution import add_bias
@@ -50,5 +51,18 @@ def batch_matmul(c: Context) -> Value:
     rows, columns = a.shape[-1 if adj_x else -2], b.shape[-2 if adj_y else -1]
     if rank == 2:
         return c.graph.op("MatMul", [a, b], shape=(rows, columns), name=c.name, transpose_a=adj_x, transpose_b=adj_y)
-    shape = (*broadcast_shape([a.shape[:-2], b.shape[:-2]]), rows, columns)
+    batch = broadcast_shape([a.shape[:-2], b.shape[:-2]])
+    a, b = (_spread(c, x, batch) for x in (a, b))
+    shape = (*batch, rows, columns)
     return c.graph.op("BatchMatMulV2", [a, b], shape=shape, name=c.name, adj_x=adj_x, adj_y=adj_y)
+
+
+def _spread(c: Context, x: Value, batch: Shape) -> Value:
+    """Repeat a stack where TensorFlow.js does not broadcast it: it can only do so with a single matrix."""
+    own = x.shape[:-2]
+    if own == batch or all(n == 1 for n in own):
+        return x
+    if None in batch or None in x.shape:
+        c.refuse("stacks of open lengths that are broadcast together", "Convert the model with a fixed size")
+    shape = (*batch, *x.shape[-2:])
+    return c.graph.op("BroadcastTo", [x, c.whole([n or 0 for n in shape])], shape=shape)

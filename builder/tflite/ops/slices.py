@@ -36,12 +36,53 @@ def strided_slice(c: Context) -> Value:
     if c.option("offset", False):
         begin, end = c.known(1, "the begin"), c.known(2, "the end")
         places[1] = c.whole([int(n) for n in begin + end])
+    known = _known(c, x, places)
+    if known is not None:
+        return known
     shape = _shape(c, x, places)
     if shape is None and c.shape() is not None:
         shape = c.shape()
     if shape is None:
         c.refuse("a result of unknown rank", "Convert the model with a fixed size")
     return c.graph.op("StridedSlice", [x, *places], shape=shape, name=c.name, **settings)
+
+
+def _known(c: Context, x: Value, places: list[Value]) -> Value | None:
+    """Lower a slice whose places are known with these counted from the front, as TensorFlow.js takes some wrongly."""
+    if c.option("ellipsis_mask", 0) or c.option("new_axis_mask", 0) or any(place.array is None for place in places):
+        return None
+    begin, end, steps = ([int(n) for n in place.array.ravel()] for place in places if place.array is not None)
+    index = list(indices_of(begin, end, steps, {**c.options, "offset": False}))
+    index += [slice(None)] * (x.rank - len(index))
+    found = [_place(entry, n) for entry, n in zip(index, x.shape, strict=True)]
+    if any(place is None for place in found):
+        return None
+    spans = [place for place in found if place is not None]
+    shrunk = [axis for axis, entry in enumerate(index) if isinstance(entry, int)]
+    shape = tuple(length for _, length in spans)
+    if any(span.step != 1 for span, _ in spans):
+        if min(span.step for span, _ in spans) < 0 or None in x.shape:
+            return None
+        bounds = ([span.start for span, _ in spans], [span.stop for span, _ in spans], [span.step for span, _ in spans])
+        settings: dict[str, Any] = dict.fromkeys(masks, 0)
+        part = c.graph.op("StridedSlice", [x, *map(c.whole, bounds)], shape=shape, name=c.name, **settings)
+    else:
+        places = [c.whole([span.start for span, _ in spans]), c.whole([-1 if n is None else n for n in shape])]
+        part = c.graph.op("Slice", [x, *places], shape=shape, name=c.name)
+    return c.graph.squeeze(part, shrunk) if shrunk else part
+
+
+def _place(entry: slice | int | None, n: int | None) -> tuple[slice, int | None] | None:
+    """Return where a slice of an axis of ``n`` numbers begins and ends, and its length; None where that is open."""
+    if entry in (slice(None), slice(None, None, 1)):
+        return slice(0, n, 1), n
+    if n is None or entry is None:
+        return None
+    if isinstance(entry, int):
+        first = entry + n if entry < 0 else entry
+        return slice(first, first + 1, 1), 1
+    places = range(*entry.indices(n))
+    return slice(places.start, places.stop, places.step), len(places)
 
 
 def _shape(c: Context, x: Value, places: list[Value]) -> Shape | None:
