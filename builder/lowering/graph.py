@@ -289,6 +289,8 @@ class Graph:
             return self._renamed(value, value.array.astype(type_name))
         if value.dtype == held_type(type_name):
             return Value(type_name, value.shape, value.order, value.name)
+        if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
+            return self.elementwise("NotEqual", [value, self.constant(np.array(0, value.dtype))], "bool")
         return self.op(
             "Cast",
             [value],

@@ -28,6 +28,12 @@ def stored_shape(shape: Sequence[int | None], order: Order) -> Shape:
     return tuple(shape[axis] for axis in order)
 
 
+def product_of(lengths: Sequence[int | None]) -> int | None:
+    """Return the product of lengths; None where one is open."""
+    known = [length for length in lengths if length is not None]
+    return math.prod(known) if len(known) == len(lengths) else None
+
+
 def transposed(order: Order, permutation: Sequence[int]) -> Order:
     """Return the order after a logical transpose, for which nothing is moved: new axis ``i`` is ``permutation[i]``."""
     place = {axis: new for new, axis in enumerate(permutation)}

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SourceError
+from ..errors import SourceError, UnsupportedOpsError
 from .layout import Order, Shape, plain, stored_shape
 
 Array = npt.NDArray[Any]
 held_types = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64", "U": "string", "O": "string"}
+# Types of ml_dtypes that TensorFlow.js has nothing for, by how their names begin: float8_e4m3fn, uint4, …
+unheld = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
 enums = {
     "float32": "DT_FLOAT",
     "int32": "DT_INT32",
@@ -23,8 +25,20 @@ enums = {
 
 
 def held_type(type_name: str) -> str:
-    """Return the type in which TensorFlow.js holds numbers of a type of NumPy's: int64 and uint8 become int32."""
-    return "float32" if type_name == "bfloat16" else held_types[np.dtype(type_name).kind]
+    """Return the type in which TensorFlow.js holds numbers of a type of NumPy's: int64 and uint8 become int32.
+
+    Raises:
+        UnsupportedOpsError: it has none for them.
+    """
+    if type_name == "bfloat16":
+        return "float32"
+    if not type_name.startswith(unheld):
+        return held_types[np.dtype(type_name).kind]
+    raise UnsupportedOpsError(
+        f"has numbers of the type {type_name}, which TensorFlow.js cannot hold",
+        code="SP-374",
+        hint="Export the model with float32, or with int8 or uint8 where it is quantised",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,13 +13,17 @@ from ..lowering.graph import Graph
 from ..lowering.layout import Order, Shape
 from ..lowering.values import Array, Value
 from . import ops as _  # noqa: F401  (fills the table)
+from .functions import body_of
 from .read import load_onnx, own_domains
 from .registry import Context, Inferred, table
 
 largest_folded = 1 << 24  # elements of a constant that is computed at build time
 # What is computed anew each time, or kept as it is because its codes are worth more than its values.
 never_folded = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+    {
+        *("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"),
+        *("DequantizeLinear", "OptionalHasElement"),  # the reference gives the latter one axis too many
+    }
 )
 float_like = frozenset({"float16", "float32", "float64", "bfloat16"})
 
@@ -104,6 +108,9 @@ class Scope:
         onnx = load_onnx()
         lowering = table.get(node.op_type) if node.domain in own_domains else None
         if lowering is None:
+            body = self.expand(node, inputs)
+            if body is not None:
+                return body
             raise UnsupportedOpsError(
                 f"TensorFlow.js has no way for the ONNX operator {node.op_type} (node {node.name!r})",
                 code="SP-374",
@@ -124,13 +131,24 @@ class Scope:
         found = lowering(context)
         return [found] if isinstance(found, Value) else found
 
+    def expand(self, node: Any, inputs: Sequence[Value | None]) -> Sequence[Value | None] | None:
+        """Lower the body that ONNX' specification gives an operator; None if it gives none."""
+        body = body_of(node, inputs, self.opset)
+        if body is None:
+            return None
+        graph, opset = body
+        scope = Scope(self.graph, opset, self.where)
+        scope.read(graph)
+        given = zip(graph.input, inputs, strict=False)
+        scope.values |= {info.name: value for info, value in given if value is not None}
+        scope.run(graph.node)
+        return [scope.value(info.name) if name else None for info, name in zip(graph.output, node.output, strict=False)]
+
     def _fold(self, node: Any, inputs: list[Value | None]) -> list[Value | None] | None:
         """Compute what depends on constants only."""
         if node.op_type in never_folded or any(value is not None and value.array is None for value in inputs):
             return None
         if any(attribute.type in (5, 10) for attribute in node.attribute):  # with a graph
-            return None
-        if node.op_type == "DequantizeLinear":
             return None
         if sum(value.size for value in inputs if value is not None) > largest_folded:
             return None

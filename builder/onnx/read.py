@@ -27,12 +27,11 @@ def load_onnx() -> Any:
     return onnx
 
 
-def read_onnx(path: Path, inlined: frozenset[str], where: str = "") -> Any:
+def read_onnx(path: Path, where: str = "") -> Any:
     """Read a model, with the weights that lie in files beside it.
 
     Args:
         path: the ``.onnx`` file.
-        inlined: operators that are replaced by the body that ONNX' specification gives them.
         where: the file, for messages.
 
     Returns:
@@ -60,7 +59,6 @@ def read_onnx(path: Path, inlined: frozenset[str], where: str = "") -> Any:
     try:
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
         _check_domains(model, where)
-        model = _inline(onnx, model, inlined)
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (UnsupportedOpsError, SourceError):
         raise
@@ -101,7 +99,13 @@ def _load_weights(onnx: Any, model: Any, path: Path, where: str) -> None:
 
 
 def _check_domains(model: Any, where: str) -> None:
-    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in own_domains})
+    foreign = sorted(
+        {
+            f"{node.domain}.{node.op_type}"
+            for node in model.graph.node
+            if node.domain not in own_domains and not _is_specified(node)
+        }
+    )
     if foreign:
         raise UnsupportedOpsError(
             f"has ops that are not ONNX' own: {', '.join(foreign[:5])}",
@@ -111,11 +115,14 @@ def _check_domains(model: Any, where: str) -> None:
         )
 
 
-def _inline(onnx: Any, model: Any, inlined: frozenset[str]) -> Any:
-    wanted = [("", op) for op in sorted({node.op_type for node in model.graph.node} & inlined)]
-    if not wanted:
-        return model
-    return onnx.inliner.inline_selected_functions(model, wanted, inline_schema_functions=True)
+def _is_specified(node: Any) -> bool:
+    """Whether ONNX' specification gives the operator a body of ONNX' own operators."""
+    onnx = load_onnx()
+    try:
+        schema = onnx.defs.get_schema(node.op_type, domain=node.domain)
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
 
 
 def _first_line(error: Exception) -> str:

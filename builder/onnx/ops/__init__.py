@@ -3,7 +3,10 @@
 from . import (
     activations,
     arithmetic,
+    bits,
+    casts,
     convolution,
+    logic,
     matrices,
     normalisation,
     pooling,
@@ -14,7 +17,10 @@ from . import (
 __all__ = [
     "activations",
     "arithmetic",
+    "bits",
+    "casts",
     "convolution",
+    "logic",
     "matrices",
     "normalisation",
     "pooling",

@@ -142,12 +142,6 @@ def concat(c: Context) -> Value:
     return c.graph.op("ConcatV2", [*ordered, where], shape=tuple(lengths), order=order, name=c.name, N=len(values))
 
 
-@lowers("Cast")
-def cast(c: Context) -> Value:
-    """Lower a cast; whole numbers that are narrower than 32 bits are not wrapped."""
-    return c.graph.cast(c.input(0), c.type())
-
-
 def _product(lengths: Sequence[int | None]) -> int | None:
     result = 1
     for length in lengths:
