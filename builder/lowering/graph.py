@@ -171,7 +171,7 @@ class Graph:
         key = (id(value.array), value.order)
         if key not in self._constants:
             array = held(value.array, self._hints.get(id(value.array), ""))
-            array = np.ascontiguousarray(array.transpose(value.order))
+            array = np.asarray(array.transpose(value.order), order="C")  # which leaves a single number without axes
             node = self._add("Const", [], self._hints.get(id(value.array), "Const"), {"dtype": Type(value.dtype)})
             self.weights[node] = array
             self._constants[key] = node

@@ -7,10 +7,14 @@ from . import (
     casts,
     convolution,
     logic,
+    making,
     matrices,
     normalisation,
+    nothing,
     pooling,
+    ranking,
     reductions,
+    selection,
     shapes,
 )
 
@@ -21,9 +25,13 @@ __all__ = [
     "casts",
     "convolution",
     "logic",
+    "making",
     "matrices",
     "normalisation",
+    "nothing",
     "pooling",
+    "ranking",
     "reductions",
+    "selection",
     "shapes",
 ]
