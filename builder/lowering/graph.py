@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from .attributes import Attribute, Type, encode, shape_attribute
+from .codes import Codes, fits_codes, unsigned
 from .layout import (
     Order,
     Shape,
+    broadcast_shape,
     moves_nothing,
     permutation_between,
     plain,
@@ -22,17 +24,10 @@ from .layout import (
     with_new,
     without,
 )
-from .values import Array, Value, enums, held, held_type
+from .values import Array, Value, held, held_type
 
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """A type as an attribute of a node."""
-
-    name: str
-
-
-Attribute = bool | int | float | str | Type | Sequence[int] | Sequence[str] | Mapping[str, Any]
+__all__ = ["Attribute", "Function", "Graph", "Node", "Type", "broadcast_shape", "encode"]
+least_coded = 65  # whole numbers of a narrow type from which on one byte or two each are worth a decoding
 
 
 @dataclass(slots=True)
@@ -61,21 +56,25 @@ class Graph:
 
     Attributes:
         nodes: in an order in which they can run.
-        weights: constants by the name of their node, as stored.
+        weights: constants by the name of their node, as stored: values, or codes.
+        quantizations: how the codes among them stand for values, as TensorFlow.js' manifest has it.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
     """
 
     nodes: list[Node] = field(default_factory=list)
     weights: dict[str, Array] = field(default_factory=dict)
+    quantizations: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _ordered: dict[tuple[str, Order], Value] = field(default_factory=dict)
     _constants: dict[tuple[int, Order], str] = field(default_factory=dict)
+    _coded: dict[tuple[int, Order, float, int], str] = field(default_factory=dict)
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys above
     _known: dict[str, str] = field(default_factory=dict)  # the names that arrays have in the source
     _hints: dict[int, str] = field(default_factory=dict)
+    _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
     # -- leaves
 
@@ -95,7 +94,7 @@ class Graph:
             name,
             {
                 "dtype": Type(held_type(type_name)),
-                "shape": _shape_attribute(stored_shape(shape, order)),
+                "shape": shape_attribute(stored_shape(shape, order)),
             },
         )
         value = self.inputs[name] = Value(type_name, shape, order, node)
@@ -118,6 +117,17 @@ class Graph:
         return Value(
             array.dtype.name if array.dtype.kind not in "UO" else "str", array.shape, plain(array.ndim), "", array
         )
+
+    def coded(self, codes: Codes, type_name: str = "float32", name: str = "") -> Value:
+        """Return a constant that is stored as codes.
+
+        Args:
+            codes: what stands for the values.
+            type_name: NumPy's name of the values' type.
+            name: for its node.
+        """
+        found = self.constant(codes.values(), name=name)
+        return replace(found, type=type_name, codes=codes)
 
     # -- nodes
 
@@ -170,13 +180,46 @@ class Graph:
             return value.name
         key = (id(value.array), value.order)
         if key not in self._constants:
-            array = held(value.array, self._hints.get(id(value.array), ""))
-            array = np.asarray(array.transpose(value.order), order="C")  # which leaves a single number without axes
-            node = self._add("Const", [], self._hints.get(id(value.array), "Const"), {"dtype": Type(value.dtype)})
-            self.weights[node] = array
-            self._constants[key] = node
+            hint = self._hints.get(id(value.array), "")
+            self._constants[key] = self._codes(value, value.codes, hint) if value.codes else self._const(value, hint)
             self._kept.append(value.array)
         return self._constants[key]
+
+    def _const(self, value: Value, hint: str) -> str:
+        assert value.array is not None  # noqa: S101
+        node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
+        if value.dtype == "int32" and value.size >= least_coded and fits_codes(value.array):
+            self._keep_codes(node, value.array.transpose(value.order), 1.0, 0, "int32")
+        else:
+            self.weights[node] = held(value.array, hint).transpose(value.order).copy()
+        return node
+
+    def _keep_codes(self, node: str, array: Array, scale: float, zero: int, kind: str) -> None:
+        whole, least = unsigned(array)
+        self.weights[node] = whole.copy()
+        quantization = {
+            "dtype": whole.dtype.name,
+            "scale": scale,
+            "min": (least - zero) * scale,
+            "original_dtype": kind,
+        }
+        self.quantizations[node] = quantization
+
+    def _codes(self, value: Value, codes: Codes, hint: str) -> str:
+        """Store codes: with one scale TensorFlow.js decodes them, else factors of their own are multiplied in."""
+        scale = float(codes.scale.item()) if codes.is_shared else 1.0
+        zero = int(codes.zero.item()) if codes.zero.size == 1 else 0
+        key = (id(codes.array), value.order, scale, zero)
+        if key not in self._coded:
+            self._coded[key] = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
+            self._keep_codes(self._coded[key], codes.array.transpose(value.order), scale, zero, "float32")
+            self._kept.append(codes.array)
+        found = Value(value.type, value.shape, value.order, self._coded[key])
+        for op, factor in (("Sub", codes.zero), ("Mul", codes.scale)):
+            if factor.size > 1 or (op == "Mul" and not codes.is_shared):
+                constant = self.constant(factor.astype(np.float32), name=f"{hint}_{op.lower()}" if hint else "")
+                found = self.elementwise(op, [found, constant], value.type)
+        return found.name
 
     def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
         name = self._unused(stem)
@@ -200,8 +243,8 @@ class Graph:
         if value.order == order:
             return value
         if value.array is not None:
-            return Value(value.type, value.shape, order, "", value.array)
-        key = (value.name, _relative(value.order, order))
+            return replace(value, order=order)
+        key = (value.name, permutation_between(value.order, order))
         if key not in self._ordered:
             if moves_nothing(value.shape, value.order, order) and value.shape.count(None) <= 1:
                 self._ordered[key] = self._reshape_stored(value, value.shape, order)
@@ -219,7 +262,7 @@ class Graph:
         """Return a value whose logical axis ``i`` is ``permutation[i]`` of the old one; nothing is moved for it."""
         shape = tuple(value.shape[axis] for axis in permutation)
         if value.array is not None:
-            return self._renamed(value, value.array.transpose(tuple(permutation)))
+            return self._changed(value, lambda array: array.transpose(tuple(permutation)))
         return Value(value.type, shape, transposed(value.order, permutation), value.name)
 
     def reshape(self, value: Value, shape: Shape, target: Value | None = None) -> Value:
@@ -234,7 +277,11 @@ class Graph:
         if shape == value.shape and None not in shape:
             return value
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([-1 if n is None else n for n in shape]))
+            numbers = [-1 if n is None else n for n in shape]
+            if value.codes is None or value.codes.changed(lambda array: array.reshape(numbers)) is not None:
+                return self._changed(value, lambda array: array.reshape(numbers))
+            # A factor for each of several blocks of an axis: it is multiplied in before these are joined.
+            value = Value(value.type, value.shape, value.order, self.stored(value))
         if shape.count(None) <= 1:
             orders = (
                 (plain(value.rank), plain(len(shape))) if value.is_plain else reshaped(value.shape, shape, value.order)
@@ -257,7 +304,7 @@ class Graph:
         for axis in axes:
             lengths.insert(axis, 1)
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([n or 0 for n in lengths]))
+            return self._changed(value, lambda array: array.reshape([n or 0 for n in lengths]))
         order = with_new(value.order, axes)
         if value.shape.count(None) <= 1:
             return self._reshape_stored(value, tuple(lengths), order) if axes else value
@@ -271,22 +318,29 @@ class Graph:
         axes = sorted(axis % value.rank for axis in axes)
         shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([n or 0 for n in shape]))
+            return self._changed(value, lambda array: array.reshape([n or 0 for n in shape]))
         if not axes:
             return value
         order = without(value.order, axes)
         return self.op("Squeeze", [value], shape=shape, order=order, squeeze_dims=sorted(value.axes(tuple(axes))))
 
-    def _renamed(self, value: Value, array: Array) -> Value:
+    def _changed(self, value: Value, change: Callable[[Array], Array]) -> Value:
+        """Return a constant whose axes are others, with its name and its codes."""
         assert value.array is not None  # noqa: S101
-        return self.constant(array, name=self._hints.get(id(value.array), ""))
+        found = self.constant(change(value.array), name=self._hints.get(id(value.array), ""))
+        return replace(found, type=value.type, codes=value.codes.changed(change) if value.codes else None)
 
     def cast(self, value: Value, type_name: str) -> Value:
         """Return a value as another type, without any care for what does not fit."""
         if value.type == type_name:
             return value
         if value.array is not None:
-            return self._renamed(value, value.array.astype(type_name))
+            if value.codes and held_type(type_name) == "float32":
+                return replace(value, type=type_name)
+            name = self._hints.get(id(value.array), "")
+            return self.constant(value.array.astype(type_name), name=name)
+        if held_type(type_name) == "float32" and (floats := self.floats_of(value)) is not None:
+            return replace(floats, type=type_name)
         if value.dtype == held_type(type_name):
             return Value(type_name, value.shape, value.order, value.name)
         if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
@@ -300,6 +354,26 @@ class Graph:
             SrcT=Type(value.dtype),
             DstT=Type(held_type(type_name)),
         )
+
+    def whole(self, floats: Value, zero: int, type_name: str) -> Value:
+        """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.
+
+        Args:
+            floats: whole numbers that floats hold exactly.
+            zero: what is added to them.
+            type_name: of the whole numbers.
+        """
+        added = self.elementwise("AddV2", [floats, self.constant(np.float32(zero))]) if zero else floats
+        found = self.cast(added, type_name)
+        self._floats[found.name] = (replace(floats, type="float32"), zero)
+        return found
+
+    def floats_of(self, value: Value, zero: int = 0) -> Value | None:
+        """Return the floats that whole numbers less ``zero`` were cast from, where they are remembered."""
+        floats, added = self._floats.get(value.name, (None, 0))
+        if value.array is not None or floats is None or added != zero:
+            return None
+        return Value("float32", value.shape, value.order, floats.name)
 
     def shape_of(self, value: Value) -> Value:
         """Return the lengths of a value's logical axes, int32 [rank]: known, or computed when the graph runs."""
@@ -339,54 +413,3 @@ class Graph:
         """Add an op that works number by number on values that are broadcast together."""
         fitted, shape, order = self.aligned(values)
         return self.op(op, fitted, shape=shape, order=order, type_name=type_name or values[0].type, **attributes)
-
-
-def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
-    """Return the shape of what is broadcast together; None where that is open.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
-    rank = max(map(len, shapes))
-    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
-    result: list[int | None] = []
-    for lengths in zip(*padded, strict=True):
-        fixed = {n for n in lengths if n is not None and n != 1}
-        if len(fixed) > 1:
-            raise ValueError(f"shapes {list(shapes)} cannot be broadcast together")
-        result.append(fixed.pop() if fixed else (None if None in lengths else 1))
-    return tuple(result)
-
-
-def _relative(have: Order, want: Order) -> Order:
-    return permutation_between(have, want)
-
-
-def _shape_attribute(shape: Shape) -> dict[str, Any]:
-    return {"shape": {"dim": [{"size": str(-1 if n is None else n)} for n in shape]}}
-
-
-def encode(attribute: Attribute) -> dict[str, Any]:
-    """Return an attribute as ``model.json`` has it (protobuf's JSON form of TensorFlow's AttrValue)."""
-    if isinstance(attribute, Mapping):
-        return dict(attribute)
-    if isinstance(attribute, Type):
-        return {"type": enums[attribute.name]}
-    if isinstance(attribute, bool):
-        return {"b": attribute}
-    if isinstance(attribute, int):
-        return {"i": str(attribute)}
-    if isinstance(attribute, float):
-        return {"f": attribute}
-    if isinstance(attribute, str):
-        return {"s": _text(attribute)}
-    items: list[Any] = list(attribute)
-    if items and isinstance(items[0], str):
-        return {"list": {"s": [_text(str(item)) for item in items]}}
-    if items and isinstance(items[0], float):
-        return {"list": {"f": items}}
-    return {"list": {"i": [str(int(item)) for item in items]}}
-
-
-def _text(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
