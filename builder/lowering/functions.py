@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .attributes import Type
 from .graph import Graph
 from .layout import Shape, plain
-from .nodes import Frame, Function, Type
+from .nodes import Frame, Function
 from .values import Value, variant
 
 Body = Callable[[list[Value]], Sequence[Value]]

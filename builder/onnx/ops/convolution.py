@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from ...lowering.attributes import Type
 from ...lowering.layout import channels_last
-from ...lowering.nodes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
+from .scales import scales_apart
 from .windows import Window, pad_spatial, window
 
 
 @lowers("Conv")
+@scales_apart
 def conv(c: Context) -> Value:
     """Lower Conv of one or two spatial axes: depthwise where each channel has kernels of its own, else in groups."""
     x, kernel = c.input(0), c.input(1)
