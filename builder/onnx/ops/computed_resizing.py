@@ -10,6 +10,7 @@ from ...lowering.graph import Graph, Type
 from ...lowering.pieces import gather, ints, scalar
 from ...lowering.values import Value
 from ..registry import Context
+from .interpolation import half_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def resize_computed(
     last = reckon("Sub", length, 1.0)
     at = _places(graph, opened, target, length, coordinates)
     if mode == "nearest":
-        shifted = {"round_prefer_floor": -0.5, "round_prefer_ceil": 0.5}.get(rounding, 0.0)
+        shifted = {"round_prefer_floor": -half_way, "round_prefer_ceil": half_way}.get(rounding, 0.0)
         at_whole = reckon("AddV2", at, shifted) if shifted else at
         whole = reckon("Ceil" if rounding in ("round_prefer_floor", "ceil") else "Floor", at_whole)
         found = _taken(graph, x, axis, whole, last)

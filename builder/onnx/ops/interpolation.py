@@ -79,9 +79,10 @@ coordinate_modes = frozenset(
         "tf_crop_and_resize",
     }
 )
+half_way = 0.5 + 1e-5  # what is that near to the middle is taken for it, as ONNX Runtime does
 roundings: dict[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda places: np.ceil(places - np.float32(0.5)),
-    "round_prefer_ceil": lambda places: np.floor(places + np.float32(0.5)),
+    "round_prefer_floor": lambda places: np.ceil(places - half_way),
+    "round_prefer_ceil": lambda places: np.floor(places + half_way),
     "floor": np.floor,
     "ceil": np.ceil,
 }
