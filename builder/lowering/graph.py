@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,37 +21,8 @@ from .layout import (
     with_new,
     without,
 )
-from .values import Array, Value, enums, held, held_type
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """A type as an attribute of a node."""
-
-    name: str
-
-
-Attribute = bool | int | float | str | Type | Sequence[int] | Sequence[str] | Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Node:
-    """A node under construction; ``inputs`` are outputs of others, as ``relu`` or ``split:1``."""
-
-    name: str
-    op: str
-    inputs: list[str]
-    attributes: dict[str, Attribute]
-
-
-@dataclass(slots=True)
-class Function:
-    """A function of the graph's library, which ``If`` and ``While`` call."""
-
-    name: str
-    inputs: list[Value]
-    outputs: list[Value]
-    nodes: list[Node]
+from .nodes import Attribute, Frame, Function, Node, Type, shape_attribute
+from .values import Array, Value, held, held_type
 
 
 @dataclass(slots=True)
@@ -60,22 +30,26 @@ class Graph:
     """Nodes and weights of a TensorFlow.js graph that is being built.
 
     Attributes:
-        nodes: in an order in which they can run.
+        frames: the model's own graph, and the functions that are being built within each other.
         weights: constants by the name of their node, as stored.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
+        types: of the outputs of nodes and the arguments of functions, by their names.
     """
 
-    nodes: list[Node] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=lambda: [Frame()])
     weights: dict[str, Array] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
-    _ordered: dict[tuple[str, Order], Value] = field(default_factory=dict)
-    _constants: dict[tuple[int, Order], str] = field(default_factory=dict)
-    _kept: list[Array] = field(default_factory=list)  # whose ids are keys above
-    _known: dict[str, str] = field(default_factory=dict)  # the names that arrays have in the source
+    _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
     _hints: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of the model's own graph."""
+        return self.frames[0].nodes
 
     # -- leaves
 
@@ -95,10 +69,11 @@ class Graph:
             name,
             {
                 "dtype": Type(held_type(type_name)),
-                "shape": _shape_attribute(stored_shape(shape, order)),
+                "shape": shape_attribute(stored_shape(shape, order)),
             },
         )
         value = self.inputs[name] = Value(type_name, shape, order, node)
+        self.types[node] = type_name
         return value
 
     def constant(self, content: Any, type_name: str = "", name: str = "") -> Value:
@@ -159,31 +134,73 @@ class Graph:
         if inputs and "T" not in attributes:
             attributes["T"] = Type(inputs[0].dtype)
         node = self._add(op, sources, name or op, attributes)
+        names = [f"{node}:{index}" if index else node for index in range(len(results))]
+        self.types |= {name: result[0] for name, result in zip(names, results, strict=True)}
         return [
-            Value(type_name, tuple(shape), order or plain(len(shape)), f"{node}:{index}" if index else node)
-            for index, (type_name, shape, order) in enumerate(results)
+            Value(type_name, tuple(shape), order or plain(len(shape)), name)
+            for name, (type_name, shape, order) in zip(names, results, strict=True)
         ]
+
+    def identity(self, value: Value, name: str = "") -> Value:
+        """Return the same value as the output of a node of its own."""
+        return self.op("Identity", [value], shape=value.shape, order=value.order, name=name)
+
+    def own(self, value: Value) -> Value:
+        """Return the output of a node that no other result has, which is what functions return."""
+        frame = self.frames[-1]
+        if value.array is None and value.name in frame.names and value.name not in frame.results:
+            node = next((node for node in reversed(frame.nodes) if node.name == value.name), None)
+            if node is not None:
+                frame.results.add(value.name)
+                return value
+        found = self.identity(value)
+        frame.results.add(found.name)
+        return found
+
+    def outside(self, output: str) -> Value:
+        """Return the output of a node by its name, to be given to a function, which knows its shape."""
+        return Value(self.types[output], (), (), output)
 
     def stored(self, value: Value) -> str:
         """Return the node's output that holds a value in its order; constants become nodes here."""
         if value.array is None:
-            return value.name
-        key = (id(value.array), value.order)
-        if key not in self._constants:
+            return self._reached(value.name)
+        constants, key = self.frames[-1].constants, (id(value.array), value.order)
+        if key not in constants:
             array = held(value.array, self._hints.get(id(value.array), ""))
-            array = array.transpose(value.order).copy()  # ascontiguousarray would give a scalar an axis
+            array = np.array(array.transpose(value.order), order="C")
             node = self._add("Const", [], self._hints.get(id(value.array), "Const"), {"dtype": Type(value.dtype)})
             self.weights[node] = array
-            self._constants[key] = node
+            constants[key] = node
             self._kept.append(value.array)
-        return self._constants[key]
+        return constants[key]
 
-    def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
-        name = self._unused(stem)
-        self.nodes.append(Node(name, op, inputs, dict(attributes)))
+    def _reached(self, output: str) -> str:
+        """Return the name of a node's output in the graph that is being built: functions get it as an argument."""
+        node = output.partition(":")[0]
+        home = next(level for level, frame in enumerate(self.frames) if node in frame.names)
+        for frame in self.frames[home + 1 :]:
+            if output not in frame.captured:
+                frame.captured[output] = self.argument(frame, node, self.types[output])
+            output = frame.captured[output]
+        return output
+
+    def argument(self, frame: Frame, stem: str, type_name: str) -> str:
+        """Return the unused name of another argument of a function."""
+        name = self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}")
+        frame.names.add(name)
+        self.types[name] = type_name
         return name
 
-    def _unused(self, stem: str) -> str:
+    def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
+        frame = self.frames[-1]
+        name = self.unused(frame.prefix + stem)
+        frame.names.add(name)
+        frame.nodes.append(Node(name, op, inputs, dict(attributes)))
+        return name
+
+    def unused(self, stem: str) -> str:
+        """Return a name that no node has yet, made of what the source calls it."""
         stem = re.sub(r"[^A-Za-z0-9_./-]", "_", stem).strip("/") or "node"
         stem = stem if stem[0].isalnum() or stem[0] == "." else f"n{stem}"
         name, number = stem, 0
@@ -201,14 +218,17 @@ class Graph:
             return value
         if value.array is not None:
             return Value(value.type, value.shape, order, "", value.array)
-        key = (value.name, _relative(value.order, order))
-        if key not in self._ordered:
+        key = (value.name, permutation_between(value.order, order))
+        known = [frame.ordered[key] for frame in self.frames if key in frame.ordered]
+        if not known:
             if moves_nothing(value.shape, value.order, order) and value.shape.count(None) <= 1:
-                self._ordered[key] = self._reshape_stored(value, value.shape, order)
+                found = self._reshape_stored(value, value.shape, order)
             else:
                 moves = self.constant(np.array(permutation_between(value.order, order), np.int32))
-                self._ordered[key] = self.op("Transpose", [value, moves], shape=value.shape, order=order)
-        found = self._ordered[key]
+                found = self.op("Transpose", [value, moves], shape=value.shape, order=order)
+            self.frames[-1].ordered[key] = found
+            known = [found]
+        found = known[0]
         return Value(value.type, value.shape, order, found.name)
 
     def plain(self, value: Value) -> Value:
@@ -289,6 +309,8 @@ class Graph:
             return self._renamed(value, value.array.astype(type_name))
         if value.dtype == held_type(type_name):
             return Value(type_name, value.shape, value.order, value.name)
+        if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
+            return self.elementwise("NotEqual", [value, self.constant(np.array(0, value.dtype))], "bool")
         return self.op(
             "Cast",
             [value],
@@ -354,37 +376,3 @@ def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
             raise ValueError(f"shapes {list(shapes)} cannot be broadcast together")
         result.append(fixed.pop() if fixed else (None if None in lengths else 1))
     return tuple(result)
-
-
-def _relative(have: Order, want: Order) -> Order:
-    return permutation_between(have, want)
-
-
-def _shape_attribute(shape: Shape) -> dict[str, Any]:
-    return {"shape": {"dim": [{"size": str(-1 if n is None else n)} for n in shape]}}
-
-
-def encode(attribute: Attribute) -> dict[str, Any]:
-    """Return an attribute as ``model.json`` has it (protobuf's JSON form of TensorFlow's AttrValue)."""
-    if isinstance(attribute, Mapping):
-        return dict(attribute)
-    if isinstance(attribute, Type):
-        return {"type": enums[attribute.name]}
-    if isinstance(attribute, bool):
-        return {"b": attribute}
-    if isinstance(attribute, int):
-        return {"i": str(attribute)}
-    if isinstance(attribute, float):
-        return {"f": attribute}
-    if isinstance(attribute, str):
-        return {"s": _text(attribute)}
-    items: list[Any] = list(attribute)
-    if items and isinstance(items[0], str):
-        return {"list": {"s": [_text(str(item)) for item in items]}}
-    if items and isinstance(items[0], float):
-        return {"list": {"f": items}}
-    return {"list": {"i": [str(int(item)) for item in items]}}
-
-
-def _text(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -13,13 +13,17 @@ from ..lowering.graph import Graph
 from ..lowering.layout import Order, Shape
 from ..lowering.values import Array, Value
 from . import ops as _  # noqa: F401  (fills the table)
+from .functions import body_of
 from .read import load_onnx, own_domains
 from .registry import Context, Inferred, table
 
 largest_folded = 1 << 24  # elements of a constant that is computed at build time
 # What is computed anew each time, or kept as it is because its codes are worth more than its values.
 never_folded = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+    {
+        *("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"),
+        *("DequantizeLinear", "OptionalHasElement"),  # the reference gives the latter one axis too many
+    }
 )
 float_like = frozenset({"float16", "float32", "float64", "bfloat16"})
 
@@ -58,7 +62,7 @@ class Scope:
             scope = scope.parent
         raise SourceError(
             f"a node takes {name!r}, which nothing gives before it",
-            code="SP-370",
+            code="SP-380",
             where=self.where,
             hint="Export it again",
         )
@@ -77,7 +81,7 @@ class Scope:
             self.values[tensor.name] = self.graph.constant(_array(onnx, tensor, self.where), name=tensor.name)
         for sparse in graph.sparse_initializer:
             raise UnsupportedOpsError(
-                f"has the sparse weight {sparse.values.name!r}", code="SP-374", where=self.where, hint="Make it dense"
+                f"has the sparse weight {sparse.values.name!r}", code="SP-384", where=self.where, hint="Make it dense"
             )
         for info in (*graph.value_info, *graph.output, *graph.input):
             self.inferred[info.name] = inferred_of(info)
@@ -96,6 +100,13 @@ class Scope:
             if not error.where:
                 raise type(error)(error.what, code=error.code, where=self.where, hint=error.hint) from error
             raise
+        except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+            raise SourceError(
+                f"the node {node.name or node.output[0]!r} ({node.op_type}) does not fit its inputs ({error})",
+                code="SP-380",
+                where=self.where,
+                hint="Export the model again; if onnx.checker finds nothing wrong with it, tell us",
+            ) from error
         for name, value, known in zip(node.output, found, outputs, strict=False):
             if name and value is not None:
                 self.values[name] = _sharpened(value, known)
@@ -104,9 +115,11 @@ class Scope:
         onnx = load_onnx()
         lowering = table.get(node.op_type) if node.domain in own_domains else None
         if lowering is None:
+            if (found := self.expand(node, inputs)) is not None:
+                return found
             raise UnsupportedOpsError(
                 f"TensorFlow.js has no way for the ONNX operator {node.op_type} (node {node.name!r})",
-                code="SP-374",
+                code="SP-384",
                 hint="Export the model without it",
             )
         attributes = {one.name: _attribute(onnx, one) for one in node.attribute}
@@ -121,16 +134,28 @@ class Scope:
             tuple(name if name in self.used else "" for name in node.output),
             self,
         )
-        found = lowering(context)
-        return [found] if isinstance(found, Value) else found
+        lowered = lowering(context)
+        return [lowered] if isinstance(lowered, Value) else lowered
+
+    def expand(self, node: Any, inputs: Sequence[Value | None]) -> Sequence[Value | None] | None:
+        """Lower the body that ONNX' specification gives an operator; None if it gives none."""
+        body = body_of(node, inputs, self.opset)
+        if body is None:
+            return None
+        graph, opset = body
+        scope = Scope(self.graph, opset, self.where)
+        scope.read(graph)
+        scope.values |= {
+            info.name: value for info, value in zip(graph.input, inputs, strict=False) if value is not None
+        }
+        scope.run(graph.node)
+        return [scope.value(info.name) if name else None for info, name in zip(graph.output, node.output, strict=False)]
 
     def _fold(self, node: Any, inputs: list[Value | None]) -> list[Value | None] | None:
         """Compute what depends on constants only."""
         if node.op_type in never_folded or any(value is not None and value.array is None for value in inputs):
             return None
         if any(attribute.type in (5, 10) for attribute in node.attribute):  # with a graph
-            return None
-        if node.op_type == "DequantizeLinear":
             return None
         if sum(value.size for value in inputs if value is not None) > largest_folded:
             return None
@@ -219,7 +244,7 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
         if not known.type or known.shape is None:
             raise UnsupportedOpsError(
                 f"input {info.name!r} is no tensor of a known type and rank",
-                code="SP-374",
+                code="SP-384",
                 where=where,
                 hint="Export the model with tensors as inputs",
             )

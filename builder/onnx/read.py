@@ -27,12 +27,11 @@ def load_onnx() -> Any:
     return onnx
 
 
-def read_onnx(path: Path, inlined: frozenset[str], where: str = "") -> Any:
+def read_onnx(path: Path, where: str = "") -> Any:
     """Read a model, with the weights that lie in files beside it.
 
     Args:
         path: the ``.onnx`` file.
-        inlined: operators that are replaced by the body that ONNX' specification gives them.
         where: the file, for messages.
 
     Returns:
@@ -46,7 +45,7 @@ def read_onnx(path: Path, inlined: frozenset[str], where: str = "") -> Any:
     onnx = load_onnx()
     where = where or str(path)
     if path.stat().st_size > largest_file:
-        raise SourceError("is larger than 2 GB", code="SP-370", where=where, hint="Save its weights as external data")
+        raise SourceError("is larger than 2 GB", code="SP-380", where=where, hint="Save its weights as external data")
     try:
         model = onnx.load_model(path, format="protobuf", load_external_data=False)
     except Exception as error:  # protobuf's DecodeError, by whichever implementation is installed
@@ -55,18 +54,17 @@ def read_onnx(path: Path, inlined: frozenset[str], where: str = "") -> Any:
         ) from error
     if not model.graph.node or len(model.graph.node) > most_nodes:
         what = "has no nodes" if not model.graph.node else f"has more than {most_nodes:,} nodes"
-        raise SourceError(what, code="SP-370", where=where, hint="Export the model again")
+        raise SourceError(what, code="SP-380", where=where, hint="Export the model again")
     _load_weights(onnx, model, path, where)
     try:
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
         _check_domains(model, where)
-        model = _inline(onnx, model, inlined)
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (UnsupportedOpsError, SourceError):
         raise
     except Exception as error:
         raise SourceError(
-            f"is not a valid ONNX model ({_first_line(error)})", code="SP-370", where=where, hint="Export it again"
+            f"is not a valid ONNX model ({_first_line(error)})", code="SP-380", where=where, hint="Export it again"
         ) from error
 
 
@@ -83,7 +81,7 @@ def opset_of(model: Any, where: str) -> int:
     if not oldest_opset <= opset <= newest:
         how = "older than 7" if opset < oldest_opset else f"newer than {newest}, which the installed onnx knows"
         hint = "Convert it with onnx.version_converter" if opset < oldest_opset else "Run pip install --upgrade onnx"
-        raise SourceError(f"has opset {opset}, {how}", code="SP-372", where=where, hint=hint)
+        raise SourceError(f"has opset {opset}, {how}", code="SP-382", where=where, hint=hint)
     return int(opset)
 
 
@@ -101,21 +99,30 @@ def _load_weights(onnx: Any, model: Any, path: Path, where: str) -> None:
 
 
 def _check_domains(model: Any, where: str) -> None:
-    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in own_domains})
+    foreign = sorted(
+        {
+            f"{node.domain}.{node.op_type}"
+            for node in model.graph.node
+            if node.domain not in own_domains and not _is_specified(node)
+        }
+    )
     if foreign:
         raise UnsupportedOpsError(
             f"has ops that are not ONNX' own: {', '.join(foreign[:5])}",
-            code="SP-373",
+            code="SP-383",
             where=where,
             hint="Export the model without them, before it is optimised for one runtime",
         )
 
 
-def _inline(onnx: Any, model: Any, inlined: frozenset[str]) -> Any:
-    wanted = [("", op) for op in sorted({node.op_type for node in model.graph.node} & inlined)]
-    if not wanted:
-        return model
-    return onnx.inliner.inline_selected_functions(model, wanted, inline_schema_functions=True)
+def _is_specified(node: Any) -> bool:
+    """Whether ONNX' specification gives the operator a body of ONNX' own operators."""
+    onnx = load_onnx()
+    try:
+        schema = onnx.defs.get_schema(node.op_type, domain=node.domain)
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
 
 
 def _first_line(error: Exception) -> str:

@@ -14,8 +14,6 @@ from ..lowering.artefact import write_graph
 from .lower import lower_model
 from .read import install_hint, opset_of, read_onnx
 
-inlined = frozenset[str]()
-
 
 def convert_onnx(request: ConvertRequest) -> ConvertResult:
     """Lower an ONNX model to a TensorFlow.js graph.
@@ -26,7 +24,7 @@ def convert_onnx(request: ConvertRequest) -> ConvertResult:
         ConversionError: onnx is not installed.
     """
     where = str(request.source.path)
-    model = read_onnx(request.source.path, inlined, where)
+    model = read_onnx(request.source.path, where)
     graph, outputs = lower_model(model, opset_of(model, where), where)
     producer = f"{model.producer_name} {model.producer_version}".strip() or "ONNX"
     wanted = request.source.outputs

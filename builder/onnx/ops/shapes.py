@@ -54,7 +54,7 @@ def reshape(c: Context) -> Value:
     if c.op == "Flatten":
         axis = c.attribute("axis", 1)
         axis = axis + x.rank if axis < 0 else axis
-        lengths = [_product(x.shape[:axis]), _product(x.shape[axis:])]
+        lengths = [product_of(x.shape[:axis]), product_of(x.shape[axis:])]
         return c.graph.reshape(x, tuple(lengths), _flat_lengths(c, x, axis) if lengths.count(None) > 1 else None)
     wanted = c.input(1)
     known = c.shape()
@@ -69,7 +69,7 @@ def reshape(c: Context) -> Value:
     if known is not None and len(known) == len(lengths):
         lengths = [n if n is not None else other for n, other in zip(lengths, known, strict=True)]
     if x.is_static and lengths.count(None) == 1:
-        rest = _product(tuple(n for n in lengths if n is not None)) or 1
+        rest = product_of(tuple(n for n in lengths if n is not None)) or 1
         lengths[lengths.index(None)] = x.size // rest
     target = None
     if lengths.count(None) > 1:
@@ -142,13 +142,8 @@ def concat(c: Context) -> Value:
     return c.graph.op("ConcatV2", [*ordered, where], shape=tuple(lengths), order=order, name=c.name, N=len(values))
 
 
-@lowers("Cast")
-def cast(c: Context) -> Value:
-    """Lower a cast; whole numbers that are narrower than 32 bits are not wrapped."""
-    return c.graph.cast(c.input(0), c.type())
-
-
-def _product(lengths: Sequence[int | None]) -> int | None:
+def product_of(lengths: Sequence[int | None]) -> int | None:
+    """Return the product of lengths; None where one is open."""
     result = 1
     for length in lengths:
         if length is None:
