@@ -20,6 +20,7 @@ from . import (
     scattering,
     shapes,
     slicing,
+    transposed,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "scattering",
     "shapes",
     "slicing",
+    "transposed",
 ]
