@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .attributes import Attribute, Type, shape_attribute
-from .codes import Codes, fits_codes, unsigned
+from .codes import Codes
+from .constants import stored_form
 from .layout import (
     Order,
     Shape,
@@ -25,9 +26,7 @@ from .layout import (
     without,
 )
 from .nodes import Frame, Function, Node
-from .values import Array, Value, held, held_type
-
-least_coded = 65  # whole numbers of a narrow type from which on one byte or two each are worth a decoding
+from .values import Array, Value, held_type
 
 
 @dataclass(slots=True)
@@ -66,20 +65,13 @@ class Graph:
 
         Args:
             name: the source's; the node's name is made of it.
-            type_name: NumPy's name of its type.
+            type_name: NumPy's.
             shape: with logical axes.
             order: in which pages give it; None: as it is.
         """
         order = order or plain(len(shape))
-        node = self._add(
-            "Placeholder",
-            [],
-            name,
-            {
-                "dtype": Type(held_type(type_name)),
-                "shape": shape_attribute(stored_shape(shape, order)),
-            },
-        )
+        stored = shape_attribute(stored_shape(shape, order))
+        node = self._add("Placeholder", [], name, {"dtype": Type(held_type(type_name)), "shape": stored})
         value = self.inputs[name] = Value(type_name, shape, order, node)
         self.types[node] = type_name
         return value
@@ -164,22 +156,6 @@ class Graph:
         """Return the same value as the output of a node of its own."""
         return self.op("Identity", [value], shape=value.shape, order=value.order, name=name)
 
-    def own(self, value: Value) -> Value:
-        """Return the output of a node that no other result has, which is what functions return."""
-        frame = self.frames[-1]
-        if value.array is None and value.name in frame.names and value.name not in frame.results:
-            node = next((node for node in reversed(frame.nodes) if node.name == value.name), None)
-            if node is not None:
-                frame.results.add(value.name)
-                return value
-        found = self.identity(value)
-        frame.results.add(found.name)
-        return found
-
-    def outside(self, output: str) -> Value:
-        """Return the output of a node by its name, to be given to a function, which knows its shape."""
-        return Value(self.types[output], (), (), output)
-
     def stored(self, value: Value) -> str:
         """Return the node's output that holds a value in its order; constants become nodes here."""
         if value.array is None:
@@ -187,44 +163,26 @@ class Graph:
         constants, key = self.frames[-1].constants, (id(value.array), value.order)
         if key not in constants:
             hint = self._hints.get(id(value.array), "")
-            constants[key] = self._codes(value, value.codes, hint) if value.codes else self._const(value, hint)
-            self._kept.append(value.array)
+            constants[key] = self._write(value, hint)
+            self._kept += [value.array, *([value.codes.array] if value.codes else [])]
         return constants[key]
 
-    def _const(self, value: Value, hint: str) -> str:
-        assert value.array is not None  # noqa: S101
-        node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
-        if value.dtype == "int32" and value.size >= least_coded and fits_codes(value.array):
-            self._keep_codes(node, value.array.transpose(value.order), 1.0, 0, "int32")
-        else:
-            self.weights[node] = held(value.array, hint).transpose(value.order).copy()
-        return node
-
-    def _keep_codes(self, node: str, array: Array, scale: float, zero: int, kind: str) -> None:
-        whole, least = unsigned(array)
-        self.weights[node] = whole.copy()
-        self.quantizations[node] = {
-            "dtype": whole.dtype.name,
-            "scale": scale,
-            "min": (least - zero) * scale,
-            "original_dtype": kind,
-        }
-
-    def _codes(self, value: Value, codes: Codes, hint: str) -> str:
-        """Store codes: with one scale TensorFlow.js decodes them, else factors of their own are multiplied in."""
-        scale = float(codes.scale.item()) if codes.is_shared else 1.0
-        zero = int(codes.zero.item()) if codes.zero.size == 1 else 0
-        coded, key = self.frames[-1].coded, (id(codes.array), value.order, scale, zero)
-        if key not in coded:
-            coded[key] = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
-            self._keep_codes(coded[key], codes.array.transpose(value.order), scale, zero, "float32")
-            self._kept.append(codes.array)
-        self.types[coded[key]] = value.type
-        found = Value(value.type, value.shape, value.order, coded[key])
-        for op, factor in (("Sub", codes.zero), ("Mul", codes.scale)):
-            if factor.size > 1 or (op == "Mul" and not codes.is_shared):
-                constant = self.constant(factor.astype(np.float32), name=f"{hint}_{op.lower()}" if hint else "")
-                found = self.elementwise(op, [found, constant], value.type)
+    def _write(self, value: Value, hint: str) -> str:
+        """Add the node of a constant; what its codes are multiplied with or less is computed when the graph runs."""
+        form = stored_form(value, hint)
+        coded = self.frames[-1].coded
+        node = coded.get(form.key) if form.key else None
+        if node is None:
+            node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
+            self.types[node] = value.type
+            self.weights[node] = form.array
+            if form.quantization is not None and form.key is not None:
+                self.quantizations[node] = form.quantization
+                coded[form.key] = node
+        found = Value(value.type, value.shape, value.order, node)
+        for op, factor in form.factors:
+            constant = self.constant(factor.astype(np.float32), name=f"{hint}_{op.lower()}" if hint else "")
+            found = self.elementwise(op, [found, constant], value.type)
         return found.name
 
     def _reached(self, output: str) -> str:
@@ -247,8 +205,7 @@ class Graph:
     def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
         frame = self.frames[-1]
         name = self.unused(frame.prefix + stem)
-        frame.names.add(name)
-        frame.nodes.append(Node(name, op, inputs, dict(attributes)))
+        frame.add(Node(name, op, inputs, dict(attributes)))
         return name
 
     def unused(self, stem: str) -> str:
@@ -289,7 +246,7 @@ class Graph:
 
     def transpose(self, value: Value, permutation: Sequence[int]) -> Value:
         """Return a value whose logical axis ``i`` is ``permutation[i]`` of the old one; nothing is moved for it."""
-        shape = tuple(value.shape[axis] for axis in permutation)
+        shape = stored_shape(value.shape, tuple(permutation))
         if value.array is not None:
             return self._changed(value, lambda array: array.transpose(tuple(permutation)))
         return Value(value.type, shape, transposed(value.order, permutation), value.name)

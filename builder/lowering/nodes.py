@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .attributes import Attribute
+from .constants import CodesKey
 from .layout import Order
 from .values import Value
 
@@ -38,8 +39,13 @@ class Frame:
     names: set[str] = field(default_factory=set)
     results: set[str] = field(default_factory=set)
     constants: dict[tuple[int, Order], str] = field(default_factory=dict)
-    coded: dict[tuple[int, Order, float, int], str] = field(default_factory=dict)
+    coded: dict[CodesKey, str] = field(default_factory=dict)
     ordered: dict[tuple[str, Order], Value] = field(default_factory=dict)
+
+    def add(self, node: Node) -> None:
+        """Add a node at the end."""
+        self.names.add(node.name)
+        self.nodes.append(node)
 
 
 @dataclass(slots=True)
