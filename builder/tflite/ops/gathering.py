@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...lowering.layout import Shape
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...lowering.graph import broadcast_shape
+from ...lowering.layout import broadcast_shape
 from ...lowering.layout import Shape
 from ...lowering.values import Value
 from ..registry import Context, lowers
