@@ -40,6 +40,7 @@ class Graph:
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
         types: of the outputs of nodes and the arguments of functions, by their names.
+        lengths: what is known of outputs that are lengths of axes.
     """
 
     frames: list[Frame] = field(default_factory=lambda: [Frame()])
@@ -50,6 +51,7 @@ class Graph:
     types: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
+    lengths: dict[str, Shape] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
@@ -330,15 +332,8 @@ class Graph:
             return Value(type_name, value.shape, value.order, value.name)
         if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
             return self.elementwise("NotEqual", [value, self.constant(np.array(0, value.dtype))], "bool")
-        return self.op(
-            "Cast",
-            [value],
-            shape=value.shape,
-            type_name=type_name,
-            order=value.order,
-            SrcT=Type(value.dtype),
-            DstT=Type(held_type(type_name)),
-        )
+        kinds: dict[str, Any] = {"SrcT": Type(value.dtype), "DstT": Type(held_type(type_name))}
+        return self.op("Cast", [value], shape=value.shape, type_name=type_name, order=value.order, **kinds)
 
     def whole(self, floats: Value, zero: int, type_name: str) -> Value:
         """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.
