@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from .graph import Function, Graph, Node, encode
+from .fusion import fuse
+from .graph import Graph
+from .nodes import Function, Node, encode
 from .values import Array, Value, enums
 
 weights_name = "group1-shard1of1.bin"
@@ -33,10 +35,12 @@ def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer:
         The path of ``model.json``.
     """
     named = _identities(graph, outputs)
+    fuse(graph, [value.name for value in named.values()])
     nodes = _needed(graph, named.values())
     weights = {node.name: graph.weights[node.name] for node in nodes if node.op == "Const"}
-    for function in graph.functions:
-        weights |= {node.name: graph.weights[node.name] for node in function.nodes if node.op == "Const"}
+    functions = _called(graph, nodes)
+    for function in functions:
+        weights |= {node.name: graph.weights[node.name] for node in function.frame.nodes if node.op == "Const"}
     out.mkdir(parents=True, exist_ok=True)
     content = {
         "format": "graph-model",
@@ -48,7 +52,7 @@ def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer:
         },
         "modelTopology": {
             "node": [_node(node, graph) for node in nodes],
-            "library": {"function": [_function(function, graph) for function in graph.functions]},
+            "library": {"function": [_function(function, graph) for function in functions]},
             "versions": {},
         },
         "weightsManifest": [
@@ -66,7 +70,7 @@ def _identities(graph: Graph, outputs: Mapping[str, Value]) -> dict[str, Value]:
     found = {}
     for name, value in outputs.items():
         own = value.array is None and value.name not in seen
-        found[name] = value if own else graph.op("Identity", [value], shape=value.shape, order=value.order, name=name)
+        found[name] = value if own else graph.identity(value, name)
         seen.add(found[name].name)
     return found
 
@@ -82,6 +86,20 @@ def _needed(graph: Graph, outputs: Iterable[Value]) -> list[Node]:
             reached.add(name)
             waiting += by_name[name].inputs
     return [node for node in graph.nodes if node.name in reached]
+
+
+def _called(graph: Graph, nodes: Iterable[Node]) -> list[Function]:
+    """Return the functions that nodes call, and those that these call."""
+    by_name = {function.name: function for function in graph.functions}
+    waiting = list(nodes)
+    found: dict[str, Function] = {}
+    while waiting:
+        for attribute in waiting.pop().attributes.values():
+            name = attribute["func"]["name"] if isinstance(attribute, Mapping) and "func" in attribute else ""
+            if name in by_name and name not in found:
+                found[name] = by_name[name]
+                waiting += by_name[name].frame.nodes
+    return list(found.values())
 
 
 def _node(node: Node, graph: Graph) -> dict[str, Any]:
@@ -110,7 +128,7 @@ def _function(function: Function, graph: Graph) -> dict[str, Any]:
             "inputArg": [argument(value, value.name) for value in function.inputs],
             "outputArg": [argument(value, name) for name, value in results.items()],
         },
-        "nodeDef": [_node(node, graph) for node in function.nodes],
+        "nodeDef": [_node(node, graph) for node in function.frame.nodes],
         "ret": {name: value.name for name, value in results.items()},
     }
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .attributes import Attribute, Type, encode, shape_attribute
-from .codes import Codes, fits_codes, unsigned
+from .codes import Codes
+from .constants import store
 from .layout import (
     Order,
     Shape,
@@ -24,30 +24,8 @@ from .layout import (
     with_new,
     without,
 )
-from .values import Array, Value, held, held_type
-
-__all__ = ["Attribute", "Function", "Graph", "Node", "Type", "broadcast_shape", "encode"]
-least_coded = 65  # whole numbers of a narrow type from which on one byte or two each are worth a decoding
-
-
-@dataclass(slots=True)
-class Node:
-    """A node under construction; ``inputs`` are outputs of others, as ``relu`` or ``split:1``."""
-
-    name: str
-    op: str
-    inputs: list[str]
-    attributes: dict[str, Attribute]
-
-
-@dataclass(slots=True)
-class Function:
-    """A function of the graph's library, which ``If`` and ``While`` call."""
-
-    name: str
-    inputs: list[Value]
-    outputs: list[Value]
-    nodes: list[Node]
+from .nodes import Attribute, Frame, Function, Node, Type, shape_attribute
+from .values import Array, Value, held_type
 
 
 @dataclass(slots=True)
@@ -55,26 +33,30 @@ class Graph:
     """Nodes and weights of a TensorFlow.js graph that is being built.
 
     Attributes:
-        nodes: in an order in which they can run.
+        frames: the model's own graph, and the functions that are being built within each other.
         weights: constants by the name of their node, as stored: values, or codes.
         quantizations: how the codes among them stand for values, as TensorFlow.js' manifest has it.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
+        types: of the outputs of nodes and the arguments of functions, by their names.
+        kept: arrays whose ids are keys of constants and hints.
     """
 
-    nodes: list[Node] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=lambda: [Frame()])
     weights: dict[str, Array] = field(default_factory=dict)
     quantizations: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+    kept: list[Array] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
-    _ordered: dict[tuple[str, Order], Value] = field(default_factory=dict)
-    _constants: dict[tuple[int, Order], str] = field(default_factory=dict)
-    _coded: dict[tuple[int, Order, float, int], str] = field(default_factory=dict)
-    _kept: list[Array] = field(default_factory=list)  # whose ids are keys above
-    _known: dict[str, str] = field(default_factory=dict)  # the names that arrays have in the source
     _hints: dict[int, str] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of the model's own graph."""
+        return self.frames[0].nodes
 
     # -- leaves
 
@@ -88,7 +70,7 @@ class Graph:
             order: in which pages give it; None: as it is.
         """
         order = order or plain(len(shape))
-        node = self._add(
+        node = self.add(
             "Placeholder",
             [],
             name,
@@ -98,6 +80,7 @@ class Graph:
             },
         )
         value = self.inputs[name] = Value(type_name, shape, order, node)
+        self.types[node] = type_name
         return value
 
     def constant(self, content: Any, type_name: str = "", name: str = "") -> Value:
@@ -113,21 +96,14 @@ class Graph:
             array = array.astype(np.float32)
         if name:
             self._hints[id(array)] = name
-        self._kept.append(array)
+        self.kept.append(array)
         return Value(
             array.dtype.name if array.dtype.kind not in "UO" else "str", array.shape, plain(array.ndim), "", array
         )
 
     def coded(self, codes: Codes, type_name: str = "float32", name: str = "") -> Value:
-        """Return a constant that is stored as codes.
-
-        Args:
-            codes: what stands for the values.
-            type_name: NumPy's name of the values' type.
-            name: for its node.
-        """
-        found = self.constant(codes.values(), name=name)
-        return replace(found, type=type_name, codes=codes)
+        """Return a constant that is stored as codes; its values have a type of floats."""
+        return replace(self.constant(codes.values(), name=name), type=type_name, codes=codes)
 
     # -- nodes
 
@@ -168,65 +144,71 @@ class Graph:
         sources = [self.stored(value) for value in inputs]
         if inputs and "T" not in attributes:
             attributes["T"] = Type(inputs[0].dtype)
-        node = self._add(op, sources, name or op, attributes)
+        node = self.add(op, sources, name or op, attributes)
+        names = [f"{node}:{index}" if index else node for index in range(len(results))]
+        self.types |= {name: result[0] for name, result in zip(names, results, strict=True)}
         return [
-            Value(type_name, tuple(shape), order or plain(len(shape)), f"{node}:{index}" if index else node)
-            for index, (type_name, shape, order) in enumerate(results)
+            Value(type_name, tuple(shape), order or plain(len(shape)), name)
+            for name, (type_name, shape, order) in zip(names, results, strict=True)
         ]
+
+    def identity(self, value: Value, name: str = "") -> Value:
+        """Return the same value as the output of a node of its own."""
+        return self.op("Identity", [value], shape=value.shape, order=value.order, name=name)
+
+    def own(self, value: Value) -> Value:
+        """Return the output of a node that no other result has, which is what functions return."""
+        frame = self.frames[-1]
+        if value.array is None and value.name in frame.names and value.name not in frame.results:
+            node = next((node for node in reversed(frame.nodes) if node.name == value.name), None)
+            if node is not None:
+                frame.results.add(value.name)
+                return value
+        found = self.identity(value)
+        frame.results.add(found.name)
+        return found
+
+    def outside(self, output: str) -> Value:
+        """Return the output of a node by its name, to be given to a function, which knows its shape."""
+        return Value(self.types[output], (), (), output)
 
     def stored(self, value: Value) -> str:
         """Return the node's output that holds a value in its order; constants become nodes here."""
         if value.array is None:
-            return value.name
-        key = (id(value.array), value.order)
-        if key not in self._constants:
-            hint = self._hints.get(id(value.array), "")
-            self._constants[key] = self._codes(value, value.codes, hint) if value.codes else self._const(value, hint)
-            self._kept.append(value.array)
-        return self._constants[key]
+            return self._reached(value.name)
+        constants, key = self.frames[-1].constants, (id(value.array), value.order)
+        if key not in constants:
+            constants[key] = store(self, value, self._hints.get(id(value.array), ""))
+            self.kept.append(value.array)
+        return constants[key]
 
-    def _const(self, value: Value, hint: str) -> str:
-        assert value.array is not None  # noqa: S101
-        node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
-        if value.dtype == "int32" and value.size >= least_coded and fits_codes(value.array):
-            self._keep_codes(node, value.array.transpose(value.order), 1.0, 0, "int32")
-        else:
-            self.weights[node] = held(value.array, hint).transpose(value.order).copy()
-        return node
+    def _reached(self, output: str) -> str:
+        """Return the name of a node's output in the graph that is being built: functions get it as an argument."""
+        node = output.partition(":")[0]
+        home = next(level for level, frame in enumerate(self.frames) if node in frame.names)
+        for frame in self.frames[home + 1 :]:
+            if output not in frame.captured:
+                frame.captured[output] = self.argument(frame, node, self.types[output])
+            output = frame.captured[output]
+        return output
 
-    def _keep_codes(self, node: str, array: Array, scale: float, zero: int, kind: str) -> None:
-        whole, least = unsigned(array)
-        self.weights[node] = whole.copy()
-        quantization = {
-            "dtype": whole.dtype.name,
-            "scale": scale,
-            "min": (least - zero) * scale,
-            "original_dtype": kind,
-        }
-        self.quantizations[node] = quantization
-
-    def _codes(self, value: Value, codes: Codes, hint: str) -> str:
-        """Store codes: with one scale TensorFlow.js decodes them, else factors of their own are multiplied in."""
-        scale = float(codes.scale.item()) if codes.is_shared else 1.0
-        zero = int(codes.zero.item()) if codes.zero.size == 1 else 0
-        key = (id(codes.array), value.order, scale, zero)
-        if key not in self._coded:
-            self._coded[key] = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
-            self._keep_codes(self._coded[key], codes.array.transpose(value.order), scale, zero, "float32")
-            self._kept.append(codes.array)
-        found = Value(value.type, value.shape, value.order, self._coded[key])
-        for op, factor in (("Sub", codes.zero), ("Mul", codes.scale)):
-            if factor.size > 1 or (op == "Mul" and not codes.is_shared):
-                constant = self.constant(factor.astype(np.float32), name=f"{hint}_{op.lower()}" if hint else "")
-                found = self.elementwise(op, [found, constant], value.type)
-        return found.name
-
-    def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
-        name = self._unused(stem)
-        self.nodes.append(Node(name, op, inputs, dict(attributes)))
+    def argument(self, frame: Frame, stem: str, type_name: str) -> str:
+        """Return the unused name of another argument of a function."""
+        name = self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}")
+        frame.names.add(name)
+        self.types[name] = type_name
         return name
 
-    def _unused(self, stem: str) -> str:
+    def add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
+        """Add a node to the graph that is being built, and return its name."""
+        frame = self.frames[-1]
+        name = self.unused(frame.prefix + stem)
+        frame.names.add(name)
+        frame.nodes.append(Node(name, op, inputs, dict(attributes)))
+        return name
+
+    def unused(self, stem: str) -> str:
+        """Return a name that no node has yet, made of what the source calls it."""
         stem = re.sub(r"[^A-Za-z0-9_./-]", "_", stem).strip("/") or "node"
         stem = stem if stem[0].isalnum() or stem[0] == "." else f"n{stem}"
         name, number = stem, 0
@@ -245,13 +227,16 @@ class Graph:
         if value.array is not None:
             return replace(value, order=order)
         key = (value.name, permutation_between(value.order, order))
-        if key not in self._ordered:
+        known = [frame.ordered[key] for frame in self.frames if key in frame.ordered]
+        if not known:
             if moves_nothing(value.shape, value.order, order) and value.shape.count(None) <= 1:
-                self._ordered[key] = self._reshape_stored(value, value.shape, order)
+                found = self._reshape_stored(value, value.shape, order)
             else:
                 moves = self.constant(np.array(permutation_between(value.order, order), np.int32))
-                self._ordered[key] = self.op("Transpose", [value, moves], shape=value.shape, order=order)
-        found = self._ordered[key]
+                found = self.op("Transpose", [value, moves], shape=value.shape, order=order)
+            self.frames[-1].ordered[key] = found
+            known = [found]
+        found = known[0]
         return Value(value.type, value.shape, order, found.name)
 
     def plain(self, value: Value) -> Value:
@@ -356,13 +341,7 @@ class Graph:
         )
 
     def whole(self, floats: Value, zero: int, type_name: str) -> Value:
-        """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.
-
-        Args:
-            floats: whole numbers that floats hold exactly.
-            zero: what is added to them.
-            type_name: of the whole numbers.
-        """
+        """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back."""
         added = self.elementwise("AddV2", [floats, self.constant(np.float32(zero))]) if zero else floats
         found = self.cast(added, type_name)
         self._floats[found.name] = (replace(floats, type="float32"), zero)

@@ -14,6 +14,7 @@ from .layout import Order, Shape, plain, stored_shape
 
 Array = npt.NDArray[Any]
 held_types = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64", "U": "string", "O": "string"}
+variant = "variant"  # a list of tensors, which only the ops of lists take
 # Types of ml_dtypes that TensorFlow.js has nothing for, by how their names begin: float8_e4m3fn, uint4, …
 unheld = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
 enums = {
@@ -22,6 +23,7 @@ enums = {
     "bool": "DT_BOOL",
     "complex64": "DT_COMPLEX64",
     "string": "DT_STRING",
+    variant: "DT_VARIANT",
 }
 
 
@@ -31,13 +33,15 @@ def held_type(type_name: str) -> str:
     Raises:
         UnsupportedOpsError: it has none for them.
     """
+    if type_name == variant:
+        return variant
     if type_name == "bfloat16":
         return "float32"
     if not type_name.startswith(unheld):
         return held_types[np.dtype(type_name).kind]
     raise UnsupportedOpsError(
         f"has numbers of the type {type_name}, which TensorFlow.js cannot hold",
-        code="SP-374",
+        code="SP-385",
         hint="Export the model with float32, or with int8 or uint8 where it is quantised",
     )
 
@@ -113,7 +117,7 @@ def held(array: Array, where: str = "") -> Array:
         if array.size and (int(array.max()) > limits.max or int(array.min()) < limits.min):
             raise SourceError(
                 f"holds whole numbers of type {kind} beyond 32 bits, and TensorFlow.js has none",
-                code="SP-371",
+                code="SP-381",
                 where=where,
                 hint="Export the model with smaller numbers",
             )

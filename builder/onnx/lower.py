@@ -63,7 +63,7 @@ class Scope:
             scope = scope.parent
         raise SourceError(
             f"a node takes {name!r}, which nothing gives before it",
-            code="SP-370",
+            code="SP-380",
             where=self.where,
             hint="Export it again",
         )
@@ -82,7 +82,7 @@ class Scope:
             self.values[tensor.name] = self.graph.constant(_array(onnx, tensor, self.where), name=tensor.name)
         for sparse in graph.sparse_initializer:
             raise UnsupportedOpsError(
-                f"has the sparse weight {sparse.values.name!r}", code="SP-374", where=self.where, hint="Make it dense"
+                f"has the sparse weight {sparse.values.name!r}", code="SP-384", where=self.where, hint="Make it dense"
             )
         for info in (*graph.value_info, *graph.output, *graph.input):
             self.inferred[info.name] = inferred_of(info)
@@ -101,6 +101,13 @@ class Scope:
             if not error.where:
                 raise type(error)(error.what, code=error.code, where=self.where, hint=error.hint) from error
             raise
+        except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+            raise SourceError(
+                f"the node {node.name or node.output[0]!r} ({node.op_type}) does not fit its inputs ({error})",
+                code="SP-380",
+                where=self.where,
+                hint="Export the model again; if onnx.checker finds nothing wrong with it, tell us",
+            ) from error
         for name, value, known in zip(node.output, found, outputs, strict=False):
             if name and value is not None:
                 self.values[name] = _sharpened(value, known)
@@ -109,12 +116,11 @@ class Scope:
         onnx = load_onnx()
         lowering = table.get(node.op_type) if node.domain in own_domains else None
         if lowering is None:
-            body = self.expand(node, inputs)
-            if body is not None:
-                return body
+            if (found := self.expand(node, inputs)) is not None:
+                return found
             raise UnsupportedOpsError(
                 f"TensorFlow.js has no way for the ONNX operator {node.op_type} (node {node.name!r})",
-                code="SP-374",
+                code="SP-384",
                 hint="Export the model without it",
             )
         attributes = {one.name: _attribute(onnx, one) for one in node.attribute}
@@ -129,8 +135,8 @@ class Scope:
             tuple(name if name in self.used else "" for name in node.output),
             self,
         )
-        found = lowering(context)
-        return [found] if isinstance(found, Value) else found
+        lowered = lowering(context)
+        return [lowered] if isinstance(lowered, Value) else lowered
 
     def expand(self, node: Any, inputs: Sequence[Value | None]) -> Sequence[Value | None] | None:
         """Lower the body that ONNX' specification gives an operator; None if it gives none."""
@@ -140,8 +146,9 @@ class Scope:
         graph, opset = body
         scope = Scope(self.graph, opset, self.where)
         scope.read(graph)
-        given = zip(graph.input, inputs, strict=False)
-        scope.values |= {info.name: value for info, value in given if value is not None}
+        scope.values |= {
+            info.name: value for info, value in zip(graph.input, inputs, strict=False) if value is not None
+        }
         scope.run(graph.node)
         return [scope.value(info.name) if name else None for info, name in zip(graph.output, node.output, strict=False)]
 
@@ -240,7 +247,7 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
         if not known.type or known.shape is None:
             raise UnsupportedOpsError(
                 f"input {info.name!r} is no tensor of a known type and rank",
-                code="SP-374",
+                code="SP-384",
                 where=where,
                 hint="Export the model with tensors as inputs",
             )

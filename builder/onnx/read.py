@@ -45,7 +45,7 @@ def read_onnx(path: Path, where: str = "") -> Any:
     onnx = load_onnx()
     where = where or str(path)
     if path.stat().st_size > largest_file:
-        raise SourceError("is larger than 2 GB", code="SP-370", where=where, hint="Save its weights as external data")
+        raise SourceError("is larger than 2 GB", code="SP-380", where=where, hint="Save its weights as external data")
     try:
         model = onnx.load_model(path, format="protobuf", load_external_data=False)
     except Exception as error:  # protobuf's DecodeError, by whichever implementation is installed
@@ -54,7 +54,7 @@ def read_onnx(path: Path, where: str = "") -> Any:
         ) from error
     if not model.graph.node or len(model.graph.node) > most_nodes:
         what = "has no nodes" if not model.graph.node else f"has more than {most_nodes:,} nodes"
-        raise SourceError(what, code="SP-370", where=where, hint="Export the model again")
+        raise SourceError(what, code="SP-380", where=where, hint="Export the model again")
     _load_weights(onnx, model, path, where)
     try:
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
@@ -64,7 +64,7 @@ def read_onnx(path: Path, where: str = "") -> Any:
         raise
     except Exception as error:
         raise SourceError(
-            f"is not a valid ONNX model ({_first_line(error)})", code="SP-370", where=where, hint="Export it again"
+            f"is not a valid ONNX model ({_first_line(error)})", code="SP-380", where=where, hint="Export it again"
         ) from error
 
 
@@ -81,7 +81,7 @@ def opset_of(model: Any, where: str) -> int:
     if not oldest_opset <= opset <= newest:
         how = "older than 7" if opset < oldest_opset else f"newer than {newest}, which the installed onnx knows"
         hint = "Convert it with onnx.version_converter" if opset < oldest_opset else "Run pip install --upgrade onnx"
-        raise SourceError(f"has opset {opset}, {how}", code="SP-372", where=where, hint=hint)
+        raise SourceError(f"has opset {opset}, {how}", code="SP-382", where=where, hint=hint)
     return int(opset)
 
 
@@ -109,7 +109,7 @@ def _check_domains(model: Any, where: str) -> None:
     if foreign:
         raise UnsupportedOpsError(
             f"has ops that are not ONNX' own: {', '.join(foreign[:5])}",
-            code="SP-373",
+            code="SP-383",
             where=where,
             hint="Export the model without them, before it is optimised for one runtime",
         )

@@ -101,7 +101,7 @@ class Context:
         """
         raise UnsupportedOpsError(
             f"{self.op} (node {self.name!r}): {what}",
-            code="SP-374",
+            code="SP-384",
             hint=hint or "Export the model without it, or ask for it",
         )
 

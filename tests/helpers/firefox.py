@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-patience = 60.0  # seconds for an answer
+patience = 120.0  # seconds for an answer
 events = ("log.entryAdded", "network.beforeRequestSent", "script.realmCreated")
 
 preferences = {
@@ -102,14 +102,22 @@ class Connection:
     def __init__(self, socket: WebSocket) -> None:
         self.socket = socket
         self.count = 0
+        self.patience = patience
         self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         self.count += 1
         number = self.count
         self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        end = time.monotonic() + self.patience
         while True:
-            message = json.loads(self.socket.receive())
+            try:
+                # The other messages may never end.
+                self.socket.socket.settimeout(max(0.001, end - time.monotonic()))
+                message = json.loads(self.socket.receive())
+            except TimeoutError:
+                what = params.get("expression", "")
+                raise FirefoxError(f"{method} is not done after {self.patience:g} s: {what}") from None
             if message.get("id") == number:
                 if message["type"] == "error":
                     raise FirefoxError(f"{message['error']}: {message['message']}")

@@ -167,6 +167,14 @@ export function makeGate() {
   };
 }
 
+/** Waits until it is so, asked anew in each turn of the event loop; what does not come in half a minute is an error that says it. */
+export async function until(what, condition) {
+  for (const end = Date.now() + 30_000; !condition(); ) {
+    if (Date.now() > end) throw new Error(`not so in half a minute: ${what}`);
+    await new Promise(setImmediate);
+  }
+}
+
 /** Numbers that use all their bits, the same each time. */
 export function floats(n, seed = 1) {
   let state = seed;

@@ -1,7 +1,7 @@
 // Order, moments, failures and the store: what a page with several models on a weak network relies on.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve } from "./bundle.mjs";
+import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
 
 const realRandom = Math.random;
 const realNavigator = Object.getOwnPropertyDescriptor(globalThis, "navigator");
@@ -167,7 +167,7 @@ test("a network that is back wakes those that wait", async () => {
   try {
     const { models, server } = await open(model("faces", 1), () => (offline ? Promise.reject(new TypeError("offline")) : undefined));
     const loading = weightsOf(models.faces);
-    while (!server.log.length) await turn();
+    await until("something was asked for", () => server.log.length);
     await settle();
     offline = false;
     listeners.dispatchEvent(new Event("online"));

@@ -41,7 +41,7 @@ const jobs = {
 };
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("message", (event) => {
-  event.waitUntil(jobs[event.data]().then((done) => event.source.postMessage(done)));
+  event.waitUntil(jobs[event.data]().catch(String).then((done) => event.source.postMessage(done)));
 });
 """
 

@@ -220,42 +220,41 @@ def test_a_model_comes_back_after_a_lost_graphics_context_without_a_network(page
 
 def test_shaders_are_compiled_beside_the_page_and_nothing_else_sees_them_before(page: Page) -> None:
     assert page.evaluate("tf.ready().then(() => tf.getBackend())") == "webgl"
-    result = page.evaluate("""async () => {
+    page.evaluate("""() => {
       const backend = tf.backend();
       // Software rendering has no such extension; the link status is an answer too, if not one without waiting.
       backend.gpgpu.parallelCompilationExtension ??= { COMPLETION_STATUS_KHR: backend.gpgpu.gl.LINK_STATUS };
-      const log = [];
+      window.log = [];
+      window.runs = 0;
+      // Warming up may begin at any time from now on, so whatever looks at it is there before the load.
+      const { execute } = tf.GraphModel.prototype;
+      tf.GraphModel.prototype.execute = function (...args) {
+        runs++;
+        return execute.apply(this, args);
+      };
       const { checkCompileCompletionAsync: check } = backend;
       backend.checkCompileCompletionAsync = async function () {
         const answer = check.call(this);
         log.push("compiling");
-        return answer.then(() => {
-          // An answer meanwhile is right, though shaders of the same kind are under way.
-          log.push(...ask(model));
-        });
+        await answer;
+        // An answer meanwhile is right, though shaders of the same kind are under way.
+        log.push(...ask(await handle.full));
       };
-      const handle = loader.models.tiny.load({ warmup: true });
-      window.model = await handle.full;
-      // The first run only compiles, the one meanwhile is ours, the third warms up.
-      const { execute } = model;
-      let runs = 0;
-      const warm = new Promise((done) => {
-        model.execute = (...args) => {
-          if (++runs > 2) setTimeout(done, 50);
-          return execute.apply(model, args);
-        };
-      });
-      await warm;
-      const programs = Object.keys(backend.binaryCache).length;
-      const answer = ask(model);
-      const later = Object.keys(backend.binaryCache).length;
-      handle.dispose();
-      const flag = tf.env().get("ENGINE_COMPILE_ONLY");
-      return { log, programs, later, answer, flag, left: tf.memory().numTensors };
+      window.handle = loader.models.tiny.load({ warmup: true });
     }""")
+    # The first run only compiles, the one meanwhile is ours, the third warms up.
+    page.wait_for_function("runs === 3")
+    result = page.evaluate("""async () => {
+      const { binaryCache } = tf.backend();
+      const programs = Object.keys(binaryCache).length;
+      const answer = ask(await handle.full);
+      const later = Object.keys(binaryCache).length;
+      handle.dispose();
+      return { log, programs, later, answer, flag: tf.env().get("ENGINE_COMPILE_ONLY") };
+    }""")
+    page.wait_for_function("tf.memory().numTensors === 0")
     assert near(result["answer"])
     assert result["flag"] is False
-    assert result["left"] == 0
     assert result["programs"] > 0
     assert result["log"][0] == "compiling"
     assert near(result["log"][1:])

@@ -20,14 +20,17 @@ def run_node(name: str, folder: Path) -> None:
     loader.write_bytes(render_loader({"format": 1, "release": "0" * 16, "models": {}}))
     for module in module_templates:
         (folder / f"{module}.mjs").write_bytes(render_module(module))
-    done = subprocess.run(
-        ["node", "--test-reporter=tap", str(tests / name)],
-        env={**os.environ, "SHARDPRESS_LOADER": str(loader)},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    try:
+        done = subprocess.run(
+            ["node", "--test-reporter=tap", str(tests / name)],
+            env={**os.environ, "SHARDPRESS_LOADER": str(loader)},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    except subprocess.TimeoutExpired as error:
+        pytest.fail(f"{name} is not done after {error.timeout:.0f} s:\n{(error.stdout or b'').decode()}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\n# pass 0\n" not in done.stdout
     assert "\n# skipped 0\n" in done.stdout

@@ -45,7 +45,7 @@ use = """async (backend) => {
   const model = await handle.ready;
   const answers = [await answer(model)];
   let refined = false;
-  const full = handle.full.then(() => (refined = true));
+  const full = handle.full.finally(() => (refined = true));
   const running = [answer(model), answer(model)];
   release();
   while (!refined) {

@@ -1,39 +1,7 @@
-"""The operators of ONNX, a module a family; importing this fills the table of ``registry``."""
+"""The operators of ONNX, a module a family; importing this imports them all, which fills the table of ``registry``."""
 
-from . import (
-    activations,
-    arithmetic,
-    bits,
-    casts,
-    convolution,
-    logic,
-    making,
-    matrices,
-    normalisation,
-    nothing,
-    pooling,
-    quantised,
-    ranking,
-    reductions,
-    selection,
-    shapes,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "activations",
-    "arithmetic",
-    "bits",
-    "casts",
-    "convolution",
-    "logic",
-    "making",
-    "matrices",
-    "normalisation",
-    "nothing",
-    "pooling",
-    "quantised",
-    "ranking",
-    "reductions",
-    "selection",
-    "shapes",
-]
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f".{_module.name}", __name__)

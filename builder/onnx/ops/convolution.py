@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...lowering.graph import Type
 from ...lowering.layout import channels_last
+from ...lowering.nodes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .scales import scales_apart

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...lowering.layout import Order, plain
+from ...lowering.layout import Order, broadcast_shape, plain
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .scales import scales_apart
@@ -67,7 +67,6 @@ def _swapped(c: Context, x: Value) -> tuple[Value, bool]:
 
 
 def _batch(a: Value, b: Value) -> tuple[int | None, ...]:
-    from ...lowering.graph import broadcast_shape
 
     return broadcast_shape([a.shape[:-2], b.shape[:-2]]) if a.rank > 2 or b.rank > 2 else ()
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...lowering.layout import product_of
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -54,7 +55,7 @@ def reshape(c: Context) -> Value:
     if c.op == "Flatten":
         axis = c.attribute("axis", 1)
         axis = axis + x.rank if axis < 0 else axis
-        lengths = [_product(x.shape[:axis]), _product(x.shape[axis:])]
+        lengths = [product_of(x.shape[:axis]), product_of(x.shape[axis:])]
         return c.graph.reshape(x, tuple(lengths), _flat_lengths(c, x, axis) if lengths.count(None) > 1 else None)
     wanted = c.input(1)
     known = c.shape()
@@ -69,7 +70,7 @@ def reshape(c: Context) -> Value:
     if known is not None and len(known) == len(lengths):
         lengths = [n if n is not None else other for n, other in zip(lengths, known, strict=True)]
     if x.is_static and lengths.count(None) == 1:
-        rest = _product(tuple(n for n in lengths if n is not None)) or 1
+        rest = product_of(tuple(n for n in lengths if n is not None)) or 1
         lengths[lengths.index(None)] = x.size // rest
     target = None
     if lengths.count(None) > 1:
@@ -140,12 +141,3 @@ def concat(c: Context) -> Value:
     ordered = [c.graph.ordered(value, order) for value in values]
     where = c.graph.constant(np.array(order.index(axis), np.int32))
     return c.graph.op("ConcatV2", [*ordered, where], shape=tuple(lengths), order=order, name=c.name, N=len(values))
-
-
-def _product(lengths: Sequence[int | None]) -> int | None:
-    result = 1
-    for length in lengths:
-        if length is None:
-            return None
-        result *= length
-    return result
