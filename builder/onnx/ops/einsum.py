@@ -112,14 +112,18 @@ def _contracted(c: Context, a: Term, b: Term, needed: set[str]) -> Term:
         found = c.graph.elementwise("Mul", [_spread(c, a, labels), _spread(c, b, labels)])
         return _summed(c, Term(found, tuple(labels)), needed)
     rows, columns = ([label for label in one.labels if label not in both] for one in (a, b))
-    left, right = _matrices(c, a, batch, rows, inner), _matrices(c, b, batch, inner, columns)
+    # Without axes that both keep, the rows may stay axes of their own.
+    apart = not batch and len(rows) > 1
+    left, right = _matrices(c, a, batch, [rows, inner], apart=apart), _matrices(c, b, batch, [inner, columns])
     found = product(c, left, right)
-    stack = found.shape[:-2]
-    shape = (*stack, *map(a.length, rows), *map(b.length, columns))
-    if len(rows) != 1 or len(columns) != 1:
+    shape = (*map(a.length, batch), *map(a.length, rows), *map(b.length, columns))
+    if len(columns) > 1 or (len(rows) > 1 and not apart):
         if shape.count(None) > 1:
             c.refuse("several open lengths", "Export the model with a fixed size")
         found = c.graph.reshape(found, shape)
+    else:
+        empty = [axis for axis, side in ((-2, rows), (-1, columns)) if not side]
+        found = c.graph.squeeze(found, [found.rank + axis for axis in empty]) if empty else found
     return Term(found, (*batch, *rows, *columns))
 
 
@@ -131,14 +135,16 @@ def _spread(c: Context, term: Term, labels: list[str]) -> Value:
     return c.graph.unsqueeze(moved, new) if new else moved
 
 
-def _matrices(c: Context, term: Term, batch: list[str], rows: list[str], columns: list[str]) -> Value:
-    """Return a stack of matrices, whose rows and columns may be several axes each, or none."""
-    labels = [*batch, *rows, *columns]
+def _matrices(c: Context, term: Term, batch: list[str], sides: list[list[str]], *, apart: bool = False) -> Value:
+    """Return a stack of matrices; several axes of a side are joined, or its first ones stay ``apart``."""
+    labels = [*batch, *sides[0], *sides[1]]
     moved = c.graph.transpose(term.value, [term.labels.index(label) for label in labels])
-    if len(rows) == len(columns) == 1:
-        return moved
-    sides = [product_of([term.length(label) for label in side]) for side in (rows, columns)]
-    shape = (*map(term.length, batch), *sides)
-    if shape.count(None) > 1:
-        c.refuse("several open lengths", "Export the model with a fixed size")
-    return c.graph.reshape(moved, shape)
+    if any(len(side) > 1 for side in sides[apart:]):
+        heads = [*batch, *sides[0]] if apart else batch
+        joined = [product_of([term.length(label) for label in side]) for side in sides[apart:]]
+        shape = (*map(term.length, heads), *joined)
+        if shape.count(None) > 1:
+            c.refuse("several open lengths", "Export the model with a fixed size")
+        return c.graph.reshape(moved, shape)
+    empty = [place for place, side in ((len(batch), sides[0]), (len(labels), sides[1])) if not side]
+    return c.graph.unsqueeze(moved, empty) if empty else moved

@@ -56,7 +56,7 @@ def reshape(c: Context) -> Value:
         axis = c.attribute("axis", 1)
         axis = axis + x.rank if axis < 0 else axis
         lengths = [product_of(x.shape[:axis]), product_of(x.shape[axis:])]
-        return c.graph.reshape(x, tuple(lengths), _flat_lengths(c, x, axis) if lengths.count(None) > 1 else None)
+        return c.graph.reshape(x, tuple(lengths), flat_lengths(c, x, axis) if lengths.count(None) > 1 else None)
     wanted = c.input(1)
     known = c.shape()
     if wanted.array is None:
@@ -92,7 +92,8 @@ def _wanted_lengths(c: Context, x: Value, numbers: list[int], *, copied: bool) -
     return c.graph.op("ConcatV2", [*parts, axis_0], shape=(len(numbers),), type_name="int32", N=len(parts))
 
 
-def _flat_lengths(c: Context, x: Value, axis: int) -> Value:
+def flat_lengths(c: Context, x: Value, axis: int) -> Value:
+    """Compute the two lengths that are left when the axes before one are joined, and the others too."""
     lengths = c.graph.shape_of(x)
     begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (0, axis))
     head = c.graph.op("Slice", [lengths, begin, size], shape=(axis,), type_name="int32")
