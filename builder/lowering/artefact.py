@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from .attributes import encode
 from .fusion import fuse
 from .graph import Graph
-from .nodes import Function, Node, encode
+from .nodes import Function, Node
 from .values import Array, Value, enums
 
 weights_name = "group1-shard1of1.bin"
@@ -148,7 +149,7 @@ def _write_weights(
             dtype = "string" if array.dtype.kind in "OU" else array.dtype.name
             spec: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
             if name in quantizations:
-                spec |= {"dtype": "float32", "quantization": quantizations[name]}
+                spec |= {"dtype": quantizations[name]["original_dtype"], "quantization": quantizations[name]}
             specs.append(spec)
             file.write(_strings(array) if dtype == "string" else np.ascontiguousarray(array).tobytes())
     return specs

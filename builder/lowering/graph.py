@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from .attributes import Attribute, Type, shape_attribute
 from .codes import Codes
-from .constants import store
+from .constants import stored_form
 from .layout import (
     Order,
     Shape,
@@ -24,7 +25,7 @@ from .layout import (
     with_new,
     without,
 )
-from .nodes import Attribute, Frame, Function, Node, Type, shape_attribute
+from .nodes import Frame, Function, Node
 from .values import Array, Value, held_type
 
 
@@ -39,7 +40,6 @@ class Graph:
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
         types: of the outputs of nodes and the arguments of functions, by their names.
-        kept: arrays whose ids are keys of constants and hints.
     """
 
     frames: list[Frame] = field(default_factory=lambda: [Frame()])
@@ -48,8 +48,8 @@ class Graph:
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
-    kept: list[Array] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
+    _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
     _hints: dict[int, str] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
@@ -65,20 +65,13 @@ class Graph:
 
         Args:
             name: the source's; the node's name is made of it.
-            type_name: NumPy's name of its type.
+            type_name: NumPy's.
             shape: with logical axes.
             order: in which pages give it; None: as it is.
         """
         order = order or plain(len(shape))
-        node = self.add(
-            "Placeholder",
-            [],
-            name,
-            {
-                "dtype": Type(held_type(type_name)),
-                "shape": shape_attribute(stored_shape(shape, order)),
-            },
-        )
+        stored = shape_attribute(stored_shape(shape, order))
+        node = self._add("Placeholder", [], name, {"dtype": Type(held_type(type_name)), "shape": stored})
         value = self.inputs[name] = Value(type_name, shape, order, node)
         self.types[node] = type_name
         return value
@@ -96,14 +89,21 @@ class Graph:
             array = array.astype(np.float32)
         if name:
             self._hints[id(array)] = name
-        self.kept.append(array)
+        self._kept.append(array)
         return Value(
             array.dtype.name if array.dtype.kind not in "UO" else "str", array.shape, plain(array.ndim), "", array
         )
 
     def coded(self, codes: Codes, type_name: str = "float32", name: str = "") -> Value:
-        """Return a constant that is stored as codes; its values have a type of floats."""
-        return replace(self.constant(codes.values(), name=name), type=type_name, codes=codes)
+        """Return a constant that is stored as codes.
+
+        Args:
+            codes: what stands for the values.
+            type_name: NumPy's name of the values' type.
+            name: for its node.
+        """
+        found = self.constant(codes.values(), name=name)
+        return replace(found, type=type_name, codes=codes)
 
     # -- nodes
 
@@ -144,7 +144,7 @@ class Graph:
         sources = [self.stored(value) for value in inputs]
         if inputs and "T" not in attributes:
             attributes["T"] = Type(inputs[0].dtype)
-        node = self.add(op, sources, name or op, attributes)
+        node = self._add(op, sources, name or op, attributes)
         names = [f"{node}:{index}" if index else node for index in range(len(results))]
         self.types |= {name: result[0] for name, result in zip(names, results, strict=True)}
         return [
@@ -156,31 +156,34 @@ class Graph:
         """Return the same value as the output of a node of its own."""
         return self.op("Identity", [value], shape=value.shape, order=value.order, name=name)
 
-    def own(self, value: Value) -> Value:
-        """Return the output of a node that no other result has, which is what functions return."""
-        frame = self.frames[-1]
-        if value.array is None and value.name in frame.names and value.name not in frame.results:
-            node = next((node for node in reversed(frame.nodes) if node.name == value.name), None)
-            if node is not None:
-                frame.results.add(value.name)
-                return value
-        found = self.identity(value)
-        frame.results.add(found.name)
-        return found
-
-    def outside(self, output: str) -> Value:
-        """Return the output of a node by its name, to be given to a function, which knows its shape."""
-        return Value(self.types[output], (), (), output)
-
     def stored(self, value: Value) -> str:
         """Return the node's output that holds a value in its order; constants become nodes here."""
         if value.array is None:
             return self._reached(value.name)
         constants, key = self.frames[-1].constants, (id(value.array), value.order)
         if key not in constants:
-            constants[key] = store(self, value, self._hints.get(id(value.array), ""))
-            self.kept.append(value.array)
+            hint = self._hints.get(id(value.array), "")
+            constants[key] = self._write(value, hint)
+            self._kept += [value.array, *([value.codes.array] if value.codes else [])]
         return constants[key]
+
+    def _write(self, value: Value, hint: str) -> str:
+        """Add the node of a constant; what its codes are multiplied with or less is computed when the graph runs."""
+        form = stored_form(value, hint)
+        coded = self.frames[-1].coded
+        node = coded.get(form.key) if form.key else None
+        if node is None:
+            node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
+            self.types[node] = value.type
+            self.weights[node] = form.array
+            if form.quantization is not None and form.key is not None:
+                self.quantizations[node] = form.quantization
+                coded[form.key] = node
+        found = Value(value.type, value.shape, value.order, node)
+        for op, factor in form.factors:
+            constant = self.constant(factor.astype(np.float32), name=f"{hint}_{op.lower()}" if hint else "")
+            found = self.elementwise(op, [found, constant], value.type)
+        return found.name
 
     def _reached(self, output: str) -> str:
         """Return the name of a node's output in the graph that is being built: functions get it as an argument."""
@@ -199,12 +202,10 @@ class Graph:
         self.types[name] = type_name
         return name
 
-    def add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
-        """Add a node to the graph that is being built, and return its name."""
+    def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
         frame = self.frames[-1]
         name = self.unused(frame.prefix + stem)
-        frame.names.add(name)
-        frame.nodes.append(Node(name, op, inputs, dict(attributes)))
+        frame.add(Node(name, op, inputs, dict(attributes)))
         return name
 
     def unused(self, stem: str) -> str:
@@ -245,7 +246,7 @@ class Graph:
 
     def transpose(self, value: Value, permutation: Sequence[int]) -> Value:
         """Return a value whose logical axis ``i`` is ``permutation[i]`` of the old one; nothing is moved for it."""
-        shape = tuple(value.shape[axis] for axis in permutation)
+        shape = stored_shape(value.shape, tuple(permutation))
         if value.array is not None:
             return self._changed(value, lambda array: array.transpose(tuple(permutation)))
         return Value(value.type, shape, transposed(value.order, permutation), value.name)
@@ -322,8 +323,7 @@ class Graph:
         if value.array is not None:
             if value.codes and held_type(type_name) == "float32":
                 return replace(value, type=type_name)
-            name = self._hints.get(id(value.array), "")
-            return self.constant(value.array.astype(type_name), name=name)
+            return self.constant(value.array.astype(type_name), name=self._hints.get(id(value.array), ""))
         if held_type(type_name) == "float32" and (floats := self.floats_of(value)) is not None:
             return replace(floats, type=type_name)
         if value.dtype == held_type(type_name):
@@ -341,7 +341,13 @@ class Graph:
         )
 
     def whole(self, floats: Value, zero: int, type_name: str) -> Value:
-        """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back."""
+        """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.
+
+        Args:
+            floats: whole numbers that floats hold exactly.
+            zero: what is added to them.
+            type_name: of the whole numbers.
+        """
         added = self.elementwise("AddV2", [floats, self.constant(np.float32(zero))]) if zero else floats
         found = self.cast(added, type_name)
         self._floats[found.name] = (replace(floats, type="float32"), zero)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .casts import type_name

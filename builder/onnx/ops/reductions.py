@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from ...lowering.attributes import Type
 from ...lowering.layout import Shape, without
-from ...lowering.nodes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .whole_numbers import absolute, divided, whole, wrapped

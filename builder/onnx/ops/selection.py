@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .ranking import length_of
