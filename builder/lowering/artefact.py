@@ -149,7 +149,7 @@ def _write_weights(
             dtype = "string" if array.dtype.kind in "OU" else array.dtype.name
             spec: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
             if name in quantizations:
-                spec |= {"dtype": "float32", "quantization": quantizations[name]}
+                spec |= {"dtype": quantizations[name]["original_dtype"], "quantization": quantizations[name]}
             specs.append(spec)
             file.write(_strings(array) if dtype == "string" else np.ascontiguousarray(array).tobytes())
     return specs

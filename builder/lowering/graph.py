@@ -286,6 +286,8 @@ class Graph:
 
     def unsqueeze(self, value: Value, axes: Sequence[int]) -> Value:
         """Return a value with new logical axes of length 1, numbered as they are afterwards."""
+        if not axes:
+            return value
         rank = value.rank + len(axes)
         axes = sorted(axis % rank for axis in axes)
         lengths = list(value.shape)
@@ -295,7 +297,7 @@ class Graph:
             return self._changed(value, lambda array: array.reshape([n or 0 for n in lengths]))
         order = with_new(value.order, axes)
         if value.shape.count(None) <= 1:
-            return self._reshape_stored(value, tuple(lengths), order) if axes else value
+            return self._reshape_stored(value, tuple(lengths), order)
         for stored in sorted(order.index(axis) for axis in axes):
             index = self.constant(np.array(stored, np.int32))
             value = self.op("ExpandDims", [value, index], shape=())
@@ -303,12 +305,12 @@ class Graph:
 
     def squeeze(self, value: Value, axes: Sequence[int]) -> Value:
         """Return a value without logical axes of length 1."""
+        if not axes:
+            return value
         axes = sorted(axis % value.rank for axis in axes)
         shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
         if value.array is not None:
             return self._changed(value, lambda array: array.reshape([n or 0 for n in shape]))
-        if not axes:
-            return value
         order = without(value.order, axes)
         return self.op("Squeeze", [value], shape=shape, order=order, squeeze_dims=sorted(value.axes(tuple(axes))))
 
@@ -365,8 +367,6 @@ class Graph:
         places = self.constant(np.array([value.order.index(axis) for axis in range(value.rank)], np.int32))
         zero = self.constant(np.array(0, np.int32))
         return self.op("GatherV2", [lengths, places, zero], shape=(value.rank,), type_name="int32")
-
-    # -- many values
 
     def aligned(self, values: Sequence[Value]) -> tuple[list[Value], Shape, Order]:
         """Bring values that are broadcast together into one order; give their common shape and order too.

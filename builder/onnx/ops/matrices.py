@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...lowering.layout import Order, broadcast_shape, plain
 from ...lowering.values import Value
 from ..registry import Context, lowers
@@ -18,6 +20,8 @@ def matmul(c: Context) -> Value:
 def product(c: Context, a: Value, b: Value) -> Value:
     """Return the product of two stacks of matrices, as NumPy's ``matmul`` defines it."""
     graph = c.graph
+    if a.dtype != "float32":
+        c.refuse(f"of {a.type}", "Export the model with floats, or quantised")
     row, column = a.rank == 1, b.rank == 1
     a = graph.unsqueeze(a, [0]) if row else a
     b = graph.unsqueeze(b, [1]) if column else b
@@ -30,9 +34,23 @@ def product(c: Context, a: Value, b: Value) -> Value:
         if rank == 2:
             found = graph.op("MatMul", [a, b], shape=shape, name=c.name, transpose_a=adj_x, transpose_b=adj_y)
         else:
+            a, b = _repeated(c, a, b), _repeated(c, b, a)
             found = graph.op("BatchMatMulV2", [a, b], shape=shape, name=c.name, adj_x=adj_x, adj_y=adj_y)
     axes = [*([found.rank - 2] if row else []), *([found.rank - 1] if column else [])]
     return graph.squeeze(found, axes) if axes else found
+
+
+def _repeated(c: Context, a: Value, b: Value) -> Value:
+    """Repeat a stack along inner axes of length 1 where the other is longer: kernels repeat whole stacks only."""
+    stack, other = a.shape[:-2], b.shape[:-2]
+    repeated = [axis for axis, (n, m) in enumerate(zip(stack, other, strict=True)) if n == 1 and m != 1]
+    if all(n == 1 for n in stack[: max(repeated, default=-1) + 1]):
+        return a
+    lengths = [other[axis] if axis in repeated else 1 for axis in range(len(stack))]
+    if None in lengths:
+        c.refuse("a stack of matrices that is repeated an open number of times", "Export the model with a fixed size")
+    zeros = np.zeros([*(n or 0 for n in lengths), 1, 1], np.float32)
+    return c.graph.elementwise("AddV2", [a, c.graph.constant(zeros)])
 
 
 def _flat(c: Context, a: Value, b: Value) -> Value:
@@ -67,6 +85,7 @@ def _swapped(c: Context, x: Value) -> tuple[Value, bool]:
 
 
 def _batch(a: Value, b: Value) -> tuple[int | None, ...]:
+
     return broadcast_shape([a.shape[:-2], b.shape[:-2]]) if a.rank > 2 or b.rank > 2 else ()
 
 
