@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from ...lowering.layout import channels_last
 from ...lowering.pieces import cut
 from ...lowering.values import Value
 from ..registry import Context, lowers
@@ -29,8 +31,8 @@ def batch_normalization(c: Context) -> Value | Sequence[Value | None]:
         summand = (bias - mean * factor).astype(np.float32)
         summands = c.graph.constant(summand.reshape(-1, *ends), name=f"{c.name}_bias")
         return c.graph.elementwise("AddV2", [c.graph.elementwise("Mul", [x, factors]), summands])
-    mean, variance = (_per_channel(c, index, x) for index in (3, 4))
-    return _scaled(c, x, mean, variance, _per_channel(c, 1, x), _per_channel(c, 2, x))
+    computed = [_per_channel(c, index, x) for index in (3, 4, 1, 2)]
+    return _scaled(c, x, *computed)
 
 
 def _per_channel(c: Context, index: int, x: Value) -> Value:
@@ -151,15 +153,12 @@ def lp_normalization(c: Context) -> Value:
 def lrn(c: Context) -> Value:
     """Lower LRN; TensorFlow's own has windows of odd size only."""
     x, graph, size = c.input(0), c.graph, int(c.attributes["size"])
-    alpha, beta, bias = (
-        float(c.attribute(name, value)) for name, value in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
-    )
+    defaults = (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))
+    alpha, beta, bias = (float(c.attribute(name, value)) for name, value in defaults)
     if size % 2 and x.rank == 4:
-        from ...lowering.layout import channels_last
-
         x = graph.ordered(x, channels_last(4))
-        radius = {"depth_radius": (size - 1) // 2}
-        return graph.op("LRN", [x], shape=x.shape, order=x.order, bias=bias, alpha=alpha / size, beta=beta, **radius)
+        attributes: dict[str, Any] = {"depth_radius": size // 2, "bias": bias, "alpha": alpha / size, "beta": beta}
+        return graph.op("LRN", [x], shape=x.shape, order=x.order, **attributes)
     channels = x.shape[1]
     if channels is None:
         c.refuse("an open number of channels", "Export the model with a fixed size")
