@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from .attributes import Type
 from .graph import Graph
-from .nodes import Type
 from .values import Array, Value
 
 largest_index = 2**31 - 1

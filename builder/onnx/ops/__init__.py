@@ -1,49 +1,7 @@
-"""The operators of ONNX, a module a family; importing this fills the table of ``registry``."""
+"""The operators of ONNX, a module a family; importing this imports them all, which fills the table of ``registry``."""
 
-from . import (
-    activations,
-    arithmetic,
-    bits,
-    blocks,
-    casts,
-    control,
-    convolution,
-    gathering,
-    logic,
-    matrices,
-    normalisation,
-    padding,
-    pool_places,
-    pooling,
-    recurrent,
-    reductions,
-    resizing,
-    scattering,
-    shapes,
-    slicing,
-    transposed,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "activations",
-    "arithmetic",
-    "bits",
-    "blocks",
-    "casts",
-    "control",
-    "convolution",
-    "gathering",
-    "logic",
-    "matrices",
-    "normalisation",
-    "padding",
-    "pool_places",
-    "pooling",
-    "recurrent",
-    "reductions",
-    "resizing",
-    "scattering",
-    "shapes",
-    "slicing",
-    "transposed",
-]
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f".{_module.name}", __name__)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...lowering.attributes import Type
 from ...lowering.graph import Graph
-from ...lowering.nodes import Type
 from ...lowering.pieces import gather, ints, scalar
 from ...lowering.values import Value
 from ..registry import Context

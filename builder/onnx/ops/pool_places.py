@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
 from ...lowering.pieces import cut, every
 from ...lowering.values import Value
 from ..registry import Context, lowers

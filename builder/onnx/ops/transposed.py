@@ -53,7 +53,8 @@ def conv_transpose(c: Context) -> Value:
         s = Spread((1, *s.kernel), (1, *s.strides), (0, *s.begin), (0, *s.added))
     group = c.attribute("group", 1)
     is_depthwise = group > 1 and kernel.shape[1] == 1 and x.shape[1] == group and None not in spatial
-    found = (_stuffed if x.rank == 5 or is_depthwise else _grouped)(c, x, kernel, s, group)
+    lower = _stuffed if x.rank == 5 or is_depthwise else _grouped
+    found = lower(c, x, kernel, s, group)
     found = add_bias(c, found, c.optional(2))
     return graph.squeeze(found, [2]) if is_line else found
 
