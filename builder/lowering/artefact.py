@@ -18,6 +18,7 @@ from .attributes import encode
 from .fusion import fuse
 from .graph import Graph
 from .nodes import Function, Node
+from .turning import turn_rows
 from .values import Array, Value, enums
 
 weights_name = "group1-shard1of1.bin"
@@ -36,7 +37,10 @@ def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer:
         The path of ``model.json``.
     """
     named = _identities(graph, outputs)
-    fuse(graph, [value.name for value in named.values()])
+    graph.nodes[:] = _needed(graph, named.values())  # so that nothing is kept for what nobody reads
+    results = [value.name for value in named.values()]
+    turn_rows(graph, results)
+    fuse(graph, results)
     nodes = _needed(graph, named.values())
     weights = {node.name: graph.weights[node.name] for node in nodes if node.op == "Const"}
     functions = _called(graph, nodes)

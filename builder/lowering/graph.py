@@ -34,6 +34,7 @@ class Graph:
     """Nodes and weights of a TensorFlow.js graph that is being built.
 
     Attributes:
+        moved: lengths as stored before, of nodes that move axes.
         frames: the model's own graph, and the functions that are being built within each other.
         weights: constants by the name of their node, as stored: values, or codes.
         quantizations: how the codes among them stand for values, as TensorFlow.js' manifest has it.
@@ -44,6 +45,7 @@ class Graph:
     """
 
     frames: list[Frame] = field(default_factory=lambda: [Frame()])
+    moved: dict[str, Shape] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     quantizations: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
@@ -237,6 +239,7 @@ class Graph:
             else:
                 moves = self.constant(np.array(permutation_between(value.order, order), np.int32))
                 found = self.op("Transpose", [value, moves], shape=value.shape, order=order)
+                self.moved[found.name] = value.stored_shape
             self.frames[-1].ordered[key] = found
             known = [found]
         found = known[0]
