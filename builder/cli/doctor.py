@@ -19,7 +19,8 @@ least_node = (20, 19)  # as package.json's engines say, and the README
 needed_tfjs = (4, 22)
 # What each extra is for; a machine that does not do that is none the worse without it.
 uses = {
-    "convert": "sources other than TensorFlow.js",
+    "convert": "sources of TensorFlow and Keras",
+    "onnx": "ONNX sources",
     "cluster": "building on a Dask cluster (--scheduler)",
     "deploy": "S3 targets and shared caches",
     "watch": "--watch",

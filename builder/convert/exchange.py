@@ -28,6 +28,8 @@ result_types: dict[str, object] = {
     "measure": MeasureResult,
     "versions": dict[str, str],
     "read_inputs": None,
+    "convert_onnx": ConvertResult,
+    "reference_onnx": ReferenceResult,
 }
 
 

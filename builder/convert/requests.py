@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+own_runtimes = frozenset({"onnx"})  # kinds that are read and run without TensorFlow
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -30,6 +32,11 @@ class SourceOptions:
     cut_inputs: tuple[str, ...] = ()
     cut_outputs: tuple[str, ...] = ()
     custom_ops: tuple[str, ...] = ()
+
+
+def task_of(verb: str, kind: str) -> str:
+    """Return the task that converts a source of this kind, or runs it (``reference``)."""
+    return f"{verb}_{kind}" if kind in own_runtimes else verb
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,11 @@ from .exchange import Reply, Task, open_request, receive_request, send_reply
 from .reasons import explain
 
 worker_module = ".worker"
-light_modules = {"read_inputs": "..verify.inputs"}  # of tasks that do not need TensorFlow
+light_modules = {  # of tasks that do not need TensorFlow
+    "read_inputs": "..verify.inputs",
+    "convert_onnx": "..onnx.tasks",
+    "reference_onnx": "..onnx.tasks",
+}
 
 
 def main() -> None:

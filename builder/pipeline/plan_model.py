@@ -14,7 +14,7 @@ import msgspec
 
 from ..cache.local import Cache, key_of
 from ..config.tables import ModelConfig, VerifyConfig
-from ..convert.requests import ConvertRequest, SourceOptions
+from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes, task_of
 from ..errors import SourceError
 from ..packages import code_hash
 from ..packing.compress import Compressor
@@ -142,7 +142,8 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
             f"cannot be read ({error.strerror})", code="SP-302", where=where, hint="Check its files"
         ) from error
     versions = {} if source.kind in stock_kinds else dict(session.pool.versions())
-    code = code_hash("convert", "graphs", "sources")
+    own = source.kind in own_runtimes
+    code = code_hash("lowering", source.kind, "sources") if own else code_hash("convert", "graphs", "sources")
     conversion_key = key_of(ConversionInputs(replace(source, path=Path()), digests, versions, code))
     labels = read_labels(session.config, name) or teachable_labels(source.path)
     inputs = _inputs(session, name, model, conversion_key, labels, ops)
@@ -255,7 +256,7 @@ def _artefact(
         return lambda: tuple(record["notes"])
     session.progress.begin(name, "convert", 1)
     work = Path(tempfile.mkdtemp(dir=session.cache.root / "work"))
-    future = session.pool.submit("convert", ConvertRequest(source, work), name)
+    future = session.pool.submit(task_of("convert", source.kind), ConvertRequest(source, work), name)
 
     def wait() -> tuple[str, ...]:
         try:

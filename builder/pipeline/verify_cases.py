@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..convert.requests import ReferenceRequest, ReferenceResult
+from ..convert.requests import ReferenceRequest, ReferenceResult, task_of
 from ..errors import ShardpressError, VerificationError
 from ..files.npz import write_npz
 
@@ -49,6 +49,7 @@ class Question:
 
         self._session, self._built, self._stem = session, built, stem
         self._specs = built.bundle.inputs
+        self._task = task_of("reference", built.source.kind)
         pattern = built.settings.verify.inputs
         self._seeded = pattern is None
         if pattern is None:
@@ -64,7 +65,7 @@ class Question:
             for number, case in enumerate(self._cases):
                 request = ReferenceRequest(built.source, *self._files(str(number), case), besides=besides)
                 besides = ()
-                self._futures.append(session.pool.submit("reference", request, built.bundle.name))
+                self._futures.append(session.pool.submit(self._task, request, built.bundle.name))
 
     def answers(self) -> Answers:
         """Wait for the source's answers.
@@ -114,7 +115,7 @@ class Question:
         if files:
             request = ReferenceRequest(built.source, *files[0], instead=tuple(files[1:]))
             try:
-                result = self._session.pool.submit("reference", request, built.bundle.name).result()
+                result = self._session.pool.submit(self._task, request, built.bundle.name).result()
             except ShardpressError as error:
                 failure = failure or error
         if result is None and failure is not None:

@@ -13,7 +13,6 @@ hdf5_signature = b"\x89HDF\r\n\x1a\n"
 zip_signature = b"PK\x03\x04"
 foreign = {
     ".tflite": "TensorFlow Lite models have no way back: convert the model it was made from",
-    ".onnx": "ONNX models need another converter: export a SavedModel from the original framework",
     ".pt": "PyTorch models need another converter: rebuild the model in Keras and save that",
     ".pth": "PyTorch models need another converter: rebuild the model in Keras and save that",
     ".safetensors": "it holds weights only: rebuild the model in Keras, load them and save the whole model",
@@ -29,7 +28,7 @@ def detect(path: Path) -> str:
 
     ``tfjs`` is a ``model.json``, ``saved-model`` a directory, ``keras-h5`` an HDF5 file (which Keras made it, only the
     conversion worker sees), ``keras-zip`` a ``.keras`` file, ``frozen-graph`` a ``.pb`` file with a GraphDef,
-    ``word-vectors`` what ``sources.vectors`` reads.
+    ``onnx`` an ``.onnx`` file, ``word-vectors`` what ``sources.vectors`` reads.
 
     Raises:
         SourceError: missing, empty, truncated, or none of these.
@@ -77,6 +76,8 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
         )
     if start.startswith(b"version https://git-lfs"):
         raise SourceError("is only a Git LFS pointer", code="SP-304", where=str(path), hint="Run git lfs pull")
+    if suffix == ".onnx":
+        return _detect_onnx(path, start)
     if _is_hdf5(start):
         return "keras-h5"
     if start.startswith(zip_signature):
@@ -107,6 +108,15 @@ def _is_hdf5(start: bytes) -> bool:
     """Look where HDF5 allows its signature: at 0, 512, 1024, 2048 and so on."""
     offsets = (0, 512, 1024, 2048)
     return any(start[offset : offset + len(hdf5_signature)] == hdf5_signature for offset in offsets)
+
+
+def _detect_onnx(path: Path, start: bytes) -> str:
+    """Look for a ModelProto, which begins with its version or with texts and its graph."""
+    if start[0] not in {0x08, 0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72}:
+        raise SourceError(
+            "is not an ONNX file inside", code="SP-306", where=str(path), hint="Download or export it again"
+        )
+    return "onnx"
 
 
 def _detect_json(path: Path, start: bytes) -> str:

@@ -66,7 +66,7 @@ def test_a_saved_model_is_a_folder(tmp_path: Path) -> None:
         ("model.json", b"[1, 2]", "not an object.*model.json"),
         ("page.json", b"<html>", "not JSON"),
         ("model.tflite", b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
-        ("model.onnx", b"\x08\x07", "ONNX"),
+        ("model.onnx", b"<html>", "not an ONNX file inside"),
         ("weights.index", b"\0\0", "checkpoint"),
         ("graph.pbtxt", b"node {}", "binary form"),
         ("saved_model.pb", b"\x08\x01\x12\x00", "Name its folder"),

@@ -1,0 +1,178 @@
+"""Cuts tensors up and picks numbers out of them along logical axes, wherever these are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .attributes import Type
+from .graph import Graph
+from .values import Array, Value
+
+largest_index = 2**31 - 1
+
+
+def ints(graph: Graph, numbers: Sequence[int] | Array) -> Value:
+    """Return whole numbers as a constant vector, int32."""
+    return graph.constant(np.array(numbers, np.int32))
+
+
+def scalar(graph: Graph, number: int) -> Value:
+    """Return one whole number as a constant, int32 []."""
+    return graph.constant(np.array(number, np.int32))
+
+
+def cut(graph: Graph, x: Value, ranges: Mapping[int, tuple[int, int]]) -> Value:
+    """Return what lies from a start over so many elements, along logical axes whose length is known.
+
+    Args:
+        graph: that is built.
+        x: any.
+        ranges: start and size, by axis.
+    """
+    ranges = {axis: (start, size) for axis, (start, size) in ranges.items() if (start, size) != (0, x.shape[axis])}
+    if not ranges:
+        return x
+    if x.array is not None:
+        slices = [slice(None)] * x.rank
+        for axis, (start, size) in ranges.items():
+            slices[axis] = slice(start, start + size)
+        return graph.constant(x.array[tuple(slices)])
+    shape = tuple(ranges[axis][1] if axis in ranges else n for axis, n in enumerate(x.shape))
+    begins = ints(graph, [ranges[axis][0] if axis in ranges else 0 for axis in x.order])
+    sizes = ints(graph, [ranges[axis][1] if axis in ranges else -1 for axis in x.order])
+    return graph.op("Slice", [x, begins, sizes], shape=shape, order=x.order)
+
+
+def take(graph: Graph, x: Value, axis: int, places: Sequence[int] | Array) -> Value:
+    """Return the elements at known places of an axis, in this order; as slices or turned round where they are that."""
+    numbers = [int(place) for place in places]
+    length = x.shape[axis]
+    if x.array is not None:
+        return graph.constant(np.take(x.array, numbers, axis))
+    if numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+        return cut(graph, x, {axis: (numbers[0], len(numbers))})
+    if length is not None and numbers == list(range(length))[::-1]:
+        return reverse(graph, x, [axis])
+    return gather(graph, x, axis, ints(graph, numbers))
+
+
+def reverse(graph: Graph, x: Value, axes: Sequence[int]) -> Value:
+    """Turn axes round; truth values go as numbers, which wasm's kernel needs."""
+    if x.dtype == "bool":
+        return graph.cast(reverse(graph, graph.cast(x, "int32"), axes), "bool")
+    where = ints(graph, sorted(x.axes(list(axes))))
+    return graph.op("ReverseV2", [x, where], shape=x.shape, order=x.order)
+
+
+def gather(graph: Graph, x: Value, axis: int, places: Value) -> Value:
+    """Return the elements at places of an axis, which is replaced by the axes of ``places``.
+
+    Args:
+        graph: that is built.
+        x: any.
+        axis: logical, from 0.
+        places: whole numbers from 0.
+    """
+    more = places.rank - 1
+    order: list[int] = []
+    for stored in x.order:
+        if stored == axis:
+            order += [axis + other for other in places.order]
+        else:
+            order.append(stored if stored < axis else stored + more)
+    shape = (*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+    where = scalar(graph, x.axis(axis))
+    found = [x, graph.cast(places, "int32"), where]
+    return graph.op("GatherV2", found, shape=shape, order=tuple(order), batch_dims=0)
+
+
+def length_of(graph: Graph, x: Value, axis: int) -> Value:
+    """Return the length of an axis, int32 [1]: known, or computed when the graph runs."""
+    length = x.shape[axis]
+    if length is not None:
+        return ints(graph, [length])
+    lengths = graph.op("Shape", [x], shape=(x.rank,), type_name="int32", out_type=Type("int32"))
+    return graph.op("Slice", [lengths, ints(graph, [x.axis(axis)]), ints(graph, [1])], shape=(1,))
+
+
+def positions(graph: Graph, x: Value, axis: int) -> Value:
+    """Return 0, 1, 2 … along an axis, int32 [length]."""
+    length = x.shape[axis]
+    if length is not None:
+        return ints(graph, range(length))
+    count = graph.squeeze(length_of(graph, x, axis), [0])
+    return graph.op(
+        "Range", [scalar(graph, 0), count, scalar(graph, 1)], shape=(None,), type_name="int32", Tidx=Type("int32")
+    )
+
+
+def joined(graph: Graph, parts: Sequence[Value], axis: int) -> Value:
+    """Put values behind one another along an axis, in the order of the first that is computed."""
+    if len(parts) == 1:
+        return parts[0]
+    first = next((part for part in parts if part.array is None), parts[0])
+    lengths = [part.shape[axis] for part in parts]
+    shape = list(first.shape)
+    shape[axis] = None if None in lengths else sum(n or 0 for n in lengths)
+    ordered = [graph.ordered(part, first.order) for part in parts]
+    where = scalar(graph, first.axis(axis))
+    return graph.op("ConcatV2", [*ordered, where], shape=tuple(shape), order=first.order, N=len(parts))
+
+
+def from_front(graph: Graph, places: Value, x: Value, axis: int) -> Value:
+    """Return places of which negative ones count from the end as ones that all count from 0, int32."""
+    length = x.shape[axis]
+    if places.array is not None and length is not None:
+        return graph.constant(np.where(places.array < 0, places.array + length, places.array).astype(np.int32))
+    if places.array is not None and (places.array >= 0).all():
+        return graph.cast(places, "int32")
+    whole = scalar(graph, length) if length is not None else graph.squeeze(length_of(graph, x, axis), [0])
+    return graph.elementwise("FloorMod", [graph.cast(places, "int32"), whole])
+
+
+def spread(graph: Graph, numbers: Value, axes: Value, rank: int, otherwise: int) -> Value:
+    """Return one number for each axis, int32 [rank]: those given for some axes, which are computed, and another one."""
+    places = graph.elementwise("FloorMod", [graph.cast(axes, "int32"), scalar(graph, rank)])
+    rows = graph.unsqueeze(places, [1])
+    whole = ints(graph, [otherwise] * rank)
+    given = graph.cast(numbers, "int32")
+    return graph.op("TensorScatterUpdate", [whole, rows, given], shape=(rank,), Tindices=Type("int32"))
+
+
+def along(graph: Graph, x: Value, axis: int, matrix: Value) -> Value:
+    """Multiply one axis by a matrix [after, before]; the others stay where they are stored.
+
+    At most one of the others may be open.
+    """
+    place = x.axis(axis)
+    after, before = matrix.shape
+    lengths = x.stored_shape
+    head, tail = _product(lengths[:place]), _product(lengths[place + 1 :])
+    shape = (*x.shape[:axis], after, *x.shape[axis + 1 :])
+    if tail == 1:
+        flat = graph.op("Reshape", [x, ints(graph, [-1, before or 0])], shape=(head, before))
+        found = graph.op("MatMul", [flat, matrix], shape=(head, after), transpose_a=False, transpose_b=True)
+    else:
+        stack = ints(
+            graph, [1 if place == 0 else -1, before or 0, tail] if tail is not None else [head or 1, before or 0, -1]
+        )
+        flat = graph.op("Reshape", [x, stack], shape=(head, before, tail))
+        found = graph.op(
+            "BatchMatMulV2",
+            [graph.unsqueeze(matrix, [0]), flat],
+            shape=(head, after, tail),
+            type_name=x.type,
+            adj_x=False,
+            adj_y=False,
+        )
+    target = ints(
+        graph,
+        [after or 0 if other == axis else (-1 if x.shape[other] is None else x.shape[other] or 0) for other in x.order],
+    )
+    return graph.op("Reshape", [found, target], shape=shape, order=x.order)
+
+
+def _product(lengths: tuple[int | None, ...]) -> int | None:
+    return None if None in lengths else int(np.prod([n or 0 for n in lengths], dtype=np.int64))

@@ -1,0 +1,124 @@
+"""A tensor on its way into a TensorFlow.js graph: what it is logically, and how it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SourceError, UnsupportedOpsError
+from .codes import Codes
+from .layout import Order, Shape, plain, stored_shape
+
+Array = npt.NDArray[Any]
+held_types = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64", "U": "string", "O": "string"}
+variant = "variant"  # a list of tensors, which only the ops of lists take
+# Types of ml_dtypes that TensorFlow.js has nothing for, by how their names begin: float8_e4m3fn, uint4, …
+unheld = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
+enums = {
+    "float32": "DT_FLOAT",
+    "int32": "DT_INT32",
+    "bool": "DT_BOOL",
+    "complex64": "DT_COMPLEX64",
+    "string": "DT_STRING",
+    variant: "DT_VARIANT",
+}
+
+
+def held_type(type_name: str) -> str:
+    """Return the type in which TensorFlow.js holds numbers of a type of NumPy's: int64 and uint8 become int32.
+
+    Raises:
+        UnsupportedOpsError: it has none for them.
+    """
+    if type_name == variant:
+        return variant
+    if type_name == "bfloat16":
+        return "float32"
+    if not type_name.startswith(unheld):
+        return held_types[np.dtype(type_name).kind]
+    raise UnsupportedOpsError(
+        f"has numbers of the type {type_name}, which TensorFlow.js cannot hold",
+        code="SP-385",
+        hint="Export the model with float32, or with int8 or uint8 where it is quantised",
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One tensor.
+
+    Attributes:
+        type: NumPy's name of the type that the source gives it, as ``int64``; ``dtype`` is the one that it is held in.
+        shape: lengths of its logical axes, as the source numbers them; None is an open one.
+        order: which logical axis is stored where, see ``layout``.
+        name: the node's output that gives it, as ``relu`` or ``split:1``; "" for a constant that is in no node yet.
+        array: its content, with logical axes, where that is known at build time.
+        codes: the whole numbers that the source gives for such a content.
+    """
+
+    type: str
+    shape: Shape
+    order: Order
+    name: str = ""
+    array: Array | None = None
+    codes: Codes | None = None
+
+    @property
+    def dtype(self) -> str:
+        """The type in which TensorFlow.js holds it."""
+        return held_type(self.type)
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def is_plain(self) -> bool:
+        """Its axes are stored as they are numbered."""
+        return self.order == plain(self.rank)
+
+    @property
+    def stored_shape(self) -> Shape:
+        """Lengths in the order in which they are stored."""
+        return stored_shape(self.shape, self.order)
+
+    @property
+    def is_static(self) -> bool:
+        """All its lengths are known."""
+        return None not in self.shape
+
+    @property
+    def size(self) -> int:
+        """Number of elements; of a static one only."""
+        return int(np.prod([length or 0 for length in self.shape], dtype=np.int64))
+
+    def axis(self, axis: int) -> int:
+        """Return where a logical axis, which may count from the end, is stored."""
+        return self.order.index(axis % self.rank)
+
+    def axes(self, axes: list[int] | tuple[int, ...]) -> list[int]:
+        """Return where logical axes are stored."""
+        return [self.axis(axis) for axis in axes]
+
+
+def held(array: Array, where: str = "") -> Array:
+    """Return a constant in the type that TensorFlow.js holds.
+
+    Raises:
+        SourceError: a whole number does not fit into 32 bits.
+    """
+    kind = array.dtype.name
+    if array.dtype.kind in "iu" and array.dtype != np.int32:
+        limits = np.iinfo(np.int32)
+        if array.size and (int(array.max()) > limits.max or int(array.min()) < limits.min):
+            raise SourceError(
+                f"holds whole numbers of type {kind} beyond 32 bits, and TensorFlow.js has none",
+                code="SP-381",
+                where=where,
+                hint="Export the model with smaller numbers",
+            )
+    return np.asarray(array).astype(held_type(kind) if held_type(kind) != "string" else object)

@@ -1,0 +1,152 @@
+"""Operators that only arrange numbers anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...lowering.values import Value
+from ..registry import Context, lowers
+
+
+@lowers("Identity")
+def identity(c: Context) -> Sequence[Value | None]:
+    """Lower what does nothing at inference."""
+    if len(c.names) > 1 and c.names[1]:
+        c.refuse("its mask, which only training needs")
+    return [c.input(0)]
+
+
+@lowers("Constant")
+def constant(c: Context) -> Value:
+    """Lower constants in any of their forms."""
+    for name, kind in (
+        ("value", ""),
+        ("value_float", "float32"),
+        ("value_floats", "float32"),
+        ("value_int", "int64"),
+        ("value_ints", "int64"),
+    ):
+        if name in c.attributes:
+            return c.graph.constant(np.asarray(c.attributes[name], dtype=kind or None), name=c.names[0])
+    return c.refuse(f"a constant of the form {', '.join(c.attributes)}")
+
+
+@lowers("Shape")
+def shape(c: Context) -> Value:
+    """Lower the lengths of axes from ``start`` to ``end``."""
+    x = c.input(0)
+    lengths = x.shape[slice(c.attribute("start", 0), c.attribute("end", None))]
+    if None not in lengths:
+        return c.graph.constant(np.array(lengths, np.int64))
+    found = c.graph.shape_of(x)
+    first = range(x.rank)[slice(c.attribute("start", 0), c.attribute("end", None))]
+    begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (first.start, len(first)))
+    part = c.graph.op("Slice", [found, begin, size], shape=(len(first),), type_name="int32")
+    return c.graph.cast(part, "int64")
+
+
+@lowers("Reshape", "Flatten")
+def reshape(c: Context) -> Value:
+    """Lower another shape; 0 stands for the length that the axis had, -1 for what is left."""
+    x = c.input(0)
+    if c.op == "Flatten":
+        axis = c.attribute("axis", 1)
+        axis = axis + x.rank if axis < 0 else axis
+        lengths = [product_of(x.shape[:axis]), product_of(x.shape[axis:])]
+        return c.graph.reshape(x, tuple(lengths), _flat_lengths(c, x, axis) if lengths.count(None) > 1 else None)
+    wanted = c.input(1)
+    known = c.shape()
+    if wanted.array is None:
+        if known is None or known.count(None) > 1:
+            known = known or (None,) * (wanted.shape[0] or 0)
+            return c.graph.reshape(x, known, wanted)
+        return c.graph.reshape(x, known)
+    numbers = [int(n) for n in wanted.array]
+    copied = not c.attribute("allowzero", 0)
+    lengths = [x.shape[axis] if n == 0 and copied else (None if n == -1 else n) for axis, n in enumerate(numbers)]
+    if known is not None and len(known) == len(lengths):
+        lengths = [n if n is not None else other for n, other in zip(lengths, known, strict=True)]
+    if x.is_static and lengths.count(None) == 1:
+        rest = product_of(tuple(n for n in lengths if n is not None)) or 1
+        lengths[lengths.index(None)] = x.size // rest
+    target = None
+    if lengths.count(None) > 1:
+        target = _wanted_lengths(c, x, numbers, copied=copied)
+    return c.graph.reshape(x, tuple(lengths), target)
+
+
+def _wanted_lengths(c: Context, x: Value, numbers: list[int], *, copied: bool) -> Value:
+    """Compute the lengths of which several are those that the input has when the model runs."""
+    lengths = c.graph.shape_of(x)
+    parts = []
+    for axis, n in enumerate(numbers):
+        if n == 0 and copied:
+            begin, size = (c.graph.constant(np.array([m], np.int32)) for m in (axis, 1))
+            parts.append(c.graph.op("Slice", [lengths, begin, size], shape=(1,), type_name="int32"))
+        else:
+            parts.append(c.graph.constant(np.array([n], np.int32)))
+    axis_0 = c.graph.constant(np.array(0, np.int32))
+    return c.graph.op("ConcatV2", [*parts, axis_0], shape=(len(numbers),), type_name="int32", N=len(parts))
+
+
+def _flat_lengths(c: Context, x: Value, axis: int) -> Value:
+    lengths = c.graph.shape_of(x)
+    begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (0, axis))
+    head = c.graph.op("Slice", [lengths, begin, size], shape=(axis,), type_name="int32")
+    where = c.graph.constant(np.array([0], np.int32))
+    first = c.graph.op("Prod", [head, where], shape=(1,), type_name="int32", keep_dims=True)
+    axis_0 = c.graph.constant(np.array(0, np.int32))
+    rest = c.graph.constant(np.array([-1], np.int32))
+    return c.graph.op("ConcatV2", [first, rest, axis_0], shape=(2,), type_name="int32", N=2)
+
+
+@lowers("Transpose")
+def transpose(c: Context) -> Value:
+    """Lower a transpose, for which nothing is moved until an op needs it."""
+    x = c.input(0)
+    return c.graph.transpose(x, c.attribute("perm", list(range(x.rank))[::-1]))
+
+
+@lowers("Squeeze")
+def squeeze(c: Context) -> Value:
+    """Lower the loss of axes of length 1."""
+    x = c.input(0)
+    axes = c.numbers(1, "axes")
+    if axes is None:
+        axes = [axis for axis, n in enumerate(x.shape) if n == 1]
+    return c.graph.squeeze(x, axes)
+
+
+@lowers("Unsqueeze")
+def unsqueeze(c: Context) -> Value:
+    """Lower new axes of length 1."""
+    return c.graph.unsqueeze(c.input(0), c.numbers(1, "axes") or [])
+
+
+@lowers("Concat")
+def concat(c: Context) -> Value:
+    """Lower a concatenation, in the order in which most of its parts are stored."""
+    values = [value for value in c.inputs if value is not None]
+    axis = c.attribute("axis", 0) % values[0].rank
+    orders = [value.order for value in values if value.array is None] or [values[0].order]
+    order = max(orders, key=orders.count)
+    lengths = list(values[0].shape)
+    for value in values[1:]:
+        lengths = [n if n is not None else other for n, other in zip(lengths, value.shape, strict=True)]
+    parts = [value.shape[axis] for value in values]
+    lengths[axis] = None if None in parts else sum(n or 0 for n in parts)
+    ordered = [c.graph.ordered(value, order) for value in values]
+    where = c.graph.constant(np.array(order.index(axis), np.int32))
+    return c.graph.op("ConcatV2", [*ordered, where], shape=tuple(lengths), order=order, name=c.name, N=len(values))
+
+
+def product_of(lengths: Sequence[int | None]) -> int | None:
+    """Return the product of lengths; None where one is open."""
+    result = 1
+    for length in lengths:
+        if length is None:
+            return None
+        result *= length
+    return result

@@ -1,0 +1,129 @@
+"""Reads an ONNX file: limits and confined paths first, then ONNX' own checks, functions inlined, shapes inferred."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConversionError, SourceError, UnsupportedOpsError
+
+oldest_opset = 7
+most_nodes = 200_000
+largest_file = 2_000_000_000  # protobuf's own limit is 2 GiB
+own_domains = frozenset({"", "ai.onnx"})
+install_hint = 'Run pip install "shardpress[onnx]"'
+
+
+def load_onnx() -> Any:
+    """Import onnx.
+
+    Raises:
+        ConversionError: it is not installed.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ConversionError("onnx cannot be imported: not installed", code="SP-405", hint=install_hint) from error
+    return onnx
+
+
+def read_onnx(path: Path, where: str = "") -> Any:
+    """Read a model, with the weights that lie in files beside it.
+
+    Args:
+        path: the ``.onnx`` file.
+        where: the file, for messages.
+
+    Returns:
+        A ``ModelProto`` without functions, with shapes as far as ONNX infers them.
+
+    Raises:
+        SourceError: damaged, too large, or of an opset that is too old or unknown.
+        UnsafeModelError: weights lie outside the model's folder.
+        UnsupportedOpsError: it has ops of domains that are not ONNX' own.
+    """
+    onnx = load_onnx()
+    where = where or str(path)
+    if path.stat().st_size > largest_file:
+        raise SourceError("is larger than 2 GB", code="SP-380", where=where, hint="Save its weights as external data")
+    try:
+        model = onnx.load_model(path, format="protobuf", load_external_data=False)
+    except Exception as error:  # protobuf's DecodeError, by whichever implementation is installed
+        raise SourceError(
+            "is damaged or truncated, or no ONNX file", code="SP-308", where=where, hint="Download or export it again"
+        ) from error
+    if not model.graph.node or len(model.graph.node) > most_nodes:
+        what = "has no nodes" if not model.graph.node else f"has more than {most_nodes:,} nodes"
+        raise SourceError(what, code="SP-380", where=where, hint="Export the model again")
+    _load_weights(onnx, model, path, where)
+    try:
+        model = onnx.inliner.inline_local_functions(model) if model.functions else model
+        _check_domains(model, where)
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except (UnsupportedOpsError, SourceError):
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"is not a valid ONNX model ({_first_line(error)})", code="SP-380", where=where, hint="Export it again"
+        ) from error
+
+
+def opset_of(model: Any, where: str) -> int:
+    """Return the version of ONNX' operators.
+
+    Raises:
+        SourceError: older than 7, or newer than the installed onnx.
+    """
+    onnx = load_onnx()
+    found = [entry.version for entry in model.opset_import if entry.domain in own_domains]
+    opset = found[0] if found else 1
+    newest = onnx.defs.onnx_opset_version()
+    if not oldest_opset <= opset <= newest:
+        how = "older than 7" if opset < oldest_opset else f"newer than {newest}, which the installed onnx knows"
+        hint = "Convert it with onnx.version_converter" if opset < oldest_opset else "Run pip install --upgrade onnx"
+        raise SourceError(f"has opset {opset}, {how}", code="SP-382", where=where, hint=hint)
+    return int(opset)
+
+
+def _load_weights(onnx: Any, model: Any, path: Path, where: str) -> None:
+    """Read external data; onnx itself confines the paths to the folder and checks the lengths."""
+    try:
+        onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
+    except Exception as error:
+        raise SourceError(
+            f"has weights in other files that cannot be read ({_first_line(error)})",
+            code="SP-338",
+            where=where,
+            hint="Put the files that it names beside it",
+        ) from error
+
+
+def _check_domains(model: Any, where: str) -> None:
+    foreign = sorted(
+        {
+            f"{node.domain}.{node.op_type}"
+            for node in model.graph.node
+            if node.domain not in own_domains and not _is_specified(node)
+        }
+    )
+    if foreign:
+        raise UnsupportedOpsError(
+            f"has ops that are not ONNX' own: {', '.join(foreign[:5])}",
+            code="SP-383",
+            where=where,
+            hint="Export the model without them, before it is optimised for one runtime",
+        )
+
+
+def _is_specified(node: Any) -> bool:
+    """Whether ONNX' specification gives the operator a body of ONNX' own operators."""
+    onnx = load_onnx()
+    try:
+        schema = onnx.defs.get_schema(node.op_type, domain=node.domain)
+    except onnx.defs.SchemaError:
+        return False
+    return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,122 @@
+"""Which function lowers which operator, and what such a function sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import UnsupportedOpsError
+from ..lowering.graph import Graph
+from ..lowering.layout import Shape
+from ..lowering.values import Array, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """What ONNX' inference says of an output: the type is NumPy's name of it, "" or None what it does not know."""
+
+    type: str = ""
+    shape: Shape | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One node.
+
+    Attributes:
+        graph: that is built.
+        op: the operator.
+        name: of the node, for messages and the names of nodes.
+        opset: the version of ONNX' operators.
+        inputs: None where an optional one is left out.
+        attributes: as NumPy and Python values; texts are ``str``, graphs protobufs.
+        outputs: what is known of each output; ``name`` "" in ``names`` is one that nobody uses.
+        names: of the outputs.
+        scope: what subgraphs see: lowers one, see ``lower``.
+    """
+
+    graph: Graph
+    op: str
+    name: str
+    opset: int
+    inputs: Sequence[Value | None]
+    attributes: Mapping[str, Any]
+    outputs: Sequence[Inferred]
+    names: Sequence[str]
+    scope: Any = None
+
+    def input(self, index: int) -> Value:
+        """Return an input that the operator must have."""
+        value = self.optional(index)
+        if value is None:
+            self.refuse(f"input {index} is missing")
+        return value
+
+    def optional(self, index: int) -> Value | None:
+        """Return an input, or None where it is left out."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def known(self, index: int, what: str = "") -> Array:
+        """Return the content of an input that has to be known at build time.
+
+        Raises:
+            UnsupportedOpsError: it is computed when the model runs.
+        """
+        value = self.input(index)
+        if value.array is None:
+            self.refuse(f"{what or f'input {index}'} is computed while the model runs")
+        return value.array
+
+    def numbers(self, index: int, attribute: str = "", default: Sequence[int] | None = None) -> list[int] | None:
+        """Return whole numbers that newer opsets take as an input and older ones as an attribute."""
+        if index < len(self.inputs) and self.inputs[index] is not None:
+            return [int(number) for number in self.known(index, attribute).ravel()]
+        found = self.attributes.get(attribute, default)
+        return None if found is None else [int(number) for number in found]
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """Return an attribute."""
+        return self.attributes.get(name, default)
+
+    def shape(self, index: int = 0) -> Shape | None:
+        """Return what is known of the shape of an output."""
+        return self.outputs[index].shape if index < len(self.outputs) else None
+
+    def type(self, index: int = 0) -> str:
+        """Return the type of an output, that of the first input if inference does not tell."""
+        return self.outputs[index].type or self.input(0).type
+
+    def scalar(self, number: float | bool, like: Value) -> Value:
+        """Return a constant of another value's type."""
+        return self.graph.constant(np.array(number, like.type if like.type != "bfloat16" else "float32"))
+
+    def refuse(self, what: str, hint: str = "") -> NoReturn:
+        """End the build of the model.
+
+        Raises:
+            UnsupportedOpsError: always.
+        """
+        raise UnsupportedOpsError(
+            f"{self.op} (node {self.name!r}): {what}",
+            code="SP-384",
+            hint=hint or "Export the model without it, or ask for it",
+        )
+
+
+Lowering = Callable[[Context], Value | Sequence[Value | None]]
+table: dict[str, Lowering] = {}
+
+
+def lowers(*ops: str) -> Callable[[Lowering], Lowering]:
+    """Register a function for ONNX operators."""
+
+    def register(function: Lowering) -> Lowering:
+        for op in ops:
+            assert op not in table, op  # noqa: S101
+            table[op] = function
+        return function
+
+    return register
