@@ -16,6 +16,7 @@ from ..config.tables import ModelConfig
 from ..model import Model
 from ..verify.gates import gate_of
 from ..verify.ids import ids_below
+from ..verify.run import find_node_modules
 from .types import MeasureRequest, MeasureResult
 
 measured_precisions = frozenset({"small", "auto"})
@@ -53,6 +54,8 @@ def measure_precision(
     folder: Path,
     work: Path,
     submit: Callable[[str, Any, str], Future[Any]],
+    *,
+    in_node: bool = False,
 ) -> Measured:
     """Measure a model on the inputs of its ``verify`` table.
 
@@ -64,10 +67,11 @@ def measure_precision(
         folder: where relative paths start.
         work: a folder for inputs and results; the caller removes it.
         submit: has a function of the conversion worker run.
+        in_node: TensorFlow.js under Node runs the model, not TensorFlow.
 
     Raises:
         ConfigError: its inputs cannot be read.
-        ConversionError: TensorFlow is not installed, or cannot run the model.
+        ConversionError: TensorFlow, or Node with TensorFlow.js, is not installed or cannot run the model.
         SourceError: Keras does not know a layer of it.
     """
     import numpy as np
@@ -93,7 +97,13 @@ def measure_precision(
     gate = gate_of(settings.precision, *stated)
     out = work / "measured.npz"
     request = MeasureRequest(artefact, tuple(paths), out, gate, settings.precision == "auto", settings.trust)
-    result: MeasureResult = submit("measure", request, name).result()
+    result: MeasureResult
+    if in_node:
+        from .node_runner import measure_in_node
+
+        result = measure_in_node(request, model, find_node_modules(folder), work)
+    else:
+        result = submit("measure", request, name).result()
     if not result.layers:
         notes.append("no layer could be measured: its weights are stored as those of lossless or balanced models are")
         return Measured({}, frozenset(), {}, tuple(notes))
