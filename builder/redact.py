@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 mask = "***"
@@ -30,19 +30,35 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
         text: for people or programs.
         environment: whose secrets are looked for; None is this process's own.
     """
-    found = os.environ if environment is None else environment
-    for name, value in found.items():
-        if len(value) >= shortest and _secret_name.search(name) and not name.endswith(("_FILE", "_URI", "_URL")):
-            text = text.replace(value, mask)
-    text = _login.sub(f"{mask}@", text)
-    text = _signed.sub(rf"\g<1>{mask}", text)
-    return _header.sub(rf"\g<1>\g<2>{mask}", text)
+    return _without(text, _secrets(os.environ if environment is None else environment))
 
 
 def redacted(document: Any) -> Any:
     """Return a JSON document with every text in it redacted."""
-    if isinstance(document, str):
-        return redact(document)
-    if isinstance(document, Mapping):
-        return {redact(key) if isinstance(key, str) else key: redacted(value) for key, value in document.items()}
-    return [redacted(item) for item in document] if isinstance(document, (list, tuple)) else document
+    secrets = _secrets(os.environ)  # looked for once: a document has thousands of texts
+
+    def inside(part: Any) -> Any:
+        if isinstance(part, str):
+            return _without(part, secrets)
+        if isinstance(part, Mapping):
+            return {inside(key): inside(value) for key, value in part.items()}
+        return [inside(item) for item in part] if isinstance(part, (list, tuple)) else part
+
+    return inside(document)
+
+
+def _secrets(environment: Mapping[str, str]) -> list[str]:
+    """Return the values of the variables whose names say that they are secret."""
+    return [
+        value
+        for name, value in environment.items()
+        if len(value) >= shortest and _secret_name.search(name) and not name.endswith(("_FILE", "_URI", "_URL"))
+    ]
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for value in secrets:
+        text = text.replace(value, mask)
+    text = _login.sub(f"{mask}@", text)
+    text = _signed.sub(rf"\g<1>{mask}", text)
+    return _header.sub(rf"\g<1>\g<2>{mask}", text)

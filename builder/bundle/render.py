@@ -11,7 +11,7 @@ import jinja2
 
 from ..errors import ShardpressError
 from .modules import module_templates
-from .scripts import script, template_folder
+from .scripts import script, scripts, template_folder
 
 
 def render(template: str, **values: Any) -> str:
@@ -54,6 +54,12 @@ def render_module(name: str) -> bytes:
     return script(f"modules/{name}.js").encode()
 
 
+def render_modules() -> dict[str, bytes]:
+    """Return all such modules by name."""
+    made = scripts()  # once: a checkout reads all sources each time, to see whether they have changed
+    return {name: made[f"modules/{name}.js"].encode() for name in module_templates}
+
+
 def render_package(
     index: Mapping[str, Any], models: Iterable[Mapping[str, Any]], name: str, version: str
 ) -> dict[str, bytes]:
@@ -68,13 +74,14 @@ def render_package(
     """
     types = render_types(models).decode()
     form = "package/index.js.j2"
+    made = scripts()
     texts = {
-        "index.js": render(form, config=index, code=script("package/index.js"), strict=False),
-        "inline.js": render(form, config=index, code=script("package/inline.js"), strict=False),
-        "index.cjs": render(form, config=index, code=script("package/index.cjs"), strict=True),
+        "index.js": render(form, config=index, code=made["package/index.js"], strict=False),
+        "inline.js": render(form, config=index, code=made["package/inline.js"], strict=False),
+        "index.cjs": render(form, config=index, code=made["package/index.cjs"], strict=True),
         "index.d.ts": types,
         "index.d.cts": types,
-        **{file: script(f"package/{file}") for one in module_templates for file in (f"{one}.js", f"{one}.cjs")},
+        **{file: made[f"package/{file}"] for one in module_templates for file in (f"{one}.js", f"{one}.cjs")},
         "package.json": render("package/package.json.j2", name=name, version=version, modules=list(module_templates)),
     }
     return {path: text.encode() for path, text in texts.items()}

@@ -149,9 +149,10 @@ def files_of(path: Path) -> tuple[tuple[str, Path], ...]:
     if path.is_dir():
         check_folder(path)
         return tuple(all_files(path))
-    if path.suffix != ".json":
+    kind = {".json": "tfjs", ".onnx": "onnx"}.get(path.suffix.lower())
+    if kind is None:
         return (("", path),)
-    named = [(address, file) for address, file in source_files(path, "tfjs") if file != path]
+    named = [(address, file) for address, file in source_files(path, kind) if file != path]
     glue = path.with_name(glue_name)
     beside = [*named, *([(glue_name, glue)] if glue.is_file() else [])]
     return ("", path), *((f"../{address}", file) for address, file in beside)

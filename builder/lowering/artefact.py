@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from .attributes import encode
 from .fusion import fuse
 from .graph import Graph
-from .nodes import Function, Node, encode
+from .nodes import Function, Node
 from .values import Array, Value, enums
 
 weights_name = "group1-shard1of1.bin"
@@ -55,7 +56,9 @@ def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer:
             "library": {"function": [_function(function, graph) for function in functions]},
             "versions": {},
         },
-        "weightsManifest": [{"paths": [weights_name], "weights": _write_weights(weights, out / weights_name)}],
+        "weightsManifest": [
+            {"paths": [weights_name], "weights": _write_weights(weights, graph.quantizations, out / weights_name)}
+        ],
     }
     path = out / "model.json"
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -137,12 +140,17 @@ def _tensor_info(value: Value) -> dict[str, Any]:
     return {"name": name, "dtype": enums[value.dtype], "tensorShape": {"dim": dim}}
 
 
-def _write_weights(weights: Mapping[str, Array], path: Path) -> list[dict[str, Any]]:
+def _write_weights(
+    weights: Mapping[str, Array], quantizations: Mapping[str, dict[str, Any]], path: Path
+) -> list[dict[str, Any]]:
     specs = []
     with path.open("wb") as file:
         for name, array in weights.items():
             dtype = "string" if array.dtype.kind in "OU" else array.dtype.name
-            specs.append({"name": name, "shape": list(array.shape), "dtype": dtype})
+            spec: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
+            if name in quantizations:
+                spec |= {"dtype": "float32", "quantization": quantizations[name]}
+            specs.append(spec)
             file.write(_strings(array) if dtype == "string" else np.ascontiguousarray(array).tobytes())
     return specs
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .attributes import Type
 from .graph import Graph
 from .layout import Shape, plain
-from .nodes import Frame, Function, Type
+from .nodes import Frame, Function
 from .values import Value, variant
 
 Body = Callable[[list[Value]], Sequence[Value]]
@@ -44,7 +45,7 @@ def build(graph: Graph, stem: str, arguments: Sequence[Value], body: Body) -> Bu
             Value(value.type, value.shape, plain(value.rank), graph.argument(frame, f"argument_{number}", value.type))
             for number, value in enumerate(arguments)
         ]
-        outputs = [graph.own(graph.plain(value)) for value in body(inside)]
+        outputs = [_own(graph, graph.plain(value)) for value in body(inside)]
     finally:
         graph.frames.pop()
     return Built(Function(name, inside, outputs, frame), dict(frame.captured))
@@ -66,7 +67,7 @@ def finish(graph: Graph, built: Built, outside: Sequence[str], *, passes: bool) 
         value = Value(graph.types[output], (), (), name)
         function.inputs.append(value)
         if passes:
-            function.outputs.append(graph.own(value))
+            function.outputs.append(_own(graph, value))
     graph.frames.pop()
     graph.functions.append(function)
 
@@ -83,7 +84,7 @@ def branch(graph: Graph, condition: Value, then: Body, otherwise: Body, stem: st
         key: {"func": {"name": part.function.name}}
         for key, part in zip(("then_branch", "else_branch"), parts, strict=True)
     }
-    return graph.ops("StatelessIf", [condition, *map(graph.outside, outside)], results, name=stem, **names)
+    return graph.ops("StatelessIf", [condition, *_outside(graph, outside)], results, name=stem, **names)
 
 
 def loop(graph: Graph, state: Sequence[Value], condition: Body, body: Body, stem: str, *, kept: int = 0) -> list[Value]:
@@ -117,7 +118,7 @@ def loop(graph: Graph, state: Sequence[Value], condition: Body, body: Body, stem
         "cond": {"func": {"name": test.function.name}},
         "body": {"func": {"name": part.function.name}},
     }
-    found = graph.ops("StatelessWhile", [*given, *map(graph.outside, outside)], kinds, name=stem, **names)
+    found = graph.ops("StatelessWhile", [*given, *_outside(graph, outside)], kinds, name=stem, **names)
     return found[: len(given)]
 
 
@@ -160,3 +161,18 @@ def _common(one: Shape, other: Shape) -> Shape:
     if len(one) != len(other):
         raise ValueError("a value changes its rank from round to round")
     return tuple(n if n == m else None for n, m in zip(one, other, strict=True))
+
+
+def _own(graph: Graph, value: Value) -> Value:
+    """Return the output of a node that no other result has, which is what functions return."""
+    frame = graph.frames[-1]
+    is_free = value.array is None and value.name not in frame.results
+    if not (is_free and any(node.name == value.name for node in reversed(frame.nodes))):
+        value = graph.identity(value)
+    frame.results.add(value.name)
+    return value
+
+
+def _outside(graph: Graph, outputs: Sequence[str]) -> list[Value]:
+    """Return outputs of nodes by their names, to be given to a function, which knows their shapes."""
+    return [Value(graph.types[output], (), (), output) for output in outputs]

@@ -1,6 +1,7 @@
 """Makes fewer nodes of many: factors go into kernels, pads into windows, biases and activations into products.
 
-What remains are the fused ops of TensorFlow.js (tfjs-converter, ``convolution_executor`` and ``matrices_executor``). A node is changed only where nobody else reads what goes away.
+What remains are the fused ops of TensorFlow.js (tfjs-converter, ``convolution_executor`` and ``matrices_executor``).
+A node is changed only where nobody else reads what goes away.
 """
 
 from __future__ import annotations

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from .attributes import Attribute, Type, shape_attribute
+from .codes import Codes
+from .constants import stored_form
 from .layout import (
     Order,
     Shape,
+    broadcast_shape,
     moves_nothing,
     permutation_between,
     plain,
@@ -21,8 +25,8 @@ from .layout import (
     with_new,
     without,
 )
-from .nodes import Attribute, Frame, Function, Node, Type, shape_attribute
-from .values import Array, Value, held, held_type
+from .nodes import Frame, Function, Node
+from .values import Array, Value, held_type
 
 
 @dataclass(slots=True)
@@ -31,7 +35,8 @@ class Graph:
 
     Attributes:
         frames: the model's own graph, and the functions that are being built within each other.
-        weights: constants by the name of their node, as stored.
+        weights: constants by the name of their node, as stored: values, or codes.
+        quantizations: how the codes among them stand for values, as TensorFlow.js' manifest has it.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
         types: of the outputs of nodes and the arguments of functions, by their names.
@@ -39,12 +44,14 @@ class Graph:
 
     frames: list[Frame] = field(default_factory=lambda: [Frame()])
     weights: dict[str, Array] = field(default_factory=dict)
+    quantizations: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
     _hints: dict[int, str] = field(default_factory=dict)
+    _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
     @property
     def nodes(self) -> list[Node]:
@@ -58,20 +65,13 @@ class Graph:
 
         Args:
             name: the source's; the node's name is made of it.
-            type_name: NumPy's name of its type.
+            type_name: NumPy's.
             shape: with logical axes.
             order: in which pages give it; None: as it is.
         """
         order = order or plain(len(shape))
-        node = self._add(
-            "Placeholder",
-            [],
-            name,
-            {
-                "dtype": Type(held_type(type_name)),
-                "shape": shape_attribute(stored_shape(shape, order)),
-            },
-        )
+        stored = shape_attribute(stored_shape(shape, order))
+        node = self._add("Placeholder", [], name, {"dtype": Type(held_type(type_name)), "shape": stored})
         value = self.inputs[name] = Value(type_name, shape, order, node)
         self.types[node] = type_name
         return value
@@ -93,6 +93,17 @@ class Graph:
         return Value(
             array.dtype.name if array.dtype.kind not in "UO" else "str", array.shape, plain(array.ndim), "", array
         )
+
+    def coded(self, codes: Codes, type_name: str = "float32", name: str = "") -> Value:
+        """Return a constant that is stored as codes.
+
+        Args:
+            codes: what stands for the values.
+            type_name: NumPy's name of the values' type.
+            name: for its node.
+        """
+        found = self.constant(codes.values(), name=name)
+        return replace(found, type=type_name, codes=codes)
 
     # -- nodes
 
@@ -145,35 +156,34 @@ class Graph:
         """Return the same value as the output of a node of its own."""
         return self.op("Identity", [value], shape=value.shape, order=value.order, name=name)
 
-    def own(self, value: Value) -> Value:
-        """Return the output of a node that no other result has, which is what functions return."""
-        frame = self.frames[-1]
-        if value.array is None and value.name in frame.names and value.name not in frame.results:
-            node = next((node for node in reversed(frame.nodes) if node.name == value.name), None)
-            if node is not None:
-                frame.results.add(value.name)
-                return value
-        found = self.identity(value)
-        frame.results.add(found.name)
-        return found
-
-    def outside(self, output: str) -> Value:
-        """Return the output of a node by its name, to be given to a function, which knows its shape."""
-        return Value(self.types[output], (), (), output)
-
     def stored(self, value: Value) -> str:
         """Return the node's output that holds a value in its order; constants become nodes here."""
         if value.array is None:
             return self._reached(value.name)
         constants, key = self.frames[-1].constants, (id(value.array), value.order)
         if key not in constants:
-            array = held(value.array, self._hints.get(id(value.array), ""))
-            array = np.array(array.transpose(value.order), order="C")
-            node = self._add("Const", [], self._hints.get(id(value.array), "Const"), {"dtype": Type(value.dtype)})
-            self.weights[node] = array
-            constants[key] = node
-            self._kept.append(value.array)
+            hint = self._hints.get(id(value.array), "")
+            constants[key] = self._write(value, hint)
+            self._kept += [value.array, *([value.codes.array] if value.codes else [])]
         return constants[key]
+
+    def _write(self, value: Value, hint: str) -> str:
+        """Add the node of a constant; what its codes are multiplied with or less is computed when the graph runs."""
+        form = stored_form(value, hint)
+        coded = self.frames[-1].coded
+        node = coded.get(form.key) if form.key else None
+        if node is None:
+            node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
+            self.types[node] = value.type
+            self.weights[node] = form.array
+            if form.quantization is not None and form.key is not None:
+                self.quantizations[node] = form.quantization
+                coded[form.key] = node
+        found = Value(value.type, value.shape, value.order, node)
+        for op, factor in form.factors:
+            constant = self.constant(factor.astype(np.float32), name=f"{hint}_{op.lower()}" if hint else "")
+            found = self.elementwise(op, [found, constant], value.type)
+        return found.name
 
     def _reached(self, output: str) -> str:
         """Return the name of a node's output in the graph that is being built: functions get it as an argument."""
@@ -195,8 +205,7 @@ class Graph:
     def _add(self, op: str, inputs: list[str], stem: str, attributes: Mapping[str, Attribute]) -> str:
         frame = self.frames[-1]
         name = self.unused(frame.prefix + stem)
-        frame.names.add(name)
-        frame.nodes.append(Node(name, op, inputs, dict(attributes)))
+        frame.add(Node(name, op, inputs, dict(attributes)))
         return name
 
     def unused(self, stem: str) -> str:
@@ -217,7 +226,7 @@ class Graph:
         if value.order == order:
             return value
         if value.array is not None:
-            return Value(value.type, value.shape, order, "", value.array)
+            return replace(value, order=order)
         key = (value.name, permutation_between(value.order, order))
         known = [frame.ordered[key] for frame in self.frames if key in frame.ordered]
         if not known:
@@ -237,9 +246,9 @@ class Graph:
 
     def transpose(self, value: Value, permutation: Sequence[int]) -> Value:
         """Return a value whose logical axis ``i`` is ``permutation[i]`` of the old one; nothing is moved for it."""
-        shape = tuple(value.shape[axis] for axis in permutation)
+        shape = stored_shape(value.shape, tuple(permutation))
         if value.array is not None:
-            return self._renamed(value, value.array.transpose(tuple(permutation)))
+            return self._changed(value, lambda array: array.transpose(tuple(permutation)))
         return Value(value.type, shape, transposed(value.order, permutation), value.name)
 
     def reshape(self, value: Value, shape: Shape, target: Value | None = None) -> Value:
@@ -254,7 +263,11 @@ class Graph:
         if shape == value.shape and None not in shape:
             return value
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([-1 if n is None else n for n in shape]))
+            numbers = [-1 if n is None else n for n in shape]
+            if value.codes is None or value.codes.changed(lambda array: array.reshape(numbers)) is not None:
+                return self._changed(value, lambda array: array.reshape(numbers))
+            # A factor for each of several blocks of an axis: it is multiplied in before these are joined.
+            value = Value(value.type, value.shape, value.order, self.stored(value))
         if shape.count(None) <= 1:
             orders = (
                 (plain(value.rank), plain(len(shape))) if value.is_plain else reshaped(value.shape, shape, value.order)
@@ -277,7 +290,7 @@ class Graph:
         for axis in axes:
             lengths.insert(axis, 1)
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([n or 0 for n in lengths]))
+            return self._changed(value, lambda array: array.reshape([n or 0 for n in lengths]))
         order = with_new(value.order, axes)
         if value.shape.count(None) <= 1:
             return self._reshape_stored(value, tuple(lengths), order) if axes else value
@@ -291,22 +304,28 @@ class Graph:
         axes = sorted(axis % value.rank for axis in axes)
         shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
         if value.array is not None:
-            return self._renamed(value, value.array.reshape([n or 0 for n in shape]))
+            return self._changed(value, lambda array: array.reshape([n or 0 for n in shape]))
         if not axes:
             return value
         order = without(value.order, axes)
         return self.op("Squeeze", [value], shape=shape, order=order, squeeze_dims=sorted(value.axes(tuple(axes))))
 
-    def _renamed(self, value: Value, array: Array) -> Value:
+    def _changed(self, value: Value, change: Callable[[Array], Array]) -> Value:
+        """Return a constant whose axes are others, with its name and its codes."""
         assert value.array is not None  # noqa: S101
-        return self.constant(array, name=self._hints.get(id(value.array), ""))
+        found = self.constant(change(value.array), name=self._hints.get(id(value.array), ""))
+        return replace(found, type=value.type, codes=value.codes.changed(change) if value.codes else None)
 
     def cast(self, value: Value, type_name: str) -> Value:
         """Return a value as another type, without any care for what does not fit."""
         if value.type == type_name:
             return value
         if value.array is not None:
-            return self._renamed(value, value.array.astype(type_name))
+            if value.codes and held_type(type_name) == "float32":
+                return replace(value, type=type_name)
+            return self.constant(value.array.astype(type_name), name=self._hints.get(id(value.array), ""))
+        if held_type(type_name) == "float32" and (floats := self.floats_of(value)) is not None:
+            return replace(floats, type=type_name)
         if value.dtype == held_type(type_name):
             return Value(type_name, value.shape, value.order, value.name)
         if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
@@ -320,6 +339,26 @@ class Graph:
             SrcT=Type(value.dtype),
             DstT=Type(held_type(type_name)),
         )
+
+    def whole(self, floats: Value, zero: int, type_name: str) -> Value:
+        """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.
+
+        Args:
+            floats: whole numbers that floats hold exactly.
+            zero: what is added to them.
+            type_name: of the whole numbers.
+        """
+        added = self.elementwise("AddV2", [floats, self.constant(np.float32(zero))]) if zero else floats
+        found = self.cast(added, type_name)
+        self._floats[found.name] = (replace(floats, type="float32"), zero)
+        return found
+
+    def floats_of(self, value: Value, zero: int = 0) -> Value | None:
+        """Return the floats that whole numbers less ``zero`` were cast from, where they are remembered."""
+        floats, added = self._floats.get(value.name, (None, 0))
+        if value.array is not None or floats is None or added != zero:
+            return None
+        return Value("float32", value.shape, value.order, floats.name)
 
     def shape_of(self, value: Value) -> Value:
         """Return the lengths of a value's logical axes, int32 [rank]: known, or computed when the graph runs."""
@@ -359,20 +398,3 @@ class Graph:
         """Add an op that works number by number on values that are broadcast together."""
         fitted, shape, order = self.aligned(values)
         return self.op(op, fitted, shape=shape, order=order, type_name=type_name or values[0].type, **attributes)
-
-
-def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
-    """Return the shape of what is broadcast together; None where that is open.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
-    rank = max(map(len, shapes))
-    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
-    result: list[int | None] = []
-    for lengths in zip(*padded, strict=True):
-        fixed = {n for n in lengths if n is not None and n != 1}
-        if len(fixed) > 1:
-            raise ValueError(f"shapes {list(shapes)} cannot be broadcast together")
-        result.append(fixed.pop() if fixed else (None if None in lengths else 1))
-    return tuple(result)

@@ -28,6 +28,29 @@ def stored_shape(shape: Sequence[int | None], order: Order) -> Shape:
     return tuple(shape[axis] for axis in order)
 
 
+def product_of(lengths: Sequence[int | None]) -> int | None:
+    """Return the product of lengths; None where one is open."""
+    known = [length for length in lengths if length is not None]
+    return math.prod(known) if len(known) == len(lengths) else None
+
+
+def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
+    """Return the shape of what is broadcast together; None where that is open.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    result: list[int | None] = []
+    for lengths in zip(*padded, strict=True):
+        fixed = {n for n in lengths if n is not None and n != 1}
+        if len(fixed) > 1:
+            raise ValueError(f"shapes {list(shapes)} cannot be broadcast together")
+        result.append(fixed.pop() if fixed else (None if None in lengths else 1))
+    return tuple(result)
+
+
 def transposed(order: Order, permutation: Sequence[int]) -> Order:
     """Return the order after a logical transpose, for which nothing is moved: new axis ``i`` is ``permutation[i]``."""
     place = {axis: new for new, axis in enumerate(permutation)}

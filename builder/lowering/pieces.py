@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from .attributes import Type
 from .graph import Graph
-from .nodes import Type
 from .values import Array, Value
 
 largest_index = 2**31 - 1
@@ -139,3 +139,40 @@ def spread(graph: Graph, numbers: Value, axes: Value, rank: int, otherwise: int)
     whole = ints(graph, [otherwise] * rank)
     given = graph.cast(numbers, "int32")
     return graph.op("TensorScatterUpdate", [whole, rows, given], shape=(rank,), Tindices=Type("int32"))
+
+
+def along(graph: Graph, x: Value, axis: int, matrix: Value) -> Value:
+    """Multiply one axis by a matrix [after, before]; the others stay where they are stored.
+
+    At most one of the others may be open.
+    """
+    place = x.axis(axis)
+    after, before = matrix.shape
+    lengths = x.stored_shape
+    head, tail = _product(lengths[:place]), _product(lengths[place + 1 :])
+    shape = (*x.shape[:axis], after, *x.shape[axis + 1 :])
+    if tail == 1:
+        flat = graph.op("Reshape", [x, ints(graph, [-1, before or 0])], shape=(head, before))
+        found = graph.op("MatMul", [flat, matrix], shape=(head, after), transpose_a=False, transpose_b=True)
+    else:
+        stack = ints(
+            graph, [1 if place == 0 else -1, before or 0, tail] if tail is not None else [head or 1, before or 0, -1]
+        )
+        flat = graph.op("Reshape", [x, stack], shape=(head, before, tail))
+        found = graph.op(
+            "BatchMatMulV2",
+            [graph.unsqueeze(matrix, [0]), flat],
+            shape=(head, after, tail),
+            type_name=x.type,
+            adj_x=False,
+            adj_y=False,
+        )
+    target = ints(
+        graph,
+        [after or 0 if other == axis else (-1 if x.shape[other] is None else x.shape[other] or 0) for other in x.order],
+    )
+    return graph.op("Reshape", [found, target], shape=shape, order=x.order)
+
+
+def _product(lengths: tuple[int | None, ...]) -> int | None:
+    return None if None in lengths else int(np.prod([n or 0 for n in lengths], dtype=np.int64))

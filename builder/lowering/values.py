@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SourceError, UnsupportedOpsError
+from .codes import Codes
 from .layout import Order, Shape, plain, stored_shape
 
 Array = npt.NDArray[Any]
@@ -55,6 +56,7 @@ class Value:
         order: which logical axis is stored where, see ``layout``.
         name: the node's output that gives it, as ``relu`` or ``split:1``; "" for a constant that is in no node yet.
         array: its content, with logical axes, where that is known at build time.
+        codes: the whole numbers that the source gives for such a content.
     """
 
     type: str
@@ -62,6 +64,7 @@ class Value:
     order: Order
     name: str = ""
     array: Array | None = None
+    codes: Codes | None = None
 
     @property
     def dtype(self) -> str:

@@ -38,10 +38,7 @@ def body_of(node: Any, inputs: Sequence[Value | None], opset: int) -> tuple[Any,
     told = [
         onnx.numpy_helper.from_array(value.array, name)
         for name, value in given.items()
-        if value is not None
-        and value.array is not None
-        and value.size <= largest_told
-        and value.array.dtype.kind != "O"
+        if value is not None and value.array is not None and value.size <= largest_told and value.dtype != "string"
     ]
     outputs = [onnx.ValueInfoProto(name=name) for name in function.output]
     graph = onnx.helper.make_graph(nodes, node.op_type, infos, outputs, initializer=told)

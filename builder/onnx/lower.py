@@ -25,6 +25,7 @@ never_folded = frozenset(
         *("DequantizeLinear", "OptionalHasElement"),  # the reference gives the latter one axis too many
     }
 )
+moving = frozenset({"Cast", "CastLike", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 float_like = frozenset({"float16", "float32", "float64", "bfloat16"})
 
 
@@ -154,6 +155,8 @@ class Scope:
     def _fold(self, node: Any, inputs: list[Value | None]) -> list[Value | None] | None:
         """Compute what depends on constants only."""
         if node.op_type in never_folded or any(value is not None and value.array is None for value in inputs):
+            return None
+        if node.op_type in moving and any(value is not None and value.codes for value in inputs):
             return None
         if any(attribute.type in (5, 10) for attribute in node.attribute):  # with a graph
             return None

@@ -26,12 +26,12 @@ from ..bundle.manifest import (
     VerifiedEntry,
     WeightEntry,
 )
-from ..bundle.modules import module_templates, runtime_name
+from ..bundle.modules import runtime_name
 from ..bundle.render import (
     client_names,
     render,
     render_loader,
-    render_module,
+    render_modules,
     render_package,
     render_types,
     render_worker,
@@ -155,7 +155,7 @@ def write_output(
 
 def make_modules(cache: Cache, compressor: Compressor) -> dict[str, File]:
     """Return the modules that go beside the loader, by name."""
-    blobs = {name: cache.put(render_module(name)) for name in module_templates}
+    blobs = {name: cache.put(content) for name, content in render_modules().items()}
     return {name: File(module_url(name, blob.sha256), blob, compressor.encode(blob)) for name, blob in blobs.items()}
 
 

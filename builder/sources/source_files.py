@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .folders import check_folder
 from .model_folders import teachable
+from .onnx_files import external_files
 from .tfjs import weight_files
 
 random_file = "fingerprint.pb"  # TensorFlow puts a new random number into it each time it saves the same model
@@ -26,6 +27,10 @@ def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
             *metadata,
             *((file.relative_to(folder).as_posix(), file) for file in weight_files(path)),
         )
+    if kind == "onnx":
+        folder = path.parent
+        beside = external_files(path)
+        return ((path.name, path), *((file.relative_to(folder).as_posix(), file) for file in beside))
     if path.is_dir():
         check_folder(path)
         found = sorted(file for file in path.rglob("*") if file.is_file() and file.name != random_file)

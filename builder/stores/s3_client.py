@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Literal, overload
 
 import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
+from botocore.session import get_session
 
 from ..errors import ShardpressError
 from . import s3_deletes
@@ -65,7 +68,11 @@ def connect(location: Location, service: str = "s3") -> S3Client | CloudFrontCli
         kind.response_class = TimedResponse  # botocore has timeouts for silence only
     endpoint = location.endpoint_url if service == "s3" else ""
     try:
-        session = boto3.Session(profile_name=location.profile or None)
+        core = get_session()
+        if location.profile:
+            core.set_config_variable("profile", location.profile)
+        core.register_component("data_loader", _descriptions(core.get_config_variable("data_path")))
+        session = boto3.Session(botocore_session=core)
         region = location.region or session.region_name or "us-east-1"
         config = Config(
             connect_timeout=location.connect_seconds,
@@ -85,6 +92,12 @@ def connect(location: Location, service: str = "s3") -> S3Client | CloudFrontCli
         asked = Asked(location.bucket, place, endpoint_url=endpoint, profile=location.profile)
         raise explain(error, asked) from error
     return client
+
+
+@functools.cache
+def _descriptions(folders: str | None) -> Loader:
+    """Return what reads the descriptions of AWS's services, once: to read them is most of the work for a client."""
+    return create_loader(folders)
 
 
 def hurried(location: Location) -> Location:

@@ -79,7 +79,8 @@ def test_a_deploy_carries_checks_keeps_and_prunes_modules(site: Path, monkeypatc
     first = release()
     assert check_live(StoredSite(target.store)).problems == ()
     monkeypatch.setattr(
-        "builder.pipeline.write_dist.render_module", lambda name: f"/*! other */ export const x = {len(name)};".encode()
+        "builder.pipeline.write_dist.render_modules",
+        lambda: {name: f"/*! other */ export const x = {len(name)};".encode() for name in module_templates},
     )
     build(site)
     assert not any((site / "dist/cdn" / url).exists() for url in first)

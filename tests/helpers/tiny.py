@@ -214,8 +214,7 @@ def bundle(
 ) -> Bundle:
     """Build stock models into a bundle at ``root``, which has no encodings; their sizes are told if it compresses."""
     from builder.bundle.format import module_url
-    from builder.bundle.modules import module_templates
-    from builder.bundle.render import render_loader, render_module
+    from builder.bundle.render import render_loader, render_modules
 
     cache = Cache(root.with_name(root.name + "-cache"))
     compressor = Compressor(cache, jobs=1, fast=True, submit=None if compresses else _plain)
@@ -234,7 +233,7 @@ def bundle(
             **options,
         )
         models.append(assembly.bundle)
-    modules = {name: render_module(name) for name in module_templates}
+    modules = render_modules()
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in modules.items()}
     index = make_index({model.name: model.entry("manual", "normal") for model in models}, hashes)
     (root / "assets").mkdir(parents=True)

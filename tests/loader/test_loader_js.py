@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle.modules import module_templates
-from builder.bundle.render import render_loader, render_module
+from builder.bundle.render import render_loader, render_modules
 
 tests = Path(__file__).resolve().parents[1] / "js"
 
@@ -18,8 +17,8 @@ def run_node(name: str, folder: Path) -> None:
     """Run one file of ``tests/js``, which must pass and hold tests."""
     loader = folder / "loader.mjs"
     loader.write_bytes(render_loader({"format": 1, "release": "0" * 16, "models": {}}))
-    for module in module_templates:
-        (folder / f"{module}.mjs").write_bytes(render_module(module))
+    for module, content in render_modules().items():
+        (folder / f"{module}.mjs").write_bytes(content)
     try:
         done = subprocess.run(
             ["node", "--test-reporter=tap", str(tests / name)],

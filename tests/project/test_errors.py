@@ -14,6 +14,7 @@ import pytest
 
 from builder import errors
 from builder.cli.options import error_text
+from tests.helpers.modules import nodes
 
 root = Path(__file__).parents[2]
 table_row = re.compile(r"\| (SP-\d{3}) \|(?: [^|]+ \|){3}")
@@ -30,8 +31,7 @@ def calls() -> tuple[tuple[str, ast.Call, str], ...]:
     """Return the place, the call and the class of each error that is made."""
     return tuple(
         (f"{path.relative_to(root)}:{node.lineno}", node, node.func.id)
-        for path in sorted((root / "builder").rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path, node in nodes()
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
     )
 
@@ -56,12 +56,10 @@ def test_every_error_that_is_made_has_a_code() -> None:
 
 def test_subclasses_elsewhere_are_the_stores_own() -> None:
     found = set()
-    for path in (root / "builder").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            bases = (
-                [base.id for base in node.bases if isinstance(base, ast.Name)] if isinstance(node, ast.ClassDef) else []
-            )
-            if isinstance(node, ast.ClassDef) and kinds & set(bases) and path.name != "errors.py":
+    for path, node in nodes():
+        if isinstance(node, ast.ClassDef) and path.name != "errors.py":
+            bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+            if kinds & bases:
                 found.add(node.name)
     assert found == internal
 

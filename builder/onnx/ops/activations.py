@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ...lowering.graph import Graph
+from ...lowering.layout import product_of
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .logic import select
-from .shapes import product_of
 
 selu_alpha, selu_gamma = 1.6732632423543772, 1.0507009873554805  # which TensorFlow.js' Selu has built in
 
@@ -86,9 +86,8 @@ def hard_sigmoid(c: Context) -> Value:
 def softsign(c: Context) -> Value:
     """Lower x / (1 + |x|)."""
     x = c.input(0)
-    return c.graph.elementwise(
-        "RealDiv", [x, c.graph.elementwise("AddV2", [c.graph.elementwise("Abs", [x]), c.scalar(1, x)])]
-    )
+    size = c.graph.elementwise("AddV2", [c.graph.elementwise("Abs", [x]), c.scalar(1, x)])
+    return c.graph.elementwise("RealDiv", [x, size])
 
 
 @lowers("Mish")
@@ -102,9 +101,8 @@ def mish(c: Context) -> Value:
 def swish(c: Context) -> Value:
     """Lower x sigmoid(alpha x)."""
     x = c.input(0)
-    return c.graph.elementwise(
-        "Mul", [x, c.graph.elementwise("Sigmoid", [scaled(c.graph, x, c.attribute("alpha", 1.0))])]
-    )
+    gate = c.graph.elementwise("Sigmoid", [scaled(c.graph, x, c.attribute("alpha", 1.0))])
+    return c.graph.elementwise("Mul", [x, gate])
 
 
 @lowers("Gelu")

@@ -26,7 +26,7 @@ def bitwise(c: Context) -> Value:
     # Of what is left no more than 16 bits are set, so that the quotient is exact.
     rests = [graph.elementwise("Sub", [x, low], "int32") for x, low in zip((a, b), lows, strict=True)]
     highs = [graph.elementwise("FloorDiv", [rest, size]) for rest in rests]
-    high, low = (_combined(c, first, second, half) for first, second in (highs, lows))
+    high, low = (_combined(c, one, other, half) for one, other in (highs, lows))
     found = graph.elementwise("AddV2", [graph.elementwise("Mul", [high, size]), low])
     return graph.cast(found, a.type)
 

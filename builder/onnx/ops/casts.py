@@ -21,7 +21,7 @@ largest_split = 2.0**110
 @lowers("Cast")
 def cast(c: Context) -> Value:
     """Lower a cast to the type that an attribute names."""
-    return to_type(c, c.input(0), _type_name(c.attribute("to", 0)))
+    return to_type(c, c.input(0), type_name(c.attribute("to", 0)))
 
 
 @lowers("CastLike")
@@ -48,7 +48,7 @@ def to_type(c: Context, x: Value, kind: str) -> Value:
 @lowers("BitCast")
 def bit_cast(c: Context) -> Value:
     """Lower another reading of the same bits, between whole numbers of one width."""
-    x, kind = c.input(0), _type_name(c.attribute("to", 0))
+    x, kind = c.input(0), type_name(c.attribute("to", 0))
     _refuse_types(c, x.type, kind)
     if x.type == kind or any({x.type, kind} <= pair for pair in same_bits):
         return c.graph.cast(x, kind)
@@ -76,6 +76,6 @@ def _refuse_types(c: Context, *kinds: str) -> None:
             c.refuse("between numbers and strings")
 
 
-def _type_name(number: Any) -> str:
+def type_name(number: Any) -> str:
     """Return NumPy's name of one of ONNX' types."""
     return str(load_onnx().helper.tensor_dtype_to_np_dtype(int(number)).name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...lowering.attributes import Type
 from ...lowering.layout import Order
-from ...lowering.nodes import Type
 from ...lowering.pieces import cut, from_front, gather, ints, joined, positions, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -47,10 +47,8 @@ def is_inf(c: Context) -> Value:
     below, above = c.attribute("detect_negative", 1), c.attribute("detect_positive", 1)
     if below and above:
         return c.graph.elementwise("IsInf", [x], "bool")
-    if not below and not above:
-        return c.graph.elementwise(
-            "NotEqual", [c.scalar(0, x), c.graph.elementwise("Mul", [x, c.scalar(0, x)])], "bool"
-        )
+    if not below and not above:  # never, as nothing has a size below 0
+        return c.graph.elementwise("Less", [c.graph.elementwise("Abs", [x]), c.scalar(0, x)], "bool")
     return c.graph.elementwise("Equal", [x, c.scalar(np.inf if above else -np.inf, x)], "bool")
 
 

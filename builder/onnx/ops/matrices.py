@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ...lowering.layout import Order, plain
+from ...lowering.layout import Order, broadcast_shape, plain
 from ...lowering.values import Value
 from ..registry import Context, lowers
+from .scales import scales_apart
 
 
 @lowers("MatMul")
+@scales_apart
 def matmul(c: Context) -> Value:
     """Lower MatMul; axes that were swapped before are read swapped, vectors become matrices of one row or column."""
     return product(c, c.input(0), c.input(1))
@@ -65,12 +67,11 @@ def _swapped(c: Context, x: Value) -> tuple[Value, bool]:
 
 
 def _batch(a: Value, b: Value) -> tuple[int | None, ...]:
-    from ...lowering.graph import broadcast_shape
-
     return broadcast_shape([a.shape[:-2], b.shape[:-2]]) if a.rank > 2 or b.rank > 2 else ()
 
 
 @lowers("Gemm")
+@scales_apart
 def gemm(c: Context) -> Value:
     """Lower alpha A B + beta C; factors of constants are multiplied in at build time."""
     graph = c.graph

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...lowering.graph import Graph, broadcast_shape
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
+from ...lowering.graph import Graph
+from ...lowering.layout import broadcast_shape
 from ...lowering.pieces import cut, gather, ints, joined, length_of, scalar, spread, take
 from ...lowering.values import Value
 from ..registry import Context, lowers

@@ -170,7 +170,7 @@ def _pieces(c: Context, x: Value, count: int) -> list[Value]:
     graph = c.graph
     if x.array is not None:
         return [graph.constant(part) for part in np.split(x.array, count, axis=-1)]
-    from ...lowering.nodes import Type
+    from ...lowering.attributes import Type
 
     shape = (*x.shape[:-1], (x.shape[-1] or 0) // count)
     axis = graph.constant(np.array(x.rank - 1, np.int32))

@@ -6,24 +6,24 @@ import math
 
 import numpy as np
 
+from ...lowering.attributes import Type
 from ...lowering.layout import Shape, without
-from ...lowering.nodes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .whole_numbers import absolute, divided, whole, wrapped
 
 same_ops = {"ReduceSum": "Sum", "ReduceMean": "Mean", "ReduceMax": "Max", "ReduceMin": "Min", "ReduceProd": "Prod"}
 of_nothing = {
-    "ReduceSum": 0.0,
     "ReduceL1": 0.0,
     "ReduceL2": 0.0,
-    "ReduceSumSquare": 0.0,
-    "ReduceProd": 1.0,
-    "ReduceMax": -math.inf,
-    "ReduceMin": math.inf,
     "ReduceLogSum": -math.inf,
     "ReduceLogSumExp": -math.inf,
+    "ReduceMax": -math.inf,
     "ReduceMean": math.nan,
+    "ReduceMin": math.inf,
+    "ReduceProd": 1.0,
+    "ReduceSum": 0.0,
+    "ReduceSumSquare": 0.0,
 }
 least = -3.4028234663852886e38  # of float32
 
@@ -100,7 +100,8 @@ def _shape_of_nothing(c: Context, x: Value, axes: list[int] | Value, *, keep: bo
 
 def _of_nothing(c: Context, x: Value, shape: Shape) -> Value:
     """Return what a reduction gives along an axis of length 0, where wasm's kernels give what was in memory."""
-    if None in shape:
+    lengths = [n for n in shape if n is not None]
+    if len(lengths) != len(shape):
         c.refuse("of nothing, with an open length besides", "Export the model with a fixed size")
     number = of_nothing[c.op]
     if x.dtype != "float32" and not math.isfinite(number):
@@ -109,7 +110,7 @@ def _of_nothing(c: Context, x: Value, shape: Shape) -> Value:
         limits = (False, True) if x.dtype == "bool" else (np.iinfo(x.type).min, np.iinfo(x.type).max)
         number = limits[c.op == "ReduceMin"]
     kind = "float32" if x.dtype == "float32" else x.type
-    return c.graph.constant(np.full([n or 0 for n in shape], number, kind))
+    return c.graph.constant(np.full(lengths, number, kind))
 
 
 def reduced_axes(c: Context) -> list[int] | Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
 from ...lowering.pieces import from_front, ints
 from ...lowering.values import Array, Value
 from ..registry import Context, lowers

@@ -10,7 +10,7 @@ from ...lowering.values import Value
 from ..registry import Context, lowers
 
 
-@lowers("Identity", "Dropout")
+@lowers("Identity")
 def identity(c: Context) -> Sequence[Value | None]:
     """Lower what does nothing at inference."""
     if len(c.names) > 1 and c.names[1]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...lowering.attributes import Type
 from ...lowering.graph import Graph
-from ...lowering.nodes import Type
 from ...lowering.pieces import cut, gather, ints, largest_index, reverse, scalar, spread, take
 from ...lowering.values import Array, Value
 from ..registry import Context, lowers

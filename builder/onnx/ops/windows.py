@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...lowering.layout import Shape, channels_last
+from ...lowering.pieces import cut, ints
 from ...lowering.values import Value
 from ..registry import Context
 
@@ -80,3 +82,40 @@ def pad_spatial(c: Context, x: Value, begin: Sequence[int], end: Sequence[int], 
     if fill:
         return c.graph.op("PadV2", [*values, c.scalar(fill, x)], shape=tuple(shape), order=order)
     return c.graph.op("Pad", values, shape=tuple(shape), order=order)
+
+
+def dilated(c: Context, kernel: Value, dilations: Sequence[int]) -> Value:
+    """Return a kernel [_, _, spatial…] with zeros between its elements."""
+    for axis, dilation in enumerate(dilations):
+        whole = ((kernel.shape[axis + 2] or 0) - 1) * dilation + 1
+        if dilation == 1:
+            continue
+        if kernel.array is None:
+            kernel = cut(c.graph, zeros_between(c, kernel, axis + 2, dilation), {axis + 2: (0, whole)})
+            continue
+        lengths = list(kernel.array.shape)
+        lengths[axis + 2] = whole
+        wide = np.zeros(lengths, kernel.array.dtype)
+        wide[(slice(None),) * (axis + 2) + (slice(None, None, dilation),)] = kernel.array
+        kernel = c.graph.constant(wide)
+    return kernel
+
+
+def zeros_between(c: Context, x: Value, axis: int, stride: int) -> Value:
+    """Put zeros behind each element of an axis; stored behind the others, they are one block for each."""
+    if stride == 1:
+        return x
+    graph, place = c.graph, x.axis(axis)
+    lengths = x.stored_shape
+    if None in lengths[1:]:
+        c.refuse("strides over an open length, in groups or over volumes", "Export the model with a fixed size")
+    known = [n or 0 for n in lengths[1:]]
+    head, tail = math.prod(known[:place]), math.prod(known[place:])
+    rows = graph.op(
+        "Reshape", [x, ints(graph, [-1, tail])], shape=(None if lengths[0] is None else lengths[0] * head, tail)
+    )
+    pairs = ints(graph, np.array([[0, 0], [0, tail * (stride - 1)]]))
+    filled = graph.op("Pad", [rows, pairs], shape=(rows.shape[0], tail * stride))
+    known[place - 1] *= stride
+    shape = tuple(n * stride if number == axis and n is not None else n for number, n in enumerate(x.shape))
+    return graph.op("Reshape", [filled, ints(graph, [-1, *known])], shape=shape, order=x.order)
