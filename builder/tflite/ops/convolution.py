@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import SourceError
-from ...lowering.nodes import Type
+from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .windows import attributes, padding, strides, window_length

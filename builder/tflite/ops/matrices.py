@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ...lowering.graph import broadcast_shape
-from ...lowering.layout import Shape
+from ...lowering.layout import Shape, broadcast_shape
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .convolution import add_bias

@@ -193,7 +193,7 @@ def fill(c: Context) -> Value:
 @lowers("RANGE")
 def range_(c: Context) -> Value:
     """Lower numbers in steps."""
-    from ...lowering.nodes import Type
+    from ...lowering.attributes import Type
 
     values = [c.input(index) for index in (0, 1, 2)]
     return c.graph.op(
