@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...lowering.layout import Shape
 from ...lowering.attributes import Type
+from ...lowering.layout import Shape
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
