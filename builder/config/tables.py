@@ -140,10 +140,14 @@ class ModelConfig(Table, frozen=True):
     source: Annotated[
         str,
         Meta(
-            description="SavedModel folder, .h5, .hdf5, .keras, .pb or model.json; .bin, .vec, .txt or .npy of words.",
+            description="SavedModel folder, .h5, .hdf5, .keras, .pb, .onnx, .tflite, .task or model.json; "
+            ".bin, .vec, .txt or .npy of words.",
             min_length=1,
         ),
     ]
+    member: Annotated[
+        str, Meta(description="Which TensorFlow Lite model of a .task or .zip archive; by itself the only one.")
+    ] = ""
     load: Annotated[Load, Meta(description="When a page loads it.")] = "visible"
     priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
     precision: Annotated[

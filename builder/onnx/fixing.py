@@ -23,7 +23,7 @@ def fix_inputs(model: Any, fixed: Sequence[FixedInput], where: str) -> None:
         info = inputs.get(item.name)
         if info is None:
             raise SourceError(
-                f"has no input {item.name!r}", code="SP-388", where=where, hint=f"Name one of {', '.join(inputs)}"
+                f"has no input {item.name!r}", code="SP-389", where=where, hint=f"Name one of {', '.join(inputs)}"
             )
         if item.shape is not None:
             _fix_shape(info, item.shape, where)
@@ -39,7 +39,7 @@ def _fix_shape(info: Any, shape: tuple[int, ...], where: str) -> None:
         told = ", ".join("open" if n is None else str(n) for n in known)
         raise SourceError(
             f"its input {info.name!r} takes [{told}], not {list(shape)}",
-            code="SP-388",
+            code="SP-389",
             where=where,
             hint="Give a length for each axis, and change only open ones",
         )
@@ -57,7 +57,7 @@ def _constant(info: Any, item: FixedInput, where: str) -> Any:
     except ValueError as error:
         raise SourceError(
             f"its input {info.name!r} takes {list(shape)} numbers, not {item.value!r}",
-            code="SP-388",
+            code="SP-389",
             where=where,
             hint="Give one number, or as many as it takes",
         ) from error

@@ -179,7 +179,7 @@ def _located(session: Session, model: ModelConfig, where: str) -> Path:
         raise SourceError(
             "does not exist", code="SP-301", where=where, hint="Correct the path; it is relative to build.toml's folder"
         )
-    path = locate(path, partial(_unpacked, session.cache))
+    path = locate(path, partial(_unpacked, session.cache, model.member), model.member)
     if not model.weights and detect(path) != "tfjs":
         raise SourceError(
             "has to be a layers model of TensorFlow.js for `weights = false`",
@@ -221,14 +221,14 @@ def _inputs(
     )
 
 
-def _unpacked(cache: Cache, path: Path) -> Path:
+def _unpacked(cache: Cache, member: str, path: Path) -> Path:
     """Return the folder of the cache that holds what is in a zip, or what a folder's parts are together."""
-    key = key_of([cache.file_digest(file) for file in packed_files(path)], code_hash("sources"))
+    key = key_of([cache.file_digest(file) for file in packed_files(path)], member, code_hash("sources"))
     tree = cache.tree("unpacked", key)
     if not cache.find_tree("unpacked", key):
         with cache.work() as work:
             (made := work / "tree").mkdir()
-            unpack(path, made)
+            unpack(path, made, member)
             if not tree.exists():
                 made.rename(tree)
         cache.put_tree("unpacked", key, True)

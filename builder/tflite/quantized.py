@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..lowering.codes import Codes
+from ..lowering.constants import least_coded
 from ..lowering.graph import Graph
 from ..lowering.values import Array, Value
 from .types import Scales
@@ -16,8 +18,11 @@ def real_numbers(array: Array, scales: Scales) -> Array:
 
 
 def constant(graph: Graph, array: Array, scales: Scales, name: str) -> Value:
-    """Return a quantised constant as real numbers."""
-    return graph.constant(real_numbers(array, scales), name=name)
+    """Return a quantised constant as real numbers, which keeps its codes where they are of 16 bits or fewer."""
+    scale, zero = scales.spread(array.ndim)
+    if array.dtype.itemsize > 2 or array.size < least_coded:
+        return graph.constant(real_numbers(array, scales), name=name)
+    return graph.coded(Codes.of(array, scale, zero), name=name)
 
 
 def decoded(graph: Graph, value: Value, scales: Scales) -> Value:

@@ -34,7 +34,8 @@ class Scales:
     def spread(self, rank: int) -> tuple[Array, Array]:
         """Return scales and zeros as they broadcast with the tensor."""
         if self.one:
-            return self.scale.reshape(()), self.zero.reshape(-1)[:1].reshape(())
+            ones = (1,) * rank
+            return self.scale.reshape(ones), self.zero.reshape(-1)[:1].reshape(ones)
         shape = [1] * rank
         shape[self.axis] = self.scale.size
         zero = self.zero if self.zero.size == self.scale.size else np.broadcast_to(self.zero, self.scale.shape)

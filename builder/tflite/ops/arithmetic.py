@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -104,7 +105,7 @@ def select(c: Context) -> Value:
     if c.op == "SELECT" and condition.rank == 1 and one.rank > 1:
         condition = c.graph.unsqueeze(condition, list(range(1, one.rank)))
     values, shape, order = c.graph.aligned([condition, one, other])
-    return c.graph.op("SelectV2", values, shape=shape, order=order, type_name=one.type, name=c.name)
+    return c.graph.op("SelectV2", values, shape=shape, order=order, type_name=one.type, name=c.name, T=Type(one.dtype))
 
 
 @lowers("CAST")

@@ -52,7 +52,9 @@ def scatter_nd(c: Context) -> Value:
     if lengths.array is not None:
         shape = tuple(int(n) for n in lengths.array)
     values = [indices, updates, c.graph.cast(lengths, "int32")]
-    return c.graph.op("ScatterNd", values, shape=c.shape() or shape, type_name=updates.type, name=c.name)
+    return c.graph.op(
+        "ScatterNd", values, shape=c.shape() or shape, type_name=updates.type, name=c.name, T=Type(updates.dtype)
+    )
 
 
 @lowers("ONE_HOT")
