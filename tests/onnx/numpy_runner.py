@@ -169,6 +169,9 @@ special: dict[str, Callable[[list[Array], Any], Any]] = {
     "ReverseV2": lambda inputs, _: np.flip(inputs[0], tuple(inputs[1])),
     "SelectV2": lambda inputs, _: np.where(*inputs),
     "Shape": lambda inputs, _: np.array(inputs[0].shape, np.int32),
+    "Slice": lambda inputs, _: inputs[0][
+        tuple(slice(b, None if n < 0 else b + n) for b, n in zip(*inputs[1:], strict=True))
+    ],
     "Softmax": _softmax,
     "Squeeze": lambda inputs, attributes: np.squeeze(inputs[0], tuple(attributes["squeeze_dims"])),
     "TopKV2": _top,
