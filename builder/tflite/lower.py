@@ -194,7 +194,8 @@ def _lower_file(file: File, interface: Interface) -> tuple[Graph, dict[str, Valu
     outputs = {}
     for name, number in interface.outputs.items():
         found = scope.value(number)
-        assert found is not None  # noqa: S101
+        if found is None:
+            raise SourceError(f"its output {name!r} is no tensor of it", code="SP-386", hint="Convert it again")
         outputs[name] = graph.plain(found)
     return graph, outputs
 

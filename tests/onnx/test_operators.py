@@ -285,7 +285,7 @@ def test_bodies() -> None:
         (make_node("Cast", ["x"], ["y"], to=TensorProto.INT4), np.float32, "int4"),
         (make_node("MatMul", ["x", "x"], ["y"]), np.int64, "int64"),
         (make_node("Einsum", ["x"], ["y"], equation="ij->ji"), np.int32, "int32"),
-        (make_node("LpNormalization", ["x"], ["y"], p=3), np.float32, "p = 3"),
+        (make_node("LpNormalization", ["x"], ["y"], p=3), np.float32, "p of 3"),
         (make_node("Det", ["x"], ["y"]), np.float32, "4 rows"),
         (make_node("Unique", ["x"], ["y"], axis=0), np.float32, "along an axis"),
     ],
