@@ -14,8 +14,8 @@ import msgspec
 
 from ..cache.local import Cache, key_of
 from ..config.tables import ModelConfig, VerifyConfig
-from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes, task_of
-from ..errors import SourceError
+from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, task_of
+from ..errors import ConfigError, SourceError
 from ..packages import code_hash
 from ..packing.compress import Compressor
 from ..precision.calibrate import input_digests, needs_measuring
@@ -128,7 +128,10 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
         cut_inputs=model.cut.inputs,
         cut_outputs=model.cut.outputs,
         custom_ops=ops.names if ops else (),
+        inputs=tuple(FixedInput(key, given.shape, given.value) for key, given in sorted(model.inputs.items())),
+        channels_last=model.channels == "last",
     )
+    _check_keys(name, model, source.kind)
     if source.kind == vectors_kind:
         check_settings(name, model)
     else:
@@ -270,3 +273,15 @@ def _artefact(
         return tuple(result.notes)
 
     return wait
+
+
+def _check_keys(name: str, model: ModelConfig, kind: str) -> None:
+    """Refuse keys that apply to ONNX models only."""
+    for key, is_set in (("inputs", bool(model.inputs)), ("channels", model.channels != "first")):
+        if is_set and kind != "onnx":
+            raise ConfigError(
+                "applies only to ONNX models",
+                code="SP-245",
+                where=f"models.{name}.{key}",
+                hint="Remove it, or correct source",
+            )
