@@ -46,7 +46,7 @@ class Scope:
     depth: int = 0
 
     def value(self, number: int) -> Value | None:
-        """Return the value of a tensor; None for -1, an input that is left out.
+        """Return the value of a tensor; None for an input that is left out, or a state that is zero.
 
         Raises:
             SourceError: nothing gives it.
@@ -57,6 +57,8 @@ class Scope:
             tensor = self.subgraph.tensors[number]
             if tensor.array is None and 0 in tensor.shape:  # a constant without content
                 tensor = replace(tensor, array=np.zeros(tensor.shape, tensor.type))
+            if tensor.array is None and tensor.variable:
+                return None
             if tensor.array is None:
                 raise SourceError(
                     f"a node takes {tensor.name!r}, which nothing gives before it",
