@@ -19,8 +19,8 @@ from ..errors import ShardpressError, UsageError
 from ..program import program
 from ..sources.detect import detect, foreign
 from ..sources.model_folders import is_keras_folder, packed_model, teachable_labels, unpack
+from ..sources.onnx_files import external_files
 from ..sources.other_frameworks import export_hint, suffixes
-from ..sources.source_files import source_files
 from ..sources.tfjs import read_model
 
 left_out = {"node_modules", own_out, "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
@@ -218,7 +218,8 @@ def _kind(path: Path) -> str:
 def _length(path: Path, kind: str) -> int:
     if kind == "tfjs" and path.suffix.lower() != ".zip":
         return path.stat().st_size + sum(weight.data.nbytes for weight in read_model(path).weights)
-    files = path.rglob("*") if path.is_dir() else [file for _, file in source_files(path, kind)]
+    beside = external_files(path) if kind == "onnx" else ()
+    files = path.rglob("*") if path.is_dir() else [path, *beside]
     return sum(file.stat().st_size for file in files if file.is_file())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from builder.cache.local import key_of
+from builder.config.source_inputs import InputConfig
 from builder.config.tables import CutConfig, ModelConfig, StageConfig, VerifyConfig
 from builder.convert.requests import SourceOptions
 from builder.pipeline.plan_model import AssemblyInputs, ConversionInputs, relevant
@@ -20,6 +21,7 @@ others: dict[str, Any] = {
     "source": "b", "load": "now", "priority": "high", "precision": "small", "stages": (StageConfig("a", ("b",)),),
     "budget": "1 kB", "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
     "weights": False, "cut": CutConfig(("a",)), "custom_ops": "o.js", "vocabulary": "v.txt", "rows_first": 7,
+    "channels": "last", "inputs": {"i": InputConfig(shape=(1,))}, "member": "m.tflite",
     "trust": True, "license": "MIT", "card": "c", "verify": VerifyConfig(max_error=0.5),
 }  # fmt: skip
 by_content = {"source", "labels", "custom_ops", "vocabulary"}  # what they name is in the key by its hash
