@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +30,13 @@ def load_onnx() -> Any:
     return onnx
 
 
-def read_onnx(path: Path, where: str = "") -> Any:
+def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None = None) -> Any:
     """Read a model, with the weights that lie in files beside it.
 
     Args:
         path: the ``.onnx`` file.
         where: the file, for messages.
+        change: what is done to the model before shapes are inferred.
 
     Returns:
         A ``ModelProto`` without functions, with shapes as far as ONNX infers them.
@@ -59,6 +63,9 @@ def read_onnx(path: Path, where: str = "") -> Any:
     try:
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
         _check_domains(model, where)
+        model = _upgraded(model)
+        if change is not None:
+            change(model)
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (UnsupportedOpsError, SourceError):
         raise
@@ -83,6 +90,21 @@ def opset_of(model: Any, where: str) -> int:
         hint = "Convert it with onnx.version_converter" if opset < oldest_opset else "Run pip install --upgrade onnx"
         raise SourceError(f"has opset {opset}, {how}", code="SP-382", where=where, hint=hint)
     return int(opset)
+
+
+def _upgraded(model: Any) -> Any:
+    """Write the operators of opset 6 as opset 7 has them, which is when NumPy's broadcasting came."""
+    if [entry.version for entry in model.opset_import if entry.domain in own_domains] != [oldest_opset - 1]:
+        return model
+    from onnx import version_converter
+
+    # Slopes of PRelu were one a channel, which the converter takes for one a column.
+    slopes = {node.input[1] for node in model.graph.node if node.op_type == "PRelu" and len(node.input) > 1}
+    single = {one.name for one in model.graph.initializer if math.prod(one.dims) == 1}
+    if slopes <= single:
+        with contextlib.suppress(Exception):  # what it cannot convert is refused for its opset
+            return version_converter.convert_version(model, oldest_opset)
+    return model
 
 
 def _load_weights(onnx: Any, model: Any, path: Path, where: str) -> None:
