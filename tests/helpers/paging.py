@@ -65,6 +65,8 @@ def picturing() -> bool:
 def for_documents(page: Page, name: str) -> None:
     """Make the picture ``docs/images/page-NAME.jpg`` of a page, if new ones are asked for."""
     if picturing():
+        fonts = subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True, check=True).stdout
+        assert fonts, "no font has the Chinese of the language button: apt-get install fonts-wqy-microhei"
         page.evaluate("scrollTo(0, 0)")
         top = {"x": 0, "y": 0, "width": 1200, "height": 700}
         page.screenshot(path=root / "docs" / "images" / f"page-{name}.jpg", type="jpeg", quality=72, clip=top)

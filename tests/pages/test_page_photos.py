@@ -298,7 +298,6 @@ def test_the_index_shows_sizes_states_and_timings_as_they_come(site: Site, page:
     for one in (page, other):
         one.wait_for_function("/full: \\d+\\.\\d\\d s/.test(document.querySelector('#beautify .times').innerText)")
     assert violations(page) == []
-    for_documents(page, "index")
     page.select_option("#network", "")
     page.get_by_role("button", name="Load the beautifier").click()
     page.wait_for_function("document.querySelector('#beautify .here').innerText === 'cached'")
