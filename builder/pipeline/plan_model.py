@@ -19,10 +19,12 @@ from ..errors import ConfigError, SourceError
 from ..packages import code_hash
 from ..packing.compress import Compressor
 from ..precision.calibrate import input_digests, needs_measuring
+from ..precision.node_process import require_runtime
 from ..sources.custom_ops import CustomOps, read_custom_ops
 from ..sources.detect import detect
 from ..sources.model_folders import locate, packed_files, teachable_labels, unpack
 from ..sources.source_files import source_files
+from ..verify.run import find_node_modules
 from ..words.settings import check_others, check_settings
 from ..words.table import kind as vectors_kind
 from .assemble import Assembly, from_record
@@ -114,6 +116,7 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
 
     Raises:
         SourceError: the source is missing, cannot be read, or does not fit the settings.
+        ConversionError: its precision is measured under Node, which is missing here.
     """
     where = f"models.{name}.source = {model.source!r}"
     path = _located(session, model, where)
@@ -161,6 +164,8 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
     assembly = from_record(record, session.cache, compressor) if record else None
     if assembly is None:
         session.before_work(source.kind)
+        if own and needs_measuring(model):
+            require_runtime(find_node_modules(session.config.folder))  # before anything is converted in vain
     tree = session.cache.tree("converted", conversion_key)
     place = source.path if source.kind in stock_kinds else tree / "model.json"
     begin = partial(_artefact, session, name, source, conversion_key, tree)

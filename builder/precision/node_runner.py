@@ -44,10 +44,11 @@ def measure_in_node(request: MeasureRequest, model: Model, node_modules: Path | 
         VerificationError: ``verify.boxes`` does not fit the outputs.
     """
     node, packages = require_runtime(node_modules)
+    (own := folder / "node").mkdir()  # in which nothing else lies
     with ExitStack() as stack:
 
         def make_runner(graph: Model, nodes: list[Node], cases: list[Case], tensors: Sequence[str]) -> NodeRunner:
-            process = stack.enter_context(NodeProcess(node, packages, folder))
+            process = stack.enter_context(NodeProcess(node, packages, own))
             return NodeRunner(process, graph, nodes, cases, tensors)
 
         return measure_model(request, model, make_runner, _only_graphs)

@@ -332,3 +332,17 @@ def test_an_onnx_model_is_measured_and_verified_without_tensorflow(
     assert {weight["size"] for weight in facts["weights"]} >= {24 * 27, 64 * 24}
     assert all(0 < weight["bits"] < 9 for weight in facts["weights"])
     assert [stage["agreement"] for stage in facts["stages"]][-1] == 1.0
+
+
+def test_a_build_that_cannot_measure_says_so_before_it_converts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x08")
+    config = tmp_path / "build.toml"
+    config.write_text('[models.net]\nsource = "net.onnx"\nprecision = "small"\n')
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert main(["--config", str(config)]) == 1
+    said = capsys.readouterr().err
+    assert "SP-414" in said
+    assert "Install Node 20 or later" in said
+    assert not list((tmp_path / ".shardpress" / "trees").glob("converted-*"))
