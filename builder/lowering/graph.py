@@ -28,6 +28,9 @@ from .layout import (
 from .nodes import Frame, Function, Node
 from .values import Array, Value, held_type
 
+# The input whose type is the attribute T, where that is not the first one.
+typed_by = {"Select": 1, "SelectV2": 1, "ScatterNd": 1, "OneHot": 2}
+
 
 @dataclass(slots=True)
 class Graph:
@@ -147,7 +150,7 @@ class Graph:
         """Add a node of several outputs, each with type, logical shape and order; see ``op``."""
         sources = [self.stored(value) for value in inputs]
         if inputs and "T" not in attributes:
-            attributes["T"] = Type(inputs[0].dtype)
+            attributes["T"] = Type(inputs[typed_by.get(op, 0)].dtype)
         node = self._add(op, sources, name or op, attributes)
         names = [f"{node}:{index}" if index else node for index in range(len(results))]
         self.types |= {name: result[0] for name, result in zip(names, results, strict=True)}
