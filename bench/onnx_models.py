@@ -120,6 +120,7 @@ models = {
         "7298347e85a4dfe3265b73874f1af42b17f0a8979688b48a44eaec4a50100c7b",
         "captchas, unrolled LSTM",
         {"image": unit(1, 3, 60, 160)},
+        fixed=True,
     ),
     "yolo": Packaged(
         "pypi",
@@ -180,6 +181,7 @@ models = {
         "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49",
         "speech, Silero 16 kHz",
         {"input": noise(1, 576), "state": noise(2, 1, 128), "sr": whole(16000)},
+        fixed=True,
     ),
     "voice-activity-half": Packaged(
         "pypi",
@@ -190,6 +192,7 @@ models = {
         "1e0b195ad4806595ef4466f419d16fca7e4afcfc6669b8c0b5f76ea87547c769",
         "speech, Silero float16",
         {"input": noise(1, 576), "state": noise(2, 1, 128)},
+        fixed=True,
     ),
     "voice-activity-4": Packaged(
         "pypi",
@@ -200,6 +203,7 @@ models = {
         "a35ebf52fd3ce5f1469b2a36158dba761bc47b973ea3382b3186ca15b1f5af28",
         "speech, Silero 4",
         {"input": noise(1, 512), "sr": whole(16000), "h": noise(2, 1, 64), "c": noise(2, 1, 64)},
+        fixed=True,
     ),
     "voice-fsmn": Packaged(
         "pypi",

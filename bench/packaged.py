@@ -46,6 +46,8 @@ class Packaged:
         feeds: makes the inputs that it is checked with, by name; {} where the declared shapes suffice.
         beside: further files of the model, with their SHA-256.
         settings: further lines of its table in build.toml.
+        fixed: it is built from a copy whose inputs have the lengths of ``feeds``, as onnxruntime's
+            ``make_dynamic_shape_fixed`` makes one: with open lengths it is refused.
     """
 
     registry: str
@@ -58,6 +60,7 @@ class Packaged:
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     beside: tuple[tuple[str, str], ...] = ()
     settings: str = ""
+    fixed: bool = False
 
     @property
     def file(self) -> str:
@@ -113,6 +116,21 @@ def bring(models: Mapping[str, Packaged], folder: Path) -> dict[str, Path]:
     return {name: folder / name / model.file for name, model in models.items()}
 
 
+def fix_lengths(source: Path, model: Packaged, target: Path) -> Path:
+    """Write a copy of an ONNX file whose inputs have the lengths that it is fed with."""
+    import onnx
+
+    random = np.random.Generator(np.random.PCG64(0))
+    content = onnx.load(source)
+    for info in content.graph.input:
+        if info.name in model.feeds:
+            shape = model.feeds[info.name](random).shape
+            for dim, length in zip(info.type.tensor_type.shape.dim, shape, strict=True):
+                dim.dim_value = length
+    onnx.save(content, target)
+    return target
+
+
 def build(name: str, model: Packaged, source: Path, folder: Path, options: Sequence[str]) -> list[str]:
     """Build one model into ``folder``; give its row, whose last column says whether it is right."""
     verify = [f"[models.{name}.verify]", f"max_error = {most_error}"]
@@ -132,7 +150,8 @@ def build(name: str, model: Packaged, source: Path, folder: Path, options: Seque
     )
     content = source.read_bytes() if size <= largest_compared and "--fast" not in options else b""
     packed = show(len(brotli.compress(content))) if content else ""
-    start = [name, f"{model.package} {model.version}", model.what, show(size), packed]
+    what = f"{model.what} (fixed size)" if model.fixed else model.what
+    start = [name, f"{model.package} {model.version}", what, show(size), packed]
     if done.returncode:
         words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return [*start, "", "", f"{seconds:.0f} s", words.replace(str(source), source.name)]
@@ -170,7 +189,8 @@ def run(models: Mapping[str, Packaged], text: str | None) -> int:
         for name, model in chosen.items():
             folder = Path(temporary) / f"build-{name}"
             folder.mkdir()
-            row = build(name, model, files[name], folder, ["--fast"] if options.fast else [])
+            source = fix_lengths(files[name], model, folder / "fixed.onnx") if model.fixed else files[name]
+            row = build(name, model, source, folder, ["--fast"] if options.fast else [])
             wrong += not row[-1].endswith(")")
             print(f"| {' | '.join(row)} |", flush=True)
     print(f"\n{len(chosen) - wrong} of {len(chosen)} are right within {most_error:g}")
