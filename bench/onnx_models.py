@@ -120,7 +120,6 @@ models = {
         "7298347e85a4dfe3265b73874f1af42b17f0a8979688b48a44eaec4a50100c7b",
         "captchas, unrolled LSTM",
         {"image": unit(1, 3, 60, 160)},
-        fixed=True,
     ),
     "yolo": Packaged(
         "pypi",
@@ -161,6 +160,7 @@ models = {
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
         "speech, Silero 5",
         {"input": noise(1, 576), "state": noise(2, 1, 128), "sr": whole(16000)},
+        fixed=True,
     ),
     "voice-activity-flat": Packaged(
         "pypi",
@@ -171,6 +171,7 @@ models = {
         "7671cd04b004e9076da0d4a7b1a5aec36adf161c39230c1cb94a4fd5db6bbd28",
         "speech, Silero without If",
         {"input": noise(1, 576), "sr": whole(16000), "state": noise(2, 1, 128)},
+        fixed=True,
     ),
     "voice-activity-16k": Packaged(
         "pypi",

