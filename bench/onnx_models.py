@@ -160,6 +160,7 @@ models = {
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
         "speech, Silero 5",
         {"input": noise(1, 576), "state": noise(2, 1, 128), "sr": whole(16000)},
+        fixed=True,
     ),
     "voice-activity-flat": Packaged(
         "pypi",
@@ -170,6 +171,7 @@ models = {
         "7671cd04b004e9076da0d4a7b1a5aec36adf161c39230c1cb94a4fd5db6bbd28",
         "speech, Silero without If",
         {"input": noise(1, 576), "sr": whole(16000), "state": noise(2, 1, 128)},
+        fixed=True,
     ),
     "voice-activity-16k": Packaged(
         "pypi",
@@ -180,6 +182,7 @@ models = {
         "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49",
         "speech, Silero 16 kHz",
         {"input": noise(1, 576), "state": noise(2, 1, 128), "sr": whole(16000)},
+        fixed=True,
     ),
     "voice-activity-half": Packaged(
         "pypi",
@@ -190,6 +193,7 @@ models = {
         "1e0b195ad4806595ef4466f419d16fca7e4afcfc6669b8c0b5f76ea87547c769",
         "speech, Silero float16",
         {"input": noise(1, 576), "state": noise(2, 1, 128)},
+        fixed=True,
     ),
     "voice-activity-4": Packaged(
         "pypi",
@@ -200,6 +204,7 @@ models = {
         "a35ebf52fd3ce5f1469b2a36158dba761bc47b973ea3382b3186ca15b1f5af28",
         "speech, Silero 4",
         {"input": noise(1, 512), "sr": whole(16000), "h": noise(2, 1, 64), "c": noise(2, 1, 64)},
+        fixed=True,
     ),
     "voice-fsmn": Packaged(
         "pypi",

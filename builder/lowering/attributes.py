@@ -10,6 +10,9 @@ from typing import Any
 from .layout import Shape
 from .values import enums
 
+# The input whose type is a node's attribute T, where that is not the first one.
+typed_by = {"Select": 1, "SelectV2": 1, "ScatterNd": 1, "OneHot": 2}
+
 
 @dataclass(frozen=True, slots=True)
 class Type:

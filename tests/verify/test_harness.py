@@ -227,6 +227,33 @@ def test_an_op_unknown_to_tensorflow_js_is_named(tmp_path: Path) -> None:
     assert "Nonsense" in result.problem
 
 
+def test_a_kernel_that_fills_half_of_its_shape_fails_its_model(tmp_path: Path) -> None:
+    # TensorFlow.js multiplies matrices of crossed batches, [3, 1] and [1, 2], into the right shape and half of it.
+    kernel = np.ones((1, 2, 4, 2), np.float32)
+    shape, kind = {"shape": tiny.dimensions(3, 1, 3, 4)}, {"type": "DT_FLOAT"}
+    content = {
+        "format": "graph-model",
+        "signature": {
+            "inputs": {"x": {"name": "x:0", "dtype": "DT_FLOAT", "tensorShape": shape["shape"]}},
+            "outputs": {"y": {"name": "y:0", "dtype": "DT_FLOAT", "tensorShape": tiny.dimensions(3, 2, 3, 2)}},
+        },
+        "modelTopology": {
+            "node": [
+                tiny.node("x", "Placeholder", dtype=kind, shape=shape),
+                tiny.node("kernel", "Const", dtype=kind, value={"tensor": {"dtype": "DT_FLOAT"}}),
+                tiny.node("y", "BatchMatMulV2", "x", "kernel"),
+            ],
+            "library": {},
+            "versions": {"producer": 1882},
+        },
+    }
+    source = tiny.write(tmp_path / "crossed", content, {"kernel": kernel})
+    built = tiny.bundle(tmp_path / "site", {"crossed": source})
+    result = verified(tmp_path, check(built, "crossed", source))
+    assert not result.passed
+    assert "output y has 18 numbers, its shape [3,2,3,2] needs 36" in result.problem
+
+
 def test_a_model_the_loader_does_not_know_fails(tmp_path: Path, bundle: tiny.Bundle, sources: dict[str, Path]) -> None:
     result = verified(tmp_path, check(bundle, "other", sources["graph"]))
     assert not result.passed

@@ -39,6 +39,11 @@ export class Output {
       bytes = Buffer.concat(pieces);
     } else {
       const values = new arrays[dtype](await tensor.data());
+      // Some kernels of TensorFlow.js give other shapes than they fill.
+      const wanted = shape.reduce((product, length) => product * length, dtype === "complex64" ? 2 : 1);
+      if (values.length !== wanted) {
+        throw new Error(`output ${name} has ${values.length} numbers, its shape [${shape}] needs ${wanted}`);
+      }
       bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
     }
     const offset = this.length;
