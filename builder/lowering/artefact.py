@@ -18,9 +18,11 @@ from .attributes import encode
 from .fusion import fuse
 from .graph import Graph
 from .nodes import Function, Node
+from .turning import turn_rows
 from .values import Array, Value, enums
 
 weights_name = "group1-shard1of1.bin"
+half = {"dtype": "float16", "original_dtype": "float32"}
 
 
 def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer: str) -> Path:
@@ -36,7 +38,10 @@ def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer:
         The path of ``model.json``.
     """
     named = _identities(graph, outputs)
-    fuse(graph, [value.name for value in named.values()])
+    graph.nodes[:] = _needed(graph, named.values())  # so that nothing is kept for what nobody reads
+    results = [value.name for value in named.values()]
+    turn_rows(graph, results)
+    fuse(graph, results)
     nodes = _needed(graph, named.values())
     weights = {node.name: graph.weights[node.name] for node in nodes if node.op == "Const"}
     functions = _called(graph, nodes)
@@ -148,8 +153,9 @@ def _write_weights(
         for name, array in weights.items():
             dtype = "string" if array.dtype.kind in "OU" else array.dtype.name
             spec: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
-            if name in quantizations:
-                spec |= {"dtype": quantizations[name]["original_dtype"], "quantization": quantizations[name]}
+            quantization = quantizations.get(name, half if array.dtype == np.float16 else None)
+            if quantization is not None:
+                spec |= {"dtype": quantization.get("original_dtype", "float32"), "quantization": quantization}
             specs.append(spec)
             file.write(_strings(array) if dtype == "string" else np.ascontiguousarray(array).tobytes())
     return specs

@@ -37,7 +37,7 @@ class _Frame:
         return node if node is not None and node.op in ops and self.reads[output] == 1 else None
 
     def constant(self, output: str) -> Array | None:
-        """Return the content of a constant; codes of a quantised model stay as they are."""
+        """Return the content of a constant; None where codes are kept as they are."""
         node = self.by_name.get(output)
         if node is None or node.op != "Const" or node.name in self.graph.quantizations:
             return None

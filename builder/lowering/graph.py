@@ -34,15 +34,18 @@ class Graph:
     """Nodes and weights of a TensorFlow.js graph that is being built.
 
     Attributes:
+        moved: lengths as stored before, of nodes that move axes.
         frames: the model's own graph, and the functions that are being built within each other.
         weights: constants by the name of their node, as stored: values, or codes.
         quantizations: how the codes among them stand for values, as TensorFlow.js' manifest has it.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
         types: of the outputs of nodes and the arguments of functions, by their names.
+        lengths: what is known of outputs that are lengths of axes.
     """
 
     frames: list[Frame] = field(default_factory=lambda: [Frame()])
+    moved: dict[str, Shape] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     quantizations: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class Graph:
     types: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
+    lengths: dict[str, Shape] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
@@ -235,6 +239,7 @@ class Graph:
             else:
                 moves = self.constant(np.array(permutation_between(value.order, order), np.int32))
                 found = self.op("Transpose", [value, moves], shape=value.shape, order=order)
+                self.moved[found.name] = value.stored_shape
             self.frames[-1].ordered[key] = found
             known = [found]
         found = known[0]
@@ -332,15 +337,8 @@ class Graph:
             return Value(type_name, value.shape, value.order, value.name)
         if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
             return self.elementwise("NotEqual", [value, self.constant(np.array(0, value.dtype))], "bool")
-        return self.op(
-            "Cast",
-            [value],
-            shape=value.shape,
-            type_name=type_name,
-            order=value.order,
-            SrcT=Type(value.dtype),
-            DstT=Type(held_type(type_name)),
-        )
+        kinds: dict[str, Any] = {"SrcT": Type(value.dtype), "DstT": Type(held_type(type_name))}
+        return self.op("Cast", [value], shape=value.shape, type_name=type_name, order=value.order, **kinds)
 
     def whole(self, floats: Value, zero: int, type_name: str) -> Value:
         """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.

@@ -77,7 +77,7 @@ def without(order: Order, axes: Sequence[int]) -> Order:
 
 
 def with_new(order: Order, axes: Sequence[int]) -> Order:
-    """Return the order with new logical axes of length 1, each stored before the next old one, or at the end.
+    """Return the order with new logical axes of length 1, each stored before the next one, the first axis first.
 
     Args:
         order: of the old axes.
@@ -87,8 +87,8 @@ def with_new(order: Order, axes: Sequence[int]) -> Order:
     old = [axis for axis in range(rank) if axis not in axes]
     stored = [old[axis] for axis in order]
     for axis in sorted(axes, reverse=True):
-        following = [place for place, other in enumerate(stored) if other == axis + 1]
-        stored.insert(following[0] if following else len(stored), axis)
+        following = [place for place, other in enumerate(stored) if other == axis + 1 and axis]
+        stored.insert(following[0] if following else (len(stored) if axis else 0), axis)
     return tuple(stored)
 
 
@@ -159,9 +159,9 @@ def reshaped(before: Shape, after: Shape, order: Order) -> tuple[Order, Order] |
 
 
 def _with_ones(order: Order, ones: Sequence[int], rank: int) -> Order:
-    """Put axes of length 1 before those that follow them."""
+    """Put axes of length 1 before those that follow them, and the first axis, the batch, before all."""
     stored = list(order)
     for axis in sorted(ones, reverse=True):
-        following = [place for place, other in enumerate(stored) if other == axis + 1]
+        following = [place for place, other in enumerate(stored) if other == axis + 1 and axis]
         stored.insert(following[0] if following else (len(stored) if axis == rank - 1 else 0), axis)
     return tuple(stored)

@@ -45,6 +45,30 @@ def cut(graph: Graph, x: Value, ranges: Mapping[int, tuple[int, int]]) -> Value:
     return graph.op("Slice", [x, begins, sizes], shape=shape, order=x.order)
 
 
+def every(graph: Graph, x: Value, axis: int, start: int, step: int, count: int) -> Value:
+    """Return so many elements of an axis of known length, each a step after the one before."""
+    length = x.shape[axis]
+    if step == 1 or count == 1 or length is None or x.dtype != "float32" or x.array is not None:
+        return take(graph, x, axis, range(start, start + (count - 1) * step + 1, step))
+    begins, ends, steps = [0] * x.rank, [0] * x.rank, [1] * x.rank
+    place = x.axis(axis)
+    begins[place], ends[place], steps[place] = start, start + (count - 1) * step + 1, step
+    untouched = ((1 << x.rank) - 1) & ~(1 << place)
+    shape = tuple(count if other == axis else n for other, n in enumerate(x.shape))
+    return graph.op(
+        "StridedSlice",
+        [x, *(ints(graph, numbers) for numbers in (begins, ends, steps))],
+        shape=shape,
+        order=x.order,
+        begin_mask=untouched,
+        end_mask=untouched,
+        ellipsis_mask=0,
+        new_axis_mask=0,
+        shrink_axis_mask=0,
+        Index=Type("int32"),
+    )
+
+
 def take(graph: Graph, x: Value, axis: int, places: Sequence[int] | Array) -> Value:
     """Return the elements at known places of an axis, in this order; as slices or turned round where they are that."""
     numbers = [int(place) for place in places]

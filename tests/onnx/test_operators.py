@@ -191,7 +191,7 @@ def test_products(left: tuple[int, ...], right: tuple[int, ...]) -> None:
     """Stacks of matrices of any shapes; what the kernels would repeat wrongly is repeated before."""
     a, b = (rng.normal(size=shape).astype(np.float32) for shape in (left, right))
     graph = check([make_node("MatMul", ["a", "b"], ["y"])], {"a": a, "b": b})
-    assert ops_of(graph).count("AddV2") == (left == (2, 1, 4, 5))
+    assert ("BroadcastTo" in ops_of(graph)) == (left == (2, 1, 4, 5))
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32", "int64"])
@@ -285,7 +285,7 @@ def test_bodies() -> None:
         (make_node("Cast", ["x"], ["y"], to=TensorProto.INT4), np.float32, "int4"),
         (make_node("MatMul", ["x", "x"], ["y"]), np.int64, "int64"),
         (make_node("Einsum", ["x"], ["y"], equation="ij->ji"), np.int32, "int32"),
-        (make_node("LpNormalization", ["x"], ["y"], p=3), np.float32, "p = 3"),
+        (make_node("LpNormalization", ["x"], ["y"], p=3), np.float32, "p of 3"),
         (make_node("Det", ["x"], ["y"]), np.float32, "4 rows"),
         (make_node("Unique", ["x"], ["y"], axis=0), np.float32, "along an axis"),
     ],

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from ...lowering.attributes import Type
-from ...lowering.layout import channels_last
+from ...lowering.layout import channels_last, moves_nothing
 from ...lowering.pieces import cut, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .scales import scales_apart
 from .windows import Window, dilated, pad_spatial, window
+
+swapped = (0, 3, 2, 1)
 
 
 @lowers("Conv")
@@ -51,6 +53,14 @@ def convolved(c: Context, x: Value, kernel: Value, w: Window, group: int) -> Val
     outputs, inputs = kernel.shape[:2]
     if outputs is None or inputs is None or None in kernel.shape:
         c.refuse("a kernel of unknown shape")
+    is_sideways = x.rank == 4 and not moves_nothing(x.shape, x.order, order)
+    # A picture that is stored on its side need not be moved for that.
+    if is_sideways and moves_nothing(x.shape, x.order, swapped) and kernel.array is not None:
+        x = graph.ordered(x, swapped)
+        turn = (0, 1, 3, 2)
+        sideways = Window(*(numbers[::-1] for numbers in (w.kernel, w.strides, w.dilations, w.begin, w.end)))
+        found = convolved(c, graph.transpose(x, turn), graph.transpose(kernel, turn), sideways, group)
+        return graph.transpose(found, turn)
     lengths = tuple(w.length(axis, length) for axis, length in enumerate(x.shape[2:]))
     padded = pad_spatial(c, x, w.begin, w.end)
     if max(w.strides) > 1 and max(w.dilations) > 1:  # which TensorFlow.js does not do together

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from ...lowering.attributes import Type
 from ...lowering.layout import Order, broadcast_shape, plain
+from ...lowering.pieces import cut, ints, joined
 from ...lowering.values import Value
 from ..registry import Context, lowers
+from .padding import expanded
 from .scales import scales_apart
 
 
@@ -25,54 +26,56 @@ def product(c: Context, a: Value, b: Value) -> Value:
     row, column = a.rank == 1, b.rank == 1
     a = graph.unsqueeze(a, [0]) if row else a
     b = graph.unsqueeze(b, [1]) if column else b
-    if a.rank > 2 and b.rank == 2 and a.is_plain:
+    if a.rank > 2 and b.rank == 2 and a.order[-1] == a.rank - 1:
         found = _flat(c, a, b)
     else:
         rank = max(a.rank, b.rank)
         (a, adj_x), (b, adj_y) = (_swapped(c, graph.unsqueeze(x, list(range(rank - x.rank)))) for x in (a, b))
         shape = (*_batch(a, b), a.shape[-2], b.shape[-1])
+        if rank > 2:
+            a, b = _stacked(c, a, b, adj_x), _stacked(c, b, a, adj_y)
         if rank == 2:
             found = graph.op("MatMul", [a, b], shape=shape, name=c.name, transpose_a=adj_x, transpose_b=adj_y)
         else:
-            a, b = _repeated(c, a, b), _repeated(c, b, a)
             found = graph.op("BatchMatMulV2", [a, b], shape=shape, name=c.name, adj_x=adj_x, adj_y=adj_y)
     axes = [*([found.rank - 2] if row else []), *([found.rank - 1] if column else [])]
     return graph.squeeze(found, axes) if axes else found
 
 
-def _repeated(c: Context, a: Value, b: Value) -> Value:
-    """Repeat a stack along inner axes of length 1 where the other is longer: kernels repeat whole stacks only."""
-    stack, other = a.shape[:-2], b.shape[:-2]
-    repeated = [axis for axis, (n, m) in enumerate(zip(stack, other, strict=True)) if n == 1 and m != 1]
-    if all(n == 1 for n in stack[: max(repeated, default=-1) + 1]):
-        return a
-    lengths = [other[axis] if axis in repeated else 1 for axis in range(len(stack))]
-    if None in lengths:
-        c.refuse("a stack of matrices that is repeated an open number of times", "Export the model with a fixed size")
-    zeros = np.zeros([*(n or 0 for n in lengths), 1, 1], np.float32)
-    return c.graph.elementwise("AddV2", [a, c.graph.constant(zeros)])
-
-
 def _flat(c: Context, a: Value, b: Value) -> Value:
-    """Multiply a stack by one matrix as one product."""
+    """Multiply a stack, whose rows are stored in one piece each, by one matrix as one product."""
     graph = c.graph
-    if a.shape[-1] is None or a.shape[:-1].count(None) > 1:
+    if a.shape[-1] is None or b.shape[-1] is None or a.shape[:-1].count(None) > 1:
+        a = graph.plain(a)
         b, adj_y = _swapped(c, graph.unsqueeze(b, list(range(a.rank - 2))))
         shape = (*a.shape[:-1], b.shape[-1])
         return graph.op("BatchMatMulV2", [a, b], shape=shape, name=c.name, adj_x=False, adj_y=adj_y)
-    rows = None
-    if a.is_static:
-        rows = a.size // max(a.shape[-1], 1)
+    rows = a.size // max(a.shape[-1], 1) if a.is_static else None
     b, adj_y = _swapped(c, b)
-    found = graph.op(
-        "MatMul",
-        [graph.reshape(a, (rows, a.shape[-1])), b],
-        shape=(rows, b.shape[-1]),
-        name=c.name,
-        transpose_a=False,
-        transpose_b=adj_y,
-    )
-    return graph.reshape(found, (*a.shape[:-1], b.shape[-1]))
+    lengths = ints(graph, [-1, a.shape[-1]])
+    flat = graph.op("Reshape", [a, lengths], shape=(rows, a.shape[-1]))
+    found = graph.op("MatMul", [flat, b], shape=(rows, b.shape[-1]), name=c.name, transpose_a=False, transpose_b=adj_y)
+    shape = (*a.shape[:-1], b.shape[-1])
+    stored = ints(graph, [-1 if shape[axis] is None else shape[axis] or 0 for axis in a.order])
+    return graph.op("Reshape", [found, stored], shape=shape, order=a.order)
+
+
+def _stacked(c: Context, x: Value, other: Value, adjoint: bool) -> Value:
+    """Repeat a stack of matrices where TensorFlow.js would not: it goes round and round over the smaller stack."""
+    graph, own = c.graph, x.shape[:-2]
+    batch = _batch(x, other)
+    ones = next((place for place, length in enumerate(own) if length != 1), len(own))
+    if own[ones:] == batch[ones:]:
+        return x
+    if None not in batch and x.is_static:
+        return expanded(graph, x, (*batch, *x.shape[-2:]))
+    x = graph.plain(x) if not adjoint else graph.plain(graph.transpose(x, (*range(x.rank - 2), x.rank - 1, x.rank - 2)))
+    count = x.rank - 2
+    heads = [cut(graph, graph.shape_of(value), {0: (0, count)}) for value in (x, other)]
+    head = graph.op("BroadcastArgs", heads, shape=(count,), type_name="int32")
+    lengths = joined(graph, [head, cut(graph, graph.shape_of(x), {0: (count, 2)})], 0)
+    found = graph.op("BroadcastTo", [x, lengths], shape=(*batch, *x.shape[-2:]), Tidx=Type("int32"))
+    return graph.transpose(found, (*range(x.rank - 2), x.rank - 1, x.rank - 2)) if adjoint else found
 
 
 def _swapped(c: Context, x: Value) -> tuple[Value, bool]:
@@ -85,7 +88,6 @@ def _swapped(c: Context, x: Value) -> tuple[Value, bool]:
 
 
 def _batch(a: Value, b: Value) -> tuple[int | None, ...]:
-
     return broadcast_shape([a.shape[:-2], b.shape[:-2]]) if a.rank > 2 or b.rank > 2 else ()
 
 

@@ -44,7 +44,9 @@ def shape(c: Context) -> Value:
     found = c.graph.shape_of(x)
     first = range(x.rank)[slice(c.attribute("start", 0), c.attribute("end", None))]
     begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (first.start, len(first)))
-    part = c.graph.op("Slice", [found, begin, size], shape=(len(first),), type_name="int32")
+    whole = len(first) == x.rank
+    part = found if whole else c.graph.op("Slice", [found, begin, size], shape=(len(first),), type_name="int32")
+    c.graph.lengths[part.name] = lengths
     return c.graph.cast(part, "int64")
 
 

@@ -58,6 +58,9 @@ def window(c: Context, kernel: Sequence[int], spatial: Shape) -> Window:
     elif mode in ("SAME_UPPER", "SAME_LOWER"):
         added = []
         for length, size, stride, dilation in zip(spatial, kernel, strides, dilations, strict=True):
+            if length is None and stride == 1:
+                added.append((size - 1) * dilation)  # whatever the length
+                continue
             if length is None:
                 c.refuse(f"auto_pad {mode} of an open length", "Export the model with a fixed size")
             added.append(max((-(-length // stride) - 1) * stride + (size - 1) * dilation + 1 - length, 0))
