@@ -44,7 +44,6 @@ binary: dict[str, Callable[[Array, Array], Array]] = {
     "AddV2": np.add,
     "BatchMatMulV2": np.matmul,
     "BiasAdd": np.add,
-    "DivNoNan": lambda x, y: np.where(y == 0, 0, x / y),
     "Equal": np.equal,
     "FloorDiv": np.floor_divide,
     "FloorMod": np.mod,
@@ -62,7 +61,10 @@ binary: dict[str, Callable[[Array, Array], Array]] = {
     "Prelu": lambda x, slope: np.where(x < 0, x * slope, x),
     "RealDiv": np.divide,
     "Reshape": lambda x, shape: x.reshape(shape),
-    "SquaredDifference": lambda x, y: np.square(x - y),
+    "BroadcastArgs": lambda one, other: np.array(np.broadcast_shapes(tuple(one), tuple(other)), np.int32),
+    "BroadcastTo": np.broadcast_to,
+    "DivNoNan": lambda x, y: np.where(y == 0, 0, x / np.where(y == 0, 1, y)),
+    "SquaredDifference": lambda x, y: (x - y) ** 2,
     "Sub": np.subtract,
     "Tile": np.tile,
     "Transpose": lambda x, moves: x.transpose(moves),
@@ -151,8 +153,6 @@ def _softmax(inputs: list[Array], _: Any) -> Array:
 
 
 special: dict[str, Callable[[list[Array], Any], Any]] = {
-    "BroadcastArgs": lambda inputs, _: np.array(np.broadcast_shapes(*map(tuple, inputs)), np.int32),
-    "BroadcastTo": lambda inputs, _: np.broadcast_to(inputs[0], inputs[1]),
     "ArgMax": lambda inputs, _: inputs[0].argmax(int(inputs[1])),
     "ArgMin": lambda inputs, _: inputs[0].argmin(int(inputs[1])),
     "Cast": lambda inputs, attributes: (
