@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -12,6 +13,8 @@ from ..errors import UnsupportedOpsError
 from ..lowering.graph import Graph
 from ..lowering.layout import Shape
 from ..lowering.values import Array, Value
+
+most_made = 1 << 24  # elements of a constant that an operator makes of nothing but its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,29 @@ class Context:
         return self.outputs[index].type or self.input(0).type
 
     def scalar(self, number: float | bool, like: Value) -> Value:
-        """Return a constant of another value's type."""
-        return self.graph.constant(np.array(number, like.type if like.type != "bfloat16" else "float32"))
+        """Return a constant of another value's type; for all floats one of 32 bits, as which they are held."""
+        return self.graph.constant(np.array(number, like.dtype if like.dtype == "float32" else like.type))
+
+    def made(self, shape: Shape, fill: float | bool, kind: str) -> Value:
+        """Return a constant of one number.
+
+        Raises:
+            UnsupportedOpsError: a length is open, or there would be too many elements.
+        """
+        return self.graph.constant(np.full(self.lengths(shape), fill, kind))
+
+    def lengths(self, shape: Shape) -> list[int]:
+        """Return the lengths of a constant that is to be made.
+
+        Raises:
+            UnsupportedOpsError: a length is open, or there would be too many elements.
+        """
+        known = [length for length in shape if length is not None]
+        if len(known) != len(shape):
+            self.refuse("of an open length", "Export the model with a fixed size")
+        if math.prod(known) > most_made:
+            self.refuse(f"would make a constant of {math.prod(known):,} elements")
+        return known
 
     def refuse(self, what: str, hint: str = "") -> NoReturn:
         """End the build of the model.

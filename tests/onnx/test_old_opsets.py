@@ -1,4 +1,4 @@
-"""Files of opset 6, from before NumPy's broadcasting, and what is older."""
+"""Files of opset 6, from before NumPy's broadcasting."""
 
 from __future__ import annotations
 
@@ -46,9 +46,3 @@ def test_slopes_of_opset_6_are_refused(tmp_path: Path) -> None:
     weights = {"slope": np.arange(3, dtype=np.float32)}
     with pytest.raises(SourceError, match="has opset 6, older than 7"):
         lowered(tmp_path, [make_node("PRelu", ["x", "slope"], ["y"])], weights, 6)
-
-
-def test_older_opsets_are_refused(tmp_path: Path) -> None:
-    """What nobody writes any more is not guessed at."""
-    with pytest.raises(SourceError, match="has opset 5, older than 7"):
-        lowered(tmp_path, [make_node("Abs", ["x"], ["y"])], {}, 5)

@@ -311,3 +311,31 @@ def test_constants_are_computed() -> None:
     nodes = [make_node("Exp", ["w"], ["e"]), make_node("ReduceSum", ["e"], ["s"]), make_node("Mul", ["x", "s"], ["y"])]
     graph = check(nodes, {"x": matrix}, {"w": matrix})
     assert ops_of(graph) == ["Mul"]
+
+
+def test_size_of_what_is_made() -> None:
+    """A small file cannot ask for a large constant."""
+    for node, shape in (
+        (make_node("EyeLike", ["x"], ["y"]), [1 << 16, 1 << 16]),
+        (make_node("Trilu", ["x"], ["y"]), [1 << 16, 1 << 16]),
+        (make_node("Dropout", ["x"], ["z", "y"]), [1 << 16, 1 << 16]),
+        (make_node("ReduceSum", ["x"], ["y"], axes=[0]), [0, 1 << 16, 1 << 16]),
+    ):
+        with pytest.raises(UnsupportedOpsError, match="would make a constant of 4,294,967,296 elements"):
+            lower(model([node], {"x": (np.float32, shape)}, ["y"], opset=12 if node.op_type != "Trilu" else 14))
+
+
+def test_bounds_that_bound_nothing() -> None:
+    """The limits of int64 are no bounds of what is held in 32 bits."""
+    weights = {"low": np.array(0), "high": np.array(np.iinfo(np.int64).max)}
+    graph = check([make_node("Clip", ["x", "low", "high"], ["y"])], {"x": np.array([-3, 4])}, weights)
+    assert ops_of(graph) == ["Maximum"]
+
+
+def test_small_numbers_of_half_floats() -> None:
+    """Numbers that ONNX gives as float32 stay so beside halves, which would make 1e-12 nothing."""
+    node = make_node("LayerNormalization", ["x", "scale"], ["y"], epsilon=1e-12)
+    made = model([node], {"x": (np.float16, [2, 2])}, ["y"], {"scale": np.ones(2, np.float16)})
+    graph, found = lower(made)
+    got = run(graph, found, {"x": np.array([[1, 1], [0, 2]], np.float32)})["y"]
+    np.testing.assert_allclose(got, [[0, 0], [-1, 1]])

@@ -152,6 +152,7 @@ def clip(c: Context) -> Value:
         else c.scalar(c.attributes[name], x)
         for index, name in ((1, "min"), (2, "max"))
     )
+    low, high = (None if bound is None or _is_beyond(bound) else bound for bound in (low, high))
     bounds = [float(bound.array) for bound in (low, high) if bound is not None and bound.array is not None]
     if bounds == [0.0, 6.0] and x.dtype == "float32":
         return c.graph.elementwise("Relu6", [x])
@@ -159,6 +160,11 @@ def clip(c: Context) -> Value:
         if bound is not None:
             x = c.graph.elementwise(op, [x, bound])
     return x
+
+
+def _is_beyond(bound: Value) -> bool:
+    """Whether a bound is known and beyond 32 bits, as the limits of int64 are that bound nothing."""
+    return bound.dtype == "int32" and bound.array is not None and abs(int(bound.array.item())) >= 1 << 31
 
 
 @lowers("Softmax", "LogSoftmax")

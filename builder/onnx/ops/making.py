@@ -41,7 +41,8 @@ def _floor(c: Context, a: Value, b: Value) -> Value:
 def counted(c: Context, count: Value, length: int | None = None) -> Value:
     """Return 0, 1, 2, … as int32, as many as a scalar says."""
     if count.array is not None:
-        return c.graph.constant(np.arange(int(count.array.item()), dtype=np.int32))
+        (number,) = c.lengths((int(count.array.item()),))
+        return c.graph.constant(np.arange(number, dtype=np.int32))
     ends = [whole(c.graph, 0), count, whole(c.graph, 1)]
     return c.graph.op("Range", ends, shape=(length,), type_name="int32", Tidx=Type("int32"))
 
@@ -79,9 +80,7 @@ def _part(c: Context, values: Value, place: int) -> Value:
 def eye_like(c: Context) -> Value:
     """Lower ones on a diagonal, in the shape of another matrix."""
     x = c.input(0)
-    rows, columns = x.shape
-    if rows is None or columns is None:
-        c.refuse("of an open length", "Export the model with a fixed size")
+    rows, columns = c.lengths(x.shape)
     kind = type_name(c.attributes["dtype"]) if "dtype" in c.attributes else x.type
     return c.graph.constant(np.eye(rows, columns, int(c.attribute("k", 0))).astype(kind))
 
@@ -94,6 +93,7 @@ def triangle(c: Context) -> Value:
     rows, columns = (counted(c, length_of(c, x, axis), x.shape[axis]) for axis in (x.rank - 2, x.rank - 1))
     upper = bool(c.attribute("upper", 1))
     if rows.array is not None and columns.array is not None and shift.array is not None:
+        c.lengths((rows.size, columns.size))
         apart = columns.array - rows.array[:, None]
         mask = graph.constant(apart >= shift.array if upper else apart <= shift.array)
     else:

@@ -88,7 +88,6 @@ def _swapped(c: Context, x: Value) -> tuple[Value, bool]:
 
 
 def _batch(a: Value, b: Value) -> tuple[int | None, ...]:
-
     return broadcast_shape([a.shape[:-2], b.shape[:-2]]) if a.rank > 2 or b.rank > 2 else ()
 
 

@@ -23,7 +23,7 @@ def dropout(c: Context) -> Sequence[Value | None]:
     mask = None
     if len(c.names) > 1 and c.names[1]:
         if x.is_static:
-            mask = c.graph.constant(np.ones([n or 0 for n in x.shape], bool))
+            mask = c.made(x.shape, True, "bool")
         else:
             mask = c.graph.op(
                 "Fill", [c.graph.shape_of(x), c.graph.constant(np.array(True))], shape=x.shape, type_name="bool"

@@ -52,7 +52,8 @@ def _constant(c: Context, x: Value, scale: Value, zero: Value | None) -> Value |
 
 def _blocks(c: Context, array: Array, scales: Array, zeros: Array) -> Value:
     """Dequantise blocks of an axis, each with a scale."""
-    axis, size = c.attribute("axis", 1) % array.ndim, c.attribute("block_size", 0)
+    axis = c.attribute("axis", 1) % array.ndim
+    size = min(c.attribute("block_size", 0), array.shape[axis])
     if not fits_codes(array) or array.shape[axis] % size:
         whole, spread = array.astype(np.float32), [np.repeat(part, size, axis) for part in (scales, zeros)]
         scales, zeros = (part.take(range(array.shape[axis]), axis) for part in spread)

@@ -100,17 +100,13 @@ def _shape_of_nothing(c: Context, x: Value, axes: list[int] | Value, *, keep: bo
 
 def _of_nothing(c: Context, x: Value, shape: Shape) -> Value:
     """Return what a reduction gives along an axis of length 0, where wasm's kernels give what was in memory."""
-    lengths = [n for n in shape if n is not None]
-    if len(lengths) != len(shape):
-        c.refuse("of nothing, with an open length besides", "Export the model with a fixed size")
     number = of_nothing[c.op]
     if x.dtype != "float32" and not math.isfinite(number):
         if c.op not in ("ReduceMax", "ReduceMin"):
             c.refuse(f"of nothing, of type {x.type}")
         limits = (False, True) if x.dtype == "bool" else (np.iinfo(x.type).min, np.iinfo(x.type).max)
         number = limits[c.op == "ReduceMin"]
-    kind = "float32" if x.dtype == "float32" else x.type
-    return c.graph.constant(np.full(lengths, number, kind))
+    return c.made(shape, number, "float32" if x.dtype == "float32" else x.type)
 
 
 def reduced_axes(c: Context) -> list[int] | Value:
