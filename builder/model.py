@@ -44,10 +44,17 @@ class GraphNode(TypedDict):
     attr: NotRequired[dict[str, Attribute]]
 
 
+class FunctionArgument(TypedDict):
+    """An argument of a function, as far as it is read."""
+
+    name: str
+
+
 class FunctionSignature(TypedDict):
     """A function's head."""
 
     name: str
+    inputArg: NotRequired[list[FunctionArgument]]
 
 
 class GraphFunction(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 # that it tells of the change under test; everybody else looks for new ones.
 settings.register_profile("shardpress", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("shardpress")
+
+# Containers often ask for no compiled modules: then all are compiled anew in each of pytest's processes, and in each
+# that a test starts.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A shell's background jobs ignore Ctrl-C, and so would every process that a test starts and ends by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,6 +66,13 @@ def pytest_sessionstart() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files."""
     items.sort(key=lambda item: item.path.name not in long_files)
+
+
+@pytest.fixture(autouse=True)
+def quick_brotli(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Encode quickly what fast tests deploy, 0.1 s for each loader otherwise: they ask where it goes, not its size."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr("builder.stores.encoding.quality", 5)
 
 
 @pytest.fixture(scope="module")

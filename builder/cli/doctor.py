@@ -21,6 +21,7 @@ needed_tfjs = (4, 22)
 uses = {
     "convert": "sources of TensorFlow and Keras",
     "onnx": "ONNX sources",
+    "tflite": "TensorFlow Lite sources",
     "cluster": "building on a Dask cluster (--scheduler)",
     "deploy": "S3 targets and shared caches",
     "watch": "--watch",

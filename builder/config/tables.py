@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from ..errors import ConfigError
 from ..program import program
 from .offline import OfflineConfig
 from .serve import ServeConfig
+from .source_inputs import InputConfig
+from .table import Table
+from .targets import TargetConfig
 from .units import parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
@@ -26,11 +29,7 @@ WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
 Precision = Literal["exact", "balanced", "small", "auto", "float16", "uint8", "uint16"]
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of build.toml: unknown keys are errors."""
-
-
-class BuildConfig(_Table, frozen=True):
+class BuildConfig(Table, frozen=True):
     """The table ``[build]``."""
 
     out: Annotated[str, Meta(description="Folder to write to.")] = "dist"
@@ -44,7 +43,7 @@ class BuildConfig(_Table, frozen=True):
             raise ValueError(f"the cache {self.cache!r} is neither a folder nor 's3://bucket/prefix'")
 
 
-class BoxesConfig(_Table, frozen=True):
+class BoxesConfig(Table, frozen=True):
     """The table ``[models.NAME.verify.boxes]``: how the metric boxes reads the outputs."""
 
     boxes: Annotated[str, Meta(description="Output with 4 numbers or more for each box; further ones are scores.")]
@@ -64,7 +63,7 @@ class BoxesConfig(_Table, frozen=True):
     anchored: Annotated[bool, Meta(description="Boxes are relative to anchors, so only like rows can match.")] = False
 
 
-class VerifyConfig(_Table, frozen=True):
+class VerifyConfig(Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
     inputs: Annotated[str | None, Meta(description="Pattern of .npz files or pictures; without it seeded inputs.")] = (
@@ -96,7 +95,7 @@ class VerifyConfig(_Table, frozen=True):
             raise ValueError('metric = "boxes" and the table boxes need each other')
 
 
-class RuntimeConfig(_Table, frozen=True):
+class RuntimeConfig(Table, frozen=True):
     """The table ``[runtime]``: TensorFlow.js as a file of the bundle."""
 
     build: Annotated[bool, Meta(description="Make TensorFlow.js for the models, from npm's packages with esbuild.")] = (
@@ -121,30 +120,34 @@ class RuntimeConfig(_Table, frozen=True):
             raise ValueError("a backend is named twice")
 
 
-class CutConfig(_Table, frozen=True):
+class CutConfig(Table, frozen=True):
     """The table ``[models.NAME.cut]``: where the model begins and ends inside its graph."""
 
     inputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages feed, by node name.")] = ()
     outputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages get, by node name.")] = ()
 
 
-class StageConfig(_Table, frozen=True):
+class StageConfig(Table, frozen=True):
     """An item of ``stages``: outputs that can be executed before later ones have arrived."""
 
     name: Annotated[str, Meta(description="What pages wait for: handle.until(NAME).", pattern="^[a-z][a-z0-9-]*$")]
     outputs: Annotated[tuple[str, ...], Meta(description="Names of outputs, as in the signature.", min_length=1)]
 
 
-class ModelConfig(_Table, frozen=True):
+class ModelConfig(Table, frozen=True):
     """The table ``[models.NAME]``."""
 
     source: Annotated[
         str,
         Meta(
-            description="SavedModel folder, .h5, .hdf5, .keras, .pb or model.json; .bin, .vec, .txt or .npy of words.",
+            description="SavedModel folder, .h5, .hdf5, .keras, .pb, .onnx, .tflite, .task or model.json; "
+            ".bin, .vec, .txt or .npy of words.",
             min_length=1,
         ),
     ]
+    member: Annotated[
+        str, Meta(description="Which TensorFlow Lite model of a .task or .zip archive; by itself the only one.")
+    ] = ""
     load: Annotated[Load, Meta(description="When a page loads it.")] = "visible"
     priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
     precision: Annotated[
@@ -165,6 +168,13 @@ class ModelConfig(_Table, frozen=True):
     weights: Annotated[
         bool, Meta(description="false: only the layers, with initial weights, for pages that train them.")
     ] = True
+    inputs: Annotated[dict[str, InputConfig], Meta(description="Inputs of an ONNX model that are fixed, by name.")] = (
+        field(default_factory=dict)
+    )
+    channels: Annotated[
+        Literal["first", "last"],
+        Meta(description="last: pictures of an ONNX model go in and come out as a canvas has them, [n, h, w, c]."),
+    ] = "first"
     cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
     custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (
         None
@@ -188,44 +198,14 @@ class ModelConfig(_Table, frozen=True):
             raise ValueError("two stages have one name")
 
 
-class TargetConfig(_Table, frozen=True):
-    """The table ``[targets.NAME]``: where releases are published."""
-
-    type: Literal["s3", "directory"]
-    path: Annotated[str | None, Meta(description="Folder of a directory target.")] = None
-    bucket: Annotated[str | None, Meta(description="Bucket of an s3 target.")] = None
-    prefix: Annotated[str, Meta(description="What all keys start with: 'models/'.")] = ""
-    public_url: Annotated[str | None, Meta(description="Where pages find loader.js' folder.")] = None
-    endpoint_url: Annotated[str, Meta(description="Address of an S3-compatible store; empty for AWS.")] = ""
-    addressing: Annotated[Literal["auto", "path", "virtual"], Meta(description="Where the bucket's name goes.")] = (
-        "auto"
-    )
-    region: Annotated[str, Meta(description="AWS region; empty for the environment's.")] = ""
-    profile: Annotated[str, Meta(description="AWS profile; empty for the standard chain.")] = ""
-    no_overwrite_header: Annotated[
-        str, Meta(description="Header that makes a store without If-None-Match refuse to overwrite.")
-    ] = ""
-    encoding: Annotated[
-        Literal["br", "gzip", "identity"], Meta(description="The one encoding objects are stored in.")
-    ] = "br"
-    headers: Annotated[
-        dict[str, dict[str, str]], Meta(description="More headers, by pattern of the path: later ones win.")
-    ] = {}
-    keep_releases: Annotated[int, Meta(ge=1, description="How many releases prune keeps.")] = 5
-    grace: Annotated[str, Meta(description="Nothing that was live or written more recently is pruned.")] = "24 h"
-    origin: Annotated[str, Meta(description="Origin of the pages, for the check of CORS.")] = "https://example.com"
-    cloudfront: Annotated[str, Meta(description="Distribution whose copy of loader.js is invalidated.")] = ""
-    hook: Annotated[tuple[str, ...], Meta(description="Command run after a release, with the changed paths.")] = ()
-
-
-class Document(_Table, frozen=True):
+class Document(Table, frozen=True):
     """All of build.toml; the source of the published JSON Schema."""
 
     build: BuildConfig = BuildConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     offline: OfflineConfig | None = None
-    models: dict[str, ModelConfig] = {}
-    targets: dict[str, TargetConfig] = {}
+    models: dict[str, ModelConfig] = field(default_factory=dict)
+    targets: dict[str, TargetConfig] = field(default_factory=dict)
     serve: ServeConfig = ServeConfig()
 
 
@@ -300,7 +280,7 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Document)
 
 
-Table = TypeVar("Table", bound=msgspec.Struct)
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
 def _named(tables: dict[str, Any], kind: str, path: Path) -> dict[str, Any]:
@@ -318,7 +298,7 @@ def _named(tables: dict[str, Any], kind: str, path: Path) -> dict[str, Any]:
     return named
 
 
-def _convert(table: Any, kind: type[Table], path: Path, key: str) -> Table:
+def _convert(table: Any, kind: type[Struct], path: Path, key: str) -> Struct:
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:

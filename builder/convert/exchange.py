@@ -30,6 +30,8 @@ result_types: dict[str, object] = {
     "read_inputs": None,
     "convert_onnx": ConvertResult,
     "reference_onnx": ReferenceResult,
+    "convert_tflite": ConvertResult,
+    "reference_tflite": ReferenceResult,
 }
 
 

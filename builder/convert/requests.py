@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-own_runtimes = frozenset({"onnx"})  # kinds that are read and run without TensorFlow
+own_runtimes = frozenset({"onnx", "tflite"})  # kinds that are read and run without TensorFlow
+
+
+@dataclass(frozen=True, slots=True)
+class FixedInput:
+    """What is fixed of an input: its lengths, or what it always is; None where that is open."""
+
+    name: str
+    shape: tuple[int, ...] | None = None
+    value: float | tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """How to read a source model that needs TensorFlow.
+    """How to read a source model that is converted.
 
     Attributes:
-        path: a SavedModel directory, or a ``.h5``, ``.hdf5``, ``.keras`` or ``.pb`` file.
+        path: a SavedModel directory, or a ``.h5``, ``.hdf5``, ``.keras``, ``.pb``, ``.onnx`` or ``.tflite`` file.
         kind: ``saved-model``, ``keras-h5``, ``keras-zip`` or ``frozen-graph``, as ``sources.detect`` says.
         signature: name of the SavedModel signature.
         tags: tags of the meta graph.
@@ -21,6 +30,8 @@ class SourceOptions:
         trust: the user trusts the code inside the model (Keras Lambda layers).
         cut_inputs, cut_outputs: tensors to cut the graph at; () cuts where that is unambiguous.
         custom_ops: names of the ops that the page registers.
+        inputs: those that are fixed.
+        channels_last: pages give and get pictures as a canvas has them, [n, h, w, c].
     """
 
     path: Path
@@ -32,6 +43,8 @@ class SourceOptions:
     cut_inputs: tuple[str, ...] = ()
     cut_outputs: tuple[str, ...] = ()
     custom_ops: tuple[str, ...] = ()
+    inputs: tuple[FixedInput, ...] = ()
+    channels_last: bool = False
 
 
 def task_of(verb: str, kind: str) -> str:

@@ -22,6 +22,8 @@ light_modules = {  # of tasks that do not need TensorFlow
     "read_inputs": "..verify.inputs",
     "convert_onnx": "..onnx.tasks",
     "reference_onnx": "..onnx.tasks",
+    "convert_tflite": "..tflite.tasks",
+    "reference_tflite": "..tflite.tasks",
 }
 
 

@@ -105,11 +105,12 @@ def measure(request: MeasureRequest) -> MeasureResult:
     from ..precision.measure import measure_model
 
     try:
-        topology = read_model(request.model_json).artifacts["modelTopology"]
+        model = read_model(request.model_json)
+        topology = model.artifacts["modelTopology"]
         if not request.trust and "node" in topology:
             check_topology(topology, str(request.model_json), unregistered_ops(topology["node"]))
         makers = partial(GraphRunner, trust=request.trust), partial(layers_as_graph, trust=request.trust)
-        return measure_model(request, *makers)
+        return measure_model(request, model, *makers)
     finally:
         clear_models()
 

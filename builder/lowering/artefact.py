@@ -22,6 +22,7 @@ from .turning import turn_rows
 from .values import Array, Value, enums
 
 weights_name = "group1-shard1of1.bin"
+half = {"dtype": "float16", "original_dtype": "float32"}
 
 
 def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer: str) -> Path:
@@ -152,8 +153,9 @@ def _write_weights(
         for name, array in weights.items():
             dtype = "string" if array.dtype.kind in "OU" else array.dtype.name
             spec: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
-            if name in quantizations:
-                spec |= {"dtype": "float32", "quantization": quantizations[name]}
+            quantization = quantizations.get(name, half if array.dtype == np.float16 else None)
+            if quantization is not None:
+                spec |= {"dtype": quantization.get("original_dtype", "float32"), "quantization": quantization}
             specs.append(spec)
             file.write(_strings(array) if dtype == "string" else np.ascontiguousarray(array).tobytes())
     return specs

@@ -37,9 +37,11 @@ class _Frame:
         return node if node is not None and node.op in ops and self.reads[output] == 1 else None
 
     def constant(self, output: str) -> Array | None:
-        """Return the content of a constant."""
+        """Return the content of a constant; None where codes are kept as they are."""
         node = self.by_name.get(output)
-        return self.graph.weights[node.name] if node is not None and node.op == "Const" else None
+        if node is None or node.op != "Const" or node.name in self.graph.quantizations:
+            return None
+        return self.graph.weights[node.name]
 
     def channels(self, output: str, count: int) -> Array | None:
         """Return a constant that has one number for each of the last axis, or one for all."""

@@ -41,6 +41,7 @@ class Graph:
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
         types: of the outputs of nodes and the arguments of functions, by their names.
+        lengths: what is known of outputs that are lengths of axes.
     """
 
     frames: list[Frame] = field(default_factory=lambda: [Frame()])
@@ -52,6 +53,7 @@ class Graph:
     types: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
+    lengths: dict[str, Shape] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
@@ -287,6 +289,8 @@ class Graph:
 
     def unsqueeze(self, value: Value, axes: Sequence[int]) -> Value:
         """Return a value with new logical axes of length 1, numbered as they are afterwards."""
+        if not axes:
+            return value
         rank = value.rank + len(axes)
         axes = sorted(axis % rank for axis in axes)
         lengths = list(value.shape)
@@ -296,7 +300,7 @@ class Graph:
             return self._changed(value, lambda array: array.reshape([n or 0 for n in lengths]))
         order = with_new(value.order, axes)
         if value.shape.count(None) <= 1:
-            return self._reshape_stored(value, tuple(lengths), order) if axes else value
+            return self._reshape_stored(value, tuple(lengths), order)
         for stored in sorted(order.index(axis) for axis in axes):
             index = self.constant(np.array(stored, np.int32))
             value = self.op("ExpandDims", [value, index], shape=())
@@ -304,12 +308,12 @@ class Graph:
 
     def squeeze(self, value: Value, axes: Sequence[int]) -> Value:
         """Return a value without logical axes of length 1."""
+        if not axes:
+            return value
         axes = sorted(axis % value.rank for axis in axes)
         shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
         if value.array is not None:
             return self._changed(value, lambda array: array.reshape([n or 0 for n in shape]))
-        if not axes:
-            return value
         order = without(value.order, axes)
         return self.op("Squeeze", [value], shape=shape, order=order, squeeze_dims=sorted(value.axes(tuple(axes))))
 
@@ -333,15 +337,8 @@ class Graph:
             return Value(type_name, value.shape, value.order, value.name)
         if type_name == "bool":  # wasm's Cast takes the lowest byte for the truth
             return self.elementwise("NotEqual", [value, self.constant(np.array(0, value.dtype))], "bool")
-        return self.op(
-            "Cast",
-            [value],
-            shape=value.shape,
-            type_name=type_name,
-            order=value.order,
-            SrcT=Type(value.dtype),
-            DstT=Type(held_type(type_name)),
-        )
+        kinds: dict[str, Any] = {"SrcT": Type(value.dtype), "DstT": Type(held_type(type_name))}
+        return self.op("Cast", [value], shape=value.shape, type_name=type_name, order=value.order, **kinds)
 
     def whole(self, floats: Value, zero: int, type_name: str) -> Value:
         """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.
@@ -373,8 +370,6 @@ class Graph:
         places = self.constant(np.array([value.order.index(axis) for axis in range(value.rank)], np.int32))
         zero = self.constant(np.array(0, np.int32))
         return self.op("GatherV2", [lengths, places, zero], shape=(value.rank,), type_name="int32")
-
-    # -- many values
 
     def aligned(self, values: Sequence[Value]) -> tuple[list[Value], Shape, Order]:
         """Bring values that are broadcast together into one order; give their common shape and order too.

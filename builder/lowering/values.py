@@ -106,7 +106,7 @@ class Value:
 
 
 def held(array: Array, where: str = "") -> Array:
-    """Return a constant in the type that TensorFlow.js holds.
+    """Return a constant in the type that TensorFlow.js holds; float16 as it is, which TensorFlow.js widens.
 
     Raises:
         SourceError: a whole number does not fit into 32 bits.
@@ -121,4 +121,6 @@ def held(array: Array, where: str = "") -> Array:
                 where=where,
                 hint="Export the model with smaller numbers",
             )
+    if kind == "float16":
+        return array
     return np.asarray(array).astype(held_type(kind) if held_type(kind) != "string" else object)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,20 +13,10 @@ from ..lowering.graph import Graph
 from ..lowering.layout import Order, Shape
 from ..lowering.values import Array, Value
 from . import ops as _  # noqa: F401  (fills the table)
+from .folding import fold, lengths_after, remember
 from .functions import body_of
 from .read import load_onnx, own_domains
 from .registry import Context, Inferred, table
-
-largest_folded = 1 << 24  # elements of a constant that is computed at build time
-# What is computed anew each time, or kept as it is because its codes are worth more than its values.
-never_folded = frozenset(
-    {
-        *("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"),
-        *("DequantizeLinear", "OptionalHasElement"),  # the reference gives the latter one axis too many
-    }
-)
-moving = frozenset({"Cast", "CastLike", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
-float_like = frozenset({"float16", "float32", "float64", "bfloat16"})
 
 
 @dataclass(slots=True)
@@ -96,7 +86,7 @@ class Scope:
         inputs = [self.value(name) if name else None for name in node.input]
         outputs = [self.inferred.get(name, Inferred()) for name in node.output]
         try:
-            found = self._fold(node, inputs) or self._one(node, inputs, outputs)
+            found = fold(self.graph, node, inputs, outputs, self.opset) or self._open(node, inputs, outputs)
         except ShardpressError as error:
             if not error.where:
                 raise type(error)(error.what, code=error.code, where=self.where, hint=error.hint) from error
@@ -111,6 +101,15 @@ class Scope:
         for name, value, known in zip(node.output, found, outputs, strict=False):
             if name and value is not None:
                 self.values[name] = _sharpened(value, known)
+
+    def _open(self, node: Any, inputs: list[Value | None], outputs: list[Inferred]) -> Sequence[Value | None]:
+        """Lower a node that does not depend on constants only; lengths of axes may be known nevertheless."""
+        lengths = lengths_after(self.graph, node, inputs, self.opset)
+        if lengths is not None and not np.isnan(lengths).any():
+            return [self.graph.constant(lengths.astype(np.int64))]
+        found = self._one(node, inputs, outputs)
+        remember(self.graph, found[0] if found else None, lengths)
+        return found
 
     def _one(self, node: Any, inputs: list[Value | None], outputs: list[Inferred]) -> Sequence[Value | None]:
         onnx = load_onnx()
@@ -151,48 +150,6 @@ class Scope:
         }
         scope.run(graph.node)
         return [scope.value(info.name) if name else None for info, name in zip(graph.output, node.output, strict=False)]
-
-    def _fold(self, node: Any, inputs: list[Value | None]) -> list[Value | None] | None:
-        """Compute what depends on constants only."""
-        if node.op_type in never_folded or any(value is not None and value.array is None for value in inputs):
-            return None
-        if node.op_type in moving and any(value is not None and value.codes for value in inputs):
-            return None
-        if any(attribute.type in (5, 10) for attribute in node.attribute):  # with a graph
-            return None
-        if sum(value.size for value in inputs if value is not None) > largest_folded:
-            return None
-        arrays = {name: value.array for name, value in zip(node.input, inputs, strict=True) if value is not None}
-        found = evaluate(node, arrays, self.opset)
-        if found is None or any(array is not None and array.size > largest_folded for array in found):
-            return None
-        return [None if array is None else self.graph.constant(array) for array in found]
-
-
-def evaluate(node: Any, arrays: Mapping[str, Any], opset: int) -> list[Array | None] | None:
-    """Compute one node with ONNX' reference; None where that cannot."""
-    onnx = load_onnx()
-    from onnx.reference import ReferenceEvaluator
-
-    helper = onnx.helper
-    graph = helper.make_graph(
-        [node],
-        "one",
-        [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-            for name, array in arrays.items()
-        ],
-        [onnx.ValueInfoProto(name=name) for name in node.output if name],
-    )
-    try:
-        single = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-        results = iter(ReferenceEvaluator(single).run(None, dict(arrays)))
-        found = [next(results) if name else None for name in node.output]
-    except Exception:  # whatever the reference lacks is lowered like the rest
-        return None
-    if not all(isinstance(item, np.ndarray | np.generic | None) for item in found):
-        return None
-    return [None if item is None else np.asarray(item) for item in found]
 
 
 def names_used(graph: Any) -> Iterator[str]:
@@ -262,7 +219,12 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
 
 
 def _order(shape: Shape, *, last: bool) -> Order | None:
-    return (0, 2, 3, 1) if last and len(shape) == 4 and shape[1] in (1, 3, 4) else None
+    return (0, 2, 3, 1) if last and is_picture(shape) else None
+
+
+def is_picture(shape: Sequence[int | str | None]) -> bool:
+    """Whether a tensor is pictures of one, three or four channels, [n, c, h, w]."""
+    return len(shape) == 4 and shape[1] in (1, 3, 4)
 
 
 def _sharpened(value: Value, known: Inferred) -> Value:

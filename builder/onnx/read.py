@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConversionError, SourceError, UnsupportedOpsError
 
 oldest_opset = 7
+upgraded_to = 9
 most_nodes = 200_000
 largest_file = 2_000_000_000  # protobuf's own limit is 2 GiB
 own_domains = frozenset({"", "ai.onnx"})
@@ -27,12 +30,13 @@ def load_onnx() -> Any:
     return onnx
 
 
-def read_onnx(path: Path, where: str = "") -> Any:
+def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None = None) -> Any:
     """Read a model, with the weights that lie in files beside it.
 
     Args:
         path: the ``.onnx`` file.
         where: the file, for messages.
+        change: what is done to the model before shapes are inferred.
 
     Returns:
         A ``ModelProto`` without functions, with shapes as far as ONNX infers them.
@@ -59,6 +63,9 @@ def read_onnx(path: Path, where: str = "") -> Any:
     try:
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
         _check_domains(model, where)
+        model = _upgraded(onnx, model)
+        if change is not None:
+            change(model)
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (UnsupportedOpsError, SourceError):
         raise
@@ -66,6 +73,16 @@ def read_onnx(path: Path, where: str = "") -> Any:
         raise SourceError(
             f"is not a valid ONNX model ({_first_line(error)})", code="SP-380", where=where, hint="Export it again"
         ) from error
+
+
+def _upgraded(onnx: Any, model: Any) -> Any:
+    """Return a model of an opset before 7, which PyTorch wrote until 2018, with newer operators, if onnx can."""
+    old = [entry for entry in model.opset_import if entry.domain in own_domains and entry.version < oldest_opset]
+    if not old:
+        return model
+    with contextlib.suppress(Exception):  # what it cannot convert is refused by its opset
+        return onnx.version_converter.convert_version(model, upgraded_to)
+    return model
 
 
 def opset_of(model: Any, where: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from ..convert.answers import first_that_runs, runs
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
 from ..errors import ConversionError
 from ..lowering.artefact import write_graph
-from .lower import lower_model
+from .fixing import constants, fix_inputs
+from .lower import is_picture, lower_model
 from .read import install_hint, opset_of, read_onnx
 
 
@@ -23,11 +25,12 @@ def convert_onnx(request: ConvertRequest) -> ConvertResult:
         UnsupportedOpsError: TensorFlow.js cannot do what an operator asks for.
         ConversionError: onnx is not installed.
     """
-    where = str(request.source.path)
-    model = read_onnx(request.source.path, where)
-    graph, outputs = lower_model(model, opset_of(model, where), where)
+    source = request.source
+    where = str(source.path)
+    model = read_onnx(source.path, where, partial(fix_inputs, fixed=source.inputs, where=where))
+    graph, outputs = lower_model(model, opset_of(model, where), where, inputs_last=source.channels_last)
     producer = f"{model.producer_name} {model.producer_version}".strip() or "ONNX"
-    wanted = request.source.outputs
+    wanted = source.outputs
     chosen = {name: value for name, value in outputs.items() if not wanted or name in wanted}
     return ConvertResult(write_graph(graph, chosen, request.out, producer))
 
@@ -45,9 +48,17 @@ def _runner(source: SourceOptions) -> Any:
     types = {item.name: item.type for item in session.get_inputs()}
     names = [item.name for item in session.get_outputs() if not source.outputs or item.name in source.outputs]
 
+    fixed = constants(session.get_inputs(), source.inputs)
+    last = {item.name for item in (*session.get_inputs(), *session.get_outputs()) if is_picture(item.shape)}
+
     def run(arrays: dict[str, Any]) -> dict[str, Any]:
-        given = {name: array.astype(_numpy_type(types[name])) for name, array in arrays.items()}
-        return dict(zip(names, map(_held, session.run(names, given)), strict=True))
+        if source.channels_last:
+            arrays = {name: array.transpose(0, 3, 1, 2) if name in last else array for name, array in arrays.items()}
+        given = {name: array.astype(_numpy_type(types[name])) for name, array in {**arrays, **fixed}.items()}
+        found = dict(zip(names, map(_held, session.run(names, given)), strict=True))
+        if source.channels_last:
+            found = {name: array.transpose(0, 2, 3, 1) if name in last else array for name, array in found.items()}
+        return found
 
     return run
 

@@ -73,7 +73,7 @@ def _check(config: Config, name: str) -> Checked:
                 hint="Correct the path; it is relative to build.toml's folder",
             )
         with tempfile.TemporaryDirectory(prefix="shardpress-") as room:
-            path = locate(path, partial(_unpacked, Path(room)))
+            path = locate(path, partial(_unpacked, Path(room), model.member), model.member)
             kind = detect(path)
             findings, problem = _look(path, kind, config, name)
     except ShardpressError as error:
@@ -107,8 +107,8 @@ def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Findi
     return analysis.findings, str(refusal(outline, analysis, model.source)) if analysis.refused else ""
 
 
-def _unpacked(room: Path, path: Path) -> Path:
-    unpack(path, room)
+def _unpacked(room: Path, member: str, path: Path) -> Path:
+    unpack(path, room, member)
     return room
 
 

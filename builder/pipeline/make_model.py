@@ -14,7 +14,7 @@ from ..bundle.files import File, ModelBundle
 from ..bundle.index import IndexEntry
 from ..cache.local import key_of
 from ..config.tables import ModelConfig
-from ..convert.requests import ConvertRequest, SourceOptions
+from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes
 from ..convert.side_files import read_glue, read_vocabulary
 from ..errors import ConversionError, SourceError
 from ..graphs.bands import band_note
@@ -155,8 +155,12 @@ def _calibrate(session: Session, plan: Plan, model: Model, artefact: Path) -> Me
     with session.cache.work() as work:
         session.progress.begin(plan.name, "measure the precision", 1)
         try:
-            folder = session.config.folder
-            return measure_precision(plan.name, plan.model, artefact, model, folder, work, session.pool.submit)
+            # What such a kind is measured by must not depend on whether TensorFlow happens to be installed.
+            in_node = plan.source.kind in own_runtimes
+            if in_node:
+                session.note_wall()
+            inputs = session.config.folder, work, session.pool.submit
+            return measure_precision(plan.name, plan.model, artefact, model, *inputs, in_node=in_node)
         finally:
             session.progress.end(plan.name)
 

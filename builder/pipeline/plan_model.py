@@ -14,8 +14,8 @@ import msgspec
 
 from ..cache.local import Cache, key_of
 from ..config.tables import ModelConfig, VerifyConfig
-from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes, task_of
-from ..errors import SourceError
+from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, task_of
+from ..errors import ConfigError, SourceError
 from ..packages import code_hash
 from ..packing.compress import Compressor
 from ..precision.calibrate import input_digests, needs_measuring
@@ -128,7 +128,10 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
         cut_inputs=model.cut.inputs,
         cut_outputs=model.cut.outputs,
         custom_ops=ops.names if ops else (),
+        inputs=tuple(FixedInput(key, given.shape, given.value) for key, given in sorted(model.inputs.items())),
+        channels_last=model.channels == "last",
     )
+    _check_keys(name, model, source.kind)
     if source.kind == vectors_kind:
         check_settings(name, model)
     else:
@@ -176,7 +179,7 @@ def _located(session: Session, model: ModelConfig, where: str) -> Path:
         raise SourceError(
             "does not exist", code="SP-301", where=where, hint="Correct the path; it is relative to build.toml's folder"
         )
-    path = locate(path, partial(_unpacked, session.cache))
+    path = locate(path, partial(_unpacked, session.cache, model.member), model.member)
     if not model.weights and detect(path) != "tfjs":
         raise SourceError(
             "has to be a layers model of TensorFlow.js for `weights = false`",
@@ -218,14 +221,14 @@ def _inputs(
     )
 
 
-def _unpacked(cache: Cache, path: Path) -> Path:
+def _unpacked(cache: Cache, member: str, path: Path) -> Path:
     """Return the folder of the cache that holds what is in a zip, or what a folder's parts are together."""
-    key = key_of([cache.file_digest(file) for file in packed_files(path)], code_hash("sources"))
+    key = key_of([cache.file_digest(file) for file in packed_files(path)], member, code_hash("sources"))
     tree = cache.tree("unpacked", key)
     if not cache.find_tree("unpacked", key):
         with cache.work() as work:
             (made := work / "tree").mkdir()
-            unpack(path, made)
+            unpack(path, made, member)
             if not tree.exists():
                 made.rename(tree)
         cache.put_tree("unpacked", key, True)
@@ -270,3 +273,15 @@ def _artefact(
         return tuple(result.notes)
 
     return wait
+
+
+def _check_keys(name: str, model: ModelConfig, kind: str) -> None:
+    """Refuse keys that apply to ONNX models only."""
+    for key, is_set in (("inputs", bool(model.inputs)), ("channels", model.channels != "first")):
+        if is_set and kind != "onnx":
+            raise ConfigError(
+                "applies only to ONNX models",
+                code="SP-245",
+                where=f"models.{name}.{key}",
+                hint="Remove it, or correct source",
+            )

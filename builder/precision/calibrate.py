@@ -16,6 +16,7 @@ from ..config.tables import ModelConfig
 from ..model import Model
 from ..verify.gates import gate_of
 from ..verify.ids import ids_below
+from ..verify.run import find_node_modules
 from .types import MeasureRequest, MeasureResult
 
 measured_precisions = frozenset({"small", "auto"})
@@ -45,6 +46,9 @@ def needs_measuring(settings: ModelConfig) -> bool:
     return settings.weights and isinstance(settings.precision, str) and settings.precision in measured_precisions
 
 
+noise_note = "the precision was measured on noise, which says little about real inputs: name some with verify.inputs"
+
+
 def measure_precision(
     name: str,
     settings: ModelConfig,
@@ -53,6 +57,8 @@ def measure_precision(
     folder: Path,
     work: Path,
     submit: Callable[[str, Any, str], Future[Any]],
+    *,
+    in_node: bool = False,
 ) -> Measured:
     """Measure a model on the inputs of its ``verify`` table.
 
@@ -64,42 +70,53 @@ def measure_precision(
         folder: where relative paths start.
         work: a folder for inputs and results; the caller removes it.
         submit: has a function of the conversion worker run.
+        in_node: TensorFlow.js under Node runs the model, not TensorFlow.
 
     Raises:
         ConfigError: its inputs cannot be read.
-        ConversionError: TensorFlow is not installed, or cannot run the model.
+        ConversionError: TensorFlow, or Node with TensorFlow.js, is not installed or cannot run the model.
         SourceError: Keras does not know a layer of it.
     """
     import numpy as np
 
-    from ..files.npz import write_npz
-    from ..verify.inputs import load_inputs, seeded_inputs
-    from .search import spread
-
-    pattern, notes = settings.verify.inputs, []
-    if pattern is None:
-        cases = [seeded_inputs(model.inputs, ids_below=ids_below(model))]
-        notes.append(
-            "the precision was measured on noise, which says little about real inputs: name some with verify.inputs"
-        )
-    else:
-        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit), most_inputs)
-    paths = []
-    for number, case in enumerate(cases):
-        paths.append(work / f"case-{number}.npz")
-        write_npz(paths[-1], case)
+    notes = [noise_note] if settings.verify.inputs is None else []
+    paths = _write_cases(settings.verify.inputs, model, folder, work, submit)
     verify = settings.verify
     stated = verify.max_error, verify.min_agreement, verify.metric, msgspec.to_builtins(verify.boxes)
     gate = gate_of(settings.precision, *stated)
     out = work / "measured.npz"
-    request = MeasureRequest(artefact, tuple(paths), out, gate, settings.precision == "auto", settings.trust)
-    result: MeasureResult = submit("measure", request, name).result()
+    request = MeasureRequest(artefact, paths, out, gate, settings.precision == "auto", settings.trust)
+    result: MeasureResult
+    if in_node:
+        from .node_runner import measure_in_node
+
+        result = measure_in_node(request, model, find_node_modules(folder), work)
+    else:
+        result = submit("measure", request, name).result()
     if not result.layers:
         notes.append("no layer could be measured: its weights are stored as those of lossless or balanced models are")
         return Measured({}, frozenset(), {}, tuple(notes))
     with np.load(out, allow_pickle=False) as file:
         codecs = _codecs(model, result, dict(file))
     return Measured(codecs, frozenset(result.halves), _facts(result), (*notes, *_remarks(result)))
+
+
+def _write_cases(
+    pattern: str | None, model: Model, folder: Path, work: Path, submit: Callable[[str, Any, str], Future[Any]]
+) -> tuple[Path, ...]:
+    """Write what a model is measured with: the user's inputs, or noise."""
+    from ..files.npz import write_npz
+    from ..verify.inputs import load_inputs, seeded_inputs
+    from .search import spread
+
+    if pattern is None:
+        cases = [seeded_inputs(model.inputs, ids_below=ids_below(model))]
+    else:
+        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit), most_inputs)
+    paths = tuple(work / f"case-{number}.npz" for number in range(len(cases)))
+    for path, case in zip(paths, cases, strict=True):
+        write_npz(path, case)
+    return paths
 
 
 def _codecs(model: Model, result: MeasureResult, arrays: dict[str, Any]) -> dict[str, Codec]:

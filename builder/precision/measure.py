@@ -18,7 +18,6 @@ from ..codecs.quantized import widen
 from ..codecs.steps import layout_of
 from ..files.npz import write_npz
 from ..model import Model, Weight
-from ..sources.tfjs import read_model
 from ..transforms.channels import channel_axes
 from ..transforms.dedupe import find_same
 from ..transforms.order import order_weights
@@ -34,7 +33,8 @@ from .network import (
     shadow_input,
     tensor_names,
 )
-from .search import Found, Runner, search
+from .runner import Runner
+from .search import Found, search
 from .types import MeasureRequest, MeasureResult
 from .yardstick import yardstick_of
 
@@ -43,18 +43,19 @@ MakeRunner = Callable[[Model, list[Node], list[Arrays], Sequence[str]], Runner]
 
 
 def measure_model(
-    request: MeasureRequest, make_runner: MakeRunner, as_graph: Callable[[Model], Model]
+    request: MeasureRequest, model: Model, make_runner: MakeRunner, as_graph: Callable[[Model], Model]
 ) -> MeasureResult:
     """Find how coarse the weights of a model may be and write steps and biases.
 
     Args:
         request: what to measure.
+        model: what was read of its artefact.
         make_runner: gives what runs the model, from its nodes in TensorFlow's ops, the inputs, and what is asked for
             beside the outputs.
         as_graph: turns a layers model into a graph with the same weights.
     """
     began = time.monotonic()
-    model = order_weights(read_model(request.model_json))
+    model = order_weights(model)
     model = replace(model, weights=tuple(widen(weight) for weight in model.weights))
     graph = model if model.kind == "graph-model" else as_graph(model)
     nodes = plain_nodes(graph.artifacts["modelTopology"])

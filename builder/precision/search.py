@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ from .layers import (
     trial_steps,
 )
 from .rounding import round_together
+from .runner import Runner
 from .types import LayerFacts, StageFacts
 from .yardstick import Yardstick
 
@@ -62,19 +63,6 @@ least_distance = 1e-10
 byte = 8.0  # bits: more than that for each weight means that many have more than codes
 dampings = (0.3, 1.0)  # less fits the calibration's own inputs, and costs the refinement more bits
 most_rows = 2048  # inputs of a product: the work of rounding grows with their cube
-
-
-class Runner(Protocol):
-    """Runs the model with other weights."""
-
-    def outputs(self, cases: Sequence[int], feeds: Feeds) -> Sequence[Arrays]:
-        """Return the outputs for some cases."""
-
-    def means(self, cases: Sequence[int], feeds: Feeds, results: Sequence[str]) -> list[Floats]:
-        """Return the means of tensors over all cases and all axes but the last."""
-
-    def covariances(self, cases: Sequence[int], results: Sequence[str]) -> list[NDArray[np.float64]]:
-        """Return the covariances of the last axis of tensors over all cases and all other axes."""
 
 
 @dataclass(frozen=True, slots=True)

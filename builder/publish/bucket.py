@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from ..bundle.format import loader_name
-from ..config.tables import TargetConfig
+from ..config.targets import TargetConfig
 from ..errors import DeniedError, StoreError
 from ..stores.s3_types import Setting
 from .fetch import Limits

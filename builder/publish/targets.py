@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..config.tables import Config, TargetConfig
+from ..config.tables import Config
+from ..config.targets import TargetConfig
 from ..config.units import parse_duration
 from ..errors import ConfigError, UsageError
 from ..stores import TargetStore

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .wall import Wall, clean_environment, package, raise_wall
 
@@ -23,7 +23,14 @@ harmless_options = re.compile(r"--(no-[a-z-]+|(max-[a-z-]+-size|stack-size)=\d+)
 
 
 def start_behind_wall(
-    program: str, arguments: Sequence[str], reads: Iterable[Path], writes: Sequence[Path], errors: IO[bytes]
+    program: str,
+    arguments: Sequence[str],
+    reads: Iterable[Path],
+    writes: Sequence[Path],
+    errors: IO[bytes],
+    *,
+    asked: bool = False,
+    memory: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start a program that reads and writes nothing but what is named; its standard output is a pipe.
 
@@ -33,6 +40,8 @@ def start_behind_wall(
         reads: files and folders it reads, beside itself and the system's libraries.
         writes: folders it writes to, at least one.
         errors: an open file that gets its standard error.
+        asked: its standard input is a pipe too.
+        memory: bytes of data it may have, on Linux; 0: as many as there are.
 
     Raises:
         OSError: it cannot be started.
@@ -44,6 +53,7 @@ def start_behind_wall(
             "arguments": list(arguments),
             "reads": [str(path.resolve()) for path in reads],
             "writes": [str(path.resolve()) for path in writes],
+            "memory": memory,
         }
         place = writes[0].resolve() / "behind-wall.json"
         place.write_text(json.dumps(order), encoding="utf-8")
@@ -54,7 +64,7 @@ def start_behind_wall(
     return subprocess.Popen(
         command,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
         start_new_session=True,
@@ -109,9 +119,14 @@ def become(place: str) -> None:
     """Raise the wall around this process and become the program of an order.
 
     Args:
-        place: of a JSON file with ``program``, ``arguments``, and the folders and files ``reads`` and ``writes``.
+        place: of a JSON file with ``program``, ``arguments``, the folders and files ``reads`` and ``writes``, and the
+            bytes of ``memory``.
     """
-    order: Mapping[str, str | list[str]] = json.loads(Path(place).read_bytes())
+    order: Mapping[str, Any] = json.loads(Path(place).read_bytes())
+    if order["memory"]:
+        import resource  # of Linux, as the wall is
+
+        resource.setrlimit(resource.RLIMIT_DATA, (order["memory"], order["memory"]))
     program, writes = str(order["program"]), [Path(path) for path in order["writes"]]
     file = Path(program)
     beside = file.parent.with_name("lib") if file.parent.name == "bin" else file.parent  # Node may bring libraries

@@ -10,9 +10,9 @@ from ..errors import SourceError
 from .word_vectors import fasttext_signature, vector_format
 
 hdf5_signature = b"\x89HDF\r\n\x1a\n"
+lite_identifier = b"TFL3"  # of the flatbuffer, at byte 4
 zip_signature = b"PK\x03\x04"
 foreign = {
-    ".tflite": "TensorFlow Lite models have no way back: convert the model it was made from",
     ".pt": "PyTorch models need another converter: rebuild the model in Keras and save that",
     ".pth": "PyTorch models need another converter: rebuild the model in Keras and save that",
     ".safetensors": "it holds weights only: rebuild the model in Keras, load them and save the whole model",
@@ -28,7 +28,7 @@ def detect(path: Path) -> str:
 
     ``tfjs`` is a ``model.json``, ``saved-model`` a directory, ``keras-h5`` an HDF5 file (which Keras made it, only the
     conversion worker sees), ``keras-zip`` a ``.keras`` file, ``frozen-graph`` a ``.pb`` file with a GraphDef,
-    ``onnx`` an ``.onnx`` file, ``word-vectors`` what ``sources.vectors`` reads.
+    ``onnx`` an ``.onnx`` file, ``tflite`` a TensorFlow Lite file, ``word-vectors`` what ``sources.vectors`` reads.
 
     Raises:
         SourceError: missing, empty, truncated, or none of these.
@@ -69,15 +69,13 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
     suffix = path.suffix.lower()
     if not start:
         raise SourceError("is empty", code="SP-303", where=str(path), hint="Download or export the model again")
-    if suffix in foreign or start[4:8] == b"TFL3":
-        hint = foreign.get(suffix, foreign[".tflite"])
-        raise SourceError(
-            f"is a {suffix or 'TensorFlow Lite'} file", code="SP-305", where=str(path), hint=hint[0].upper() + hint[1:]
-        )
+    if suffix in foreign:
+        hint = foreign[suffix]
+        raise SourceError(f"is a {suffix} file", code="SP-305", where=str(path), hint=hint[0].upper() + hint[1:])
     if start.startswith(b"version https://git-lfs"):
         raise SourceError("is only a Git LFS pointer", code="SP-304", where=str(path), hint="Run git lfs pull")
-    if suffix == ".onnx":
-        return _detect_onnx(path, start)
+    if suffix in {".tflite", ".onnx"} or start[4:8] == lite_identifier:
+        return _detect_onnx(path, start) if suffix == ".onnx" else _detect_tflite(path, start)
     if _is_hdf5(start):
         return "keras-h5"
     if start.startswith(zip_signature):
@@ -117,6 +115,14 @@ def _detect_onnx(path: Path, start: bytes) -> str:
             "is not an ONNX file inside", code="SP-306", where=str(path), hint="Download or export it again"
         )
     return "onnx"
+
+
+def _detect_tflite(path: Path, start: bytes) -> str:
+    if start[4:8] != lite_identifier:
+        raise SourceError(
+            "is not a .tflite file inside", code="SP-306", where=str(path), hint="Download or convert it again"
+        )
+    return "tflite"
 
 
 def _detect_json(path: Path, start: bytes) -> str:

@@ -15,24 +15,31 @@ from typing import Any
 from ..errors import SourceError
 from .folders import check_folder
 from .keras_zip import check_entries
+from .members import chosen_member, unpack_member
 
+lite_name = "model.tflite"
 keras_parts = ("config.json", "metadata.json", "model.weights.h5")
 keras_suffixes = (".keras", ".h5", ".hdf5")
 most_metadata = 4 << 20
 most_unpacked = 1 << 30  # Teachable Machine's own are of 2 to 20 MB
 
 
-def locate(path: Path, unpacked: Callable[[Path], Path]) -> Path:
-    """Return the model inside a folder or zip of Teachable Machine, or a folder of Hugging Face; other paths unchanged.
+def locate(path: Path, unpacked: Callable[[Path], Path], member: str = "") -> Path:
+    """Return the model inside a folder or archive; other paths unchanged.
+
+    These are zips and folders of Teachable Machine, folders of Hugging Face, and archives of TensorFlow Lite models.
 
     Args:
         path: of the source.
         unpacked: gives the folder in which ``unpack`` has put what is in a zip, or what a folder's parts are together.
+        member: which TensorFlow Lite model of an archive is meant.
 
     Raises:
-        SourceError: the folder holds several models, so that one has to be named; the zip is damaged.
+        SourceError: the folder or archive holds several models, so that one has to be named; the zip is damaged.
         UnsafeModelError: see ``unpack``.
     """
+    if _lite_member(path, member):
+        return unpacked(path) / lite_name
     if packed_model(path):
         return unpacked(path) / "model.json"
     if not path.is_dir() or (path / "saved_model.pb").is_file():
@@ -85,12 +92,14 @@ def packed_model(path: Path) -> str:
     return names[0] if len(names) == 1 and len(PurePosixPath(names[0]).parts) <= 2 else ""
 
 
-def unpack(path: Path, folder: Path) -> None:
+def unpack(path: Path, folder: Path, member: str = "") -> None:
     """Unpack a zip of Teachable Machine: the files beside its ``model.json``, and nothing else; pack a folder of parts.
 
     Args:
-        path: the zip; ``packed_model`` found a model in it. Or a folder, see ``is_keras_folder``.
+        path: the zip; ``packed_model`` found a model in it. Or a folder, see ``is_keras_folder``. Or an archive of
+            TensorFlow Lite models, of which one is unpacked.
         folder: an existing, empty folder.
+        member: see ``locate``.
 
     Raises:
         UnsafeModelError: entries that point outside, come twice, or would unpack to absurd sizes.
@@ -98,6 +107,9 @@ def unpack(path: Path, folder: Path) -> None:
     """
     if path.is_dir():
         _pack(path, folder / "model.keras")
+        return
+    if chosen := _lite_member(path, member):
+        unpack_member(path, chosen, folder / lite_name)
         return
     where, home = str(path), PurePosixPath(packed_model(path)).parent
     try:
@@ -119,6 +131,10 @@ def unpack(path: Path, folder: Path) -> None:
             where=where,
             hint="Download or save the model again",
         ) from error
+
+
+def _lite_member(path: Path, member: str) -> str:
+    return "" if not member and packed_model(path) else chosen_member(path, member)
 
 
 def _pack(path: Path, target: Path) -> None:

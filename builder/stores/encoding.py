@@ -11,6 +11,7 @@ import brotli
 from ..config.units import show_size
 from ..errors import StoreError
 
+quality = 11  # of brotli
 largest = 1 << 30  # limit if no length is known; nothing we publish comes near it
 gzip_window = 31  # zlib: 32 KiB, in gzip's wrapping
 step = 1 << 16
@@ -20,7 +21,7 @@ unpacked_freely = 1 << 20  # below this, the ratio is not checked
 def encode(content: bytes, encoding: str) -> bytes:
     """Encode bytes for the ``Content-Encoding`` they are sent with."""
     if encoding == "br":
-        return bytes(brotli.compress(content, quality=11))
+        return bytes(brotli.compress(content, quality=quality))
     return gzip.compress(content, 9, mtime=0) if encoding == "gzip" else content
 
 

@@ -68,9 +68,12 @@ def _rewrite(value: Any, renamed: dict[str, str]) -> Any:
 
 
 def _rename_function(function: GraphFunction, renamed: dict[str, str]) -> GraphFunction:
-    """Rename a function and the constants in it, whose names begin with its name."""
-    name = function["signature"]["name"]
-    changed: GraphFunction = {**function, "signature": {**function["signature"], "name": renamed[name]}}
+    """Rename a function, and the constants and arguments in it, whose names begin with its name."""
+    signature = function["signature"]
+    changed: GraphFunction = {**function, "signature": {**signature, "name": renamed[signature["name"]]}}
+    if "inputArg" in signature:
+        arguments = signature["inputArg"]
+        changed["signature"]["inputArg"] = [{**item, "name": _rename(item["name"], renamed)} for item in arguments]
     if "nodeDef" in function:
         changed["nodeDef"] = [_rename_node(node, renamed) for node in function["nodeDef"]]
     if "ret" in function:

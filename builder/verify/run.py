@@ -11,14 +11,14 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from ..errors import VerificationError
 from ..packages import package_folder
 from ..sources.source_files import source_files
 from .node import answer_of, install_hint, run_jobs
-from .result import StoredTensor
-from .trial import Trial, numpy_types, read_trial, settle
+from .tensors import write_tensor
+from .trial import Trial, read_trial, settle
 from .types import Check, SampleInput, Verification
 
 if TYPE_CHECKING:
@@ -144,9 +144,9 @@ def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[s
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "cases.bin"
     with data.open("wb") as file:
-        cases = [[_write_tensor(file, name, array) for name, array in case.items()] for case in check.cases]
-        extra = check.extra and [_write_tensor(file, name, array) for name, array in check.extra.items()]
-        sample = [_write_tensor(file, spec.name, array) for spec, array in _sample_tensors(check)]
+        cases = [[write_tensor(file, name, array) for name, array in case.items()] for case in check.cases]
+        extra = check.extra and [write_tensor(file, name, array) for name, array in check.extra.items()]
+        sample = [write_tensor(file, spec.name, array) for spec, array in _sample_tensors(check)]
     job = folder / "job.json"
     content = {
         "nodeModules": str(node_modules.resolve()),
@@ -169,20 +169,6 @@ def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[s
     job.write_text(json.dumps(content), encoding="utf-8")
     answer_of(job).unlink(missing_ok=True)
     return job
-
-
-def _write_tensor(file: BinaryIO, name: str, array: Array) -> StoredTensor:
-    import numpy as np
-
-    kind = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64"}.get(array.dtype.kind, "string")
-    if kind == "string":
-        encoded = [item if isinstance(item, bytes) else str(item).encode() for item in array.ravel().tolist()]
-        content = b"".join(len(item).to_bytes(4, "little") + item for item in encoded)
-    else:
-        content = np.ascontiguousarray(array, dtype=numpy_types[kind]).tobytes()
-    offset = file.tell()
-    file.write(content)
-    return {"name": name, "dtype": kind, "shape": list(array.shape), "offset": offset, "bytes": len(content)}
 
 
 def _sample_tensors(check: Check) -> list[tuple[SampleInput, Array]]:

@@ -11,12 +11,12 @@ from ..errors import VerificationError
 from .doubts import doubts_of
 from .node import failure_text, silence
 from .result import Complaint, Result, SampleAnswers, StoredTensor
+from .tensors import read_tensor
 from .types import Check, Comparison, Gate, Verification
 
 if TYPE_CHECKING:
-    from .compare import Array, Tensors
+    from .compare import Tensors
 
-numpy_types = {"float32": "<f4", "int32": "<i4", "bool": "?", "complex64": "<c8"}
 # What goes wrong with the files goes wrong on every backend.
 file_codes = frozenset({"network", "integrity", "manifest", "contract", "quota", "abort"})
 slower = {True: 30, False: 3}  # times that cpu takes of wasm's time, with convolutions and without
@@ -225,22 +225,3 @@ def _cases(cases: Sequence[Sequence[StoredTensor]] | None, content: bytes) -> li
     if cases is None:
         return None
     return [{item["name"]: read_tensor(item, content) for item in case} for case in cases]
-
-
-def read_tensor(item: StoredTensor, content: bytes) -> Array:
-    """Read a tensor that the harness wrote."""
-    import numpy as np
-
-    part = content[item["offset"] : item["offset"] + item["bytes"]]
-    shape = tuple(item["shape"])
-    if item["dtype"] != "string":
-        return np.frombuffer(part, dtype=numpy_types[item["dtype"]]).reshape(shape)
-    strings: list[bytes] = []
-    at = 0
-    while at < len(part):
-        length = int.from_bytes(part[at : at + 4], "little")
-        strings.append(part[at + 4 : at + 4 + length])
-        at += 4 + length
-    array = np.empty(len(strings), dtype=object)
-    array[:] = strings
-    return array.reshape(shape)

@@ -16,7 +16,8 @@ from builder.bundle.format import ops_url, pinned_url
 from builder.bundle.head import read_head, shard_urls
 from builder.bundle.index import Index, read_index
 from builder.cli.main import main
-from builder.config.tables import Config, TargetConfig, load_config
+from builder.config.tables import Config, load_config
+from builder.config.targets import TargetConfig
 from builder.publish.apply import Deployer, Keeping
 from builder.publish.pointer import loader_hash, split_pointer
 from builder.publish.targets import Target, open_target

@@ -92,6 +92,7 @@ def judge(cases: Sequence[Case], work: Path, say: Callable[[str], None] = lambda
     """
     verdicts: list[Verdict] = []
     waiting: list[_Ready] = []
+    told = 0
     for number, case in enumerate(cases):
         found = _prepare(case, work / "models" / str(number))
         if isinstance(found, Verdict):
@@ -103,6 +104,10 @@ def judge(cases: Sequence[Case], work: Path, say: Callable[[str], None] = lambda
             verdicts += _run(waiting, work / f"run-{number}")
             waiting = []
             shutil.rmtree(work / "models", ignore_errors=True)
+            for verdict in verdicts[told:]:
+                if verdict.outcome == "wrong":
+                    say(f"wrong: {verdict.case.label}: {verdict.words}")
+            told = len(verdicts)
             say(f"{number + 1} of {len(cases)}: {summary(verdicts)}")
     order = {case.label: number for number, case in enumerate(cases)}
     return sorted(verdicts, key=lambda verdict: order[verdict.case.label])

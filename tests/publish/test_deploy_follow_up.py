@@ -12,7 +12,8 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from builder.cli.main import main
-from builder.config.tables import Config, TargetConfig, load_config
+from builder.config.tables import Config, load_config
+from builder.config.targets import TargetConfig
 from builder.config.units import parse_duration
 from builder.errors import ConfigError, StoreError, UsageError
 from builder.publish.bucket import examine_bucket, minimal_policy

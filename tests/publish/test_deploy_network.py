@@ -201,7 +201,7 @@ def test_nothing_to_do_is_verified_like_a_deploy(
 
 
 def test_a_bucket_that_the_public_may_not_read_is_named(site: Site, folder: Path) -> None:
-    from builder.config.tables import TargetConfig
+    from builder.config.targets import TargetConfig
     from builder.publish.bucket import _public
     from builder.publish.live import advice, check_live, site_of
     from builder.publish.targets import open_target

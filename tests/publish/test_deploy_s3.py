@@ -16,7 +16,7 @@ import pytest
 from botocore.stub import Stubber
 
 from builder.cli.main import main
-from builder.config.tables import TargetConfig
+from builder.config.targets import TargetConfig
 from builder.errors import StoreDeniedError, StoreError
 from builder.publish.dist import read_local
 from builder.publish.probe import holds_fence, probe

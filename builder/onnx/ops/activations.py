@@ -12,6 +12,8 @@ from ...lowering.layout import product_of
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .logic import select
+from .ranking import length_of
+from .shapes import flat_lengths
 
 selu_alpha, selu_gamma = 1.6732632423543772, 1.0507009873554805  # which TensorFlow.js' Selu has built in
 
@@ -170,11 +172,8 @@ def hardmax(c: Context) -> Value:
     """Lower 1 for the first of the largest numbers, and 0 for all others."""
 
     def hard(x: Value) -> Value:
-        depth = x.stored_shape[-1]
-        if depth is None:
-            c.refuse("along an open length", "Export the model with a fixed size")
-        shape = x.stored_shape[:-1]
-        last, count, on, off = (c.graph.constant(np.array(n, np.int32)) for n in (x.rank - 1, depth, 1, 0))
+        shape, count = x.stored_shape[:-1], length_of(c, x, x.order[-1])
+        last, on, off = (c.graph.constant(np.array(n, np.int32)) for n in (x.rank - 1, 1, 0))
         place = c.graph.op("ArgMax", [x, last], shape=shape, type_name="int32")
         ones = c.graph.op("OneHot", [place, count, on, off], shape=x.shape, type_name="int32", order=x.order, axis=-1)
         return c.graph.cast(ones, x.type)
@@ -188,9 +187,7 @@ def along_axis(c: Context, lower: Callable[[Value], Value]) -> Value:
     axis = c.attribute("axis", -1 if c.opset >= 13 else 1) % max(x.rank, 1)
     if c.opset < 13 and axis != x.rank - 1:
         lengths = (product_of(x.shape[:axis]), product_of(x.shape[axis:]))
-        if None in lengths[1:]:
-            c.refuse("over several axes of open lengths", "Export the model with a fixed size")
-        flat = graph.plain(graph.reshape(x, lengths))
+        flat = graph.plain(graph.reshape(x, lengths, flat_lengths(c, x, axis)))
         return graph.reshape(lower(flat), x.shape, graph.shape_of(x))
     if x.order[-1] == axis:
         return lower(x)

@@ -21,6 +21,8 @@ def matmul(c: Context) -> Value:
 def product(c: Context, a: Value, b: Value) -> Value:
     """Return the product of two stacks of matrices, as NumPy's ``matmul`` defines it."""
     graph = c.graph
+    if a.dtype != "float32":
+        c.refuse(f"of {a.type}", "Export the model with floats, or quantised")
     row, column = a.rank == 1, b.rank == 1
     a = graph.unsqueeze(a, [0]) if row else a
     b = graph.unsqueeze(b, [1]) if column else b
@@ -86,6 +88,7 @@ def _swapped(c: Context, x: Value) -> tuple[Value, bool]:
 
 
 def _batch(a: Value, b: Value) -> tuple[int | None, ...]:
+
     return broadcast_shape([a.shape[:-2], b.shape[:-2]]) if a.rank > 2 or b.rank > 2 else ()
 
 

@@ -21,8 +21,7 @@ def scales_apart(function: Lowering) -> Lowering:
         codes = weight.codes if weight is not None else None
         if weight is None or codes is None or axis is None or not _is_less(c, weight, codes, axis):
             return function(c)
-        bare = c.graph.coded(Codes.of(codes.array, np.ones((1,) * weight.rank), codes.zero))
-        found = function(replace(c, inputs=[c.input(0), bare]))
+        found = function(replace(c, inputs=[c.input(0), _bare(c, codes)]))
         assert isinstance(found, Value)  # noqa: S101
         ends = (1,) * (found.rank - 2) if c.op == "Conv" else ()
         scale = c.graph.constant(codes.scale.reshape(-1, *ends), name=f"{c.name}_scale")
@@ -34,6 +33,33 @@ def scales_apart(function: Lowering) -> Lowering:
         return c.graph.elementwise("AddV2", [found, bias])
 
     return lower
+
+
+def scales_after(function: Lowering) -> Lowering:
+    """Let Gather take codes and their scales apart, so that only what is taken is multiplied."""
+
+    def lower(c: Context) -> Value | Sequence[Value | None]:
+        table, places = c.input(0), c.input(1)
+        codes = table.codes
+        if codes is None or codes.is_shared or codes.zero.size != 1:
+            return function(c)
+        axis = c.attribute("axis", 0) % table.rank
+        found = function(replace(c, inputs=[_bare(c, codes), places]))
+        assert isinstance(found, Value)  # noqa: S101
+        if codes.scale.shape[axis] > 1:
+            scale = function(replace(c, inputs=[c.graph.constant(codes.scale, name=f"{c.name}_scale"), places]))
+            assert isinstance(scale, Value)  # noqa: S101
+        else:
+            shape = (*codes.scale.shape[:axis], *((1,) * places.rank), *codes.scale.shape[axis + 1 :])
+            scale = c.graph.constant(codes.scale.reshape(shape), name=f"{c.name}_scale")
+        return c.graph.elementwise("Mul", [found, scale], table.type)
+
+    return lower
+
+
+def _bare(c: Context, codes: Codes) -> Value:
+    """Return codes without their scales."""
+    return c.graph.coded(Codes.of(codes.array, np.ones((1,) * codes.array.ndim), codes.zero))
 
 
 def _outputs_axis(c: Context) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...lowering.layout import product_of
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -43,7 +44,9 @@ def shape(c: Context) -> Value:
     found = c.graph.shape_of(x)
     first = range(x.rank)[slice(c.attribute("start", 0), c.attribute("end", None))]
     begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (first.start, len(first)))
-    part = c.graph.op("Slice", [found, begin, size], shape=(len(first),), type_name="int32")
+    whole = len(first) == x.rank
+    part = found if whole else c.graph.op("Slice", [found, begin, size], shape=(len(first),), type_name="int32")
+    c.graph.lengths[part.name] = lengths
     return c.graph.cast(part, "int64")
 
 
@@ -55,7 +58,7 @@ def reshape(c: Context) -> Value:
         axis = c.attribute("axis", 1)
         axis = axis + x.rank if axis < 0 else axis
         lengths = [product_of(x.shape[:axis]), product_of(x.shape[axis:])]
-        return c.graph.reshape(x, tuple(lengths), _flat_lengths(c, x, axis) if lengths.count(None) > 1 else None)
+        return c.graph.reshape(x, tuple(lengths), flat_lengths(c, x, axis) if lengths.count(None) > 1 else None)
     wanted = c.input(1)
     known = c.shape()
     if wanted.array is None:
@@ -91,7 +94,8 @@ def _wanted_lengths(c: Context, x: Value, numbers: list[int], *, copied: bool) -
     return c.graph.op("ConcatV2", [*parts, axis_0], shape=(len(numbers),), type_name="int32", N=len(parts))
 
 
-def _flat_lengths(c: Context, x: Value, axis: int) -> Value:
+def flat_lengths(c: Context, x: Value, axis: int) -> Value:
+    """Compute the two lengths that are left when the axes before one are joined, and the others too."""
     lengths = c.graph.shape_of(x)
     begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (0, axis))
     head = c.graph.op("Slice", [lengths, begin, size], shape=(axis,), type_name="int32")
@@ -155,13 +159,3 @@ def concat(c: Context) -> Value:
     ordered = [c.graph.ordered(value, order) for value in values]
     where = c.graph.constant(np.array(order.index(axis), np.int32))
     return c.graph.op("ConcatV2", [*ordered, where], shape=tuple(lengths), order=order, name=c.name, N=len(values))
-
-
-def product_of(lengths: Sequence[int | None]) -> int | None:
-    """Return the product of lengths; None where one is open."""
-    result = 1
-    for length in lengths:
-        if length is None:
-            return None
-        result *= length
-    return result

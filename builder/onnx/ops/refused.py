@@ -1,0 +1,29 @@
+"""Operators that no lowering can do, each with the reason."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ..registry import Context, lowers
+
+random = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+strings = ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer")
+files = ("ImageDecoder",)
+
+
+@lowers(*random)
+def chance(c: Context) -> NoReturn:
+    """Refuse what gives other numbers each time, which nothing can verify."""
+    c.refuse("gives other numbers each time", "Export the model for inference, and give it random numbers as an input")
+
+
+@lowers(*strings)
+def texts(c: Context) -> NoReturn:
+    """Refuse what works on strings."""
+    c.refuse("works on strings, for which TensorFlow.js has nothing like it", "Leave the text to the page")
+
+
+@lowers(*files)
+def file_formats(c: Context) -> NoReturn:
+    """Refuse what decodes files."""
+    c.refuse("decodes files, which pages do by themselves", "Export the model with pixels as an input")

@@ -1,0 +1,33 @@
+"""The operators of TensorFlow Lite, a module a family; importing this fills the table of ``registry``."""
+
+from . import (
+    activations,
+    arithmetic,
+    control,
+    convolution,
+    gathering,
+    matrices,
+    mediapipe,
+    pooling,
+    quantization,
+    recurrent,
+    reductions,
+    shapes,
+    slices,
+)
+
+__all__ = [
+    "activations",
+    "arithmetic",
+    "control",
+    "convolution",
+    "gathering",
+    "matrices",
+    "mediapipe",
+    "pooling",
+    "quantization",
+    "recurrent",
+    "reductions",
+    "shapes",
+    "slices",
+]

@@ -1,0 +1,34 @@
+"""Integer codes as the real numbers that they stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..lowering.codes import Codes
+from ..lowering.constants import least_coded
+from ..lowering.graph import Graph
+from ..lowering.values import Array, Value
+from .types import Scales
+
+
+def real_numbers(array: Array, scales: Scales) -> Array:
+    """Return the real numbers that codes stand for, as float32."""
+    scale, zero = scales.spread(array.ndim)
+    return ((array.astype(np.float32) - zero.astype(np.float32)) * scale).astype(np.float32)
+
+
+def constant(graph: Graph, array: Array, scales: Scales, name: str) -> Value:
+    """Return a quantised constant as real numbers, which keeps its codes where they are of 16 bits or fewer."""
+    scale, zero = scales.spread(array.ndim)
+    if array.dtype.itemsize > 2 or array.size < least_coded:
+        return graph.constant(real_numbers(array, scales), name=name)
+    return graph.coded(Codes.of(array, scale, zero), name=name)
+
+
+def decoded(graph: Graph, value: Value, scales: Scales) -> Value:
+    """Return computed codes, as pages give them, as real numbers."""
+    numbers = graph.cast(value, "float32")
+    scale, zero = scales.spread(value.rank)
+    if np.any(zero):
+        numbers = graph.elementwise("Sub", [numbers, graph.constant(zero.astype(np.float32))])
+    return graph.elementwise("Mul", [numbers, graph.constant(scale)])

@@ -1,0 +1,161 @@
+"""Which function lowers which operator, and what such a function sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import UnsupportedOpsError
+from ..lowering.graph import Graph
+from ..lowering.layout import Shape
+from ..lowering.values import Array, Value
+from .types import Tensor
+
+fused_names = {0: "", 1: "Relu", 2: "relu_n1_to_1", 3: "Relu6", 4: "tanh", 5: "sign_bit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One node.
+
+    Attributes:
+        graph: that is built.
+        op: the operator.
+        name: of the first output, for messages and the names of nodes.
+        inputs: None where an optional one is left out. What is quantised is real numbers here.
+        sources: what the file says of the inputs.
+        options: of the operator, in snake case.
+        outputs: what the file says of the outputs.
+        shapes: what is known of the shapes of the outputs; None where that is nothing.
+        scope: lowers subgraphs.
+    """
+
+    graph: Graph
+    op: str
+    name: str
+    inputs: Sequence[Value | None]
+    sources: Sequence[Tensor | None]
+    options: Mapping[str, Any]
+    outputs: Sequence[Tensor]
+    shapes: Sequence[Shape | None]
+    scope: Any = None
+
+    def arranged(self, index: int) -> Value:
+        """Return an input that the operator must have, in whichever order its axes are stored."""
+        value = self.optional(index)
+        if value is None:
+            self.refuse(f"input {index} is missing")
+        return value
+
+    def input(self, index: int) -> Value:
+        """Return an input that the operator must have, with its axes stored as they are numbered."""
+        value = self.arranged(index)
+        return value if value.array is not None else self.graph.plain(value)
+
+    def optional(self, index: int) -> Value | None:
+        """Return an input, or None where it is left out."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def known(self, index: int, what: str = "") -> Array:
+        """Return the content of an input that has to be known at build time.
+
+        Raises:
+            UnsupportedOpsError: it is computed when the model runs.
+        """
+        value = self.arranged(index)
+        if value.array is None:
+            self.refuse(f"{what or f'input {index}'} is computed while the model runs")
+        return value.array
+
+    def numbers(self, index: int, what: str = "") -> list[int]:
+        """Return whole numbers of an input that has to be known at build time."""
+        return [int(number) for number in self.known(index, what).ravel()]
+
+    def option(self, name: str, default: Any) -> Any:
+        """Return an option; files leave defaults out."""
+        found = self.options.get(name)
+        return default if found is None else found
+
+    def shape(self, index: int = 0) -> Shape | None:
+        """Return what is known of the shape of an output."""
+        return self.shapes[index] if index < len(self.shapes) else None
+
+    def type(self, index: int = 0) -> str:
+        """Return the type of an output: real numbers where it is quantised."""
+        tensor = self.outputs[index]
+        return "float32" if tensor.quantized else tensor.type
+
+    @property
+    def fused(self) -> str:
+        """TensorFlow's name of the activation that the operator has built in, or "".
+
+        Quantised models often leave out a ReLU where zero is the least code anyway.
+        """
+        name = fused_names.get(int(self.option("fused_activation_function", 0)), "an unknown one")
+        if name not in {"", "Relu", "Relu6", "relu_n1_to_1"}:  # the interpreter itself ignores Tanh
+            self.refuse(f"the fused activation {name}")
+        return name or self._clamp()
+
+    def _clamp(self) -> str:
+        tensor = self.outputs[0]
+        if tensor.scales is None or not tensor.scales.one or tensor.type not in {"int8", "uint8"}:
+            return ""
+        limits = np.iinfo(tensor.type)
+        if int(tensor.scales.zero[0]) != limits.min:
+            return ""
+        return "Relu6" if abs(float(tensor.scales.scale[0]) * 255 - 6) < 0.03 else "Relu"
+
+    def activated(self, value: Value) -> Value:
+        """Return a value after the activation that the operator has built in."""
+        return self.activation(value, self.fused)
+
+    def activation(self, value: Value, name: str) -> Value:
+        """Return a value after an activation."""
+        if not name:
+            return value
+        if name == "relu_n1_to_1":
+            low = self.graph.elementwise("Maximum", [value, self.scalar(-1, value)])
+            return self.graph.elementwise("Minimum", [low, self.scalar(1, value)])
+        if value.dtype == "int32" and name in {"Relu", "Relu6"}:
+            value = self.graph.elementwise("Maximum", [value, self.scalar(0, value)])
+            return self.graph.elementwise("Minimum", [value, self.scalar(6, value)]) if name == "Relu6" else value
+        return self.graph.elementwise(name, [value])
+
+    def scalar(self, number: float | bool, like: Value) -> Value:
+        """Return a constant of another value's type."""
+        return self.graph.constant(np.array(number, like.type))
+
+    def whole(self, number: int | Sequence[int] | Sequence[Sequence[int]]) -> Value:
+        """Return whole numbers as an int32 constant."""
+        return self.graph.constant(np.array(number, np.int32))
+
+    def refuse(self, what: str, hint: str = "") -> NoReturn:
+        """End the build of the model.
+
+        Raises:
+            UnsupportedOpsError: always.
+        """
+        raise UnsupportedOpsError(
+            f"{self.op} (tensor {self.name!r}): {what}",
+            code="SP-387",
+            hint=hint or "Convert the model without it",
+        )
+
+
+Lowering = Callable[[Context], Value | Sequence[Value | None]]
+table: dict[str, Lowering] = {}
+
+
+def lowers(*ops: str) -> Callable[[Lowering], Lowering]:
+    """Register a function for operators by the schema's names; MediaPipe's as ``custom NAME``."""
+
+    def register(function: Lowering) -> Lowering:
+        for op in ops:
+            assert op not in table, op  # noqa: S101
+            table[op] = function
+        return function
+
+    return register

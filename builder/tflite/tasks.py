@@ -1,0 +1,36 @@
+"""The tasks of a process that converts TensorFlow Lite models; ``convert.serve`` finds them here by name."""
+
+from __future__ import annotations
+
+from ..convert.answers import first_that_runs, runs
+from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult
+from ..lowering.artefact import write_graph
+from .interface import interface_of
+from .lower import lower_file
+from .read import read_tflite
+from .reference import runner
+
+
+def convert_tflite(request: ConvertRequest) -> ConvertResult:
+    """Lower a TensorFlow Lite model to a TensorFlow.js graph.
+
+    Raises:
+        SourceError: it is damaged or malformed.
+        UnsupportedOpsError: TensorFlow.js cannot do what an operator asks for.
+        ConversionError: the package with the schema is not installed.
+    """
+    source = request.source
+    where = str(source.path)
+    file = read_tflite(source.path, where)
+    interface = interface_of(file, source.signature, where)
+    graph, outputs = lower_file(file, interface, where)
+    chosen = {name: value for name, value in outputs.items() if not source.outputs or name in source.outputs}
+    return ConvertResult(write_graph(graph, chosen, request.out, file.description or "TensorFlow Lite"))
+
+
+def reference_tflite(request: ReferenceRequest) -> ReferenceResult:
+    """Run the source in TensorFlow Lite's own interpreter, and write its outputs; see ``ReferenceRequest``."""
+    run = runner(request.source)
+    chosen, empty = first_that_runs(run, request)
+    besides = next((pair for pair in request.besides if runs(run, *pair)), None)
+    return ReferenceResult(*chosen, empty, besides)
