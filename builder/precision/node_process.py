@@ -97,7 +97,8 @@ class NodeProcess:
             ) from error
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         assert self._process.stdout is not None  # noqa: S101
-        threading.Thread(target=_forward, args=(self._process.stdout, self._lines), daemon=True).start()
+        self._reader = threading.Thread(target=_forward, args=(self._process.stdout, self._lines), daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +106,9 @@ class NodeProcess:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._end(patience if kind is None else 0.0)
         self._errors.close()
+        self._reader.join()  # what it reads from has ended
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     @property
     def pid(self) -> int:

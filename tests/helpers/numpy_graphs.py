@@ -64,7 +64,8 @@ def run_op(op: str, inputs: list[Any], attributes: Attributes) -> Any:
 
 
 elementwise: dict[str, Callable[..., Array]] = {
-    "Abs": np.abs, "AddV2": np.add, "BiasAdd": np.add, "Ceil": np.ceil, "Equal": np.equal, "Exp": np.exp,
+    "Abs": np.abs, "AddV2": np.add, "BiasAdd": np.add, "Ceil": np.ceil,
+    "ClipByValue": np.clip, "Equal": np.equal, "Exp": np.exp,
     "Floor": np.floor, "FloorMod": np.mod, "Greater": np.greater, "GreaterEqual": np.greater_equal,
     "Identity": np.asarray, "Less": np.less, "LessEqual": np.less_equal, "LogicalAnd": np.logical_and,
     "LogicalOr": np.logical_or, "Maximum": np.maximum, "Minimum": np.minimum, "Mul": np.multiply, "Neg": np.negative,

@@ -130,6 +130,87 @@ def measure_detector(folder: Path) -> MeasureResult:
     return worker.measure(MeasureRequest(folder / "tfjs" / "model.json", tuple(paths), folder / "found.npz", gate))
 
 
+def measure_network(folder: Path) -> MeasureResult:
+    """Convert a Keras network and measure it in TensorFlow; leaves ``tfjs``, inputs and ``statistics.npz``."""
+    from builder.convert import worker
+    from builder.convert.session import load_tensorflow
+
+    load_tensorflow()
+    import numpy as np
+    import tf_keras as keras
+
+    from builder.sources.tfjs import read_model
+
+    keras.utils.set_random_seed(6)
+    layers = keras.layers
+    net = keras.Sequential(
+        [
+            layers.Input((24, 24, 3)),
+            layers.Conv2D(16, 3, strides=2, activation="relu"),
+            layers.DepthwiseConv2D(3, activation="relu6", bias_initializer="random_normal"),
+            layers.Conv2D(48, 1, bias_initializer="random_normal"),
+            layers.PReLU(alpha_initializer="random_normal", shared_axes=[1, 2]),
+            layers.Conv2D(32, 3, padding="same", activation="sigmoid"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(96, activation="tanh"),
+            layers.Dense(12, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(stddev=1.0)),
+        ]
+    )
+    net.save(folder / "net.h5")
+    worker.convert(ConvertRequest(SourceOptions(folder / "net.h5", "keras-h5"), folder / "tfjs"))
+    (spec,) = read_model(folder / "tfjs" / "model.json").inputs
+    paths = [folder / f"{number}.npz" for number in range(12)]
+    for number, path in enumerate(paths):
+        picture = np.random.default_rng(number).uniform(size=(1, 24, 24, 3)) ** (1 + number % 3)
+        np.savez(path, **{spec.name: picture.astype(np.float32)})
+    np.savez(folder / "statistics.npz", **statistics_of(folder, in_tensorflow=True))
+    found: MeasureResult = worker.measure(measure_request(folder))
+    return found
+
+
+def measure_request(folder: Path) -> MeasureRequest:
+    """Give the request for what ``measure_network`` has made."""
+    paths = tuple(folder / f"{number}.npz" for number in range(12))
+    return MeasureRequest(folder / "tfjs" / "model.json", paths, folder / "found.npz", Gate(0.05))
+
+
+def statistics_of(folder: Path, *, in_tensorflow: bool, process: Any = None) -> dict[str, Any]:
+    """Give what a runner answers about what ``measure_network`` has made: in a Node process, or in TensorFlow."""
+    import numpy as np
+
+    from builder.convert.graph_runner import GraphRunner
+    from builder.precision.network import add_shadows, find_layers, plain_nodes, product_input, shadow, shadow_input
+    from builder.precision.node_runner import NodeRunner
+    from builder.sources.tfjs import read_model
+
+    model = read_model(folder / "tfjs" / "model.json")
+    nodes = plain_nodes(model.artifacts["modelTopology"])
+    weights = {
+        weight.name: np.frombuffer(weight.data.read(0, weight.data.nbytes), "<f4").reshape(weight.shape)
+        for weight in model.weights
+        if weight.dtype == "float32"
+    }
+    places = find_layers(nodes, model, frozenset(range(len(model.weights))))
+    cases = [dict(np.load(path)) for path in measure_request(folder).cases]
+    shadowed = add_shadows(nodes, places)
+    runner = GraphRunner(model, shadowed, cases) if in_tensorflow else NodeRunner(process, model, shadowed, cases)
+    every = range(len(cases))
+    names = {place.op: model.weights[place.weight].name for place in places}
+    by_name = {node["name"]: node for node in nodes}
+    rows = [product_input(by_name[op], weights[name].shape) for op, name in names.items()]
+    products = [name for name in rows if name is not None]
+    rounded = {name: np.round(weights[name] * 8) / 8 for name in names.values()}
+    changes = {shadow_input(op): rounded[name] - weights[name] for op, name in names.items()}
+    plain, coarse, again = (runner.outputs(every, feeds) for feeds in ({}, rounded, {}))
+    found: dict[str, Any] = {}
+    for stage, answers in (("plain", plain), ("coarse", coarse), ("again", again)):
+        found |= {f"{stage} {number} {name}": answer[name] for number, answer in enumerate(answers) for name in answer}
+    means = runner.means(every, changes, [shadow(op) for op in names])
+    found |= {f"mean {name}": mean for name, mean in zip(names.values(), means, strict=True)}
+    spreads = runner.covariances(every, products)
+    return found | {f"spread {name}": spread for name, spread in zip(products, spreads, strict=True)}
+
+
 def square(number: int) -> int:
     return number * number
 

@@ -14,7 +14,8 @@ function runThere(there, kernelFunc, { inputs, attrs, backend: here }) {
   const copied = (from, to, { dataId, shape, dtype }) => ({ dataId: to.write(from.readSync(dataId), shape, dtype), shape, dtype });
   // Inputs may be left out, as a bias.
   const given = Object.entries(inputs).map(([name, info]) => [name, info && copied(here, there, info)]);
-  const found = [kernelFunc({ inputs: Object.fromEntries(given), attrs, backend: there })].flat();
+  const all = Array.isArray(inputs) ? given.map(([, info]) => info) : Object.fromEntries(given);
+  const found = [kernelFunc({ inputs: all, attrs, backend: there })].flat();
   const results = found.map((info) => copied(there, here, info));
   for (const info of [...given.map(([, item]) => item), ...found]) if (info) there.disposeData(info.dataId);
   return results.length === 1 ? results[0] : results;

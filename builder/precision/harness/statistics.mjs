@@ -19,11 +19,12 @@ function squares(tf, tensor, mean) {
     const count = rows.shape[0];
     for (let from = 0; from < count; from += rowsTogether) {
       const size = Math.min(rowsTogether, count - from);
-      const part = tf.tidy(() => {
+      // In a scope that gives nothing back: of an array it would look at every element for tensors.
+      tf.tidy(() => {
         const product = tf.matMul(tf.slice(turned, [0, from], [width, size]), tf.slice(rows, [from, 0], [size, width]));
-        return product.dataSync();
+        const part = product.dataSync();
+        for (let at = 0; at < part.length; at++) totals[at] += part[at];
       });
-      for (let at = 0; at < part.length; at++) totals[at] += part[at];
     }
   });
   return totals;
