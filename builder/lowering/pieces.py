@@ -40,6 +40,8 @@ def cut(graph: Graph, x: Value, ranges: Mapping[int, tuple[int, int]]) -> Value:
             slices[axis] = slice(start, start + size)
         return graph.constant(x.array[tuple(slices)])
     shape = tuple(ranges[axis][1] if axis in ranges else n for axis, n in enumerate(x.shape))
+    if 0 in shape and None not in shape and x.dtype != "string":
+        return graph.constant(np.zeros([n or 0 for n in shape], x.dtype), x.type)
     begins = ints(graph, [ranges[axis][0] if axis in ranges else 0 for axis in x.order])
     sizes = ints(graph, [ranges[axis][1] if axis in ranges else -1 for axis in x.order])
     return graph.op("Slice", [x, begins, sizes], shape=shape, order=x.order)
@@ -75,7 +77,9 @@ def take(graph: Graph, x: Value, axis: int, places: Sequence[int] | Array) -> Va
     length = x.shape[axis]
     if x.array is not None:
         return graph.constant(np.take(x.array, numbers, axis))
-    if numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+    if not numbers:
+        return cut(graph, x, {axis: (0, 0)})
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         return cut(graph, x, {axis: (numbers[0], len(numbers))})
     if length is not None and numbers == list(range(length))[::-1]:
         return reverse(graph, x, [axis])

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.onnx.tasks import convert_onnx
 from tests.helpers import onnx_networks
+from tests.helpers.onnx_cases import check
 from tests.helpers.onnx_networks import networks
 
 
@@ -44,6 +46,18 @@ def test_no_more_transposes_than_the_source_and_one_for_each_picture(
     content = convert(model, tmp_path)
     own = sum(node.op_type == "Transpose" for node in model.graph.node)
     assert count(content, "Transpose") <= own + pictures(content)
+
+
+@pytest.mark.parametrize("network", networks, ids=lambda network: network.__name__)
+def test_what_is_not_moved_gives_the_same_numbers(network: Callable[[], Any], tmp_path: Path) -> None:
+    model = network()
+    lengths = {"n": 2, "h": 8, "w": 12}
+    shapes = {
+        info.name: [dim.dim_value or lengths[dim.dim_param] for dim in info.type.tensor_type.shape.dim]
+        for info in model.graph.input
+    }
+    random = np.random.default_rng(0)
+    check(tmp_path, model, {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
 
 
 @pytest.mark.parametrize("network", [onnx_networks.classifier, onnx_networks.residual, onnx_networks.mobile_net])

@@ -78,21 +78,31 @@ def gather_nd(c: Context) -> Value:
     if depth is None:
         c.refuse("indices of an open depth", "Export the model with a fixed size")
     shape = (*places.shape[:-1], *x.shape[depth:])
-    inputs = [graph.plain(x), graph.plain(rows_from_front(c, places, x.shape[:depth]))]
+    inputs = [graph.plain(x), graph.plain(rows_from_front(c, places, x))]
     if depth == x.rank or x.rank <= 5:
         return graph.op("GatherNd", inputs, shape=shape, Tindices=Type("int32"))
     return c.refuse(f"data of {x.rank} axes")
 
 
-def rows_from_front(c: Context, places: Value, lengths: tuple[int | None, ...]) -> Value:
-    """Return rows of places, of which negative ones count from the end, as ones that all count from 0."""
-    graph = c.graph
+def rows_from_front(c: Context, places: Value, x: Value, first: int = 0) -> Value:
+    """Return rows of places, of which negative ones count from the end, as ones that all count from 0.
+
+    Args:
+        c: the node.
+        places: [..., depth], of known depth.
+        x: what they are places of.
+        first: the axis that the first number of a row is for.
+    """
+    graph, depth = c.graph, places.shape[-1] or 0
+    lengths = x.shape[first : first + depth]
     if places.array is not None and (None not in lengths or (places.array >= 0).all()):
         known = np.array([n or 1 for n in lengths])
         return graph.constant(np.where(places.array < 0, places.array + known, places.array).astype(np.int32))
     if None in lengths:
-        return graph.cast(places, "int32")  # a negative one then ends in an error of TensorFlow.js
-    return graph.elementwise("FloorMod", [graph.cast(places, "int32"), ints(graph, [n or 0 for n in lengths])])
+        whole = cut(graph, graph.shape_of(x), {0: (first, depth)})
+    else:
+        whole = ints(graph, [n or 0 for n in lengths])
+    return graph.elementwise("FloorMod", [graph.cast(places, "int32"), whole])
 
 
 def _gather_nd_batch(c: Context, x: Value, places: Value, batch: int) -> Value:
@@ -102,7 +112,7 @@ def _gather_nd_batch(c: Context, x: Value, places: Value, batch: int) -> Value:
     if depth is None or (batch > 1 and not (x.is_static and places.is_static)):
         c.refuse("batch_dims of open lengths", "Export the model with a fixed size")
     shape = (*places.shape[:-1], *x.shape[batch + depth :])
-    places = rows_from_front(c, places, x.shape[batch : batch + depth])
+    places = rows_from_front(c, places, x, batch)
     if batch > 1:
         whole = int(np.prod([n or 0 for n in x.shape[:batch]]))
         x = graph.reshape(x, (whole, *x.shape[batch:]))

@@ -50,7 +50,7 @@ def scatter_nd(c: Context) -> Value:
     depth = places.shape[-1]
     if depth is None:
         c.refuse("indices of an open depth", "Export the model with a fixed size")
-    places = rows_from_front(c, places, x.shape[:depth])
+    places = rows_from_front(c, places, x)
     return scatter(c, c.graph.plain(x), c.graph.plain(places), c.graph.plain(updates))
 
 

@@ -35,6 +35,8 @@ def slice_(c: Context) -> Value:
     ranges = list(zip(axes, _clipped(starts.array), _clipped(ends.array), steps, strict=True))
     for axis, start, end, step in ranges:
         length = x.shape[axis]
+        if step < 0 and end >= largest_index:  # nothing, says ONNX; all, says ONNX Runtime
+            c.refuse("a slice backwards that ends with INT_MAX", "Let it end with INT_MIN")
         if length is not None:
             x = take(c.graph, x, axis, range(length)[_bounds(start, end, step)])
     opened = [entry for entry in ranges if x.shape[entry[0]] is None]
@@ -69,7 +71,7 @@ def _strided(c: Context, x: Value, ranges: Sequence[tuple[int, int, int, int]]) 
         place = x.axis(axis)
         begins[place], ends[place], steps[place] = start, end, step
         shape[axis] = _length(start, end, step)
-        if abs(end) < largest_index:
+        if (end if step > 0 else -end) < largest_index:
             end_mask &= ~(1 << place)
     inputs = [x, *(ints(graph, numbers) for numbers in (begins, ends, steps))]
     return strided_slice(graph, inputs, tuple(shape), x, end_mask=end_mask)
