@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UnsupportedOpsError
 from .attributes import Type
 from .graph import Graph
 from .layout import Shape, plain
@@ -159,7 +160,11 @@ def stack(graph: Graph, items: Value, like: Value, length: int | None) -> Value:
 
 def _common(one: Shape, other: Shape) -> Shape:
     if len(one) != len(other):
-        raise ValueError("a value changes its rank from round to round")
+        raise UnsupportedOpsError(
+            "its branches or rounds give tensors of different ranks",
+            code="SP-384",
+            hint="Where that hangs on lengths, fix them with [models.NAME.inputs]",
+        )
     return tuple(n if n == m else None for n, m in zip(one, other, strict=True))
 
 

@@ -11,6 +11,8 @@ from ..convert.requests import FixedInput
 from ..errors import SourceError
 from .read import load_onnx
 
+most_named = 8
+
 
 def fix_inputs(model: Any, fixed: Sequence[FixedInput], where: str) -> None:
     """Fix inputs of a ``ModelProto`` in place.
@@ -18,12 +20,16 @@ def fix_inputs(model: Any, fixed: Sequence[FixedInput], where: str) -> None:
     Raises:
         SourceError: an input does not exist, or does not take such a shape or value.
     """
-    inputs = {info.name: info for info in model.graph.input}
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = {info.name: info for info in model.graph.input if info.name not in weights}
     for item in fixed:
         info = inputs.get(item.name)
         if info is None:
             raise SourceError(
-                f"has no input {item.name!r}", code="SP-389", where=where, hint=f"Name one of {', '.join(inputs)}"
+                f"has no input {item.name!r}",
+                code="SP-389",
+                where=where,
+                hint=f"Name one of {', '.join(list(inputs)[:most_named])}",
             )
         if item.shape is not None:
             _fix_shape(info, item.shape, where)

@@ -17,6 +17,9 @@ from ..lowering.values import Array, Value
 most_made = 1 << 24  # elements of a constant that an operator makes of nothing but its size
 
 
+fix_lengths = "Fix open lengths with [models.NAME.inputs], or export the model with a fixed size"
+
+
 @dataclass(frozen=True, slots=True)
 class Inferred:
     """What ONNX' inference says of an output: the type is NumPy's name of it, "" or None what it does not know."""
@@ -112,7 +115,7 @@ class Context:
         """
         known = [length for length in shape if length is not None]
         if len(known) != len(shape):
-            self.refuse("of an open length", "Export the model with a fixed size")
+            self.refuse("of an open length", fix_lengths)
         if math.prod(known) > most_made:
             self.refuse(f"would make a constant of {math.prod(known):,} elements")
         return known
@@ -126,7 +129,7 @@ class Context:
         raise UnsupportedOpsError(
             f"{self.op} (node {self.name!r}): {what}",
             code="SP-384",
-            hint=hint or "Export the model without it, or ask for it",
+            hint=hint or "Export the model without it",
         )
 
 

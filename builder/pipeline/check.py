@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.tables import Config, ModelConfig
+from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes, task_of
 from ..errors import ShardpressError, SourceError
 from ..graphs.analysis import Finding, analyse, refusal
 from ..graphs.branches import drop_dead_branches
@@ -32,6 +33,8 @@ from ..sources.vocabulary_files import check_vocabulary_files
 from ..sources.word_vectors import read_vectors
 from ..words.settings import check_settings
 from ..words.table import kind as vectors_kind
+from ..work.workers import LocalWorkers
+from .plan_model import check_keys, source_options
 from .preflight import check_files
 
 # Freezing turns these into constants and plain look-ups.
@@ -96,6 +99,9 @@ def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Findi
         for _ in read_vectors(path, config.folder / model.vocabulary if model.vocabulary else None):
             pass
     custom = read_custom_ops(config.folder, name, model.custom_ops)
+    check_keys(name, model, kind)
+    if kind in own_runtimes:
+        _lower(source_options(path, kind, model, ()), name)
     outline = _outline(path, kind, model, custom.names if custom else ())
     if outline is None:
         return (), ""
@@ -105,6 +111,13 @@ def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Findi
         fixed = fixed_cut(outline, *ends)
     analysis = analyse(outline, (*frozen_ops, *(custom.names if custom else ())), fixed)
     return analysis.findings, str(refusal(outline, analysis, model.source)) if analysis.refused else ""
+
+
+def _lower(source: SourceOptions, name: str) -> None:
+    """Lower a model that has a runtime of its own, which takes a second or two, behind the wall as in a build."""
+    with tempfile.TemporaryDirectory(prefix="shardpress-") as room, LocalWorkers(1, folder=Path(room)) as workers:
+        request = ConvertRequest(source, Path(room) / "lowered")
+        workers.submit(task_of("convert", source.kind), request, name).result()
 
 
 def _unpacked(room: Path, member: str, path: Path) -> Path:

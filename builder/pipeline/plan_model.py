@@ -111,6 +111,30 @@ class Plan:
     artefact: Callable[[], tuple[str, ...]]
 
 
+def source_options(path: Path, kind: str, model: ModelConfig, custom: tuple[str, ...]) -> SourceOptions:
+    """Return how a source is read.
+
+    Args:
+        path: the source.
+        kind: as ``detect`` gives it.
+        model: its table.
+        custom: names of the ops that the page registers.
+    """
+    return SourceOptions(
+        path,
+        kind,
+        signature=model.signature,
+        tags=model.tags,
+        outputs=model.outputs,
+        trust=model.trust,
+        cut_inputs=model.cut.inputs,
+        cut_outputs=model.cut.outputs,
+        custom_ops=custom,
+        inputs=tuple(FixedInput(key, given.shape, given.value) for key, given in sorted(model.inputs.items())),
+        channels_last=model.channels == "last",
+    )
+
+
 def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
     """Tell what a model is made of; begin its conversion unless an earlier build made all that is needed.
 
@@ -121,20 +145,8 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
     where = f"models.{name}.source = {model.source!r}"
     path = _located(session, model, where)
     ops = read_custom_ops(session.config.folder, name, model.custom_ops)
-    source = SourceOptions(
-        path,
-        detect(path),
-        signature=model.signature,
-        tags=model.tags,
-        outputs=model.outputs,
-        trust=model.trust,
-        cut_inputs=model.cut.inputs,
-        cut_outputs=model.cut.outputs,
-        custom_ops=ops.names if ops else (),
-        inputs=tuple(FixedInput(key, given.shape, given.value) for key, given in sorted(model.inputs.items())),
-        channels_last=model.channels == "last",
-    )
-    _check_keys(name, model, source.kind)
+    source = source_options(path, detect(path), model, ops.names if ops else ())
+    check_keys(name, model, source.kind)
     if source.kind == vectors_kind:
         check_settings(name, model)
     else:
@@ -280,8 +292,12 @@ def _artefact(
     return wait
 
 
-def _check_keys(name: str, model: ModelConfig, kind: str) -> None:
-    """Refuse keys that apply to ONNX models only."""
+def check_keys(name: str, model: ModelConfig, kind: str) -> None:
+    """Refuse keys that apply to ONNX models only.
+
+    Raises:
+        ConfigError: such a key is set.
+    """
     for key, is_set in (("inputs", bool(model.inputs)), ("channels", model.channels != "first")):
         if is_set and kind != "onnx":
             raise ConfigError(

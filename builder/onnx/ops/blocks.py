@@ -7,7 +7,7 @@ import numpy as np
 from ...lowering.layout import channels_last
 from ...lowering.pieces import take
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 
 
 @lowers("DepthToSpace")
@@ -16,7 +16,7 @@ def depth_to_space(c: Context) -> Value:
     x, graph, size = c.input(0), c.graph, int(c.attributes["blocksize"])
     channels = x.shape[1]
     if channels is None:
-        c.refuse("an open number of channels", "Export the model with a fixed size")
+        c.refuse("an open number of channels", fix_lengths)
     x = graph.ordered(x, channels_last(4))
     if c.attribute("mode", "DCR") == "CRD":
         places = np.arange(channels).reshape(-1, size, size).transpose(1, 2, 0).ravel()
@@ -32,7 +32,7 @@ def space_to_depth(c: Context) -> Value:
     x, graph, size = c.input(0), c.graph, int(c.attributes["blocksize"])
     batch, channels, height, width = x.shape
     if channels is None or height is None or width is None:
-        c.refuse("an open number of channels, rows or columns", "Export the model with a fixed size")
+        c.refuse("an open number of channels, rows or columns", fix_lengths)
     parted = graph.reshape(x, (batch, channels, height // size, size, width // size, size))
     turned = graph.transpose(parted, (0, 3, 5, 1, 2, 4))
     return graph.reshape(turned, (batch, channels * size**2, height // size, width // size))

@@ -11,7 +11,7 @@ from ...lowering.graph import Graph
 from ...lowering.pieces import gather, ints, scalar
 from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
-from ..registry import Context
+from ..registry import Context, fix_lengths
 from .interpolation import half_way
 from .sampling import cubic_shares
 
@@ -73,7 +73,7 @@ def resize_computed(
         rounding: ``nearest_mode``.
     """
     if c.attribute("antialias", 0):
-        c.refuse("antialias of an open length or with computed scales", "Export the model with a fixed size")
+        c.refuse("antialias of an open length or with computed scales", fix_lengths)
     graph, reckon = c.graph, Reckoning(c.graph)
     length, target = graph.cast(opened.length, "float32"), opened.wanted(graph)
     last = reckon("Sub", length, 1.0)

@@ -9,7 +9,7 @@ from ...lowering.attributes import Type
 from ...lowering.layout import channels_last, moves_nothing
 from ...lowering.pieces import cut, scalar
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .scales import scales_apart
 from .windows import Window, dilated, pad_spatial, window
 
@@ -112,7 +112,7 @@ def _grouped(
     """Lower groups as convolutions side by side, which TensorFlow.js lacks."""
     graph, order = c.graph, channels_last(x.rank)
     if x.shape[1] is None:
-        c.refuse("groups of an open number of channels", "Export the model with a fixed size")
+        c.refuse("groups of an open number of channels", fix_lengths)
     axis = scalar(graph, x.rank - 1)
     channels, outputs = x.shape[1] // group, (kernel.shape[0] or 0) // group
     part = (x.type, (x.shape[0], channels, *x.shape[2:]), order)

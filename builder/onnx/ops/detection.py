@@ -8,7 +8,7 @@ from ...lowering.layout import channels_last
 from ...lowering.pieces import cut, ints, joined
 from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .sampling import Tap, sampled
 
 most_suppressions = 400  # of classes times pictures, each of which is a node
@@ -21,7 +21,7 @@ def non_max_suppression(c: Context) -> Value:
     boxes, scores, graph = c.input(0), c.input(1), c.graph
     count = (scores.shape[0], scores.shape[1])
     if count[0] is None or count[1] is None:
-        c.refuse("an open number of pictures or classes", "Export the model with a fixed size")
+        c.refuse("an open number of pictures or classes", fix_lengths)
     if count[0] * count[1] > most_suppressions:
         c.refuse(f"more than {most_suppressions} classes of pictures")
     if c.optional(2) is None or (c.input(2).array is not None and not c.known(2).any()):
@@ -90,7 +90,7 @@ def roi_align(c: Context) -> Value:
     if samples < 1:
         c.refuse("a sampling_ratio of 0, which depends on the boxes", "Export the model with a fixed one")
     if None in x.shape[1:] or mode not in ("avg", "max"):
-        c.refuse(f"a picture of open lengths, or mode {mode!r}", "Export the model with a fixed size")
+        c.refuse(f"a picture of open lengths, or mode {mode!r}", fix_lengths)
     newest = "half_pixel" if c.opset >= 16 else "output_half_pixel"
     is_centred = c.attribute("coordinate_transformation_mode", newest) == "half_pixel"
     sizes = [int(c.attribute(name, 1)) for name in ("output_height", "output_width")]

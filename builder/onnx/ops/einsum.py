@@ -8,7 +8,7 @@ import numpy as np
 
 from ...lowering.layout import product_of
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .matrices import product
 from .reductions import reduce
 from .whole_numbers import whole
@@ -82,7 +82,7 @@ def _diagonal(c: Context, term: Term) -> Term:
         rest = [axis for axis in range(term.value.rank) if axis not in (first, second)]
         lengths = [term.value.shape[axis] for axis in rest]
         if length is None or lengths.count(None) > 1:
-            c.refuse("a diagonal of open lengths", "Export the model with a fixed size")
+            c.refuse("a diagonal of open lengths", fix_lengths)
         moved = c.graph.plain(c.graph.transpose(term.value, [first, second, *rest]))
         flat = c.graph.reshape(moved, (length * length, *lengths))
         cells = c.graph.constant(np.arange(length, dtype=np.int32) * (length + 1))
@@ -119,7 +119,7 @@ def _contracted(c: Context, a: Term, b: Term, needed: set[str]) -> Term:
     shape = (*map(a.length, batch), *map(a.length, rows), *map(b.length, columns))
     if len(columns) > 1 or (len(rows) > 1 and not apart):
         if shape.count(None) > 1:
-            c.refuse("several open lengths", "Export the model with a fixed size")
+            c.refuse("several open lengths", fix_lengths)
         found = c.graph.reshape(found, shape)
     else:
         empty = [axis for axis, side in ((-2, rows), (-1, columns)) if not side]
@@ -144,7 +144,7 @@ def _matrices(c: Context, term: Term, batch: list[str], sides: list[list[str]], 
         joined = [product_of([term.length(label) for label in side]) for side in sides[apart:]]
         shape = (*map(term.length, heads), *joined)
         if shape.count(None) > 1:
-            c.refuse("several open lengths", "Export the model with a fixed size")
+            c.refuse("several open lengths", fix_lengths)
         return c.graph.reshape(moved, shape)
     empty = [place for place, side in ((len(batch), sides[0]), (len(labels), sides[1])) if not side]
     return c.graph.unsqueeze(moved, empty) if empty else moved

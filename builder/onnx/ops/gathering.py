@@ -8,7 +8,7 @@ from ...lowering.attributes import Type
 from ...lowering.layout import Order
 from ...lowering.pieces import cut, from_front, gather, ints, joined, positions, scalar
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .scales import scales_after
 
 
@@ -42,7 +42,7 @@ def gather_elements(c: Context) -> Value:
         if other != axis and length is not None and wanted is not None and wanted != length:
             ranges[other] = (0, wanted)
         elif other != axis and (length is None) != (wanted is None):
-            c.refuse("indices of open lengths where those of the data are fixed", "Export the model with a fixed size")
+            c.refuse("indices of open lengths where those of the data are fixed", fix_lengths)
     x = cut(graph, x, ranges)
     order: Order = (*(other for other in x.order if other != axis), axis)
     return rows_gathered(c, graph.ordered(x, order), graph.ordered(places, order))
@@ -57,7 +57,7 @@ def rows_gathered(c: Context, x: Value, places: Value) -> Value:
     length, count = x.stored_shape[-1], places.stored_shape[-1]
     rows = places.stored_shape[:-1]
     if length is None or count is None or rows.count(None) > 1:
-        c.refuse("open lengths", "Export the model with a fixed size")
+        c.refuse("open lengths", fix_lengths)
     total = None if None in rows else int(np.prod([n or 0 for n in rows]))
     flat = graph.op("Reshape", [x, ints(graph, [-1])], shape=(None if total is None else total * length,))
     table = graph.op("Reshape", [places, ints(graph, [-1, count])], shape=(total, count))
@@ -76,7 +76,7 @@ def gather_nd(c: Context) -> Value:
         return _gather_nd_batch(c, x, places, batch)
     depth = places.shape[-1]
     if depth is None:
-        c.refuse("indices of an open depth", "Export the model with a fixed size")
+        c.refuse("indices of an open depth", fix_lengths)
     shape = (*places.shape[:-1], *x.shape[depth:])
     inputs = [graph.plain(x), graph.plain(rows_from_front(c, places, x))]
     if depth == x.rank or x.rank <= 5:
@@ -110,7 +110,7 @@ def _gather_nd_batch(c: Context, x: Value, places: Value, batch: int) -> Value:
     graph = c.graph
     depth = places.shape[-1]
     if depth is None or (batch > 1 and not (x.is_static and places.is_static)):
-        c.refuse("batch_dims of open lengths", "Export the model with a fixed size")
+        c.refuse("batch_dims of open lengths", fix_lengths)
     shape = (*places.shape[:-1], *x.shape[batch + depth :])
     places = rows_from_front(c, places, x, batch)
     if batch > 1:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...lowering.attributes import Type
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .casts import type_name
 from .logic import select
 from .ranking import length_of
@@ -113,7 +113,7 @@ def determinant(c: Context) -> Value:
         c.refuse(f"of matrices of {size or 'an open number of'} rows; up to 3 are possible")
     rest = x.shape[:-2]
     if rest.count(None) > 1:
-        c.refuse("of several open lengths", "Export the model with a fixed size")
+        c.refuse("of several open lengths", fix_lengths)
     flat = graph.reshape(x, (*rest, size * size))
     part = (x.type, rest, None)
     cells = graph.ops("Unpack", [flat], [part] * size * size, num=size * size, axis=len(rest))

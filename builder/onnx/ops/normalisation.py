@@ -10,7 +10,7 @@ import numpy as np
 from ...lowering.layout import channels_last
 from ...lowering.pieces import cut
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .padding import padded
 from .reductions import reduce
 
@@ -115,7 +115,7 @@ def group_normalization(c: Context) -> Value:
     x, graph, count = c.input(0), c.graph, int(c.attributes["num_groups"])
     channels = x.shape[1]
     if channels is None or x.shape.count(None) > 1:
-        c.refuse("open lengths besides the batch", "Export the model with a fixed size")
+        c.refuse("open lengths besides the batch", fix_lengths)
     ends = [1] * (x.rank - 2)
     parted = graph.reshape(x, (x.shape[0], count, channels // count, *x.shape[2:]))
     mean, variance = moments(c, parted, list(range(2, parted.rank)))
@@ -161,7 +161,7 @@ def lrn(c: Context) -> Value:
         return graph.op("LRN", [x], shape=x.shape, order=x.order, **attributes)
     channels = x.shape[1]
     if channels is None:
-        c.refuse("an open number of channels", "Export the model with a fixed size")
+        c.refuse("an open number of channels", fix_lengths)
     before, after = [0] * x.rank, [0] * x.rank
     before[1], after[1] = (size - 1) // 2, size // 2
     squares = padded(graph, graph.elementwise("Square", [x]), before, after, c.scalar(0, x))

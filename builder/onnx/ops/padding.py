@@ -11,7 +11,7 @@ from ...lowering.graph import Graph
 from ...lowering.layout import broadcast_shape
 from ...lowering.pieces import cut, gather, ints, joined, length_of, scalar, spread, take
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 
 numpy_modes = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
 
@@ -56,7 +56,7 @@ def _cut_off(c: Context, x: Value, before: list[int], after: list[int]) -> Value
             continue
         length = x.shape[axis]
         if length is None and last:
-            c.refuse("negative pads of an open length", "Export the model with a fixed size")
+            c.refuse("negative pads of an open length", fix_lengths)
         ranges[axis] = (first, -1 if length is None else length - first - last)
         before[axis], after[axis] = max(before[axis], 0), max(after[axis], 0)
     if any(size < 0 for _, size in ranges.values()):

@@ -11,7 +11,7 @@ import numpy as np
 from ...lowering.attributes import Type
 from ...lowering.pieces import cut, every
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .padding import padded
 from .windows import Window
 
@@ -29,7 +29,7 @@ def max_pool_places(c: Context, x: Value, w: Window, ceil: bool) -> list[Value]:
 
     graph = c.graph
     if not x.is_static:
-        c.refuse("the places of the largest numbers with open lengths", "Export the model with a fixed size")
+        c.refuse("the places of the largest numbers with open lengths", fix_lengths)
     lengths = [n or 0 for n in x.shape]
     counts = [w.length(axis, length, ceil=ceil) or 0 for axis, length in enumerate(lengths[2:])]
     whole = bordered(c, graph.cast(x, "float32"), w, ceil, lowest)
@@ -66,7 +66,7 @@ def max_unpool(c: Context) -> Value:
     """Lower MaxUnpool: each number goes back to its place, and zeros to all others."""
     x, places, graph = c.input(0), c.input(1), c.graph
     if not x.is_static:
-        c.refuse("open lengths", "Export the model with a fixed size")
+        c.refuse("open lengths", fix_lengths)
     kernel = c.attribute("kernel_shape", [])
     count = len(kernel)
     strides, pads = c.attribute("strides", [1] * count), c.attribute("pads", [0] * 2 * count)

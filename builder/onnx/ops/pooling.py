@@ -11,7 +11,7 @@ import numpy as np
 from ...lowering.layout import channels_last
 from ...lowering.pieces import cut, every, ints
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .reductions import reduce
 from .windows import Window, pad_spatial, window
 
@@ -68,7 +68,7 @@ def _computed_shares(c: Context, w: Window, means: Value) -> Value:
     one = cut(graph, x, dict.fromkeys((0, 1), (0, 1)))
     ones = graph.op("OnesLike", [one], shape=one.shape, order=one.order)
     if any(n != 1 for n in w.dilations) or c.attribute("ceil_mode", 0):
-        c.refuse("dilations or ceil_mode of an open length", "Export the model with a fixed size")
+        c.refuse("dilations or ceil_mode of an open length", fix_lengths)
     return graph.elementwise("RealDiv", [means, _pooled(c, "AvgPool", ones, fill=0.0)])
 
 
@@ -156,7 +156,7 @@ def _pooled(c: Context, op: str, x: Value, fill: float) -> Value:
     given, w, ceil = _window(c)
     x = graph.unsqueeze(x, [2]) if is_line else x
     if ceil and None in given.shape[2:]:
-        c.refuse("ceil_mode of an open length", "Export the model with a fixed size")
+        c.refuse("ceil_mode of an open length", fix_lengths)
     shape = (*x.shape[:2], *(w.length(axis, length, ceil=ceil) for axis, length in enumerate(given.shape[2:])))
     if any(n != 1 for n in w.dilations):
         found = _sliced(c, op, bordered(c, x, w, ceil, fill), w, shape)
@@ -216,7 +216,7 @@ def _volume(c: Context, op: str, x: Value, w: Window, shape: tuple[int | None, .
     graph = c.graph
     batch, channels, deep, height, width = x.shape
     if None in (channels, deep, height, width):
-        c.refuse("a volume of open lengths", "Export the model with a fixed size")
+        c.refuse("a volume of open lengths", fix_lengths)
     # Stored as [n, d, h, w, c]: planes are [n d, h, w, c], columns [n, d, h w, c].
     planes = _stored(c, x, (None, height, width, channels))
     high, wide = shape[3], shape[4]
@@ -242,7 +242,7 @@ def _sliced(c: Context, op: str, x: Value, w: Window, shape: tuple[int | None, .
             continue
         count = shape[axis + 2]
         if count is None:
-            c.refuse("dilations over an open length", "Export the model with a fixed size")
+            c.refuse("dilations over an open length", fix_lengths)
         found: Value | None = None
         for tap in range(size):
             part = every(graph, x, axis + 2, tap * w.dilations[axis], w.strides[axis], count)

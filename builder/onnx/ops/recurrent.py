@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .control import Rounds, at, behind, front, reversed_along, run_rounds, stacked
 from .matrices import product
 
@@ -201,7 +201,7 @@ def _turned(c: Context, x: Value, lengths: Value | None) -> Value:
     graph = c.graph
     steps = x.shape[0]
     if steps is None or x.shape[1] is None:
-        c.refuse("sequence_lens of an open length", "Export the model with a fixed size")
+        c.refuse("sequence_lens of an open length", fix_lengths)
     rows = graph.plain(graph.transpose(x, (1, 0, *range(2, x.rank))))
     count = graph.reshape(graph.cast(lengths, "int32"), (x.shape[1], 1))
     numbers = graph.constant(np.arange(steps, dtype=np.int32).reshape(1, -1))

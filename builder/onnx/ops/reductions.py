@@ -9,7 +9,7 @@ import numpy as np
 from ...lowering.attributes import Type
 from ...lowering.layout import Shape, without
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .whole_numbers import absolute, divided, whole, wrapped
 
 same_ops = {"ReduceSum": "Sum", "ReduceMean": "Mean", "ReduceMax": "Max", "ReduceMin": "Min", "ReduceProd": "Prod"}
@@ -75,7 +75,7 @@ def _whole(c: Context, x: Value, axes: list[int] | Value, *, keep: bool) -> Valu
             c.refuse(f"of {x.type} along axes that are computed while the model runs")
         lengths = [x.shape[axis] for axis in axes]
         if None in lengths:
-            c.refuse(f"of {x.type} along an open length", "Export the model with a fixed size")
+            c.refuse(f"of {x.type} along an open length", fix_lengths)
         count = whole(graph, math.prod(n or 0 for n in lengths))
         total = graph.cast(reduce(c, "Sum", x, axes, keep=keep), "int32")
         return graph.cast(divided(graph, total, count), x.type)

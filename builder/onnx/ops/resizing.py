@@ -11,7 +11,7 @@ import numpy as np
 from ...lowering.layout import channels_last
 from ...lowering.pieces import along, cut, ints, joined, length_of, take
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .computed_resizing import OpenAxis, resize_computed
 from .interpolation import Axis, coordinate_modes, nearest, roundings, weights
 
@@ -100,7 +100,7 @@ def _shared_scale(c: Context, axes: list[int], sizes: Value | None) -> Value | N
         return None
     x, graph = c.input(0), c.graph
     if any(x.shape[axis] is None for axis in axes):
-        c.refuse(f"keep_aspect_ratio_policy {policy!r} of an open length", "Export the model with a fixed size")
+        c.refuse(f"keep_aspect_ratio_policy {policy!r} of an open length", fix_lengths)
     lengths = np.array([x.shape[axis] or 1 for axis in axes], np.float32)
     if sizes.array is not None:
         quotients = sizes.array.astype(np.float32) / lengths
@@ -147,7 +147,7 @@ def _axis(
         return None  # the batch and the channels of a picture, whose sizes are those that they have
     target_value = ints(graph, [wanted]) if wanted is not None else size
     if target_value is None and roi is not None:
-        c.refuse("a crop to computed lengths", "Export the model with a fixed size")
+        c.refuse("a crop to computed lengths", fix_lengths)
     return OpenAxis(length_of(graph, x, axis), target_value, scale, roi, wanted)
 
 

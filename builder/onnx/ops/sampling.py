@@ -13,7 +13,7 @@ from ...lowering.layout import channels_last
 from ...lowering.pieces import cut, gather, ints, positions
 from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def grid_sample(c: Context) -> Value:
     x, grid, graph = c.input(0), c.graph.plain(c.input(1)), c.graph
     count = x.rank - 2
     if None in x.shape[1:]:
-        c.refuse("a picture of open lengths", "Export the model with a fixed size")
+        c.refuse("a picture of open lengths", fix_lengths)
     mode = {"bilinear": "linear", "bicubic": "cubic"}.get(c.attribute("mode", "linear"), c.attribute("mode", "linear"))
     if mode not in ("linear", "nearest", "cubic"):
         c.refuse(f"mode {mode!r}")
@@ -171,7 +171,7 @@ def affine_grid(c: Context) -> Value:
     sizes = c.input(1).array
     lengths = [int(n) for n in sizes[2:]] if sizes is not None else list((known or (None,) * (count + 2))[1:-1])
     if None in lengths or count not in (2, 3):
-        c.refuse("a size that is computed while the model runs", "Export the model with a fixed size")
+        c.refuse("a size that is computed while the model runs", fix_lengths)
     fixed, is_aligned = tuple(n or 1 for n in lengths), bool(c.attribute("align_corners", 0))
     if is_aligned and 1 in fixed:
         c.refuse("align_corners of a length of 1")

@@ -7,7 +7,7 @@ import numpy as np
 from ...lowering.attributes import Type
 from ...lowering.pieces import from_front, ints
 from ...lowering.values import Array, Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .gathering import rows_from_front
 
 largest_match = 1 << 22  # elements of a table of which update goes where
@@ -22,7 +22,7 @@ def scatter_elements(c: Context) -> Value:
     x, places, updates, graph = c.input(0), c.input(1), c.input(2), c.graph
     axis = c.attribute("axis", 0) % x.rank
     if not x.is_static or not places.is_static:
-        c.refuse("data or indices of an open length", "Export the model with a fixed size")
+        c.refuse("data or indices of an open length", fix_lengths)
     places = from_front(graph, places, x, axis)
     lengths = [n or 0 for n in x.shape]
     strides = [int(np.prod(lengths[other + 1 :])) for other in range(x.rank)]
@@ -49,7 +49,7 @@ def scatter_nd(c: Context) -> Value:
     x, places, updates = c.input(0), c.input(1), c.input(2)
     depth = places.shape[-1]
     if depth is None:
-        c.refuse("indices of an open depth", "Export the model with a fixed size")
+        c.refuse("indices of an open depth", fix_lengths)
     places = rows_from_front(c, places, x)
     return scatter(c, c.graph.plain(x), c.graph.plain(places), c.graph.plain(updates))
 
@@ -139,7 +139,7 @@ def _matched(c: Context, x: Value, rows: Value, updates: Value, how: str) -> Val
     """Reckon up, for each place, the updates that go there, out of a table of all updates for all places."""
     graph, depth = c.graph, rows.shape[-1] or 0
     if not (x.is_static and rows.is_static):
-        c.refuse(f"reduction {how!r} at computed places of an open length", "Export the model with a fixed size")
+        c.refuse(f"reduction {how!r} at computed places of an open length", fix_lengths)
     lengths = [n or 0 for n in x.shape]
     places, rest, count = int(np.prod(lengths[:depth])), int(np.prod(lengths[depth:])), rows.size // depth
     if places * rest * count > largest_match:

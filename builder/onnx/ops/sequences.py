@@ -9,7 +9,7 @@ import numpy as np
 
 from ...lowering.pieces import cut
 from ...lowering.values import Value, sequence
-from ..registry import Context, lowers, table
+from ..registry import Context, fix_lengths, lowers, table
 
 
 def listed(items: Sequence[Value]) -> Value:
@@ -81,7 +81,7 @@ def split(c: Context) -> Value:
     axis = c.attribute("axis", 0) % x.rank
     whole = x.shape[axis]
     if whole is None:
-        c.refuse("an open length", "Export the model with a fixed size")
+        c.refuse("an open length", fix_lengths)
     given = c.optional(1)
     if given is None:
         sizes = [1] * whole

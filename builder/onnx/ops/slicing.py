@@ -10,7 +10,7 @@ from ...lowering.attributes import Type
 from ...lowering.graph import Graph
 from ...lowering.pieces import cut, gather, ints, largest_index, reverse, scalar, spread, take
 from ...lowering.values import Array, Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 
 
 @lowers("Slice")
@@ -154,7 +154,7 @@ def split(c: Context) -> Sequence[Value | None]:
         lengths = [min(part, length - number * part) for number in range(count)]
     if lengths is None:
         if c.opset >= 18:
-            c.refuse("parts of an open length, of which the last may be shorter", "Export the model with a fixed size")
+            c.refuse("parts of an open length, of which the last may be shorter", fix_lengths)
         results = [(x.type, x.shape, x.order)] * count
         return graph.ops("Split", [scalar(graph, x.axis(axis)), x], results, num_split=count, T=Type(x.dtype))
     if len(lengths) == 1:
@@ -177,5 +177,5 @@ def _part_lengths(c: Context, axis: int) -> list[int] | None:
         return c.numbers(1, "split")
     lengths = [None if known.shape is None else known.shape[axis] for known in c.outputs]
     if None in lengths:
-        c.refuse("lengths of parts that are computed while the model runs", "Export the model with a fixed size")
+        c.refuse("lengths of parts that are computed while the model runs", fix_lengths)
     return [length or 0 for length in lengths]

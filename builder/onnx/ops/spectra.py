@@ -6,7 +6,7 @@ import numpy as np
 
 from ...lowering.pieces import along, cut, joined
 from ...lowering.values import Array, Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 
 longest = 4096
 
@@ -22,7 +22,7 @@ def dft(c: Context) -> Value:
     axis %= x.rank
     length, inverse, onesided = x.shape[axis], bool(c.attribute("inverse", 0)), bool(c.attribute("onesided", 0))
     if length is None:
-        c.refuse("an open length", "Export the model with a fixed size")
+        c.refuse("an open length", fix_lengths)
     count = _length(c, length, whole=inverse and onesided)
     if count > longest:
         c.refuse(f"more than {longest} elements")
@@ -96,5 +96,5 @@ def stft(c: Context) -> Value:
         data_format="NHWC",
     )
     if x.shape[0] is None and frames is None:
-        c.refuse("an open batch of open length", "Export the model with a fixed size")
+        c.refuse("an open batch of open length", fix_lengths)
     return graph.reshape(found, (x.shape[0], frames, outputs, 2))

@@ -7,7 +7,7 @@ import numpy as np
 from ...lowering.attributes import Type
 from ...lowering.pieces import gather, ints, positions, scalar
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 
 
 @lowers("ReverseSequence")
@@ -17,7 +17,7 @@ def reverse_sequence(c: Context) -> Value:
     batch, time = c.attribute("batch_axis", 1) % x.rank, c.attribute("time_axis", 0) % x.rank
     steps, rest = x.shape[time], [axis for axis in range(x.rank) if axis not in (batch, time)]
     if steps is None or any(x.shape[axis] is None for axis in rest):
-        c.refuse("open lengths besides the batch", "Export the model with a fixed size")
+        c.refuse("open lengths besides the batch", fix_lengths)
     order = (batch, time, *rest)
     rows = graph.ordered(x, order)
     at = graph.unsqueeze(positions(graph, x, time), [0])
@@ -40,7 +40,7 @@ def tensor_scatter(c: Context) -> Value:
     cache, update, graph = c.input(0), c.input(1), c.graph
     axis = c.attribute("axis", -2) % cache.rank
     if not (cache.is_static and update.is_static):
-        c.refuse("open lengths", "Export the model with a fixed size")
+        c.refuse("open lengths", fix_lengths)
     batch, length, count = (n or 0 for n in (cache.shape[0], cache.shape[axis], update.shape[axis]))
     rest = [other for other in range(1, cache.rank) if other != axis]
     order = (0, axis, *rest)

@@ -10,7 +10,7 @@ from ...lowering.graph import Graph
 from ...lowering.layout import Shape, channels_last
 from ...lowering.pieces import cut, ints, joined, length_of, reverse, scalar
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .convolution import add_bias, convolved
 from .windows import Window, dilated, pad_spatial, zeros_between
 
@@ -76,7 +76,7 @@ def _spread(c: Context, kernel: Value, spatial: Shape) -> Spread:
         whole = None if length is None else (length - 1) * strides[axis] + extent[axis]
         if wanted is not None:
             if whole is None:
-                c.refuse("output_shape for an open length", "Export the model with a fixed size")
+                c.refuse("output_shape for an open length", fix_lengths)
             total = whole + more[axis] - wanted[-count:][axis]
         else:
             total = extent[axis] + more[axis] - strides[axis]  # so that lengths are multiplied by the strides
@@ -95,7 +95,7 @@ def _grouped(c: Context, x: Value, kernel: Value, s: Spread, group: int) -> Valu
         return _picture(c, x, kernel, s)
     channels = x.shape[1]
     if channels is None:
-        c.refuse("groups of an open number of channels", "Export the model with a fixed size")
+        c.refuse("groups of an open number of channels", fix_lengths)
     size = channels // group
     parts = []
     for number in range(group):
@@ -177,7 +177,7 @@ def _stuffed(c: Context, x: Value, kernel: Value, s: Spread, group: int) -> Valu
         if first >= 0 and last >= 0:
             continue
         if length is None:
-            c.refuse("pads that are larger than the kernel, of an open length", "Export the model with a fixed size")
+            c.refuse("pads that are larger than the kernel, of an open length", fix_lengths)
         x = cut(graph, x, {axis + 2: (max(-first, 0), length - max(-first, 0) - max(-last, 0))})
     ones = (1,) * len(s.kernel)
     w = Window(s.kernel, ones, ones, tuple(max(n, 0) for n in begin), tuple(max(n, 0) for n in end))

@@ -11,7 +11,7 @@ import numpy as np
 from ...lowering.layout import Shape, channels_last
 from ...lowering.pieces import cut, ints
 from ...lowering.values import Value
-from ..registry import Context
+from ..registry import Context, fix_lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def window(c: Context, kernel: Sequence[int], spatial: Shape) -> Window:
                 added.append((size - 1) * dilation)  # whatever the length
                 continue
             if length is None:
-                c.refuse(f"auto_pad {mode} of an open length", "Export the model with a fixed size")
+                c.refuse(f"auto_pad {mode} of an open length", fix_lengths)
             added.append(max((-(-length // stride) - 1) * stride + (size - 1) * dilation + 1 - length, 0))
         small, large = tuple(n // 2 for n in added), tuple(n - n // 2 for n in added)
         begin, end = (small, large) if mode == "SAME_UPPER" else (large, small)
@@ -111,7 +111,7 @@ def zeros_between(c: Context, x: Value, axis: int, stride: int) -> Value:
     graph, place = c.graph, x.axis(axis)
     lengths = x.stored_shape
     if None in lengths[1:]:
-        c.refuse("strides over an open length, in groups or over volumes", "Export the model with a fixed size")
+        c.refuse("strides over an open length, in groups or over volumes", fix_lengths)
     known = [n or 0 for n in lengths[1:]]
     head, tail = math.prod(known[:place]), math.prod(known[place:])
     rows = graph.op(
