@@ -19,10 +19,12 @@ from ..errors import ShardpressError, UsageError
 from ..program import program
 from ..sources.detect import detect, foreign
 from ..sources.model_folders import is_keras_folder, packed_model, teachable_labels, unpack
+from ..sources.other_frameworks import export_hint, suffixes
+from ..sources.source_files import source_files
 from ..sources.tfjs import read_model
 
 left_out = {"node_modules", own_out, "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
-endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip"}
+endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip", ".onnx", ".tflite"}
 pictures = {".png", ".jpg", ".jpeg"}
 kinds = {
     "tfjs": "TensorFlow.js model",
@@ -30,6 +32,8 @@ kinds = {
     "keras-h5": "Keras HDF5 file",
     "keras-zip": "Keras 3 file",
     "frozen-graph": "frozen graph",
+    "onnx": "ONNX file",
+    "tflite": "TensorFlow Lite file",
     "word-vectors": "word vectors",
 }
 dull = {"model", "saved_model", "savedmodel", "models", "assets", "export", "exported", "web_model", "tfjs", "keras"}
@@ -95,8 +99,8 @@ def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...
 
 def find_unreadable(places: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
     """Return the files below some places that are models of kinds which are not read, each with what to do instead."""
-    files = {path for place in places for path in _files(place) if path.suffix.lower() in foreign}
-    return tuple((path, foreign[path.suffix.lower()]) for path in sorted(files))
+    files = {path for place in places for path in _files(place) if path.suffix.lower() in {*foreign, *suffixes}}
+    return tuple((path, foreign.get(path.suffix.lower()) or export_hint(path)) for path in sorted(files))
 
 
 def _files(place: Path) -> Iterator[Path]:
@@ -214,7 +218,7 @@ def _kind(path: Path) -> str:
 def _length(path: Path, kind: str) -> int:
     if kind == "tfjs" and path.suffix.lower() != ".zip":
         return path.stat().st_size + sum(weight.data.nbytes for weight in read_model(path).weights)
-    files = path.rglob("*") if path.is_dir() else [path]
+    files = path.rglob("*") if path.is_dir() else [file for _, file in source_files(path, kind)]
     return sum(file.stat().st_size for file in files if file.is_file())
 
 

@@ -145,9 +145,9 @@ class Graph:
         **attributes: Any,
     ) -> list[Value]:
         """Add a node of several outputs, each with type, logical shape and order; see ``op``."""
-        sources = [self.stored(value) for value in inputs]
         if inputs and "T" not in attributes:
             attributes["T"] = Type(inputs[0].dtype)
+        sources = [self.stored(value) for value in inputs]
         node = self._add(op, sources, name or op, attributes)
         names = [f"{node}:{index}" if index else node for index in range(len(results))]
         self.types |= {name: result[0] for name, result in zip(names, results, strict=True)}

@@ -14,6 +14,7 @@ from .layout import Order, Shape, plain, stored_shape
 
 Array = npt.NDArray[Any]
 held_types = {"f": "float32", "i": "int32", "u": "int32", "b": "bool", "c": "complex64", "U": "string", "O": "string"}
+sequence = "sequence"  # of tensors, which is known at build time
 variant = "variant"  # a list of tensors, which only the ops of lists take
 # Types of ml_dtypes that TensorFlow.js has nothing for, by how their names begin: float8_e4m3fn, uint4, …
 unheld = ("float8_", "float6_", "float4_", "int4", "uint4", "int2", "uint2")
@@ -37,6 +38,12 @@ def held_type(type_name: str) -> str:
         return variant
     if type_name == "bfloat16":
         return "float32"
+    if type_name == sequence:
+        raise UnsupportedOpsError(
+            "gives a sequence of tensors where TensorFlow.js takes or gives one tensor",
+            code="SP-385",
+            hint="Export the model with tensors as inputs and outputs",
+        )
     if not type_name.startswith(unheld):
         return held_types[np.dtype(type_name).kind]
     raise UnsupportedOpsError(
@@ -57,6 +64,7 @@ class Value:
         name: the node's output that gives it, as ``relu`` or ``split:1``; "" for a constant that is in no node yet.
         array: its content, with logical axes, where that is known at build time.
         codes: the whole numbers that the source gives for such a content.
+        items: the tensors of a ``sequence``.
     """
 
     type: str
@@ -65,6 +73,7 @@ class Value:
     name: str = ""
     array: Array | None = None
     codes: Codes | None = None
+    items: tuple[Value, ...] | None = None
 
     @property
     def dtype(self) -> str:

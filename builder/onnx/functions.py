@@ -28,6 +28,8 @@ def body_of(node: Any, inputs: Sequence[Value | None], opset: int) -> tuple[Any,
         the version of its operators; None if the specification gives no body.
     """
     onnx = load_onnx()
+    if any(value is not None and value.items is not None for value in inputs):
+        return None
     function = _function(onnx, node, inputs, opset)
     if function is None:
         return None

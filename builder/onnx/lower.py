@@ -213,6 +213,13 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
     outputs = {}
     for info in model.graph.output:
         value = scope.value(info.name)
+        if value.items is not None:
+            raise UnsupportedOpsError(
+                f"output {info.name!r} is a sequence of tensors",
+                code="SP-384",
+                where=where,
+                hint="Export the model with tensors as outputs",
+            )
         order = _order(value.shape, last=inputs_last)
         outputs[info.name] = graph.ordered(value, order or tuple(range(value.rank)))
     return graph, outputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from ..errors import ConversionError, SourceError, UnsupportedOpsError
 
 oldest_opset = 7
-upgraded_to = 9
 most_nodes = 200_000
 largest_file = 2_000_000_000  # protobuf's own limit is 2 GiB
 own_domains = frozenset({"", "ai.onnx"})
@@ -63,7 +63,7 @@ def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None 
     try:
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
         _check_domains(model, where)
-        model = _upgraded(onnx, model)
+        model = _upgraded(model)
         if change is not None:
             change(model)
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
@@ -73,16 +73,6 @@ def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None 
         raise SourceError(
             f"is not a valid ONNX model ({_first_line(error)})", code="SP-380", where=where, hint="Export it again"
         ) from error
-
-
-def _upgraded(onnx: Any, model: Any) -> Any:
-    """Return a model of an opset before 7, which PyTorch wrote until 2018, with newer operators, if onnx can."""
-    old = [entry for entry in model.opset_import if entry.domain in own_domains and entry.version < oldest_opset]
-    if not old:
-        return model
-    with contextlib.suppress(Exception):  # what it cannot convert is refused by its opset
-        return onnx.version_converter.convert_version(model, upgraded_to)
-    return model
 
 
 def opset_of(model: Any, where: str) -> int:
@@ -100,6 +90,21 @@ def opset_of(model: Any, where: str) -> int:
         hint = "Convert it with onnx.version_converter" if opset < oldest_opset else "Run pip install --upgrade onnx"
         raise SourceError(f"has opset {opset}, {how}", code="SP-382", where=where, hint=hint)
     return int(opset)
+
+
+def _upgraded(model: Any) -> Any:
+    """Write the operators of opset 6 as opset 7 has them, which is when NumPy's broadcasting came."""
+    if [entry.version for entry in model.opset_import if entry.domain in own_domains] != [oldest_opset - 1]:
+        return model
+    from onnx import version_converter
+
+    # Slopes of PRelu were one a channel, which the converter takes for one a column.
+    slopes = {node.input[1] for node in model.graph.node if node.op_type == "PRelu" and len(node.input) > 1}
+    single = {one.name for one in model.graph.initializer if math.prod(one.dims) == 1}
+    if slopes <= single:
+        with contextlib.suppress(Exception):  # what it cannot convert is refused for its opset
+            return version_converter.convert_version(model, oldest_opset)
+    return model
 
 
 def _load_weights(onnx: Any, model: Any, path: Path, where: str) -> None:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import SourceError
+from .other_frameworks import export_hint, is_hugging_face
+from .other_frameworks import suffixes as torch_suffixes
 from .word_vectors import fasttext_signature, vector_format
 
+sources_known = (
+    "a SavedModel folder, a .keras, .h5, .pb, .onnx or .tflite file, a model.json, or word vectors (.bin, .vec, .npy)"
+)
 hdf5_signature = b"\x89HDF\r\n\x1a\n"
 lite_identifier = b"TFL3"  # of the flatbuffer, at byte 4
 zip_signature = b"PK\x03\x04"
 foreign = {
-    ".pt": "PyTorch models need another converter: rebuild the model in Keras and save that",
-    ".pth": "PyTorch models need another converter: rebuild the model in Keras and save that",
-    ".safetensors": "it holds weights only: rebuild the model in Keras, load them and save the whole model",
     ".index": "it is a checkpoint, weights only: rebuild the model, load it and save a SavedModel",
     ".ckpt": "it is a checkpoint, weights only: rebuild the model, load it and save a SavedModel",
     ".meta": "it is a checkpoint's graph: restore it and save a SavedModel",
@@ -53,14 +55,17 @@ def _detect_folder(path: Path) -> str:
     models = sorted(
         item.name
         for item in path.iterdir()
-        if item.suffix in {".json", ".keras", ".h5", ".hdf5", ".pb"} or (item / "saved_model.pb").is_file()
+        if item.suffix in {".json", ".keras", ".h5", ".hdf5", ".pb", ".onnx", ".tflite"}
+        or (item / "saved_model.pb").is_file()
     )
+    if is_hugging_face(path):
+        raise SourceError("is a PyTorch model of Hugging Face", code="SP-305", where=str(path), hint=export_hint(path))
     if (path / "saved_model.pbtxt").is_file():
         hint = "text protobufs are not supported: save the model in binary form"
     elif models:
         hint = f"Name the model in it: {', '.join(models[:5])}"
     else:
-        hint = "Name a SavedModel folder, a .keras, .h5 or .pb file, or a model.json"
+        hint = "Name a SavedModel folder, a .keras, .h5, .pb, .onnx or .tflite file, or a model.json"
     raise SourceError("is a folder without saved_model.pb", code="SP-307", where=str(path), hint=hint)
 
 
@@ -69,8 +74,8 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
     suffix = path.suffix.lower()
     if not start:
         raise SourceError("is empty", code="SP-303", where=str(path), hint="Download or export the model again")
-    if suffix in foreign:
-        hint = foreign[suffix]
+    if suffix in foreign or suffix in torch_suffixes:
+        hint = foreign.get(suffix) or export_hint(path)
         raise SourceError(f"is a {suffix} file", code="SP-305", where=str(path), hint=hint[0].upper() + hint[1:])
     if start.startswith(b"version https://git-lfs"):
         raise SourceError("is only a Git LFS pointer", code="SP-304", where=str(path), hint="Run git lfs pull")
@@ -98,7 +103,7 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
         "is not a model that Shardpress knows",
         code="SP-305",
         where=str(path),
-        hint="Name a SavedModel folder, a .keras, .h5 or .pb file, a model.json, or word vectors (.bin, .vec, .npy)",
+        hint=f"Name {sources_known}",
     )
 
 

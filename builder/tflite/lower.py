@@ -46,7 +46,7 @@ class Scope:
     depth: int = 0
 
     def value(self, number: int) -> Value | None:
-        """Return the value of a tensor; None for -1, an input that is left out.
+        """Return the value of a tensor; None for an input that is left out, or a state that is zero.
 
         Raises:
             SourceError: nothing gives it.
@@ -57,6 +57,8 @@ class Scope:
             tensor = self.subgraph.tensors[number]
             if tensor.array is None and 0 in tensor.shape:  # a constant without content
                 tensor = replace(tensor, array=np.zeros(tensor.shape, tensor.type))
+            if tensor.array is None and tensor.variable:
+                return None
             if tensor.array is None:
                 raise SourceError(
                     f"a node takes {tensor.name!r}, which nothing gives before it",
@@ -194,7 +196,8 @@ def _lower_file(file: File, interface: Interface) -> tuple[Graph, dict[str, Valu
     outputs = {}
     for name, number in interface.outputs.items():
         found = scope.value(number)
-        assert found is not None  # noqa: S101
+        if found is None:
+            raise SourceError(f"its output {name!r} is no tensor of it", code="SP-386", hint="Convert it again")
         outputs[name] = graph.plain(found)
     return graph, outputs
 

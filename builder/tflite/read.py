@@ -215,7 +215,7 @@ class _Reader:
         if item.ExternalBuffer():
             raise SourceError(f"keeps the weight {name!r} in another file", code="SP-338", hint="Export it as one file")
         array = self._array(item, kind, shape, name)
-        return Tensor(name, numpy_types.get(kind, kind), shape, known, array, scales)
+        return Tensor(name, numpy_types.get(kind, kind), shape, known, array, scales, item.IsVariable())
 
     def _scales(self, item: Any, name: str, rank: int) -> Scales | None:
         found = item.Quantization()

@@ -53,6 +53,7 @@ class Tensor:
         signature: the same with None for open lengths, where the file tells.
         array: its content if it is constant, as stored.
         scales: what its codes stand for, if it is quantised.
+        variable: it keeps the state of a recurrent layer, which is zero at first.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Tensor:
     signature: Shape | None = None
     array: Array | None = None
     scales: Scales | None = None
+    variable: bool = False
 
     @property
     def quantized(self) -> bool:

@@ -108,7 +108,7 @@ def test_it_names_what_it_saw_and_cannot_read(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules/other.pt").write_bytes(b"x")
     assert [(path.name, advice.split(":")[0]) for path, advice in find_unreadable((tmp_path,))] == [
-        ("speech.safetensors", "it holds weights only")
+        ("speech.safetensors", "Export it to ONNX in Python and name that file")
     ]
     assert main(["init", str(tmp_path), "--no-build", "--config", str(tmp_path / "build.toml")]) == 0
-    assert "speech.safetensors cannot be read: it holds weights only" in capsys.readouterr().out
+    assert "speech.safetensors cannot be read: Export it to ONNX in Python" in capsys.readouterr().out

@@ -8,30 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.convert.requests import ConvertRequest, SourceOptions
-from builder.graphs.wasm_rewrites import rewrite_for_wasm
-from builder.model import Model
-from builder.sources.tfjs import read_model
+from builder.convert.requests import SourceOptions
 from builder.tflite.reference import runner
 from builder.tflite.registry import table
-from builder.tflite.tasks import convert_tflite
-from builder.transforms.canonical import canonicalise
-from builder.verify.compare import Gate
-from builder.verify.run import Check, find_node_modules, verify_all
-from tests.helpers import tiny
 from tests.helpers.lite_cases import cases
+from tests.helpers.lite_run import Trial, lowered, wrong
 
 pytestmark = pytest.mark.slow
 
 
-def convert(name: str, folder: Path) -> tuple[Model, dict[str, Any], dict[str, Any]]:
-    """Write and convert a case; give it with inputs and the interpreter's outputs."""
+def trial(name: str, folder: Path) -> Trial:
+    """Write and lower a case; give it with inputs and the interpreter's outputs."""
     path = folder / f"{name}.tflite"
     path.write_bytes(cases[name]().file())
-    source = SourceOptions(path, "tflite")
-    model = rewrite_for_wasm(canonicalise(read_model(convert_tflite(ConvertRequest(source, folder / name)).model_json)))
+    model = lowered(path, folder / name)
     random = np.random.default_rng(7)
-    inputs = {}
+    inputs: dict[str, Any] = {}
     for spec in model.inputs:
         shape = [2 if n is None else n for n in spec.shape or ()]
         inputs[spec.name] = {
@@ -39,23 +31,11 @@ def convert(name: str, folder: Path) -> tuple[Model, dict[str, Any], dict[str, A
             "int32": random.integers(10, 100, shape).astype(np.int32),
             "bool": random.integers(0, 2, shape).astype(bool),
         }[spec.dtype]
-    return model, inputs, runner(source)(inputs)
+    return Trial(model, inputs, runner(SourceOptions(path, "tflite"))(inputs))
 
 
 def test_every_case_answers_as_the_interpreter_does(tmp_path: Path) -> None:
-    ready = {name: convert(name, tmp_path) for name in cases}
-    bundle = tiny.bundle(tmp_path / "bundle", {name: model for name, (model, _, _) in ready.items()}, compresses=False)
-    checks = [
-        Check(name, bundle.loader, [inputs], Gate(1e-5, metric="relative"), references=[outputs])
-        for name, (_, inputs, outputs) in ready.items()
-    ]
-    found = verify_all(checks, work=tmp_path / "work", node_modules=find_node_modules())
-    wrong = {
-        name: (answer.problem, answer.wrong)
-        for name, answer in zip(ready, found, strict=True)
-        if not answer.passed or answer.wrong
-    }
-    assert not wrong
+    assert not wrong({name: trial(name, tmp_path) for name in cases}, tmp_path)
 
 
 def test_what_is_no_case_is_named() -> None:

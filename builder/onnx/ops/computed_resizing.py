@@ -9,9 +9,11 @@ import numpy as np
 from ...lowering.attributes import Type
 from ...lowering.graph import Graph
 from ...lowering.pieces import gather, ints, scalar
+from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
 from ..registry import Context
 from .interpolation import half_way
+from .sampling import cubic_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,6 @@ class OpenAxis:
         return graph.cast(graph.elementwise("Floor", [product]), "int32")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reckoning:
-    """Arithmetic of float32 values in a graph."""
-
-    graph: Graph
-
-    def __call__(self, op: str, *values: Value | float) -> Value:
-        graph = self.graph
-        found = [graph.constant(np.array(v, np.float32)) if isinstance(v, int | float) else v for v in values]
-        return graph.elementwise(op, found)
-
-
 def resize_computed(
     c: Context, x: Value, axis: int, opened: OpenAxis, mode: str, coordinates: str, rounding: str
 ) -> Value:
@@ -84,7 +74,7 @@ def resize_computed(
     """
     if c.attribute("antialias", 0):
         c.refuse("antialias of an open length or with computed scales", "Export the model with a fixed size")
-    graph, reckon = c.graph, _Reckoning(c.graph)
+    graph, reckon = c.graph, Reckoning(c.graph)
     length, target = graph.cast(opened.length, "float32"), opened.wanted(graph)
     last = reckon("Sub", length, 1.0)
     at = _places(graph, opened, target, length, coordinates)
@@ -112,7 +102,7 @@ def resize_computed(
 
 def _places(graph: Graph, opened: OpenAxis, target: Value, length: Value, coordinates: str) -> Value:
     """Return where each element comes from, between those before, float32 [after]."""
-    reckon = _Reckoning(graph)
+    reckon = Reckoning(graph)
     count = graph.squeeze(target, [0])
     numbers = graph.op(
         "Range", [scalar(graph, 0), count, scalar(graph, 1)], shape=(opened.known,), type_name="int32",
@@ -145,17 +135,17 @@ def _places(graph: Graph, opened: OpenAxis, target: Value, length: Value, coordi
 
 def _taken(graph: Graph, x: Value, axis: int, places: Value, last: Value) -> Value:
     """Return the elements at places, which are brought into the tensor."""
-    reckon = _Reckoning(graph)
+    reckon = Reckoning(graph)
     inside = reckon("Minimum", reckon("Maximum", places, 0.0), last)
     return gather(graph, x, axis, graph.cast(inside, "int32"))
 
 
 def _weighed(c: Context, x: Value, axis: int, at: Value, last: Value, mode: str) -> Value:
     """Weigh the neighbours of places: two, or four of which the weights are cubic."""
-    graph, reckon = c.graph, _Reckoning(c.graph)
+    graph, reckon = c.graph, Reckoning(c.graph)
     below = reckon("Floor", at)
     share = reckon("Sub", at, below)
-    shares = _cubic_shares(reckon, share, float(c.attribute("cubic_coeff_a", -0.75))) if mode == "cubic" else {
+    shares = cubic_shares(reckon, share, float(c.attribute("cubic_coeff_a", -0.75))) if mode == "cubic" else {
         0: reckon("Sub", 1.0, share), 1: share}  # fmt: skip
     places = {step: reckon("AddV2", below, float(step)) for step in shares}
     if c.attribute("exclude_outside", 0):
@@ -175,23 +165,3 @@ def _weighed(c: Context, x: Value, axis: int, at: Value, last: Value, mode: str)
         found = product if found is None else reckon("AddV2", found, product)
     assert found is not None  # noqa: S101
     return found
-
-
-def _cubic_shares(reckon: _Reckoning, share: Value, a: float) -> dict[int, Value]:
-    """Return the weights of the elements from one before to two after a place."""
-
-    def polynomial(x: Value, *factors: float) -> Value:
-        found: Value | float = factors[0]
-        for factor in factors[1:]:
-            found = reckon("AddV2", reckon("Mul", found, x), factor)
-        assert isinstance(found, Value)  # noqa: S101
-        return found
-
-    rest = reckon("Sub", 1.0, share)
-    inner, outer = (a + 2, -(a + 3), 0.0, 1.0), (a, -5 * a, 8 * a, -4 * a)
-    return {
-        -1: polynomial(reckon("AddV2", share, 1.0), *outer),
-        0: polynomial(share, *inner),
-        1: polynomial(rest, *inner),
-        2: polynomial(reckon("AddV2", rest, 1.0), *outer),
-    }

@@ -117,15 +117,30 @@ def transpose(c: Context) -> Value:
 def squeeze(c: Context) -> Value:
     """Lower the loss of axes of length 1."""
     x = c.input(0)
+    if _has_computed_axes(c):
+        return c.graph.reshape(x, c.shape() or ())
     axes = c.numbers(1, "axes")
     if axes is None:
         axes = [axis for axis, n in enumerate(x.shape) if n == 1]
     return c.graph.squeeze(x, axes)
 
 
+def _has_computed_axes(c: Context) -> bool:
+    """Whether axes are computed when the model runs; then the shape is known, or it is refused."""
+    axes = c.optional(1)
+    if axes is None or axes.array is not None:
+        return False
+    known = c.shape()
+    if known is None or known.count(None) > 1:
+        c.refuse("axes that are computed while the model runs")
+    return True
+
+
 @lowers("Unsqueeze")
 def unsqueeze(c: Context) -> Value:
     """Lower new axes of length 1."""
+    if _has_computed_axes(c):
+        return c.graph.reshape(c.input(0), c.shape() or ())
     return c.graph.unsqueeze(c.input(0), c.numbers(1, "axes") or [])
 
 

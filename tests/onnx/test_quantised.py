@@ -1,0 +1,200 @@
+"""Quantised models: codes stay codes, with scales where they cost least."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+from onnx.helper import make_node, make_tensor
+
+from builder.errors import UnsupportedOpsError
+from builder.lowering.artefact import write_graph
+from builder.lowering.codes import Codes, unsigned
+
+from .lowered import check, lower, model, ops_of
+
+rng = np.random.default_rng(5)
+narrow = {
+    TensorProto.INT4: (-8, 7),
+    TensorProto.UINT4: (0, 15),
+    TensorProto.INT8: (-128, 127),
+    TensorProto.UINT8: (0, 255),
+    TensorProto.INT16: (-32768, 32767),
+    TensorProto.UINT16: (0, 65535),
+}
+
+
+def tensor(name: str, kind: int, array: Any) -> Any:
+    """Give a constant of a type that NumPy lacks, too."""
+    return make_tensor(name, kind, array.shape, array.ravel().tolist())
+
+
+def codes_of(kind: int, *shape: int) -> Any:
+    """Give random codes, from the least to the largest."""
+    low, high = narrow[kind]
+    found = rng.integers(low, high, shape, endpoint=True)
+    found.flat[0], found.flat[-1] = low, high
+    return found
+
+
+@pytest.mark.parametrize("kind", narrow)
+@pytest.mark.parametrize("form", ["tensor", "axis", "axis without zeros", "blocks"])
+def test_weights_stay_codes(kind: int, form: str) -> None:
+    """A weight is stored as its codes, a byte or two each, whatever its scales."""
+    codes = codes_of(kind, 64, 96)
+    shape = {"tensor": (), "blocks": (2, 96)}.get(form, (96,))
+    scale = rng.uniform(0.01, 0.1, shape).astype(np.float32)
+    weights = {"codes": tensor("codes", kind, codes), "scale": scale}
+    if form != "axis without zeros":
+        weights["zero"] = tensor("zero", kind, np.asarray(codes_of(kind, 2, 96).ravel()[: scale.size]).reshape(shape))
+    attributes = {"axis": 0, "block_size": 32} if form == "blocks" else {"axis": 1}
+    nodes = [
+        make_node("DequantizeLinear", ["codes", "scale", "zero"][: len(weights)], ["w"], **attributes),
+        make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    x = rng.normal(size=(2, 64)).astype(np.float32)
+    graph = check(nodes, {"x": x}, weights, opset=21)
+    stored = next(name for name, array in graph.weights.items() if array.size == codes.size)
+    assert graph.weights[stored].dtype == (np.uint16 if narrow[kind][1] > 255 else np.uint8)
+    assert all(array.nbytes <= 2 * 96 * 4 for name, array in graph.weights.items() if name != stored)
+
+
+def test_scales_go_where_they_cost_least() -> None:
+    """Into the output where that is smaller than the weight, else into the weight, where a bias can be fused."""
+    for rows, op in ((2, "MatMul"), (500, "MatMul")):
+        weights = {
+            "codes": codes_of(TensorProto.INT8, 32, 8).astype(np.int8),
+            "scale": rng.uniform(1, 2, 8).astype("f4"),
+        }
+        nodes = [make_node("DequantizeLinear", ["codes", "scale"], ["w"]), make_node(op, ["x", "w"], ["y"])]
+        graph = check(nodes, {"x": rng.normal(size=(rows, 32)).astype(np.float32)}, weights)
+        assert ops_of(graph) == (["MatMul", "Mul"] if rows == 2 else ["Mul", "MatMul"])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_rows_are_taken_before_they_are_scaled(axis: int) -> None:
+    """A table of quantised vectors is not multiplied as a whole to take a few of them."""
+    weights = {
+        "codes": codes_of(TensorProto.INT8, 50, 8).astype(np.int8),
+        "scale": rng.uniform(1, 2, (50, 8)[axis]).astype(np.float32),
+    }
+    nodes = [
+        make_node("DequantizeLinear", ["codes", "scale"], ["table"], axis=axis),
+        make_node("Gather", ["table", "ids"], ["y"]),
+    ]
+    graph = check(nodes, {"ids": np.array([[3, -1], [0, 7]])}, weights)
+    assert ops_of(graph)[-1] == "Mul"
+
+
+def test_shared_codes_are_stored_once() -> None:
+    """A table that is read by rows and multiplied with too is in the files once."""
+    codes = codes_of(TensorProto.INT8, 50, 8).astype(np.int8)
+    nodes = [
+        make_node("DequantizeLinear", ["codes", "scale"], ["table"], axis=1),
+        make_node("Gather", ["table", "ids"], ["rows"]),
+        make_node("MatMul", ["x", "table"], ["product"]),
+        make_node("Concat", ["rows", "product"], ["y"], axis=0),
+    ]
+    feeds = {"ids": np.array([3, 1]), "x": rng.normal(size=(2, 50)).astype(np.float32)}
+    graph = check(nodes, feeds, {"codes": codes, "scale": rng.uniform(1, 2, 8).astype(np.float32)})
+    assert sum(array.size == codes.size for array in graph.weights.values()) == 1
+
+
+def test_moved_codes_stay_codes() -> None:
+    """Axes of a quantised weight are moved at build time, its scales with them."""
+    weights = {"codes": codes_of(TensorProto.INT8, 8, 32).astype(np.int8), "scale": rng.uniform(1, 2, 8).astype("f4")}
+    nodes = [
+        make_node("DequantizeLinear", ["codes", "scale"], ["w"], axis=0),
+        make_node("Transpose", ["w"], ["t"], perm=[1, 0]),
+        make_node("MatMul", ["x", "t"], ["y"]),
+    ]
+    graph = check(nodes, {"x": rng.normal(size=(2, 32)).astype(np.float32)}, weights)
+    assert ops_of(graph) == ["MatMul", "Mul"]
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16"])
+def test_activations_are_rounded(kind: str) -> None:
+    """Rounded and back again is four ops: nothing is cast, and no zero point is added to be taken off."""
+    weights = {"scale": np.float32(0.037), "zero": np.array(3, kind)}
+    nodes = [
+        make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+    ]
+    x = rng.normal(size=(4, 25)).astype(np.float32) * 6
+    x[0, :3] = 0.037 * np.array([0.5, 1.5, -2.5])  # halves go to even
+    graph = check(nodes, {"x": x}, weights, opset=21)
+    made = lower(model(nodes, {"x": (np.float32, [4, 25])}, ["y"], weights, 21))
+    assert reached(*made) == ["RealDiv", "Round", "ClipByValue", "Mul"]
+    assert graph.weights
+
+
+def reached(graph: Any, outputs: Any) -> list[str]:
+    """List the ops that the outputs need."""
+    by_name = {node.name: node for node in graph.nodes}
+    waiting, found = [value.name for value in outputs.values()], set()
+    while waiting:
+        name = waiting.pop().partition(":")[0]
+        if name not in found:
+            found.add(name)
+            waiting += by_name[name].inputs
+    return [node.op for node in graph.nodes if node.name in found and node.op not in {"Const", "Placeholder"}]
+
+
+def test_products_of_codes() -> None:
+    """What ONNX computes with whole numbers, floats compute exactly, with zero points for rows and columns."""
+    a, b = (rng.integers(0, 256, shape).astype(np.uint8) for shape in ((4, 20), (20, 6)))
+    weights = {"b": b, "az": np.uint8(7), "bz": np.uint8(131)}
+    check([make_node("MatMulInteger", ["a", "b", "az", "bz"], ["y"])], {"a": a}, weights)
+    scales = {"as": np.float32(0.02), "bs": np.float32(0.03), "ys": np.float32(0.9), "yz": np.uint8(110)}
+    names = ["a", "as", "az", "b", "bs", "bz", "ys", "yz"]
+    check([make_node("QLinearMatMul", names, ["y"])], {"a": a}, {**weights, **scales})
+    check([make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])], {"x": rng.normal(size=(3, 4)).astype("f4")})
+
+
+def test_refused_types() -> None:
+    """Codes of 4 bits that the model computes, and floats of 8 bits, have no type in TensorFlow.js."""
+    for kind in (TensorProto.INT4, TensorProto.FLOAT8E4M3FN):
+        node = make_node("QuantizeLinear", ["x", "scale"], ["y"], output_dtype=kind)
+        with pytest.raises(UnsupportedOpsError, match=r"int4|float8_e4m3fn"):
+            lower(model([node], {"x": (np.float32, [2])}, ["y"], {"scale": np.float32(1)}, 23))
+
+
+def test_manifest(tmp_path: Path) -> None:
+    """The manifest says how TensorFlow.js decodes codes; narrow whole numbers stay whole numbers."""
+    weights = {
+        "codes": codes_of(TensorProto.INT8, 20, 8).astype(np.int8),
+        "scale": np.float32(0.25),
+        "zero": np.int8(3),
+        "ids": codes_of(TensorProto.UINT8, 20, 8).astype(np.uint8),
+    }
+    nodes = [
+        make_node("DequantizeLinear", ["codes", "scale", "zero"], ["w"]),
+        make_node("MatMul", ["x", "w"], ["y"]),
+        make_node("Gather", ["ids", "places"], ["z"]),
+    ]
+    made = model(nodes, {"x": (np.float32, [2, 20]), "places": (np.int64, [1])}, ["y", "z"], weights)
+    graph, outputs = lower(made)
+    specs = json.loads(write_graph(graph, outputs, tmp_path, "test").read_text())["weightsManifest"][0]["weights"]
+    found = {spec["name"]: (spec["dtype"], spec["quantization"]) for spec in specs if "quantization" in spec}
+    assert sorted(found.values(), key=str) == [
+        ("float32", {"dtype": "uint8", "scale": 0.25, "min": -131 * 0.25, "original_dtype": "float32"}),
+        ("int32", {"dtype": "uint8", "scale": 1.0, "min": 0.0, "original_dtype": "int32"}),
+    ]
+
+
+def test_codes() -> None:
+    """Codes start at 0 in one byte or two; scales that would be as many as the codes are not kept."""
+    assert unsigned(np.array([-128, 127], np.int8))[1] == -128
+    stored, least = unsigned(np.array([-200, 20], np.int16))
+    assert (stored.dtype, least) == (np.uint8, -200)
+    codes = Codes.of(np.arange(6, dtype=np.int8).reshape(2, 3), np.array([[1.0], [2.0]]))
+    assert codes.zero.shape == (1, 1)
+    turned = codes.changed(np.transpose)
+    assert turned is not None
+    assert turned.scale.tolist() == [[1.0, 2.0]]
+    assert codes.changed(lambda array: array.reshape(6)) is None
+    np.testing.assert_array_equal(codes.values(), [[0, 1, 2], [6, 8, 10]])
