@@ -21,7 +21,7 @@ from ..verify.tensors import read_tensor, write_tensor
 from .frames import Node
 from .layers import Feeds
 from .measure import measure_model
-from .network import tensor_names
+from .network import plain_nodes, tensor_names
 from .node_process import NodeProcess, require_runtime
 from .runner import BatchRunner, Case, Doubles
 from .types import MeasureRequest, MeasureResult
@@ -76,7 +76,7 @@ class NodeRunner(BatchRunner):
         Args:
             process: has nothing else to do.
             model: the model.
-            nodes: its nodes, see ``plain_nodes``.
+            nodes: its nodes, see ``plain_nodes``, and others that were added.
             cases: the inputs, by name.
             tensors: names of those that are to be given beside the outputs.
 
@@ -88,7 +88,10 @@ class NodeRunner(BatchRunner):
         inputs = tensor_names(signature.get("inputs", {}), model.inputs)
         self._process = process
         self._model = model
-        self._nodes = nodes
+        # TensorFlow.js takes fused nodes as pages run them; only what was added comes from the plain ones.
+        topology = model.artifacts["modelTopology"]
+        plain = {node["name"] for node in plain_nodes(topology)}
+        self._nodes = [*topology["node"], *(node for node in nodes if node["name"] not in plain)]
         self._outputs = tensor_names(signature.get("outputs", {}), model.outputs) | {name: name for name in tensors}
         self._statistics: dict[str, Node] = {}
         self._loaded = False
