@@ -321,6 +321,7 @@ models = {
         "b517d8d9ca2f91ea55d15f605a15917c19be5d832868fe115c7c5bc48986dae1",
         "echo, AECMOS",
         {"input": noise(1, 3, 100, 160), "h0": noise(4, 1, 64)},
+        fixed=True,
     ),
     "loss-quality": Packaged(
         "pypi",
