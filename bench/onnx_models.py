@@ -332,6 +332,7 @@ models = {
         "c0ad3fc64ef9682b4749c0e96636b41c73b4b30bd123b9348feea06a96895286",
         "packet loss, PLCMOS",
         {"degraded_audio": noise(1, 1, 200, 257), "rater_embed": noise(1, 64)},
+        fixed=True,
     ),
     "file-types": Packaged(
         "pypi",

@@ -126,7 +126,7 @@ def squeeze(c: Context) -> Value:
         if not x.is_static:
             c.refuse(
                 "no axes, so that it depends on open lengths which it drops",
-                "Fix the model's lengths by its inputs' shape",
+                "Give its inputs' lengths in [models.NAME.inputs]",
             )
         axes = [axis for axis, n in enumerate(x.shape) if n == 1]
     return c.graph.squeeze(x, axes)
