@@ -321,6 +321,7 @@ models = {
         "b517d8d9ca2f91ea55d15f605a15917c19be5d832868fe115c7c5bc48986dae1",
         "echo, AECMOS",
         {"input": noise(1, 3, 100, 160), "h0": noise(4, 1, 64)},
+        fixed=True,
     ),
     "loss-quality": Packaged(
         "pypi",
@@ -331,6 +332,7 @@ models = {
         "c0ad3fc64ef9682b4749c0e96636b41c73b4b30bd123b9348feea06a96895286",
         "packet loss, PLCMOS",
         {"degraded_audio": noise(1, 1, 200, 257), "rater_embed": noise(1, 64)},
+        fixed=True,
     ),
     "file-types": Packaged(
         "pypi",

@@ -62,6 +62,8 @@ def reshape(c: Context) -> Value:
     wanted = c.input(1)
     known = c.shape()
     if wanted.array is None:
+        if known is not None and wanted.shape[0] not in (None, len(known)):
+            known = None  # files declare outputs of another rank, which no runtime minds
         if known is None or known.count(None) > 1:
             known = known or (None,) * (wanted.shape[0] or 0)
             return c.graph.reshape(x, known, wanted)
@@ -121,6 +123,11 @@ def squeeze(c: Context) -> Value:
         return c.graph.reshape(x, c.shape() or ())
     axes = c.numbers(1, "axes")
     if axes is None:
+        if not x.is_static:
+            c.refuse(
+                "no axes, so that it depends on open lengths which it drops",
+                "Give its inputs' lengths in [models.NAME.inputs]",
+            )
         axes = [axis for axis, n in enumerate(x.shape) if n == 1]
     return c.graph.squeeze(x, axes)
 
