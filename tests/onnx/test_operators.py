@@ -339,3 +339,12 @@ def test_small_numbers_of_half_floats() -> None:
     graph, found = lower(made)
     got = run(graph, found, {"x": np.array([[1, 1], [0, 2]], np.float32)})["y"]
     np.testing.assert_allclose(got, [[0, 0], [-1, 1]])
+
+
+def test_what_changes_nothing_is_left_out() -> None:
+    """Adding zeros and multiplying with ones, as masks that mask nothing do, is no op."""
+    for op, number in (("Add", 0), ("Sub", 0), ("Mul", 1), ("Div", 1)):
+        node = make_node(op, ["x", "w"], ["y"])
+        assert ops_of(check([node], {"x": matrix}, {"w": np.full((1, 3), number, np.float32)})) == []
+        assert ops_of(check([node], {"x": matrix}, {"w": np.full((1, 2, 3), number, np.float32)})) != []
+    assert ops_of(check([make_node("Sub", ["w", "x"], ["y"])], {"x": matrix}, {"w": np.float32(0)})) == ["Sub"]

@@ -16,6 +16,7 @@ from builder.lowering.artefact import write_graph
 from builder.lowering.codes import Codes, unsigned
 
 from .lowered import check, lower, model, ops_of
+from .numpy_runner import run
 
 rng = np.random.default_rng(5)
 narrow = {
@@ -152,7 +153,19 @@ def test_products_of_codes() -> None:
     scales = {"as": np.float32(0.02), "bs": np.float32(0.03), "ys": np.float32(0.9), "yz": np.uint8(110)}
     names = ["a", "as", "az", "b", "bs", "bz", "ys", "yz"]
     check([make_node("QLinearMatMul", names, ["y"])], {"a": a}, {**weights, **scales})
-    check([make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])], {"x": rng.normal(size=(3, 4)).astype("f4")})
+    names = ["y", "scale", "zero"]
+    for x in (rng.normal(size=(3, 4)), rng.uniform(1, 2, (3, 4)), rng.uniform(-2, -1, (3, 4))):
+        check([make_node("DynamicQuantizeLinear", ["x"], names)], {"x": x.astype(np.float32)}, outputs=names)
+
+
+def test_zeros_are_quantised() -> None:
+    """Nothing but zeros has no range to divide by: ONNX Runtime takes 1 for the scale."""
+    made = model(
+        [make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])], {"x": (np.float32, [3])}, ["y", "s", "z"]
+    )
+    graph, outputs = lower(made)
+    found = run(graph, outputs, {"x": np.zeros(3, np.float32)})
+    assert (found["y"].tolist(), float(found["s"]), int(found["z"])) == ([0, 0, 0], 1.0, 0)
 
 
 def test_refused_types() -> None:

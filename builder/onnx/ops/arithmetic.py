@@ -13,12 +13,27 @@ largest_product = 64  # exponents up to which a power of whole numbers is a chai
 def binary(c: Context) -> Value:
     """Lower arithmetic with NumPy's broadcasting; whole numbers are divided towards zero and wrap around."""
     values = [c.input(0), c.input(1)]
+    if (same := _unchanged(c, *values)) is not None:
+        return same
     names = {"Add": "AddV2", "Sub": "Sub", "Mul": "Mul", "Div": "RealDiv"}
     if values[0].dtype != "int32":
         return c.graph.elementwise(names[c.op], values)
     if c.op == "Div":
         return wrapped(c.graph, divided(c.graph, *values), values[0].type)
     return wrapped(c.graph, c.graph.elementwise(names[c.op], values, "int32"), values[0].type)
+
+
+def _unchanged(c: Context, a: Value, b: Value) -> Value | None:
+    """Return the operand that adding 0 or multiplying with 1 leaves as it is, as masks that mask nothing do."""
+    neutral = 0 if c.op in ("Add", "Sub") else 1
+    pairs = ((a, b), (b, a)) if c.op in ("Add", "Mul") else ((a, b),)
+    for kept, other in pairs:
+        if kept.array is not None or other.array is None or other.rank > kept.rank:
+            continue
+        ends = kept.shape[kept.rank - other.rank :]
+        if all(n in (1, m) for n, m in zip(other.shape, ends, strict=True)) and bool((other.array == neutral).all()):
+            return kept
+    return None
 
 
 @lowers("Neg", "Abs", "Sign")

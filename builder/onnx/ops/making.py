@@ -20,9 +20,7 @@ def arange(c: Context) -> Value:
     graph, kind = c.graph, start.type
     span = graph.elementwise("Sub", [limit, start], kind)
     if start.dtype == "int32":
-        down = graph.elementwise("Sub", [whole(graph, 0), span], "int32")
-        # The next whole number above is what the opposite, cut below, is the opposite of.
-        count = graph.elementwise("Sub", [whole(graph, 0), _floor(c, down, delta)], "int32")
+        count = span if delta.array is not None and int(delta.array.item()) == 1 else _above(c, span, delta)
     else:
         count = graph.cast(graph.elementwise("Ceil", [graph.elementwise("RealDiv", [span, delta])]), "int32")
     count = graph.elementwise("Maximum", [count, whole(graph, 0)])
@@ -34,8 +32,12 @@ def arange(c: Context) -> Value:
     return graph.elementwise("AddV2", [moved, start], kind)
 
 
-def _floor(c: Context, a: Value, b: Value) -> Value:
-    return c.graph.cast(floor_divided(c.graph, c.graph.cast(a, "int32"), c.graph.cast(b, "int32"))[0], "int32")
+def _above(c: Context, a: Value, b: Value) -> Value:
+    """Return the next whole number above a / b, the opposite of what -a / b is cut to below."""
+    graph = c.graph
+    down = graph.elementwise("Sub", [whole(graph, 0), a], "int32")
+    floor = floor_divided(graph, down, graph.cast(b, "int32"))[0]
+    return graph.elementwise("Sub", [whole(graph, 0), floor], "int32")
 
 
 def counted(c: Context, count: Value, length: int | None = None) -> Value:

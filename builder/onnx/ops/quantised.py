@@ -5,6 +5,7 @@ Constant codes stay codes in the files (``lowering.codes``), with one scale or o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,9 @@ from ...lowering.graph import Graph
 from ...lowering.values import Array, Value, held_type
 from ..registry import Context, lowers, table
 from .casts import type_name
+from .logic import select
 from .matrices import product
+from .reductions import reduce
 
 most_exact = 1 << 24  # up to which float32 holds all whole numbers
 limits = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
@@ -89,6 +92,22 @@ def rounded(c: Context, floats: Value, zero: Value | None, kind: str) -> Value:
     moved = graph.elementwise("AddV2", [steps, graph.cast(zero, "float32")])
     ends = [graph.constant(np.float32(end)) for end in (low, high)]
     return graph.whole(graph.elementwise("ClipByValue", [moved, *ends]), 0, kind)
+
+
+@lowers("DynamicQuantizeLinear")
+def dynamic_quantize(c: Context) -> Sequence[Value]:
+    """Lower a quantisation to uint8 by the range of what is given and 0; that of zeros alone has the scale 1."""
+    graph, x = c.graph, c.input(0)
+    nothing, axes = graph.constant(np.float32(0)), list(range(x.rank))
+    low = graph.elementwise("Minimum", [reduce(c, "Min", x, axes, keep=False), nothing])
+    high = graph.elementwise("Maximum", [reduce(c, "Max", x, axes, keep=False), nothing])
+    span = graph.elementwise("Sub", [high, low])
+    steps = graph.elementwise("RealDiv", [span, graph.constant(np.float32(255))])
+    flat = graph.elementwise("Equal", [span, nothing], "bool")
+    scale = select(c, flat, graph.constant(np.float32(1)), steps)
+    place = graph.elementwise("RealDiv", [graph.elementwise("Sub", [nothing, low]), scale])
+    zero = rounded(c, place, None, "uint8")
+    return [rounded(c, graph.elementwise("RealDiv", [x, scale]), zero, "uint8"), scale, zero]
 
 
 def _same(zero: Value) -> int | None:

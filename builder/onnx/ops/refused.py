@@ -7,8 +7,9 @@ from typing import NoReturn
 from ..registry import Context, lowers
 
 random = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
-strings = ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer")
+strings = ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit")
 files = ("ImageDecoder",)
+vocabularies = ("TfIdfVectorizer",)
 
 
 @lowers(*random)
@@ -27,3 +28,9 @@ def texts(c: Context) -> NoReturn:
 def file_formats(c: Context) -> NoReturn:
     """Refuse what decodes files."""
     c.refuse("decodes files, which pages do by themselves", "Export the model with pixels as an input")
+
+
+@lowers(*vocabularies)
+def vocabulary(c: Context) -> NoReturn:
+    """Refuse what counts words."""
+    c.refuse("counts the words of a vocabulary, for which TensorFlow.js has nothing", "Count them in the page")
