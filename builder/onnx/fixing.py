@@ -9,7 +9,7 @@ import numpy as np
 
 from ..convert.requests import FixedInput
 from ..errors import SourceError
-from .read import load_onnx
+from .package import load_onnx
 
 most_named = 8
 

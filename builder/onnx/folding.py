@@ -10,7 +10,7 @@ import numpy as np
 
 from ..lowering.graph import Graph
 from ..lowering.values import Array, Value
-from .read import load_onnx
+from .package import load_onnx
 from .registry import Inferred
 
 largest_folded = 1 << 24  # elements of a constant that is computed at build time

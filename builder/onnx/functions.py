@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..lowering.values import Value
-from .read import load_onnx, own_domains
+from .package import load_onnx
+from .read import own_domains
 
 newest = 1 << 20  # of domains of which ONNX has one version
 largest_told = 1 << 10  # elements of a constant that inference is told

@@ -15,7 +15,8 @@ from ..lowering.values import Array, Value
 from . import ops as _  # noqa: F401  (fills the table)
 from .folding import fold, lengths_after, remember
 from .functions import body_of
-from .read import load_onnx, own_domains
+from .package import load_onnx
+from .read import own_domains
 from .registry import Context, Inferred, table
 
 

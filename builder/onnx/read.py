@@ -8,26 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConversionError, SourceError, UnsupportedOpsError
+from ..errors import SourceError, UnsupportedOpsError
+from .external import load_weights
+from .package import load_onnx
 
 oldest_opset = 7
 most_nodes = 200_000
 largest_file = 2_000_000_000  # protobuf's own limit is 2 GiB
 own_domains = frozenset({"", "ai.onnx"})
-install_hint = 'Run pip install "shardpress[onnx]"'
-
-
-def load_onnx() -> Any:
-    """Import onnx.
-
-    Raises:
-        ConversionError: it is not installed.
-    """
-    try:
-        import onnx
-    except ModuleNotFoundError as error:
-        raise ConversionError("onnx cannot be imported: not installed", code="SP-405", hint=install_hint) from error
-    return onnx
 
 
 def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None = None) -> Any:
@@ -43,7 +31,6 @@ def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None 
 
     Raises:
         SourceError: damaged, too large, or of an opset that is too old or unknown.
-        UnsafeModelError: weights lie outside the model's folder.
         UnsupportedOpsError: it has ops of domains that are not ONNX' own.
     """
     onnx = load_onnx()
@@ -59,7 +46,7 @@ def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None 
     if not model.graph.node or len(model.graph.node) > most_nodes:
         what = "has no nodes" if not model.graph.node else f"has more than {most_nodes:,} nodes"
         raise SourceError(what, code="SP-380", where=where, hint="Export the model again")
-    _load_weights(onnx, model, path, where)
+    load_weights(model, path.parent, where)
     try:
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
         _check_domains(model, where)
@@ -105,19 +92,6 @@ def _upgraded(model: Any) -> Any:
         with contextlib.suppress(Exception):  # what it cannot convert is refused for its opset
             return version_converter.convert_version(model, oldest_opset)
     return model
-
-
-def _load_weights(onnx: Any, model: Any, path: Path, where: str) -> None:
-    """Read external data; onnx itself confines the paths to the folder and checks the lengths."""
-    try:
-        onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
-    except Exception as error:
-        raise SourceError(
-            f"has weights in other files that cannot be read ({_first_line(error)})",
-            code="SP-338",
-            where=where,
-            hint="Put the files that it names beside it",
-        ) from error
 
 
 def _check_domains(model: Any, where: str) -> None:

@@ -14,7 +14,8 @@ from ..errors import ConversionError
 from ..lowering.artefact import write_graph
 from .fixing import constants, fix_inputs
 from .lower import is_picture, lower_model
-from .read import install_hint, opset_of, read_onnx
+from .package import install_hint
+from .read import opset_of, read_onnx
 
 
 def convert_onnx(request: ConvertRequest) -> ConvertResult:

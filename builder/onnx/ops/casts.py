@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...lowering.values import Value
-from ..read import load_onnx
+from ..package import load_onnx
 from ..registry import Context, lowers
 from .logic import select
 from .whole_numbers import narrow, wrapped
