@@ -247,6 +247,16 @@ def test_an_answer_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "secret").exists()
 
 
+@pytest.mark.slow
+def test_the_process_reads_nothing_but_its_own_files(tmp_path: Path, process: NodeProcess) -> None:
+    secret = tiny.graph_model(tmp_path / "secret")
+    with pytest.raises(ConversionError, match="EACCES"):
+        process.ask({"ask": "load", "model": str(secret)})
+    with pytest.raises(ConversionError, match="EACCES"):
+        process.ask({"ask": "feed", "data": str(secret), "tensors": []})
+    assert runner_of(process, secret, features(1)).outputs([0], {})
+
+
 def total_bits(result: MeasureResult) -> float:
     return sum(layer.bits * layer.size for layer in result.layers)
 
