@@ -184,5 +184,5 @@ def run(models: Mapping[str, Packaged], text: str | None) -> int:
             row = build(name, model, files[name], folder, ["--fast"] if options.fast else [])
             wrong += not row[-1].endswith(")")
             print(f"| {' | '.join(row)} |", flush=True)
-    print(f"\n{len(chosen) - wrong} of {len(chosen)} are right within {most_error:g}")
+    print(f"\n{len(chosen) - wrong} of {len(chosen)} are right")
     return int(wrong > 0)
