@@ -3,7 +3,8 @@
     python bench/onnx_models.py [NAME …] [--keep FOLDER] [--fast]
 
 Each is built alone by ``build.py`` with its weights exact, and checked against ONNX Runtime on seeded inputs; right is
-a max error of 1e-3 at most, where nothing else is said. Ends with 1 where a model is refused or wrong. Needs shardpress[onnx] and Node.
+a max error of 1e-3 at most, where nothing else is said. Ends with 1 where a model is refused or wrong. Needs
+shardpress[onnx] and Node.
 """
 
 from __future__ import annotations
