@@ -55,14 +55,13 @@ class Graph:
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
     lengths: dict[str, Shape] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
+    _turned: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
     @property
     def nodes(self) -> list[Node]:
         """The nodes of the model's own graph."""
         return self.frames[0].nodes
-
-    # -- leaves
 
     def input(self, name: str, type_name: str, shape: Shape, order: Order | None = None) -> Value:
         """Add an input of the model.
@@ -94,9 +93,8 @@ class Graph:
         if name:
             self._hints[id(array)] = name
         self._kept.append(array)
-        return Value(
-            array.dtype.name if array.dtype.kind not in "UO" else "str", array.shape, plain(array.ndim), "", array
-        )
+        found = array.dtype.name if array.dtype.kind not in "UO" else "str"
+        return Value(found, array.shape, plain(array.ndim), "", array)
 
     def coded(self, codes: Codes, type_name: str = "float32", name: str = "") -> Value:
         """Return a constant that is stored as codes.
@@ -251,10 +249,13 @@ class Graph:
 
     def transpose(self, value: Value, permutation: Sequence[int]) -> Value:
         """Return a value whose logical axis ``i`` is ``permutation[i]`` of the old one; nothing is moved for it."""
-        shape = stored_shape(value.shape, tuple(permutation))
-        if value.array is not None:
-            return self._changed(value, lambda array: array.transpose(tuple(permutation)))
-        return Value(value.type, shape, transposed(value.order, permutation), value.name)
+        axes = tuple(permutation)
+        if value.array is None:
+            return Value(value.type, stored_shape(value.shape, axes), transposed(value.order, axes), value.name)
+        key = (id(value.array), value.type, axes)
+        if key not in self._turned:  # one weight of many steps stays one weight
+            self._turned[key] = (self._changed(value, lambda array: array.transpose(axes)), value.array)
+        return self._turned[key][0]
 
     def reshape(self, value: Value, shape: Shape, target: Value | None = None) -> Value:
         """Return a value with other logical axes, and move it only if its order does not allow that.
