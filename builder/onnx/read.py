@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConversionError, SourceError, UnsupportedOpsError
+from .registry import table
 
 oldest_opset = 7
 most_nodes = 200_000
@@ -125,7 +126,9 @@ def _check_domains(model: Any, where: str) -> None:
         {
             f"{node.domain}.{node.op_type}"
             for node in model.graph.node
-            if node.domain not in own_domains and not _is_specified(node)
+            if node.domain not in own_domains
+            and f"{node.domain}.{node.op_type}" not in table
+            and not _is_specified(node)
         }
     )
     if foreign:

@@ -167,6 +167,7 @@ special: dict[str, Callable[[list[Array], Any], Any]] = {
     "Elu": lambda inputs, _: np.where(inputs[0] > 0, inputs[0], np.expm1(inputs[0])),
     "ExpandDims": lambda inputs, _: np.expand_dims(inputs[0], int(inputs[1])),
     "GatherV2": lambda inputs, _: np.take(inputs[0], inputs[1], int(inputs[2])),
+    "LeakyRelu": lambda inputs, attributes: np.where(inputs[0] < 0, attributes["alpha"] * inputs[0], inputs[0]),
     "LogSoftmax": lambda inputs, _: np.log(_softmax(inputs, _)),
     "OneHot": lambda inputs, _: np.where(inputs[0][..., None] == np.arange(int(inputs[1])), inputs[2], inputs[3]),
     "Range": lambda inputs, _: np.arange(*map(int, inputs)),
