@@ -166,6 +166,7 @@ special: dict[str, Callable[[list[Array], Any], Any]] = {
     "Cumsum": _cumulative(np.cumsum, 0),
     "Elu": lambda inputs, _: np.where(inputs[0] > 0, inputs[0], np.expm1(inputs[0])),
     "ExpandDims": lambda inputs, _: np.expand_dims(inputs[0], int(inputs[1])),
+    "Fill": lambda inputs, _: np.full(inputs[0], inputs[1]),
     "GatherV2": lambda inputs, _: np.take(inputs[0], inputs[1], int(inputs[2])),
     "LeakyRelu": lambda inputs, attributes: np.where(inputs[0] < 0, attributes["alpha"] * inputs[0], inputs[0]),
     "LogSoftmax": lambda inputs, _: np.log(_softmax(inputs, _)),
