@@ -114,7 +114,7 @@ class Scope:
 
     def _one(self, node: Any, inputs: list[Value | None], outputs: list[Inferred]) -> Sequence[Value | None]:
         onnx = load_onnx()
-        lowering = table.get(node.op_type) if node.domain in own_domains else None
+        lowering = table.get(node.op_type if node.domain in own_domains else f"{node.domain}.{node.op_type}")
         if lowering is None:
             if (found := self.expand(node, inputs)) is not None:
                 return found

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import SourceError, UnsupportedOpsError
 from .external import load_weights
 from .package import load_onnx
+from .registry import table
 
 oldest_opset = 7
 most_nodes = 200_000
@@ -99,7 +100,9 @@ def _check_domains(model: Any, where: str) -> None:
         {
             f"{node.domain}.{node.op_type}"
             for node in model.graph.node
-            if node.domain not in own_domains and not _is_specified(node)
+            if node.domain not in own_domains
+            and f"{node.domain}.{node.op_type}" not in table
+            and not _is_specified(node)
         }
     )
     if foreign:

@@ -10,12 +10,14 @@ import numpy as np
 
 from ..convert.answers import first_that_runs, runs
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
+from ..convert.side_files import write_step
 from ..errors import ConversionError
 from ..lowering.artefact import write_graph
 from .fixing import constants, fix_inputs
 from .lower import is_picture, lower_model
 from .package import install_hint
 from .read import opset_of, read_onnx
+from .steps import largest_step
 
 
 def convert_onnx(request: ConvertRequest) -> ConvertResult:
@@ -33,7 +35,9 @@ def convert_onnx(request: ConvertRequest) -> ConvertResult:
     producer = f"{model.producer_name} {model.producer_version}".strip() or "ONNX"
     wanted = source.outputs
     chosen = {name: value for name, value in outputs.items() if not wanted or name in wanted}
-    return ConvertResult(write_graph(graph, chosen, request.out, producer))
+    path = write_graph(graph, chosen, request.out, producer)
+    write_step(path, largest_step(model))
+    return ConvertResult(path)
 
 
 def reference_onnx(request: ReferenceRequest) -> ReferenceResult:

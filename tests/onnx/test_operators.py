@@ -302,8 +302,12 @@ def test_training_is_refused() -> None:
     node = make_node("Dropout", ["x", "ratio", "training"], ["y"])
     with pytest.raises(UnsupportedOpsError, match="training_mode"):
         lower(model([node], {"x": (np.float32, [2, 2])}, ["y"], weights))
-    graph = check([make_node("Dropout", ["x"], ["y", "mask"])], {"x": matrix}, outputs=["y", "mask"])
-    assert ops_of(graph) == []
+    node = make_node("Dropout", ["x"], ["y", "mask"])
+    assert ops_of(check([node], {"x": matrix}, outputs=["y", "mask"])) == []
+    assert ops_of(check([node], {"x": matrix}, outputs=["y", "mask"], opened=True))[-1] == "Fill"
+    for opset, kind in ((7, "float32"), (10, "bool")):
+        made = model([node], {"x": (np.float32, [2, 2])}, ["y", "mask"], opset=opset)
+        assert lower(made)[1]["mask"].dtype == kind
 
 
 def test_constants_are_computed() -> None:

@@ -14,6 +14,7 @@ from onnx.helper import make_node, make_tensor
 from builder.errors import UnsupportedOpsError
 from builder.lowering.artefact import write_graph
 from builder.lowering.codes import Codes, unsigned
+from builder.onnx.steps import largest_step
 
 from .lowered import check, lower, model, ops_of
 from .numpy_runner import run
@@ -166,6 +167,20 @@ def test_zeros_are_quantised() -> None:
     graph, outputs = lower(made)
     found = run(graph, outputs, {"x": np.zeros(3, np.float32)})
     assert (found["y"].tolist(), float(found["s"]), int(found["z"])) == ([0, 0, 0], 1.0, 0)
+
+
+def test_longest_step() -> None:
+    """What a last bit may change by one step is told: the longest one that is not of a weight."""
+    nodes = [
+        make_node("QuantizeLinear", ["w", "large"], ["wq"]),
+        make_node("QuantizeLinear", ["x", "small"], ["xq"]),
+        make_node("Constant", [], ["middle"], value=make_tensor("middle", TensorProto.FLOAT, [], [0.5])),
+        make_node("DequantizeLinear", ["xq", "small"], ["floats"]),
+        make_node("QuantizeLinear", ["floats", "middle"], ["y"]),
+    ]
+    weights = {"w": np.ones(2, np.float32), "large": np.float32(9), "small": np.float32(0.1)}
+    assert largest_step(model(nodes, {"x": (np.float32, [2])}, ["y"], weights)) == 0.5
+    assert largest_step(model([make_node("Relu", ["x"], ["y"])], {"x": (np.float32, [2])}, ["y"])) == 0
 
 
 def test_refused_types() -> None:

@@ -22,12 +22,12 @@ def dropout(c: Context) -> Sequence[Value | None]:
             c.refuse("training_mode", "Export the model for inference (model.eval())")
     mask = None
     if len(c.names) > 1 and c.names[1]:
+        kind = "bool" if c.opset >= 10 else x.type
         if x.is_static:
-            mask = c.made(x.shape, True, "bool")
+            mask = c.made(x.shape, True, kind)
         else:
-            mask = c.graph.op(
-                "Fill", [c.graph.shape_of(x), c.graph.constant(np.array(True))], shape=x.shape, type_name="bool"
-            )
+            one = c.scalar(1, Value(kind, (), ()))
+            mask = c.graph.op("Fill", [c.graph.shape_of(x), one], shape=x.shape, type_name=kind)
     return [x, mask]
 
 
