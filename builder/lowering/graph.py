@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .attributes import Attribute, Type, shape_attribute
+from .attributes import Attribute, Type, shape_attribute, typed_by
 from .codes import Codes
 from .constants import stored_form
 from .layout import (
@@ -146,7 +146,7 @@ class Graph:
     ) -> list[Value]:
         """Add a node of several outputs, each with type, logical shape and order; see ``op``."""
         if inputs and "T" not in attributes:
-            attributes["T"] = Type(inputs[0].dtype)
+            attributes["T"] = Type(inputs[typed_by.get(op, 0)].dtype)
         sources = [self.stored(value) for value in inputs]
         node = self._add(op, sources, name or op, attributes)
         names = [f"{node}:{index}" if index else node for index in range(len(results))]
