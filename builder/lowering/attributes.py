@@ -10,9 +10,6 @@ from typing import Any
 from .layout import Shape
 from .values import enums
 
-# The input whose type is a node's attribute T, where that is not the first one.
-typed_by = {"Select": 1, "SelectV2": 1, "ScatterNd": 1, "OneHot": 2}
-
 
 @dataclass(frozen=True, slots=True)
 class Type:
@@ -21,6 +18,8 @@ class Type:
     name: str
 
 
+# The input whose type an op's ``T`` is, where that is not the first.
+typed_by = {"Conv2DBackpropInput": 2, "Fill": 1, "OneHot": 2, "ScatterNd": 1, "Select": 1, "SelectV2": 1, "Split": 1}
 Attribute = bool | int | float | str | Type | Sequence[int] | Sequence[str] | Mapping[str, Any]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .read import load_onnx
+from .package import load_onnx
 
 # Which input of an operator is the scale that it rounds its result to.
 scales = {
