@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from builder.tflite import read
 from builder.tflite.interface import interface_of
 from builder.tflite.lower import lower_file
 from builder.tflite.read import parse_tflite, read_tflite
+from builder.tflite.registry import table
 from builder.tflite.tasks import convert_tflite
 from tests.helpers.lite import Lite
 
@@ -243,3 +245,11 @@ def test_a_signature_names_inputs_and_outputs(tmp_path: Path) -> None:
     assert "classify" in caught.value.hint
     made = convert_tflite(ConvertRequest(SourceOptions(tmp_path / "m.tflite", "tflite"), tmp_path / "out"))
     assert '"scores"' in made.model_json.read_text()
+
+
+def test_the_page_lists_what_is_lowered() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "tflite.md").read_text(encoding="utf-8")
+    lowered = text.partition("## What is lowered")[2].partition("## What is refused")[0]
+    listed = {name.strip() for name in re.findall(r"`([^`]+)`", lowered)}
+    refused = {"VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE", "CALL_ONCE"}
+    assert listed == {op.removeprefix("custom ") for op in set(table) - refused}
