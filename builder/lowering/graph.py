@@ -145,8 +145,8 @@ class Graph:
         **attributes: Any,
     ) -> list[Value]:
         """Add a node of several outputs, each with type, logical shape and order; see ``op``."""
-        if inputs and "T" not in attributes:
-            attributes["T"] = Type(inputs[0].dtype)
+        if inputs and "T" not in attributes:  # a select begins with its condition
+            attributes["T"] = Type(inputs[1 if op == "SelectV2" else 0].dtype)
         sources = [self.stored(value) for value in inputs]
         node = self._add(op, sources, name or op, attributes)
         names = [f"{node}:{index}" if index else node for index in range(len(results))]
