@@ -15,6 +15,7 @@ import msgspec
 from ..cache.local import Cache, key_of
 from ..config.tables import ModelConfig, VerifyConfig
 from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, task_of
+from ..convert.versions import versions_for
 from ..errors import ConfigError, SourceError
 from ..packages import code_hash
 from ..packing.compress import Compressor
@@ -159,7 +160,7 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
         raise SourceError(
             f"cannot be read ({error.strerror})", code="SP-302", where=where, hint="Check its files"
         ) from error
-    versions = {} if source.kind in stock_kinds else dict(session.pool.versions())
+    versions = {} if source.kind in stock_kinds else versions_for(source.kind, session.pool.versions())
     own = source.kind in own_runtimes
     code = code_hash("lowering", source.kind, "sources") if own else code_hash("convert", "graphs", "sources")
     conversion_key = key_of(ConversionInputs(replace(source, path=Path()), digests, versions, code))

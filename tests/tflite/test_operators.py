@@ -56,4 +56,5 @@ untested = {
     *("VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE", "CALL_ONCE"),  # refused, see test_reader
     *("custom MaxPoolingWithArgmax2D", "custom MaxUnpooling2D"),  # the interpreter has none, see test_mediapipe
     *("DENSIFY", "QUANTIZE", "FAKE_QUANT"),  # see test_quantized
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",  # see test_keras
 }
