@@ -15,6 +15,7 @@ from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import UnsupportedOpsError
 from builder.onnx.tasks import convert_onnx
 
+from .lowered import check
 from .networks import network, types
 
 
@@ -45,3 +46,19 @@ def test_squeeze_without_axes_is_refused_where_open_lengths_decide(tmp_path: Pat
         signature(network(nodes, {"x": ["n", 1, 4]}, ["y"]), tmp_path)
     found = signature(network(nodes, {"x": [2, 1, 4]}, ["y"]), tmp_path)["outputs"]["y"]["tensorShape"]
     assert [dim["size"] for dim in found["dim"]] == ["2", "4"]
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_computed_shape_may_hold_a_zero_that_copies_a_length(place: int) -> None:
+    # As paddle2onnx writes shapes: constants and computed lengths, each cast, one behind the other.
+    names = ["copied", "counted", "rest"] if place == 0 else ["rest", "counted", "copied"]
+    nodes = [
+        helper.make_node("Shape", ["x"], ["lengths"]),
+        helper.make_node("Gather", ["lengths", "last"], ["count"]),
+        helper.make_node("Cast", ["count"], ["counted"], to=onnx.TensorProto.INT64),
+        helper.make_node("Cast", ["zero"], ["copied"], to=onnx.TensorProto.INT64),
+        helper.make_node("Concat", names, ["wanted"], axis=0),
+        helper.make_node("Reshape", ["x", "wanted"], ["y"]),
+    ]
+    weights = {"last": np.array([2]), "zero": np.array([0], np.int32), "rest": np.array([-1])}
+    check(nodes, {"x": np.arange(36, dtype=np.float32).reshape(2, 3, 6)}, weights, opened=True)

@@ -66,7 +66,7 @@ def reshape(c: Context) -> Value:
             known = None  # files declare outputs of another rank, which no runtime minds
         if known is None or known.count(None) > 1:
             known = known or (None,) * (wanted.shape[0] or 0)
-            return c.graph.reshape(x, known, wanted)
+            return c.graph.reshape(x, known, _with_copied(c, x, wanted))
         return c.graph.reshape(x, known)
     numbers = [int(n) for n in wanted.array]
     copied = not c.attribute("allowzero", 0)
@@ -80,6 +80,23 @@ def reshape(c: Context) -> Value:
     if lengths.count(None) > 1:
         target = _wanted_lengths(c, x, numbers, copied=copied)
     return c.graph.reshape(x, tuple(lengths), target)
+
+
+def _with_copied(c: Context, x: Value, wanted: Value) -> Value:
+    """Put the input's lengths where those that are computed are known to be 0, which stands for them."""
+    graph = c.graph
+    parts = graph.lengths.get(wanted.name, ())
+    places = [axis for axis, n in enumerate(parts) if n == 0 and axis < x.rank]
+    if not places or c.attribute("allowzero", 0):
+        return wanted
+    lengths = graph.shape_of(x)
+    pieces = []
+    for axis in range(len(parts)):
+        source = lengths if axis in places else wanted
+        begin, size = (graph.constant(np.array([n], np.int32)) for n in (axis, 1))
+        pieces.append(graph.op("Slice", [source, begin, size], shape=(1,), type_name="int32"))
+    axis_0 = graph.constant(np.array(0, np.int32))
+    return graph.op("ConcatV2", [*pieces, axis_0], shape=(len(parts),), type_name="int32", N=len(pieces))
 
 
 def _wanted_lengths(c: Context, x: Value, numbers: list[int], *, copied: bool) -> Value:
