@@ -16,10 +16,14 @@ from ..lowering.values import Array, Value
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """What ONNX' inference says of an output: the type is NumPy's name of it, "" or None what it does not know."""
+    """What ONNX' inference says of a value: the type is NumPy's name of it, "" or None what it does not know.
+
+    Open lengths of the same symbol are the same.
+    """
 
     type: str = ""
     shape: Shape | None = None
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Context:
         outputs: what is known of each output; ``name`` "" in ``names`` is one that nobody uses.
         names: of the outputs.
         scope: what subgraphs see: lowers one, see ``lower``.
+        given: what is known of each input.
     """
 
     graph: Graph
@@ -47,6 +52,7 @@ class Context:
     outputs: Sequence[Inferred]
     names: Sequence[str]
     scope: Any = None
+    given: Sequence[Inferred] = ()
 
     def input(self, index: int) -> Value:
         """Return an input that the operator must have."""
