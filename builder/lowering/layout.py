@@ -6,10 +6,12 @@ An *order* lists logical axes in the order in which they are stored: ``order[k]`
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
 Order = tuple[int, ...]
+Groups = list[tuple[list[int], list[int]]]
 Shape = tuple[int | None, ...]
 
 
@@ -145,8 +147,54 @@ def reshaped(before: Shape, after: Shape, order: Order) -> tuple[Order, Order] |
     if math.prod(length for length in before if length is not None) == 0:
         return None
     matched = groups(before, after)
-    if matched is None:
+    return None if matched is None else arranged(before, after, order, matched)
+
+
+def groups_around(before: Shape, after: Shape, same: Sequence[tuple[int, int]]) -> Groups | None:
+    """Match the axes of two shapes as ``groups`` does, where some open lengths before are known to be those after.
+
+    What lies between them is matched by its lengths. Of one part these need not be known: as all the others hold the
+    same elements before and after, so does that.
+
+    Args:
+        before: lengths.
+        after: lengths of the same tensor.
+        same: an axis before and one after, of open lengths that are the same.
+    """
+    ends = [(-1, -1), *sorted(same), (len(before), len(after))]
+    found: Groups = []
+    guessed = 0
+    for (start, begin), (stop, end) in itertools.pairwise(ends):
+        if start >= 0:
+            found.append(([start], [begin]))
+        if end <= begin or stop <= start:
+            return None
+        sources, targets = before[start + 1 : stop], after[begin + 1 : end]
+        if None in sources or None in targets:
+            guessed += 1
+        part = groups(sources, targets)
+        if part is None:
+            part = _ends_matched(sources, targets)
+        if part is None:
+            return None
+        found += _shifted(part, start + 1, begin + 1)
+    return found if guessed <= 1 else None
+
+
+def _ends_matched(before: Shape, after: Shape) -> Groups | None:
+    """Match equal lengths from both ends, and put all that is between into one axis."""
+    left, right = ([axis for axis, length in enumerate(shape) if length != 1] for shape in (before, after))
+    found: Groups = []
+    for end in (0, -1):
+        while left and right and before[left[end]] is not None and before[left[end]] == after[right[end]]:
+            found.append(([left.pop(end)], [right.pop(end)]))
+    if len(right) != 1 or not left or after[right[0]] is not None:
         return None
+    return [*found, (left, right)]
+
+
+def arranged(before: Shape, after: Shape, order: Order, matched: Groups) -> tuple[Order, Order]:
+    """Return the order that a tensor must have before its axes are matched so, and that of the result."""
     place = {axis: stored for stored, axis in enumerate(order)}
     ones = [axis for axis in range(len(before)) if not any(axis in sources for sources, _ in matched)]
     arranged = sorted(matched, key=lambda group: min(place[axis] for axis in group[0]))

@@ -8,6 +8,7 @@ import numpy as np
 
 from .attributes import Type
 from .graph import Graph
+from .layout import Shape, arranged, groups_around, moves_nothing
 from .values import Array, Value
 
 largest_index = 2**31 - 1
@@ -158,6 +159,34 @@ def from_front(graph: Graph, places: Value, x: Value, axis: int) -> Value:
         return graph.cast(places, "int32")
     whole = scalar(graph, length) if length is not None else graph.squeeze(length_of(graph, x, axis), [0])
     return graph.elementwise("FloorMod", [graph.cast(places, "int32"), whole])
+
+
+def reshaped_around(graph: Graph, x: Value, shape: Shape, same: Sequence[tuple[int, int]]) -> Value | None:
+    """Return a value with other logical axes, of which several are open; None where it would have to be moved.
+
+    Args:
+        graph: that is built.
+        x: any.
+        shape: with its open lengths.
+        same: an axis before and one after, of open lengths that are the same.
+    """
+    kept = {after: before for before, after in same}
+    rest = [axis for axis, n in enumerate(shape) if n is None and axis not in kept]
+    matched = groups_around(x.shape, shape, same)
+    if matched is None or len(rest) > 1 or 0 in x.shape:
+        return None
+    first, order = arranged(x.shape, shape, x.order, matched)
+    if not moves_nothing(x.shape, x.order, first):
+        return None  # what has to be moved anyway had better be moved to where all else is
+    x = graph.ordered(x, first)
+    parts = []
+    for axis in order:
+        length = shape[axis]
+        if axis in kept:
+            parts.append(length_of(graph, x, kept[axis]))
+        else:
+            parts.append(ints(graph, [-1 if length is None else length]))
+    return graph.op("Reshape", [x, joined(graph, parts, 0)], shape=shape, type_name=x.type, order=order)
 
 
 def spread(graph: Graph, numbers: Value, axes: Value, rank: int, otherwise: int) -> Value:

@@ -134,6 +134,7 @@ class Scope:
             outputs,
             tuple(name if name in self.used else "" for name in node.output),
             self,
+            [self.inferred.get(name, Inferred()) for name in node.input],
         )
         lowered = lowering(context)
         return [lowered] if isinstance(lowered, Value) else lowered
@@ -176,7 +177,7 @@ def inferred_of(info: Any) -> Inferred:
     if not tensor.HasField("shape"):
         return Inferred(name)
     lengths = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
-    return Inferred(name, tuple(lengths))
+    return Inferred(name, tuple(lengths), tuple(dim.dim_param for dim in tensor.shape.dim))
 
 
 def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False) -> tuple[Graph, dict[str, Value]]:

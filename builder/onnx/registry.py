@@ -22,10 +22,14 @@ fix_lengths = "Fix open lengths with [models.NAME.inputs], or export the model w
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """What ONNX' inference says of an output: the type is NumPy's name of it, "" or None what it does not know."""
+    """What ONNX' inference says of a value: the type is NumPy's name of it, "" or None what it does not know.
+
+    Open lengths of the same symbol are the same.
+    """
 
     type: str = ""
     shape: Shape | None = None
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Context:
         outputs: what is known of each output; ``name`` "" in ``names`` is one that nobody uses.
         names: of the outputs.
         scope: what subgraphs see: lowers one, see ``lower``.
+        given: what is known of each input.
     """
 
     graph: Graph
@@ -53,6 +58,7 @@ class Context:
     outputs: Sequence[Inferred]
     names: Sequence[str]
     scope: Any = None
+    given: Sequence[Inferred] = ()
 
     def input(self, index: int) -> Value:
         """Return an input that the operator must have."""

@@ -214,6 +214,16 @@ def anchor_free_yolo() -> Any:
     return net.model(net("Concat", box, net("Sigmoid", classes), axis=1))
 
 
+def open_head() -> Any:
+    """A head over pictures of open lengths, which flattens them to [n, c, places] of computed lengths."""
+    net = Network({"x": ("n", 3, "h", "w")})
+    t = net.conv("x", 3, 8)
+    batch = net("Gather", net("Shape", t), net.ints(0), axis=0)
+    target = net("Concat", batch, net.ints(8, -1), axis=0)
+    t = net("Reshape", t, target)
+    return net.model(net("Sigmoid", net("Transpose", t, perm=[0, 2, 1])))
+
+
 def mobile_net() -> Any:
     """Inverted residuals with HardSwish and squeeze-and-excite, as MobileNetV3 has them."""
     net = Network({"x": ("n", 3, 16, 16)})
@@ -240,5 +250,6 @@ networks: Sequence[Callable[[], Any]] = (
     convnext,
     yolo,
     anchor_free_yolo,
+    open_head,
     mobile_net,
 )

@@ -13,6 +13,7 @@ from builder.lowering.layout import (
     Order,
     channels_last,
     groups,
+    groups_around,
     moves_nothing,
     permutation_between,
     plain,
@@ -150,3 +151,21 @@ def test_channels_last_of_all_ranks() -> None:
     assert [channels_last(rank) for rank in (1, 2, 3, 4, 5)] == [
         (0,), (0, 1), (0, 2, 1), (0, 2, 3, 1), (0, 2, 3, 4, 1),
     ]  # fmt: skip
+
+
+def test_known_open_lengths_tell_what_is_joined() -> None:
+    before, after = (None, 82, None, None), (None, 82, None)
+    assert groups(before, after) is None
+    assert groups_around(before, after, [(0, 0)]) == [([0], [0]), ([1], [1]), ([2, 3], [2])]
+    assert groups_around(before, after, []) is None  # n 82 h w could be anything
+
+
+def test_lengths_that_are_not_known_to_be_the_same_are_not_matched() -> None:
+    # Two parts of which neither is known: each could have taken from the other.
+    assert groups_around((None, 3, None, None, 4), (None, 3, None, None, 2), [(2, 2)]) is None
+    assert groups_around((None, None), (None, None), [(0, 1), (1, 0)]) is None  # turned round
+
+
+def test_what_is_parted_is_matched_between_open_lengths() -> None:
+    found = groups_around((None, None, 360), (None, None, 3, 120), [(0, 0), (1, 1)])
+    assert found == [([0], [0]), ([1], [1]), ([2], [2, 3])]

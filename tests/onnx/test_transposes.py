@@ -75,3 +75,8 @@ def test_flattened_pictures_turn_the_rows_of_the_matrix(tmp_path: Path) -> None:
     ops = [node["op"] for node in content["modelTopology"]["node"]]
     assert ops.index("Transpose") < ops.index("_FusedConv2D")  # that of the input
     assert ops.count("Transpose") == 1
+
+
+def test_open_pictures_are_flattened_as_they_are_stored(tmp_path: Path) -> None:
+    # The names of lengths tell that [n, 8, h, w] becomes [n, 8, h w], and a turn to [n, h w, 8] needs no move at all.
+    assert count(convert(onnx_networks.open_head(), tmp_path), "Transpose") == 1

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...lowering.layout import product_of
+from ...lowering.layout import Shape, product_of
+from ...lowering.pieces import reshaped_around
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -64,6 +65,10 @@ def reshape(c: Context) -> Value:
     if wanted.array is None:
         if known is not None and wanted.shape[0] not in (None, len(known)):
             known = None  # files declare outputs of another rank, which no runtime minds
+        if known is not None and known.count(None) > 1:
+            found = _kept(c, x, known)
+            if found is not None:
+                return found
         if known is None or known.count(None) > 1:
             known = known or (None,) * (wanted.shape[0] or 0)
             return c.graph.reshape(x, known, _with_copied(c, x, wanted))
@@ -77,6 +82,9 @@ def reshape(c: Context) -> Value:
         rest = product_of(tuple(n for n in lengths if n is not None)) or 1
         lengths[lengths.index(None)] = x.size // rest
     target = None
+    found = _kept(c, x, tuple(lengths)) if lengths.count(None) > 1 else None
+    if found is not None:
+        return found
     if lengths.count(None) > 1:
         target = _wanted_lengths(c, x, numbers, copied=copied)
     return c.graph.reshape(x, tuple(lengths), target)
@@ -97,6 +105,20 @@ def _with_copied(c: Context, x: Value, wanted: Value) -> Value:
         pieces.append(graph.op("Slice", [source, begin, size], shape=(1,), type_name="int32"))
     axis_0 = graph.constant(np.array(0, np.int32))
     return graph.op("ConcatV2", [*pieces, axis_0], shape=(len(parts),), type_name="int32", N=len(pieces))
+
+
+def _kept(c: Context, x: Value, shape: Shape) -> Value | None:
+    """Reshape without a move, where the names of open lengths tell which are the same; None where that is not so."""
+    symbols, wanted = c.given[0].symbols, c.outputs[0].symbols
+    within = c.scope.parent is not None  # where a length may be another one in each round
+    if within or x.is_plain or len(symbols) != x.rank or len(wanted) != len(shape):
+        return None
+    same = [
+        (before, wanted.index(name))
+        for before, name in enumerate(symbols)
+        if name and x.shape[before] is None and symbols.count(name) == 1 and wanted.count(name) == 1
+    ]
+    return reshaped_around(c.graph, x, shape, [(a, b) for a, b in same if shape[b] is None])
 
 
 def _wanted_lengths(c: Context, x: Value, numbers: list[int], *, copied: bool) -> Value:
