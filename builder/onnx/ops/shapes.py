@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lowering.layout import Shape, product_of
-from ...lowering.pieces import reshaped_around
+from ...lowering.pieces import cut, ints, joined, reshaped_around, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -69,7 +69,7 @@ def reshape(c: Context) -> Value:
                 return found
         if known is None or known.count(None) > 1:
             known = known or (None,) * (wanted.shape[0] or 0)
-            return c.graph.reshape(x, known, wanted)
+            return c.graph.reshape(x, known, _without_zeros(c, x, wanted))
         return c.graph.reshape(x, known)
     numbers = [int(n) for n in wanted.array]
     copied = not c.attribute("allowzero", 0)
@@ -86,6 +86,18 @@ def reshape(c: Context) -> Value:
     if lengths.count(None) > 1:
         target = _wanted_lengths(c, x, numbers, copied=copied)
     return c.graph.reshape(x, tuple(lengths), target)
+
+
+def _without_zeros(c: Context, x: Value, wanted: Value) -> Value:
+    """Put the input's lengths where a computed shape may be 0, which stands for them."""
+    graph, count = c.graph, wanted.shape[0]
+    numbers = graph.lengths.get(wanted.name)
+    if c.attribute("allowzero", 0) or count is None or (numbers is not None and 0 not in numbers):
+        return wanted
+    own = cut(graph, graph.shape_of(x), {0: (0, min(count, x.rank))})
+    own = joined(graph, [own, ints(graph, [1] * (count - x.rank))], 0) if count > x.rank else own
+    target, zero = graph.cast(wanted, "int32"), scalar(graph, 0)
+    return graph.elementwise("SelectV2", [graph.elementwise("Equal", [target, zero], "bool"), own, target], "int32")
 
 
 def _kept(c: Context, x: Value, shape: Shape) -> Value | None:
