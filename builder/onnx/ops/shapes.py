@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lowering.layout import Shape, product_of
-from ...lowering.pieces import reshaped_around
+from ...lowering.pieces import cut, ints, joined, reshaped_around, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -71,7 +71,7 @@ def reshape(c: Context) -> Value:
                 return found
         if known is None or known.count(None) > 1:
             known = known or (None,) * (wanted.shape[0] or 0)
-            return c.graph.reshape(x, known, _with_copied(c, x, wanted))
+            return c.graph.reshape(x, known, _without_zeros(c, x, wanted))
         return c.graph.reshape(x, known)
     numbers = [int(n) for n in wanted.array]
     copied = not c.attribute("allowzero", 0)
@@ -90,21 +90,16 @@ def reshape(c: Context) -> Value:
     return c.graph.reshape(x, tuple(lengths), target)
 
 
-def _with_copied(c: Context, x: Value, wanted: Value) -> Value:
-    """Put the input's lengths where those that are computed are known to be 0, which stands for them."""
-    graph = c.graph
-    parts = graph.lengths.get(wanted.name, ())
-    places = [axis for axis, n in enumerate(parts) if n == 0 and axis < x.rank]
-    if not places or c.attribute("allowzero", 0):
+def _without_zeros(c: Context, x: Value, wanted: Value) -> Value:
+    """Put the input's lengths where a computed shape may be 0, which stands for them."""
+    graph, count = c.graph, wanted.shape[0]
+    numbers = graph.lengths.get(wanted.name)
+    if c.attribute("allowzero", 0) or count is None or (numbers is not None and 0 not in numbers):
         return wanted
-    lengths = graph.shape_of(x)
-    pieces = []
-    for axis in range(len(parts)):
-        source = lengths if axis in places else wanted
-        begin, size = (graph.constant(np.array([n], np.int32)) for n in (axis, 1))
-        pieces.append(graph.op("Slice", [source, begin, size], shape=(1,), type_name="int32"))
-    axis_0 = graph.constant(np.array(0, np.int32))
-    return graph.op("ConcatV2", [*pieces, axis_0], shape=(len(parts),), type_name="int32", N=len(pieces))
+    own = cut(graph, graph.shape_of(x), {0: (0, min(count, x.rank))})
+    own = joined(graph, [own, ints(graph, [1] * (count - x.rank))], 0) if count > x.rank else own
+    target, zero = graph.cast(wanted, "int32"), scalar(graph, 0)
+    return graph.elementwise("SelectV2", [graph.elementwise("Equal", [target, zero], "bool"), own, target], "int32")
 
 
 def _kept(c: Context, x: Value, shape: Shape) -> Value | None:
