@@ -15,6 +15,7 @@ from .registry import table
 
 oldest_opset = 7
 most_nodes = 200_000
+deepest = 16  # graphs within graphs
 largest_file = 2_000_000_000  # protobuf's own limit is 2 GiB
 own_domains = frozenset({"", "ai.onnx"})
 
@@ -44,8 +45,8 @@ def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None 
         raise SourceError(
             "is damaged or truncated, or no ONNX file", code="SP-308", where=where, hint="Download or export it again"
         ) from error
-    if not model.graph.node or len(model.graph.node) > most_nodes:
-        what = "has no nodes" if not model.graph.node else f"has more than {most_nodes:,} nodes"
+    if not model.graph.node or _count(model.graph) > most_nodes:
+        what = "has no nodes" if not model.graph.node else f"has more than {most_nodes:,} nodes, or graphs too deep"
         raise SourceError(what, code="SP-380", where=where, hint="Export the model again")
     load_weights(model, path.parent, where)
     try:
@@ -61,6 +62,20 @@ def read_onnx(path: Path, where: str = "", change: Callable[[Any], None] | None 
         raise SourceError(
             f"is not a valid ONNX model ({_first_line(error)})", code="SP-380", where=where, hint="Export it again"
         ) from error
+
+
+def _count(graph: Any, depth: int = 0) -> int:
+    """Return the nodes of a graph and of those within it; more than are allowed, if these are too deep."""
+    if depth > deepest:
+        return most_nodes + 1
+    found = len(graph.node)
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                found += _count(inner, depth + 1)
+                if found > most_nodes:
+                    return found
+    return found
 
 
 def opset_of(model: Any, where: str) -> int:
