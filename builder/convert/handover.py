@@ -51,10 +51,8 @@ def stage_request(request: object, inputs: Path, outputs: Path) -> Handover:
                 (place if path.is_dir() else place.parent).mkdir(parents=True)
                 written.append(path)
                 continue
-            # onnx takes weights of several names for an attack.
-            has_weights_beside = path.suffix.lower() == ".onnx"
             for address, file in files_of(path):
-                _bring(file, below(place, address), links=not (address and has_weights_beside))
+                _bring(file, below(place, address))
         except OSError as error:
             raise SourceError(
                 f"cannot be read ({error.strerror})", code="SP-302", where=str(path), hint="Check it"
@@ -89,17 +87,13 @@ def collect_results(handover: Handover) -> None:
             ) from error
 
 
-def _bring(file: Path, place: Path, *, links: bool) -> None:
+def _bring(file: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     target = file.resolve(strict=True)
-    if links:
-        try:
-            os.link(target, place)
-        except OSError:  # another disk, or somebody else's file
-            pass
-        else:
-            return
-    shutil.copyfile(target, place)
+    try:
+        os.link(target, place)
+    except OSError:  # another disk, or somebody else's file
+        shutil.copyfile(target, place)
 
 
 def _check_plain(place: Path, wanted: Path) -> None:
