@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lowering.attributes import Type
+from ...lowering.pieces import scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .ranking import length_of
 from .reductions import reduce
-from .whole_numbers import negative, whole
+from .whole_numbers import negative
 
 
 @lowers("NonZero")
@@ -38,7 +39,7 @@ def compress(c: Context) -> Value:
         found = graph.op("Where", [condition], shape=(None, 1), type_name="int32")
         places = graph.squeeze(found, [1])
     shape = (*x.shape[:axis], places.shape[0], *x.shape[axis + 1 :])
-    where = whole(graph, x.axis(axis))
+    where = scalar(graph, x.axis(axis))
     return graph.op("GatherV2", [x, places, where], shape=shape, order=x.order)
 
 
@@ -62,9 +63,9 @@ def unique(c: Context) -> Sequence[Value | None]:
     # [which number, where]: few enough to compare each with each.
     same = graph.elementwise("Equal", [graph.unsqueeze(found, [1]), graph.unsqueeze(flat, [0])], "bool")
     marks = graph.cast(same, "int32")
-    first = graph.op("ArgMax", [marks, whole(graph, 1)], shape=(None,), type_name="int64")
+    first = graph.op("ArgMax", [marks, scalar(graph, 1)], shape=(None,), type_name="int64")
     if in_order:
-        inverse = graph.op("ArgMax", [marks, whole(graph, 0)], shape=flat.shape, type_name="int64")
+        inverse = graph.op("ArgMax", [marks, scalar(graph, 0)], shape=flat.shape, type_name="int64")
     counts = reduce(c, "Sum", marks, [1], keep=False)
     return [found, first, graph.cast(inverse, "int64"), graph.cast(counts, "int64")]
 
