@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from builder.lowering.attributes import encode
 from builder.lowering.graph import Graph
-from builder.lowering.values import Value
+from builder.lowering.values import Value, narrowed
 
 Array = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -68,9 +68,7 @@ def _run_node(found: dict[str, Array], name: str, op: str, inputs: list[str], at
     with np.errstate(all="ignore"):
         result = run_op(op, [found[reference] for reference in inputs], attributes)
     for number, output in enumerate(result if isinstance(result, list) else [result]):
-        array = np.asarray(output)
-        kind = {"f": np.float32, "i": np.int32, "u": np.int32}.get(array.dtype.kind, array.dtype)
-        found[f"{name}:{number}" if number else name] = array.astype(kind)
+        found[f"{name}:{number}" if number else name] = narrowed(output)
 
 
 def _weights(content: dict[str, Any], folder: Path) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from ...errors import SourceError
 from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
-from .windows import attributes, padding, strides, window_length
+from .windows import attributes, padding, strides, window_lengths
 
 
 @lowers("CONV_2D")
@@ -20,9 +20,7 @@ def conv_2d(c: Context) -> Value:
     outputs, height, width, inputs = (n or 0 for n in kernel.shape)
     steps, dilations = strides(c), _dilations(c)
     pad = padding(c)
-    rows = window_length(x.shape[1], height, steps[0], dilations[0], pad)
-    columns = window_length(x.shape[2], width, steps[1], dilations[1], pad)
-    shape = (x.shape[0], rows, columns, outputs)
+    shape = (x.shape[0], *window_lengths(x, (height, width), steps, dilations, pad), outputs)
     settings = attributes(steps, dilations, pad)
     if x.shape[3] in (inputs, None):
         stored = c.graph.ordered(kernel, (1, 2, 3, 0))
@@ -69,9 +67,7 @@ def depthwise_conv_2d(c: Context) -> Value:
         c.refuse("kernels that do not part among the channels")
     steps, dilations = strides(c), _dilations(c)
     pad = padding(c)
-    rows = window_length(x.shape[1], height, steps[0], dilations[0], pad)
-    columns = window_length(x.shape[2], width, steps[1], dilations[1], pad)
-    shape = (x.shape[0], rows, columns, outputs)
+    shape = (x.shape[0], *window_lengths(x, (height, width), steps, dilations, pad), outputs)
     stored = c.graph.reshape(kernel, (height, width, channels, outputs // channels))
     settings = attributes(steps, dilations, pad)
     found = c.graph.op("DepthwiseConv2dNative", [x, stored], shape=shape, name=c.name, **settings)

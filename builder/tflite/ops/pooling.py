@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...lowering.values import Value
 from ..registry import Context, lowers
-from .windows import padding, strides, window_length
+from .windows import padding, strides, window_lengths
 
 
 @lowers("MAX_POOL_2D", "AVERAGE_POOL_2D", "L2_POOL_2D")
@@ -15,8 +15,7 @@ def pool(c: Context) -> Value:
         c.refuse("a picture that has not four axes")
     size = int(c.option("filter_height", 0)), int(c.option("filter_width", 0))
     steps, pad = strides(c), padding(c)
-    lengths = [window_length(x.shape[axis + 1], size[axis], steps[axis], 1, pad) for axis in (0, 1)]
-    shape = (x.shape[0], *lengths, x.shape[3])
+    shape = (x.shape[0], *window_lengths(x, size, steps, (1, 1), pad), x.shape[3])
     op = "MaxPool" if c.op == "MAX_POOL_2D" else "AvgPool"
     value = c.graph.elementwise("Square", [x]) if c.op == "L2_POOL_2D" else x
     found = c.graph.op(
