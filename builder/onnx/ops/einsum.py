@@ -31,7 +31,7 @@ def einsum(c: Context) -> Value:
     """Lower an equation, operand by operand."""
     values = [value for value in c.inputs if value is not None]
     if any(value.dtype != "float32" for value in values):
-        c.refuse(f"of {values[0].type}")
+        c.refuse(f"of the type {values[0].type}", "Export the model with floats")
     terms, result = _parsed(c, values)
     terms = [_diagonal(c, term) for term in terms]
     found = terms[0]

@@ -156,7 +156,7 @@ def _cell(c: Context, number: int, count: int) -> tuple[Cell, Value, Value | Non
         for name in ("activation_alpha", "activation_beta")
     )
     if c.attribute("input_forget", 0):
-        c.refuse("input_forget")
+        c.refuse("input_forget of 1", "Export the model without coupled gates")
     return Cell(c, hidden, recurrent, states_bias, peepholes, functions, alphas, betas), weights, inputs_bias
 
 

@@ -104,7 +104,7 @@ def _of_nothing(c: Context, x: Value, shape: Shape) -> Value:
     number = of_nothing[c.op]
     if x.dtype != "float32" and not math.isfinite(number):
         if c.op not in ("ReduceMax", "ReduceMin"):
-            c.refuse(f"of nothing, of type {x.type}")
+            c.refuse(f"of an empty tensor of the type {x.type}")
         limits = (False, True) if x.dtype == "bool" else (np.iinfo(x.type).min, np.iinfo(x.type).max)
         number = limits[c.op == "ReduceMin"]
     return c.made(shape, number, "float32" if x.dtype == "float32" else x.type)

@@ -20,7 +20,7 @@ def non_zero(c: Context) -> Value:
     """Lower the places of what is not zero, an axis a row."""
     x = c.graph.plain(c.input(0))
     if x.rank == 0:
-        c.refuse("of a single number")
+        c.refuse("of a tensor without axes", "Export the model with a vector of one number")
     places = c.graph.op("Where", [c.graph.cast(x, "bool")], shape=(None, x.rank), type_name="int64")
     return c.graph.transpose(places, (1, 0))
 
@@ -51,7 +51,7 @@ def unique(c: Context) -> Sequence[Value | None]:
         c.refuse("along an axis")
     flat = graph.reshape(graph.plain(x), (x.size if x.is_static else None,))
     if flat.dtype == "bool":
-        c.refuse("of truth values")
+        c.refuse("of the type bool", "Export the model with a cast to int32 before it")
     ints = ("int32", flat.shape, None)
     found, inverse = graph.ops("Unique", [flat], [(x.type, (None,), None), ints], out_idx=Type("int32"))
     in_order = bool(c.attribute("sorted", 1))

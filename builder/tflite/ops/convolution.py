@@ -28,7 +28,7 @@ def conv_2d(c: Context) -> Value:
         return c.activated(add_bias(c, found, c.optional(2)))
     groups, rest = divmod(x.shape[3] or 0, max(inputs, 1))
     if rest or outputs % max(groups, 1):
-        c.refuse("channels that do not part into groups")
+        c.refuse("channels that cannot be divided into groups")
     found = _grouped(c, x, kernel, groups, shape, settings)
     return c.activated(add_bias(c, found, c.optional(2)))
 
@@ -64,7 +64,7 @@ def depthwise_conv_2d(c: Context) -> Value:
     _, height, width, outputs = (n or 0 for n in kernel.shape)
     channels = x.shape[3] or max(outputs // max(int(c.option("depth_multiplier", 1)), 1), 1)
     if outputs % channels:
-        c.refuse("kernels that do not part among the channels")
+        c.refuse("a number of outputs that is no multiple of the channels")
     steps, dilations = strides(c), _dilations(c)
     pad = padding(c)
     shape = (x.shape[0], *window_lengths(x, (height, width), steps, dilations, pad), outputs)
@@ -125,7 +125,7 @@ def _pictures(c: Context, *indices: int) -> list[Value]:
     """Return inputs of four axes."""
     found = [c.input(index) for index in indices]
     if any(value.rank != 4 for value in found):
-        c.refuse("pictures or kernels that have not four axes")
+        c.refuse("an input or a kernel that does not have four axes")
     return found
 
 

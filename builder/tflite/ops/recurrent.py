@@ -27,10 +27,10 @@ def lstm(c: Context) -> Value:
     if any(c.optional(index) is not None for index in (9, 10, 11, 16, 17, *range(20, 24))):
         c.refuse("peepholes, projections or normalisations")
     if x.rank != 3:
-        c.refuse("a sequence that has not three axes")
+        c.refuse("an input that does not have three axes")
     activation = activations.get(int(c.option("fused_activation_function", 0)))
     if activation is None:
-        c.refuse("an unknown activation")
+        c.refuse(f"the fused activation {c.option('fused_activation_function', 0)}, which is unknown")
     time_major = bool(c.option("time_major", False))
     x = x if time_major else graph.plain(graph.transpose(x, (1, 0, 2)))
     steps, batch, width = x.shape

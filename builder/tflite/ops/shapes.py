@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ...lowering.attributes import Type
 from ...lowering.layout import Shape
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_size, lowers
 
 
 @lowers("RESHAPE")
@@ -24,7 +24,7 @@ def reshape(c: Context) -> Value:
     numbers = c.numbers(1) if wanted is not None else [int(n) for n in c.option("new_shape", [])]
     lengths: list[int | None] = [None if n < 0 else n for n in numbers]
     if lengths.count(None) > 1:
-        c.refuse("two lengths that are left open")
+        c.refuse("a shape with more than one open length")
     if x.is_static and None in lengths:
         rest = math.prod([n for n in lengths if n is not None]) or 1
         lengths[lengths.index(None)] = x.size // rest
@@ -121,7 +121,7 @@ def split(c: Context) -> list[Value | None]:
     sizes = c.numbers(1, "the lengths")
     if -1 in sizes:
         if whole is None:
-            c.refuse("a part of an open length", "Convert the model with a fixed size")
+            c.refuse("a part of an open length", fix_size)
         sizes = [n if n >= 0 else whole - sum(size for size in sizes if size >= 0) for n in sizes]
     results = [(x.type, shape(n), None) for n in sizes]
     return list(c.graph.ops("SplitV", [x, c.whole(sizes), c.whole(axis)], results, name=c.name, num_split=count))

@@ -14,7 +14,7 @@ paddings = {0: "SAME", 1: "VALID"}
 def padding(c: Context) -> str:
     """Return TensorFlow's name of the padding."""
     found = paddings.get(int(c.option("padding", 0)))
-    return found or c.refuse("an unknown padding")
+    return found or c.refuse(f"padding {c.option('padding', 0)}, which is unknown")
 
 
 def strides(c: Context) -> tuple[int, int]:
