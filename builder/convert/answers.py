@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ConversionError
 from ..files.npz import write_npz
-from .requests import ReferenceRequest
+from .requests import ReferenceRequest, ReferenceResult
 from .session import plain_array
 from .tf_types import Arrays
 
@@ -15,7 +15,19 @@ from .tf_types import Arrays
 longest_after_failures = 4096
 
 
-def first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> tuple[tuple[Path, Path], bool]:
+def reference_result(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> ReferenceResult:
+    """Run a source on the first inputs that it takes, and on the first further ones; see ``ReferenceRequest``.
+
+    Args:
+        run: arrays by name of an input to arrays by name of an output.
+        request: which files there are, and which are to be written.
+    """
+    chosen, empty = _first_that_runs(run, request)
+    besides = next((pair for pair in request.besides if _runs(run, *pair)), None)
+    return ReferenceResult(*chosen, empty, besides)
+
+
+def _first_that_runs(run: Callable[[Arrays], Arrays], request: ReferenceRequest) -> tuple[tuple[Path, Path], bool]:
     """Return the first pair of files that the model answers with something, else that it answers at all."""
     failure: Exception | None = None
     ran: tuple[Path, Path] | None = None
@@ -42,7 +54,7 @@ def _longest(inputs: Path) -> int:
         return max((length for array in arrays.values() for length in array.shape), default=0)
 
 
-def runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+def _runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
     """Run a model and write what it answers; False where it fails or answers with empty tensors only."""
     try:
         return _answer(run, inputs, outputs)

@@ -20,7 +20,7 @@ from ..precision.types import MeasureRequest, MeasureResult
 from ..sources.safety import check_topology
 from ..sources.tfjs import read_model
 from . import stock
-from .answers import first_that_runs, runs
+from .answers import reference_result
 from .artefact import optimise, write_artefact
 from .frozen import Source
 from .frozen_graph import open_frozen_graph
@@ -91,9 +91,7 @@ def reference(request: ReferenceRequest) -> ReferenceResult:
         if source.may_be_cut:
             _, prepared = prepare(source.freeze(), request.source)
             run = prepared.run or run
-        chosen, empty = first_that_runs(run, request)
-        besides = next((pair for pair in request.besides if runs(run, *pair)), None)
-    return ReferenceResult(*chosen, empty, besides)
+        return reference_result(run, request)
 
 
 def measure(request: MeasureRequest) -> MeasureResult:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..errors import UnsupportedOpsError
 from .attributes import Type
 from .graph import Graph
 from .layout import Shape, plain
 from .nodes import Frame, Function
+from .pieces import ints, scalar
 from .values import Value, variant
 
 Body = Callable[[list[Value]], Sequence[Value]]
@@ -125,9 +124,10 @@ def loop(graph: Graph, state: Sequence[Value], condition: Body, body: Body, stem
 
 def empty_list(graph: Graph, like: Value) -> Value:
     """Return an empty list of tensors of one shape."""
-    shape = graph.constant(np.array([-1 if n is None else n for n in like.shape], np.int32).reshape(-1))
-    limit = graph.constant(np.array(-1, np.int32))
-    return graph.op("EmptyTensorList", [shape, limit], shape=(), type_name=variant, element_dtype=Type(like.dtype))
+    lengths = ints(graph, [-1 if n is None else n for n in like.shape])
+    return graph.op(
+        "EmptyTensorList", [lengths, scalar(graph, -1)], shape=(), type_name=variant, element_dtype=Type(like.dtype)
+    )
 
 
 def push(graph: Graph, items: Value, value: Value) -> tuple[Value, Value]:
@@ -147,10 +147,10 @@ def push(graph: Graph, items: Value, value: Value) -> tuple[Value, Value]:
 
 def stack(graph: Graph, items: Value, like: Value, length: int | None) -> Value:
     """Return the tensors of a list, whose length may be known, as one along a new first axis."""
-    shape = graph.constant(np.array([-1 if n is None else n for n in like.shape], np.int32).reshape(-1))
+    lengths = ints(graph, [-1 if n is None else n for n in like.shape])
     return graph.op(
         "TensorListStack",
-        [items, shape],
+        [items, lengths],
         shape=(length, *like.shape),
         type_name=like.type,
         element_dtype=Type(like.dtype),

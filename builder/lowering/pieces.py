@@ -8,7 +8,7 @@ import numpy as np
 
 from .attributes import Type
 from .graph import Graph
-from .layout import Shape, arranged, groups_around, moves_nothing
+from .layout import Shape, arranged, groups_around, moves_nothing, product_of
 from .values import Array, Value
 
 largest_index = 2**31 - 1
@@ -58,13 +58,27 @@ def every(graph: Graph, x: Value, axis: int, start: int, step: int, count: int) 
     begins[place], ends[place], steps[place] = start, start + (count - 1) * step + 1, step
     untouched = ((1 << x.rank) - 1) & ~(1 << place)
     shape = tuple(count if other == axis else n for other, n in enumerate(x.shape))
+    inputs = [x, *(ints(graph, numbers) for numbers in (begins, ends, steps))]
+    return strided(graph, inputs, shape, begin_mask=untouched, end_mask=untouched)
+
+
+def strided(graph: Graph, inputs: Sequence[Value], shape: Shape, *, begin_mask: int = 0, end_mask: int = 0) -> Value:
+    """Add a StridedSlice that keeps all axes, where they are stored.
+
+    Args:
+        graph: that is built.
+        inputs: a value, and begins, ends and steps by stored axis.
+        shape: of the result, with logical axes.
+        begin_mask: a bit for each stored axis whose begin does not count.
+        end_mask: a bit for each stored axis whose end does not count.
+    """
     return graph.op(
         "StridedSlice",
-        [x, *(ints(graph, numbers) for numbers in (begins, ends, steps))],
+        inputs,
         shape=shape,
-        order=x.order,
-        begin_mask=untouched,
-        end_mask=untouched,
+        order=inputs[0].order,
+        begin_mask=begin_mask,
+        end_mask=end_mask,
         ellipsis_mask=0,
         new_axis_mask=0,
         shrink_axis_mask=0,
@@ -206,7 +220,7 @@ def along(graph: Graph, x: Value, axis: int, matrix: Value) -> Value:
     place = x.axis(axis)
     after, before = matrix.shape
     lengths = x.stored_shape
-    head, tail = _product(lengths[:place]), _product(lengths[place + 1 :])
+    head, tail = product_of(lengths[:place]), product_of(lengths[place + 1 :])
     shape = (*x.shape[:axis], after, *x.shape[axis + 1 :])
     if tail == 1:
         flat = graph.op("Reshape", [x, ints(graph, [-1, before or 0])], shape=(head, before))
@@ -229,7 +243,3 @@ def along(graph: Graph, x: Value, axis: int, matrix: Value) -> Value:
         [after or 0 if other == axis else (-1 if x.shape[other] is None else x.shape[other] or 0) for other in x.order],
     )
     return graph.op("Reshape", [found, target], shape=shape, order=x.order)
-
-
-def _product(lengths: tuple[int | None, ...]) -> int | None:
-    return None if None in lengths else int(np.prod([n or 0 for n in lengths], dtype=np.int64))

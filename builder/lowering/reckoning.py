@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,3 +41,12 @@ class Reckoning:
         for value in values[1:]:
             found = self("AddV2", found, value)
         return found
+
+    def gelu(self, x: Value, *, by_tanh: bool) -> Value:
+        """Return x / 2 (1 + erf(x / sqrt 2)), or its approximation by tanh (Hendrycks and Gimpel, 2016)."""
+        if by_tanh:
+            cube = self("Mul", self("Square", x), x)
+            bent = self("Tanh", self("Mul", self("AddV2", x, self("Mul", cube, 0.044715)), math.sqrt(2 / math.pi)))
+        else:
+            bent = self("Erf", self("Mul", x, math.sqrt(0.5)))
+        return self("Mul", self("Mul", x, 0.5), self("AddV2", bent, 1))

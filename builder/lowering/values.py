@@ -133,3 +133,9 @@ def held(array: Array, where: str = "") -> Array:
     if kind == "float16":
         return array
     return np.asarray(array).astype(held_type(kind) if held_type(kind) != "string" else object)
+
+
+def narrowed(array: npt.ArrayLike) -> Array:
+    """Return what a source's own runtime computes, in the types that TensorFlow.js holds, without a check."""
+    found = np.asarray(array)
+    return found.astype({"f": np.float32, "i": np.int32, "u": np.int32}.get(found.dtype.kind, found.dtype))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import SourceError
 from .package import load_onnx
+from .subgraphs import graphs_within
 
 
 def load_weights(model: Any, folder: Path, where: str) -> None:
@@ -64,5 +65,5 @@ def _tensors(graph: Any) -> Iterator[Any]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _tensors(inner)
+        for inner in graphs_within(node):
+            yield from _tensors(inner)

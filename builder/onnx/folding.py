@@ -12,6 +12,7 @@ from ..lowering.graph import Graph
 from ..lowering.values import Array, Value
 from .package import load_onnx
 from .registry import Inferred
+from .subgraphs import graphs_within
 
 largest_folded = 1 << 24  # elements of a constant that is computed at build time
 # What is computed anew each time, or kept as it is because its codes are worth more than its values.
@@ -32,7 +33,6 @@ of_lengths = frozenset(
 stand_ins = (7919, 104729)  # primes, one after another, for lengths that are open
 # What these give is as large as one of their inputs says.
 growing = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1}
-graph_attributes = (5, 10)  # AttributeProto.GRAPH, GRAPHS
 
 
 def fold(
@@ -51,7 +51,7 @@ def fold(
         return None
     if node.op_type in moving and any(value is not None and value.codes for value in inputs):
         return None
-    if any(attribute.type in graph_attributes for attribute in node.attribute):
+    if any(True for _ in graphs_within(node)):
         return None
     arrays = {name: value.array for name, value in zip(node.input, inputs, strict=True) if value is not None}
     if _size_before(node, inputs, outputs) > largest_folded:

@@ -18,6 +18,7 @@ from .functions import body_of
 from .package import load_onnx
 from .read import own_domains
 from .registry import Context, Inferred, table
+from .subgraphs import graphs_within
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Scope:
     def read(self, graph: Any) -> None:
         """Take the constants of a graph, and what is known of its values."""
         onnx = load_onnx()
-        self.used = frozenset(names_used(graph))
+        self.used = frozenset(_names_used(graph))
         for tensor in graph.initializer:
             self.values[tensor.name] = self.graph.constant(_array(onnx, tensor, self.where), name=tensor.name)
         for sparse in graph.sparse_initializer:
@@ -154,14 +155,13 @@ class Scope:
         return [scope.value(info.name) if name else None for info, name in zip(graph.output, node.output, strict=False)]
 
 
-def names_used(graph: Any) -> Iterator[str]:
+def _names_used(graph: Any) -> Iterator[str]:
     """Return the names that nodes of a graph and of those within it take, or that it gives."""
     yield from (info.name for info in graph.output)
     for node in graph.node:
         yield from node.input
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from names_used(inner)
+        for inner in graphs_within(node):
+            yield from _names_used(inner)
 
 
 def inferred_of(info: Any) -> Inferred:

@@ -12,6 +12,7 @@ from ..errors import SourceError, UnsupportedOpsError
 from .external import load_weights
 from .package import load_onnx
 from .registry import table
+from .subgraphs import graphs_within
 
 oldest_opset = 7
 most_nodes = 200_000
@@ -70,11 +71,10 @@ def _count(graph: Any, depth: int = 0) -> int:
         return most_nodes + 1
     found = len(graph.node)
     for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                found += _count(inner, depth + 1)
-                if found > most_nodes:
-                    return found
+        for inner in graphs_within(node):
+            found += _count(inner, depth + 1)
+            if found > most_nodes:
+                return found
     return found
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..convert.answers import first_that_runs, runs
+from ..convert.answers import reference_result
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
 from ..convert.side_files import write_step
 from ..errors import ConversionError
 from ..lowering.artefact import write_graph
+from ..lowering.values import narrowed
 from .fixing import constants, fix_inputs
 from .lower import is_picture, lower_model
 from .package import install_hint
@@ -42,10 +43,7 @@ def convert_onnx(request: ConvertRequest) -> ConvertResult:
 
 def reference_onnx(request: ReferenceRequest) -> ReferenceResult:
     """Run the source in ONNX Runtime, without its optimisations, and write its outputs; see ``ReferenceRequest``."""
-    run = _runner(request.source)
-    chosen, empty = first_that_runs(run, request)
-    besides = next((pair for pair in request.besides if runs(run, *pair)), None)
-    return ReferenceResult(*chosen, empty, besides)
+    return reference_result(_runner(request.source), request)
 
 
 def _runner(source: SourceOptions) -> Any:
@@ -60,7 +58,7 @@ def _runner(source: SourceOptions) -> Any:
         if source.channels_last:
             arrays = {name: array.transpose(0, 3, 1, 2) if name in last else array for name, array in arrays.items()}
         given = {name: array.astype(_numpy_type(types[name])) for name, array in {**arrays, **fixed}.items()}
-        found = dict(zip(names, map(_held, session.run(names, given)), strict=True))
+        found = dict(zip(names, map(narrowed, session.run(names, given)), strict=True))
         if source.channels_last:
             found = {name: array.transpose(0, 2, 3, 1) if name in last else array for name, array in found.items()}
         return found
@@ -85,8 +83,3 @@ def _numpy_type(name: str) -> Any:
     names = {"float": "float32", "double": "float64"}
     inner = name.removeprefix("tensor(").removesuffix(")")
     return np.dtype(names.get(inner, inner))
-
-
-def _held(array: Any) -> Any:
-    array = np.asarray(array)
-    return array.astype({"f": np.float32, "i": np.int32, "u": np.int32}.get(array.dtype.kind, array.dtype))

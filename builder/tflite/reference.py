@@ -9,6 +9,7 @@ import numpy as np
 
 from ..convert.requests import SourceOptions
 from ..errors import ConversionError
+from ..lowering.values import narrowed
 from .interface import interface_of
 from .quantized import real_numbers
 from .read import read_tflite
@@ -38,7 +39,7 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
     def real(name: str, found: Any) -> Any:
         tensor = tensors[interface.outputs[name]]
         array = np.array(found)
-        return real_numbers(array, tensor.scales) if tensor.quantized and tensor.scales else _held(array)
+        return real_numbers(array, tensor.scales) if tensor.quantized and tensor.scales else narrowed(array)
 
     def given(arrays: Arrays) -> Arrays:
         return {name: array.astype(tensors[interface.inputs[name]].type) for name, array in arrays.items()}
@@ -78,7 +79,3 @@ def _plain_run(interpreter: Any, inputs: Any, outputs: Any, arrays: Arrays) -> A
         interpreter.set_tensor(inputs[name], array)
     interpreter.invoke()
     return {name: interpreter.get_tensor(number) for name, number in outputs.items()}
-
-
-def _held(array: Any) -> Any:
-    return array.astype({"f": np.float32, "i": np.int32, "u": np.int32}.get(array.dtype.kind, array.dtype))

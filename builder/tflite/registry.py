@@ -14,6 +14,7 @@ from ..lowering.layout import Shape
 from ..lowering.values import Array, Value
 from .types import Tensor
 
+fix_size = "Convert the model with a fixed size"
 fused_names = {0: "", 1: "Relu", 2: "relu_n1_to_1", 3: "Relu6", 4: "tanh", 5: "sign_bit"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..convert.answers import first_that_runs, runs
+from ..convert.answers import reference_result
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult
 from ..lowering.artefact import write_graph
 from .interface import interface_of
@@ -30,7 +30,4 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
 
 def reference_tflite(request: ReferenceRequest) -> ReferenceResult:
     """Run the source in TensorFlow Lite's own interpreter, and write its outputs; see ``ReferenceRequest``."""
-    run = runner(request.source)
-    chosen, empty = first_that_runs(run, request)
-    besides = next((pair for pair in request.besides if runs(run, *pair)), None)
-    return ReferenceResult(*chosen, empty, besides)
+    return reference_result(runner(request.source), request)

@@ -12,9 +12,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from builder.lowering.attributes import encode
+from builder.lowering.graph import Graph
+from builder.lowering.values import Value, narrowed
+
 Array = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
 types = {"DT_FLOAT": np.float32, "DT_INT32": np.int32, "DT_BOOL": np.bool_}
+
+
+def run_graph(graph: Graph, outputs: Mapping[str, Value], feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Compute the outputs of a graph that is not written yet.
+
+    Args:
+        graph: all nodes.
+        outputs: by their names.
+        feeds: by the names of the inputs, as they are stored.
+
+    Returns:
+        The outputs, by their names, as they are stored.
+    """
+    wanted = {name: graph.stored(value) for name, value in outputs.items()}
+    found = {name: _decoded(array, graph.quantizations.get(name)) for name, array in graph.weights.items()}
+    found |= {graph.inputs[name].name: array for name, array in feeds.items()}
+    for node in graph.nodes:
+        attributes = {name: encode(attribute) for name, attribute in node.attributes.items()}
+        _run_node(found, node.name, node.op, node.inputs, attributes)
+    return {name: found[output] for name, output in wanted.items()}
 
 
 def run_model(model_json: Path, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -28,19 +52,23 @@ def run_model(model_json: Path, feeds: Mapping[str, Array]) -> dict[str, Array]:
         The outputs, by the names of the signature.
     """
     content = json.loads(model_json.read_text(encoding="utf-8"))
-    found: dict[str, Any] = dict(_weights(content, model_json.parent))
+    found = _weights(content, model_json.parent)
     signature = content["signature"]
     for name, info in signature["inputs"].items():
         found[info["name"].partition(":")[0]] = feeds[name].astype(types[info["dtype"]])
     for node in content["modelTopology"]["node"]:
-        if node["op"] in ("Const", "Placeholder"):
-            continue
-        inputs = [found[reference] for reference in node["input"]]
-        with np.errstate(all="ignore"):
-            result = run_op(node["op"], inputs, node.get("attr", {}))
-        for number, output in enumerate(result if isinstance(result, list) else [result]):
-            found[f"{node['name']}:{number}" if number else node["name"]] = np.asarray(output)
+        _run_node(found, node["name"], node["op"], node.get("input", []), node.get("attr", {}))
     return {name: found[info["name"].removesuffix(":0")] for name, info in signature["outputs"].items()}
+
+
+def _run_node(found: dict[str, Array], name: str, op: str, inputs: list[str], attributes: Attributes) -> None:
+    """Compute the outputs of one node, in the types that TensorFlow.js holds."""
+    if op in ("Const", "Placeholder"):
+        return
+    with np.errstate(all="ignore"):
+        result = run_op(op, [found[reference] for reference in inputs], attributes)
+    for number, output in enumerate(result if isinstance(result, list) else [result]):
+        found[f"{name}:{number}" if number else name] = narrowed(output)
 
 
 def _weights(content: dict[str, Any], folder: Path) -> dict[str, Array]:
@@ -48,32 +76,43 @@ def _weights(content: dict[str, Any], folder: Path) -> dict[str, Array]:
     for group in content["weightsManifest"]:
         raw, at = (folder / group["paths"][0]).read_bytes(), 0
         for spec in group["weights"]:
-            dtype = np.dtype(spec["dtype"])
+            quantization = spec.get("quantization")
+            dtype = np.dtype(quantization["dtype"] if quantization else spec["dtype"])
             count = math.prod(spec["shape"])
-            found[spec["name"]] = np.frombuffer(raw, dtype, count, at).reshape(spec["shape"])
+            array = np.frombuffer(raw, dtype, count, at).reshape(spec["shape"])
+            found[spec["name"]] = _decoded(array, quantization)
             at += count * dtype.itemsize
     return found
+
+
+def _decoded(array: Array, quantization: Mapping[str, Any] | None) -> Array:
+    """Return a constant as TensorFlow.js decodes it."""
+    if quantization is None or "scale" not in quantization:
+        return array.astype(np.float32) if array.dtype == np.float16 else array
+    values = array.astype(np.float64) * quantization["scale"] + quantization["min"]
+    return values.astype(quantization["original_dtype"])
 
 
 def run_op(op: str, inputs: list[Any], attributes: Attributes) -> Any:
     """Compute one op."""
     if op in elementwise:
-        result = elementwise[op](*inputs)
-        return result.astype(np.int32) if result.dtype.kind == "i" else result
+        return elementwise[op](*inputs)
     return structural[op](inputs, attributes)
 
 
 elementwise: dict[str, Callable[..., Array]] = {
-    "Abs": np.abs, "AddV2": np.add, "BiasAdd": np.add, "Ceil": np.ceil,
-    "ClipByValue": np.clip, "Equal": np.equal, "Exp": np.exp,
-    "Floor": np.floor, "FloorMod": np.mod, "Greater": np.greater, "GreaterEqual": np.greater_equal,
-    "Identity": np.asarray, "Less": np.less, "LessEqual": np.less_equal, "LogicalAnd": np.logical_and,
+    "Abs": np.abs, "Add": np.add, "AddV2": np.add, "BiasAdd": np.add, "Ceil": np.ceil,
+    "ClipByValue": np.clip, "Equal": np.equal, "Erf": np.vectorize(math.erf, otypes=[np.float32]), "Exp": np.exp,
+    "Expm1": np.expm1, "Floor": np.floor, "FloorDiv": np.floor_divide, "FloorMod": np.mod, "Greater": np.greater,
+    "GreaterEqual": np.greater_equal, "Identity": np.asarray, "IsInf": np.isinf, "IsNan": np.isnan, "Less": np.less,
+    "LessEqual": np.less_equal, "Log": np.log, "LogicalAnd": np.logical_and, "LogicalNot": np.logical_not,
     "LogicalOr": np.logical_or, "Maximum": np.maximum, "Minimum": np.minimum, "Mul": np.multiply, "Neg": np.negative,
-    "OnesLike": np.ones_like, "Pow": np.power, "RealDiv": np.divide, "Relu": lambda x: np.maximum(x, 0),
-    "Relu6": lambda x: np.clip(x, 0, 6), "Round": np.round, "SelectV2": np.where,
-    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Square": np.square, "Sqrt": np.sqrt, "Sub": np.subtract,
+    "NotEqual": np.not_equal, "OnesLike": np.ones_like, "Pow": np.power, "RealDiv": np.divide,
+    "Relu": lambda x: np.maximum(x, 0), "Relu6": lambda x: np.clip(x, 0, 6), "Round": np.rint, "SelectV2": np.where,
+    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Sign": np.sign, "Softplus": lambda x: np.logaddexp(x, 0),
+    "Square": np.square, "Sqrt": np.sqrt, "Sub": np.subtract, "Tanh": np.tanh,
     "Rsqrt": lambda x: 1 / np.sqrt(x), "SquaredDifference": lambda x, y: (x - y) ** 2, "ZerosLike": np.zeros_like,
-    "Prelu": lambda x, slopes: np.where(x >= 0, x, x * slopes),
+    "Elu": lambda x: np.where(x > 0, x, np.expm1(x)), "Prelu": lambda x, slopes: np.where(x < 0, x * slopes, x),
     "DivNoNan": lambda x, y: np.where(y == 0, 0, x / np.where(y == 0, 1, y)),
 }  # fmt: skip
 
@@ -229,6 +268,35 @@ def _reduced(reduce: Callable[..., Array]) -> Callable[[list[Any], Attributes], 
     return reduction
 
 
+def _cumulative(function: Callable[..., Array], start: int) -> Callable[[list[Any], Attributes], Array]:
+    def cumulative(inputs: list[Any], attributes: Attributes) -> Array:
+        axis, is_reversed = int(inputs[1]), _flag(attributes, "reverse")
+        x = np.flip(inputs[0], axis) if is_reversed else inputs[0]
+        found = function(x, axis=axis)
+        if _flag(attributes, "exclusive"):
+            first = np.full_like(np.take(x, [0], axis), start)
+            found = np.concatenate([first, np.delete(found, -1, axis)], axis)
+        return np.flip(found, axis) if is_reversed else found
+
+    return cumulative
+
+
+def _leaky_relu(inputs: list[Any], attributes: Attributes) -> Array:
+    return np.where(inputs[0] < 0, attributes["alpha"]["f"] * inputs[0], inputs[0])
+
+
+def _top(inputs: list[Any], _: Attributes) -> list[Array]:
+    x, k = inputs[0], int(inputs[1])
+    places = np.argsort(-x.astype(np.float64), axis=-1, kind="stable")[..., :k]
+    return [np.take_along_axis(x, places, -1), places]
+
+
+def _unique(inputs: list[Any], _: Attributes) -> list[Array]:
+    numbers = inputs[0].tolist()
+    values = list(dict.fromkeys(numbers))
+    return [np.array(values, inputs[0].dtype), np.array([values.index(number) for number in numbers])]
+
+
 def _softmax(inputs: list[Any], _: Attributes) -> Array:
     powers = np.exp(inputs[0] - inputs[0].max(-1, keepdims=True))
     return np.asarray(powers / powers.sum(-1, keepdims=True))
@@ -267,6 +335,10 @@ def _bilinear(inputs: list[Any], attributes: Attributes) -> Array:
 
 
 structural: dict[str, Callable[[list[Any], Attributes], Any]] = {
+    "All": _reduced(np.all),
+    "Any": _reduced(np.any),
+    "ArgMax": lambda i, _: i[0].argmax(int(i[1])),
+    "ArgMin": lambda i, _: i[0].argmin(int(i[1])),
     "AvgPool": _pool(np.mean),
     "BatchMatMulV2": _batch_matmul,
     "BroadcastArgs": lambda i, _: np.array(np.broadcast_shapes(tuple(i[0]), tuple(i[1])), np.int32),
@@ -276,6 +348,8 @@ structural: dict[str, Callable[[list[Any], Attributes], Any]] = {
     "Conv2D": _conv,
     "Conv2DBackpropInput": _conv_transpose,
     "Conv3D": _conv,
+    "Cumprod": _cumulative(np.cumprod, 1),
+    "Cumsum": _cumulative(np.cumsum, 0),
     "DepthToSpace": _depth_to_space,
     "DepthwiseConv2dNative": _depthwise,
     "ExpandDims": lambda i, _: np.expand_dims(i[0], int(i[1])),
@@ -283,16 +357,19 @@ structural: dict[str, Callable[[list[Any], Attributes], Any]] = {
     "FusedDepthwiseConv2dNative": _fused(_depthwise),
     "GatherNd": _gather_nd,
     "GatherV2": _gather,
+    "LeakyRelu": _leaky_relu,
+    "LogSoftmax": lambda i, a: np.log(_softmax(i, a)),
     "MatMul": _matmul,
     "Max": _reduced(np.max),
     "MaxPool": _pool(np.max),
     "Mean": _reduced(np.mean),
     "Min": _reduced(np.min),
     "MirrorPad": lambda i, _: np.pad(i[0], i[1], mode="reflect"),
+    "OneHot": lambda i, _: np.where(i[0][..., None] == np.arange(int(i[1])), i[2], i[3]),
     "Pad": lambda i, _: np.pad(i[0], i[1]),
     "PadV2": lambda i, _: np.pad(i[0], i[1], constant_values=i[2]),
     "Prod": _reduced(np.prod),
-    "Range": lambda i, _: np.arange(*i, dtype=np.int32),
+    "Range": lambda i, _: np.arange(*map(int, i)),
     "Reshape": lambda i, _: i[0].reshape(i[1]),
     "ResizeBilinear": _bilinear,
     "ResizeNearestNeighbor": _resize,
@@ -308,7 +385,11 @@ structural: dict[str, Callable[[list[Any], Attributes], Any]] = {
     "Sum": _reduced(np.sum),
     "TensorScatterUpdate": _scatter_update,
     "Tile": lambda i, _: np.tile(i[0], i[1]),
+    "TopKV2": _top,
     "Transpose": lambda i, _: i[0].transpose(i[1]),
+    "Unique": _unique,
+    "Unpack": lambda i, a: list(np.moveaxis(i[0], int(a.get("axis", {}).get("i", 0)), 0)),
+    "Where": lambda i, _: np.argwhere(i[0]),
     "_FusedConv2D": _fused(_conv),
     "_FusedMatMul": _fused(_matmul),
 }

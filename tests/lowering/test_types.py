@@ -1,4 +1,4 @@
-"""The types that nodes state, which passes over graphs believe."""
+"""The types that nodes state, which passes over graphs and rewrites for wasm rely on."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ from onnx.reference import ReferenceEvaluator
 from builder.lowering.graph import Graph
 from builder.lowering.values import Value
 from builder.onnx.lower import lower_model
-
-from .numpy_runner import run
+from tests.helpers.numpy_graphs import run_graph
 
 
 def model(
@@ -81,7 +80,7 @@ def check(
     }
     made = model(nodes, inputs, outputs, weights, opset)
     graph, found = lower(made, last=last)
-    got = run(graph, found, {name: array.transpose(graph.inputs[name].order) for name, array in feeds.items()})
+    got = run_graph(graph, found, {name: array.transpose(graph.inputs[name].order) for name, array in feeds.items()})
     with np.errstate(all="ignore"):
         wanted = ReferenceEvaluator(made).run(None, dict(feeds))
     for name, result in zip(outputs, wanted, strict=True):

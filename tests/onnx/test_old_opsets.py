@@ -14,9 +14,9 @@ from onnx.helper import make_node, make_tensor_value_info
 from builder.errors import SourceError
 from builder.onnx.lower import lower_model
 from builder.onnx.read import opset_of, read_onnx
+from tests.helpers.numpy_graphs import run_graph
 
 from .lowered import model
-from .numpy_runner import run
 
 
 def lowered(tmp_path: Path, nodes: list[Any], weights: dict[str, Any], opset: int) -> Any:
@@ -35,7 +35,7 @@ def test_broadcasting_of_opset_6(tmp_path: Path) -> None:
     """An operator names the axis from which on the shorter operand lies: the last ones, or it is refused."""
     b = np.arange(12, dtype=np.float32).reshape(4, 3)
     graph, outputs = lowered(tmp_path, [make_node("Add", ["x", "b"], ["y"], broadcast=1, axis=2)], {"b": b}, 6)
-    got = run(graph, outputs, {"x": np.zeros((2, 3, 4, 3), np.float32)})["y"]
+    got = run_graph(graph, outputs, {"x": np.zeros((2, 3, 4, 3), np.float32)})["y"]
     np.testing.assert_array_equal(got, np.broadcast_to(b, got.shape))
     with pytest.raises(SourceError, match="has opset 6, older than 7"):
         lowered(tmp_path, [make_node("Add", ["x", "b"], ["y"], broadcast=1, axis=1)], {"b": b[0]}, 6)

@@ -10,9 +10,9 @@ from onnx import TensorProto
 from onnx.helper import make_node, np_dtype_to_tensor_dtype
 
 from builder.errors import UnsupportedOpsError
+from tests.helpers.numpy_graphs import run_graph
 
 from .lowered import check, lower, model, ops_of
-from .numpy_runner import run
 
 rng = np.random.default_rng(3)
 picture = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
@@ -90,7 +90,7 @@ def test_reduction_of_minus_infinity() -> None:
         [make_node("ReduceLogSumExp", ["x", "axes"], ["y"])], {"x": (np.float32, [2])}, ["y"], {"axes": numbers(0)}
     )
     graph, found = lower(made)
-    assert run(graph, found, {"x": np.full(2, -np.inf, np.float32)})["y"].tolist() == [-np.inf]
+    assert run_graph(graph, found, {"x": np.full(2, -np.inf, np.float32)})["y"].tolist() == [-np.inf]
 
 
 def test_computed_axes() -> None:
@@ -224,7 +224,7 @@ def test_division_towards_zero() -> None:
     b = np.array([2, 2, -2, -2, 3, 3, -1], np.int64)
     made = model([make_node("Div", ["a", "b"], ["y"])], {"a": (np.int64, [7]), "b": (np.int64, [7])}, ["y"])
     graph, found = lower(made)
-    got = run(graph, found, {"a": a, "b": b})["y"]
+    got = run_graph(graph, found, {"a": a, "b": b})["y"]
     assert got.tolist() == [3, -3, -3, 3, 333333335, -333333335, -16777217]
 
 
@@ -252,7 +252,7 @@ def test_marks_and_triangles() -> None:
     weights = {"d": np.array(3), "v": np.array([-1, 2], np.float32)}
     check([node], {"i": np.array([[0, -1, 2], [2, 1, -3]])}, weights)
     graph, found = lower(model([node], {"i": (np.int64, [3])}, ["y"], weights))
-    assert run(graph, found, {"i": np.array([7, -4, 1])})["y"].tolist() == [[-1] * 3, [-1] * 3, [-1, 2, -1]]
+    assert run_graph(graph, found, {"i": np.array([7, -4, 1])})["y"].tolist() == [[-1] * 3, [-1] * 3, [-1, 2, -1]]
     for upper in (0, 1):
         check([make_node("Trilu", ["x", "k"], ["y"], upper=upper)], {"x": picture}, {"k": np.array(-1)}, last=True)
     check([make_node("Det", ["x"], ["y"])], {"x": rng.normal(size=(2, 3, 3)).astype(np.float32)})
@@ -341,7 +341,7 @@ def test_small_numbers_of_half_floats() -> None:
     node = make_node("LayerNormalization", ["x", "scale"], ["y"], epsilon=1e-12)
     made = model([node], {"x": (np.float16, [2, 2])}, ["y"], {"scale": np.ones(2, np.float16)})
     graph, found = lower(made)
-    got = run(graph, found, {"x": np.array([[1, 1], [0, 2]], np.float32)})["y"]
+    got = run_graph(graph, found, {"x": np.array([[1, 1], [0, 2]], np.float32)})["y"]
     np.testing.assert_allclose(got, [[0, 0], [-1, 1]])
 
 

@@ -15,9 +15,9 @@ from builder.errors import UnsupportedOpsError
 from builder.lowering.artefact import write_graph
 from builder.lowering.codes import Codes, unsigned
 from builder.onnx.steps import largest_step
+from tests.helpers.numpy_graphs import run_graph
 
 from .lowered import check, lower, model, ops_of
-from .numpy_runner import run
 
 rng = np.random.default_rng(5)
 narrow = {
@@ -165,7 +165,7 @@ def test_zeros_are_quantised() -> None:
         [make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"])], {"x": (np.float32, [3])}, ["y", "s", "z"]
     )
     graph, outputs = lower(made)
-    found = run(graph, outputs, {"x": np.zeros(3, np.float32)})
+    found = run_graph(graph, outputs, {"x": np.zeros(3, np.float32)})
     assert (found["y"].tolist(), float(found["s"]), int(found["z"])) == ([0, 0, 0], 1.0, 0)
 
 

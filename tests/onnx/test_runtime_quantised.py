@@ -13,8 +13,7 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 from builder.errors import UnsupportedOpsError
 from builder.onnx.lower import lower_model
 from builder.onnx.read import _check_domains
-
-from .numpy_runner import run
+from tests.helpers.numpy_graphs import run_graph
 
 rng = np.random.default_rng(11)
 x = rng.integers(0, 256, (2, 3, 4, 5)).astype(np.uint8)
@@ -67,7 +66,7 @@ def test_operators(node: Any, given: Any, kind: int) -> None:
     """Codes come out as ONNX Runtime gives them, but for a step where the sum of floats lies between two."""
     model = made(node, given, kind)
     graph, outputs = lower_model(model, 17, "one.onnx")
-    got = run(graph, outputs, {"x": given.transpose(graph.inputs["x"].order)})["y"]
+    got = run_graph(graph, outputs, {"x": given.transpose(graph.inputs["x"].order)})["y"]
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -9,6 +9,8 @@ import numpy as np
 
 from ...lowering.graph import Graph
 from ...lowering.layout import product_of
+from ...lowering.pieces import scalar
+from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .logic import select
@@ -110,15 +112,7 @@ def swish(c: Context) -> Value:
 @lowers("Gelu")
 def gelu(c: Context) -> Value:
     """Lower x / 2 (1 + erf(x / sqrt 2)), or its approximation by tanh."""
-    x, graph = c.input(0), c.graph
-    if c.attribute("approximate", "none") == "tanh":
-        cube = graph.elementwise("Mul", [graph.elementwise("Square", [x]), x])
-        inner = graph.elementwise("AddV2", [x, scaled(graph, cube, 0.044715)])
-        bent = graph.elementwise("Tanh", [scaled(graph, inner, math.sqrt(2 / math.pi))])
-    else:
-        bent = graph.elementwise("Erf", [scaled(graph, x, math.sqrt(0.5))])
-    one = c.scalar(1, x)
-    return graph.elementwise("Mul", [scaled(graph, x, 0.5), graph.elementwise("AddV2", [bent, one])])
+    return Reckoning(c.graph).gelu(c.input(0), by_tanh=c.attribute("approximate", "none") == "tanh")
 
 
 @lowers("Shrink")
@@ -179,7 +173,7 @@ def hardmax(c: Context) -> Value:
 
     def hard(x: Value) -> Value:
         shape, count = x.stored_shape[:-1], length_of(c, x, x.order[-1])
-        last, on, off = (c.graph.constant(np.array(n, np.int32)) for n in (x.rank - 1, 1, 0))
+        last, on, off = (scalar(c.graph, n) for n in (x.rank - 1, 1, 0))
         place = c.graph.op("ArgMax", [x, last], shape=shape, type_name="int32")
         ones = c.graph.op("OneHot", [place, count, on, off], shape=x.shape, type_name="int32", order=x.order, axis=-1)
         return c.graph.cast(ones, x.type)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...lowering.graph import Graph
+from ...lowering.pieces import scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .reductions import reduce
-from .whole_numbers import floor_divided, narrow, whole, wrapped
+from .whole_numbers import floor_divided, narrow, wrapped
 
 combined = {"BitwiseAnd": "Mul", "BitwiseOr": "Maximum", "BitwiseXor": "NotEqual"}
 half = 16  # bits of which floats hold all numbers exactly
@@ -21,7 +22,7 @@ def bitwise(c: Context) -> Value:
     a, b = c.input(0), c.input(1)
     if a.type in narrow:
         return wrapped(graph, _combined(c, a, b, 8 * np.dtype(a.type).itemsize), a.type)
-    size = whole(graph, 1 << half)
+    size = scalar(graph, 1 << half)
     lows = [graph.elementwise("FloorMod", [x, size], "int32") for x in (a, b)]
     # Of what is left no more than 16 bits are set, so that the quotient is exact.
     rests = [graph.elementwise("Sub", [x, low], "int32") for x, low in zip((a, b), lows, strict=True)]
@@ -43,14 +44,14 @@ def _combined(c: Context, a: Value, b: Value, count: int) -> Value:
 
 def _bits(graph: Graph, x: Value, powers: Value) -> Value:
     apart = graph.elementwise("FloorDiv", [graph.unsqueeze(x, [x.rank]), powers], "int32")
-    return graph.elementwise("FloorMod", [apart, whole(graph, 2)])
+    return graph.elementwise("FloorMod", [apart, scalar(graph, 2)])
 
 
 @lowers("BitwiseNot")
 def bitwise_not(c: Context) -> Value:
     """Lower the opposite of all bits, -1 - x."""
     x = c.input(0)
-    return wrapped(c.graph, c.graph.elementwise("Sub", [whole(c.graph, -1), x], "int32"), x.type)
+    return wrapped(c.graph, c.graph.elementwise("Sub", [scalar(c.graph, -1), x], "int32"), x.type)
 
 
 @lowers("BitShift")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...lowering import functions
+from ...lowering.pieces import reverse, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -102,7 +103,7 @@ def stacked(c: Context, values: Sequence[Value]) -> Value:
 
 def _looped(c: Context, rounds: Rounds) -> tuple[list[Value], list[Value]]:
     graph = c.graph
-    zero, one = (graph.constant(np.array(n, np.int32)) for n in (0, 1))
+    zero, one = (scalar(graph, n) for n in (0, 1))
     goes_on = rounds.condition or graph.constant(np.array(True))
     _, _, likes = _tried(c, rounds)
     lists = [functions.empty_list(graph, like) for like in likes]
@@ -150,7 +151,7 @@ def _tried(c: Context, rounds: Rounds) -> tuple[Value | None, Sequence[Value], S
         kept.append(found[1])
         return []
 
-    number = c.graph.constant(np.array(0, np.int32))
+    number = scalar(c.graph, 0)
     functions.build(c.graph, "tried", [number, *rounds.state], body)
     return result[0]
 
@@ -190,9 +191,9 @@ def scan(c: Context) -> Sequence[Value]:
     axes = [axis % item.rank for axis, item in zip(c.attribute("scan_input_axes", [0] * scanned), items, strict=True)]
     items = [front(c, item, axis) for item, axis in zip(items, axes, strict=True)]
     backwards = c.attribute("scan_input_directions", [0] * scanned)
-    items = [reversed_along(c, item, 0) if back else item for item, back in zip(items, backwards, strict=True)]
+    items = [reverse(c.graph, item, [0]) if back else item for item, back in zip(items, backwards, strict=True)]
     length = items[0].shape[0]
-    count = graph.constant(np.array(length, np.int32)) if length is not None else at(c, graph.shape_of(items[0]), 0)
+    count = scalar(graph, length) if length is not None else at(c, graph.shape_of(items[0]), 0)
 
     def body(number: Value, values: Sequence[Value]) -> tuple[Value | None, Sequence[Value], Sequence[Value]]:
         found = run_body(c, inner, [*values, *(at(c, item, number) for item in items)])
@@ -202,7 +203,7 @@ def scan(c: Context) -> Sequence[Value]:
     backwards = c.attribute("scan_output_directions", [0] * len(collected))
     places = c.attribute("scan_output_axes", [0] * len(collected))
     outputs = [
-        behind(c, reversed_along(c, item, 0) if back else item, axis)
+        behind(c, reverse(c.graph, item, [0]) if back else item, axis)
         for item, back, axis in zip(collected, backwards, places, strict=True)
     ]
     return [*last, *outputs]
@@ -212,11 +213,11 @@ def at(c: Context, x: Value, number: Value | int) -> Value:
     """Return what is at a place of the first axis."""
     graph = c.graph
     if isinstance(number, int):
-        number = graph.constant(np.array(number, np.int32))
+        number = scalar(graph, number)
     place = graph.cast(number, "int32")
     if x.array is not None and place.array is not None:
         return graph.constant(x.array[int(place.array)])
-    axis = graph.constant(np.array(0, np.int32))
+    axis = scalar(graph, 0)
     return graph.op("GatherV2", [graph.plain(x), place, axis], shape=x.shape[1:], type_name=x.type)
 
 
@@ -230,9 +231,3 @@ def behind(c: Context, x: Value, axis: int) -> Value:
     axis %= x.rank
     rest = list(range(1, x.rank))
     return c.graph.transpose(x, (*rest[:axis], 0, *rest[axis:]))
-
-
-def reversed_along(c: Context, x: Value, axis: int) -> Value:
-    """Return a value whose axis runs backwards."""
-    where = c.graph.constant(np.array([x.axis(axis)], np.int32))
-    return c.graph.op("ReverseV2", [x, where], shape=x.shape, order=x.order)

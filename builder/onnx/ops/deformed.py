@@ -13,7 +13,7 @@ from ...lowering.layout import channels_last
 from ...lowering.pieces import cut, ints, joined
 from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_lengths, lowers
 from .convolution import add_bias, convolved
 from .sampling import sampled, taps
 from .windows import Window, window
@@ -24,7 +24,7 @@ def deform_conv(c: Context) -> Value:
     """Lower a convolution of a picture: all that its kernel takes for one place is put behind one another first."""
     x, kernel, offsets, graph = c.input(0), c.input(1), c.input(2), c.graph
     if x.rank != 4 or None in (*x.shape[1:], *kernel.shape):
-        c.refuse("a picture of open lengths, or not two axes", "Export the model with a fixed size")
+        c.refuse("a picture of open lengths, or not of height and width", fix_lengths)
     w = window(c, [n or 0 for n in kernel.shape[2:]], x.shape[2:])
     rows, columns = (w.length(axis, length) or 0 for axis, length in enumerate(x.shape[2:]))
     groups, count = int(c.attribute("offset_group", 1)), math.prod(w.kernel)
@@ -88,7 +88,7 @@ def col2im(c: Context) -> Value:
     counts = [w.length(axis, length) or 0 for axis, length in enumerate(image)]
     size, total = math.prod(block), math.prod(counts)
     if not x.is_static or x.shape[2] != total:
-        c.refuse("columns of open lengths, or not as many as blocks", "Export the model with a fixed size")
+        c.refuse("columns of open lengths, or not as many as blocks", fix_lengths)
     batch, channels = x.shape[0] or 0, (x.shape[1] or 0) // size
     whole = [n + first + last for n, first, last in zip(image, w.begin, w.end, strict=True)]
     rows = np.zeros((*block, *counts), np.int64)

@@ -9,10 +9,10 @@ from ...lowering.pieces import cut, ints, joined
 from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
+from .pooling import lowest
 from .sampling import Tap, sampled
 
 most_suppressions = 400  # of classes times pictures, each of which is a node
-least_score = -3.4028234663852886e38
 
 
 @lowers("NonMaxSuppression")
@@ -70,7 +70,7 @@ def _overlap(c: Context) -> Value:
 def _least(c: Context) -> Value:
     """Return the score that chosen boxes must have more than."""
     value = c.optional(4)
-    return Reckoning(c.graph).number(least_score) if value is None else c.graph.reshape(value, ())
+    return Reckoning(c.graph).number(lowest) if value is None else c.graph.reshape(value, ())
 
 
 def _corners(c: Context, boxes: Value) -> Value:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...lowering.layout import product_of
+from ...lowering.pieces import scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
 from .matrices import product
 from .reductions import reduce
-from .whole_numbers import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def einsum(c: Context) -> Value:
     """Lower an equation, operand by operand."""
     values = [value for value in c.inputs if value is not None]
     if any(value.dtype != "float32" for value in values):
-        c.refuse(f"of {values[0].type}")
+        c.refuse(f"of the type {values[0].type}", "Export the model with floats")
     terms, result = _parsed(c, values)
     terms = [_diagonal(c, term) for term in terms]
     found = terms[0]
@@ -86,7 +86,7 @@ def _diagonal(c: Context, term: Term) -> Term:
         moved = c.graph.plain(c.graph.transpose(term.value, [first, second, *rest]))
         flat = c.graph.reshape(moved, (length * length, *lengths))
         cells = c.graph.constant(np.arange(length, dtype=np.int32) * (length + 1))
-        value = c.graph.op("GatherV2", [flat, cells, whole(c.graph, 0)], shape=(length, *lengths))
+        value = c.graph.op("GatherV2", [flat, cells, scalar(c.graph, 0)], shape=(length, *lengths))
         return _diagonal(c, Term(value, (label, *(term.labels[axis] for axis in rest))))
     return term
 

@@ -81,7 +81,7 @@ def gather_nd(c: Context) -> Value:
     inputs = [graph.plain(x), graph.plain(rows_from_front(c, places, x))]
     if depth == x.rank or x.rank <= 5:
         return graph.op("GatherNd", inputs, shape=shape, Tindices=Type("int32"))
-    return c.refuse(f"data of {x.rank} axes")
+    return c.refuse(f"data of {x.rank} axes; at most 5 are possible")
 
 
 def rows_from_front(c: Context, places: Value, x: Value, first: int = 0) -> Value:

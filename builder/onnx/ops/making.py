@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ...lowering.attributes import Type
+from ...lowering.pieces import scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
 from .casts import type_name
 from .logic import select
 from .ranking import length_of
-from .whole_numbers import floor_divided, whole
+from .whole_numbers import floor_divided
 
 
 @lowers("Range")
@@ -23,7 +24,7 @@ def arange(c: Context) -> Value:
         count = span if delta.array is not None and int(delta.array.item()) == 1 else _above(c, span, delta)
     else:
         count = graph.cast(graph.elementwise("Ceil", [graph.elementwise("RealDiv", [span, delta])]), "int32")
-    count = graph.elementwise("Maximum", [count, whole(graph, 0)])
+    count = graph.elementwise("Maximum", [count, scalar(graph, 0)])
     known = c.shape()
     steps = counted(c, count, known[0] if known else None)
     if start.dtype != "int32":
@@ -35,9 +36,9 @@ def arange(c: Context) -> Value:
 def _above(c: Context, a: Value, b: Value) -> Value:
     """Return the next whole number above a / b, the opposite of what -a / b is cut to below."""
     graph = c.graph
-    down = graph.elementwise("Sub", [whole(graph, 0), a], "int32")
+    down = graph.elementwise("Sub", [scalar(graph, 0), a], "int32")
     floor = floor_divided(graph, down, graph.cast(b, "int32"))[0]
-    return graph.elementwise("Sub", [whole(graph, 0), floor], "int32")
+    return graph.elementwise("Sub", [scalar(graph, 0), floor], "int32")
 
 
 def counted(c: Context, count: Value, length: int | None = None) -> Value:
@@ -45,7 +46,7 @@ def counted(c: Context, count: Value, length: int | None = None) -> Value:
     if count.array is not None:
         (number,) = c.lengths((int(count.array.item()),))
         return c.graph.constant(np.arange(number, dtype=np.int32))
-    ends = [whole(c.graph, 0), count, whole(c.graph, 1)]
+    ends = [scalar(c.graph, 0), count, scalar(c.graph, 1)]
     return c.graph.op("Range", ends, shape=(length,), type_name="int32", Tidx=Type("int32"))
 
 
@@ -60,7 +61,7 @@ def one_hot(c: Context) -> Value:
     length = int(count.array) if count.array is not None else (known[axis] if known else None)
     indices = graph.cast(indices, "int32") if indices.dtype != "int32" else indices
     from_end = graph.elementwise("AddV2", [indices, count], "int32")
-    below = graph.elementwise("Less", [indices, whole(graph, 0)], "bool")
+    below = graph.elementwise("Less", [indices, scalar(graph, 0)], "bool")
     places = graph.unsqueeze(select(c, below, graph.cast(from_end, indices.type), indices), [axis])
     classes = counted(c, count, length)
     classes = graph.reshape(classes, tuple(length if other == axis else 1 for other in range(indices.rank + 1)))
@@ -74,7 +75,7 @@ def one_hot(c: Context) -> Value:
 def _part(c: Context, values: Value, place: int) -> Value:
     if values.array is not None:
         return c.graph.constant(values.array[place])
-    indices, zero = whole(c.graph, place), whole(c.graph, 0)
+    indices, zero = scalar(c.graph, place), scalar(c.graph, 0)
     return c.graph.op("GatherV2", [values, indices, zero], shape=(), type_name=values.type)
 
 
@@ -91,7 +92,7 @@ def eye_like(c: Context) -> Value:
 def triangle(c: Context) -> Value:
     """Lower the upper or lower triangle of matrices; all else is 0."""
     x, k, graph = c.input(0), c.optional(1), c.graph
-    shift = graph.reshape(graph.cast(k, "int32"), ()) if k is not None else whole(graph, 0)
+    shift = graph.reshape(graph.cast(k, "int32"), ()) if k is not None else scalar(graph, 0)
     rows, columns = (counted(c, length_of(c, x, axis), x.shape[axis]) for axis in (x.rank - 2, x.rank - 1))
     upper = bool(c.attribute("upper", 1))
     if rows.array is not None and columns.array is not None and shift.array is not None:

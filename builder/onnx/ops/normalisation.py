@@ -142,7 +142,7 @@ def lp_normalization(c: Context) -> Value:
     x, graph, p = c.input(0), c.graph, c.attribute("p", 2)
     axes = [c.attribute("axis", -1) % x.rank]
     if p not in (1, 2):
-        c.refuse(f"p of {p}")
+        c.refuse(f"p of {p}; only 1 and 2 are possible")
     sizes = graph.elementwise("Abs" if p == 1 else "Square", [x])
     norm = reduce(c, "Sum", sizes, axes, keep=True)
     norm = norm if p == 1 else graph.elementwise("Sqrt", [norm])

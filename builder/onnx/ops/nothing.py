@@ -41,5 +41,5 @@ def has_element(c: Context) -> Value:
 def optional(c: Context) -> Value:
     """Lower the wrapping of what is given."""
     if c.optional(0) is None:
-        c.refuse("nothing is given")
+        c.refuse("has no input, and TensorFlow.js no empty optional")
     return c.input(0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...lowering.codes import Codes, fits_codes
 from ...lowering.graph import Graph
+from ...lowering.pieces import ints
 from ...lowering.values import Array, Value, held_type
 from ..registry import Context, lowers, table
 from .casts import type_name
@@ -19,7 +20,6 @@ from .logic import select
 from .matrices import product
 from .reductions import reduce
 
-most_exact = 1 << 24  # up to which float32 holds all whole numbers
 limits = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
 
 
@@ -152,7 +152,7 @@ def _placed(c: Context, x: Value, parameter: Value) -> Value:
     # Each number block times, side by side.
     repeated = [1] * (x.rank + 1)
     repeated[axis + 1] = block
-    counts = graph.constant(np.array(repeated, np.int32))
+    counts = ints(graph, repeated)
     apart = graph.plain(graph.unsqueeze(parameter, [axis + 1]))
     shape = (*apart.shape[: axis + 1], block, *apart.shape[axis + 2 :])
     return graph.reshape(graph.op("Tile", [apart, counts], shape=shape), x.shape)

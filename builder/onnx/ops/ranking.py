@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ...lowering.layout import without
+from ...lowering.pieces import reverse, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
-from .whole_numbers import negative, whole
+from .whole_numbers import negative
 
 
 @lowers("ArgMax", "ArgMin")
@@ -19,9 +18,9 @@ def arg(c: Context) -> Value:
     axis = c.attribute("axis", 0) % max(x.rank, 1)
     last = bool(c.attribute("select_last_index", 0))
     if last:
-        x = reverse(c, x, axis)
+        x = reverse(c.graph, x, [axis])
     shape, order = without_axis(x.shape, axis), without(x.order, [axis])
-    where = whole(graph, x.axis(axis))
+    where = scalar(graph, x.axis(axis))
     found = graph.op(c.op, [x, where], shape=shape, type_name="int64", order=order)
     if last:
         found = graph.elementwise("Sub", [_last_place(c, x, axis), found], "int64")
@@ -31,29 +30,23 @@ def arg(c: Context) -> Value:
 def _last_place(c: Context, x: Value, axis: int) -> Value:
     length = x.shape[axis]
     if length is not None:
-        return whole(c.graph, length - 1)
-    return c.graph.elementwise("Sub", [length_of(c, x, axis), whole(c.graph, 1)], "int32")
+        return scalar(c.graph, length - 1)
+    return c.graph.elementwise("Sub", [length_of(c, x, axis), scalar(c.graph, 1)], "int32")
 
 
 def length_of(c: Context, x: Value, axis: int) -> Value:
     """Return the length of an axis, a scalar."""
     length = x.shape[axis]
     if length is not None:
-        return whole(c.graph, length)
+        return scalar(c.graph, length)
     lengths = c.graph.op("Shape", [x], shape=(x.rank,), type_name="int32")
-    place, zero = whole(c.graph, x.axis(axis)), whole(c.graph, 0)
+    place, zero = scalar(c.graph, x.axis(axis)), scalar(c.graph, 0)
     return c.graph.op("GatherV2", [lengths, place, zero], shape=(), type_name="int32")
 
 
 def without_axis(shape: tuple[int | None, ...], axis: int) -> tuple[int | None, ...]:
     """Return a shape that lacks one axis."""
     return (*shape[:axis], *shape[axis + 1 :])
-
-
-def reverse(c: Context, x: Value, axis: int) -> Value:
-    """Return a value with one axis read from its end."""
-    where = c.graph.constant(np.array([x.axis(axis)], np.int32))
-    return c.graph.op("ReverseV2", [x, where], shape=x.shape, order=x.order)
 
 
 @lowers("TopK")
@@ -79,10 +72,10 @@ def _opposite(c: Context, x: Value) -> Value:
 def _count(c: Context) -> tuple[int | None, Value]:
     """Return how many are wanted, as far as that is known: an attribute in old files."""
     if "k" in c.attributes:
-        return int(c.attributes["k"]), whole(c.graph, int(c.attributes["k"]))
+        return int(c.attributes["k"]), scalar(c.graph, int(c.attributes["k"]))
     k = c.input(1)
     if k.array is not None:
-        return int(k.array.item()), whole(c.graph, int(k.array.item()))
+        return int(k.array.item()), scalar(c.graph, int(k.array.item()))
     return None, c.graph.reshape(c.graph.cast(k, "int32"), ())
 
 
@@ -91,11 +84,11 @@ def cumulative(c: Context) -> Value:
     """Lower running sums and products; wasm's kernels need the axis from the front."""
     x, axis, graph = c.input(0), c.input(1), c.graph
     if axis.array is not None:
-        where = whole(graph, x.axis(int(axis.array.item())))
+        where = scalar(graph, x.axis(int(axis.array.item())))
     else:
         x = graph.plain(x)
         given = graph.reshape(graph.cast(axis, "int32"), ())
-        where = graph.elementwise("FloorMod", [given, whole(graph, x.rank)])
+        where = graph.elementwise("FloorMod", [given, scalar(graph, x.rank)])
     return graph.op(
         "Cumsum" if c.op == "CumSum" else "Cumprod",
         [x, where],

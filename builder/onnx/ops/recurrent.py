@@ -6,17 +6,17 @@ formulas are those of ONNX' operator texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...lowering.pieces import ints, reverse, scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
-from .control import Rounds, at, behind, front, reversed_along, run_rounds, stacked
+from .control import Rounds, at, behind, front, run_rounds, stacked
 from .matrices import product
 
-Step = Callable[["Cell", Value, Sequence[Value]], list[Value]]
 usual = {"RNN": ("Tanh",), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh")}
 gates = {"RNN": 1, "LSTM": 4, "GRU": 3}
 simple = frozenset({"Relu", "Tanh", "Sigmoid", "Elu", "Softplus"})
@@ -127,7 +127,7 @@ def _direction(c: Context, x: Value, number: int, lengths: Value | None, count: 
         return None, new, [new[0]]
 
     length = x.shape[0]
-    rounds = graph.constant(np.array(length, np.int32)) if length is not None else at(c, graph.shape_of(x), 0)
+    rounds = scalar(graph, length) if length is not None else at(c, graph.shape_of(x), 0)
     last, (states,) = run_rounds(c, Rounds(rounds, None, state, body))
     if backwards:
         states = _turned(c, states, lengths)
@@ -156,7 +156,7 @@ def _cell(c: Context, number: int, count: int) -> tuple[Cell, Value, Value | Non
         for name in ("activation_alpha", "activation_beta")
     )
     if c.attribute("input_forget", 0):
-        c.refuse("input_forget")
+        c.refuse("input_forget of 1", "Export the model without coupled gates")
     return Cell(c, hidden, recurrent, states_bias, peepholes, functions, alphas, betas), weights, inputs_bias
 
 
@@ -173,7 +173,7 @@ def _pieces(c: Context, x: Value, count: int) -> list[Value]:
     from ...lowering.attributes import Type
 
     shape = (*x.shape[:-1], (x.shape[-1] or 0) // count)
-    axis = graph.constant(np.array(x.rank - 1, np.int32))
+    axis = scalar(graph, x.rank - 1)
     results = [(x.type, shape, None)] * count
     return graph.ops("Split", [axis, graph.plain(x)], results, num_split=count, T=Type(x.dtype))
 
@@ -188,8 +188,8 @@ def _initial(c: Context, index: int, number: int, x: Value, hidden: int) -> Valu
     if x.shape[1] is not None:
         return graph.constant(np.zeros((x.shape[1], hidden), np.float32))
     batch = graph.reshape(at(c, graph.shape_of(x), 1), (1,))
-    axis = graph.constant(np.array(0, np.int32))
-    width = graph.constant(np.array([hidden], np.int32))
+    axis = scalar(graph, 0)
+    width = ints(graph, [hidden])
     shape = graph.op("ConcatV2", [batch, width, axis], shape=(2,), type_name="int32", N=2)
     return graph.op("Fill", [shape, graph.constant(np.float32(0))], shape=(None, hidden), type_name="float32")
 
@@ -197,7 +197,7 @@ def _initial(c: Context, index: int, number: int, x: Value, hidden: int) -> Valu
 def _turned(c: Context, x: Value, lengths: Value | None) -> Value:
     """Turn the steps round: all, or in each row those within its length."""
     if lengths is None:
-        return reversed_along(c, x, 0)
+        return reverse(c.graph, x, [0])
     graph = c.graph
     steps = x.shape[0]
     if steps is None or x.shape[1] is None:
@@ -205,12 +205,12 @@ def _turned(c: Context, x: Value, lengths: Value | None) -> Value:
     rows = graph.plain(graph.transpose(x, (1, 0, *range(2, x.rank))))
     count = graph.reshape(graph.cast(lengths, "int32"), (x.shape[1], 1))
     numbers = graph.constant(np.arange(steps, dtype=np.int32).reshape(1, -1))
-    back = graph.elementwise("Sub", [graph.elementwise("Sub", [count, graph.constant(np.array(1, np.int32))]), numbers])
-    inside = graph.elementwise("GreaterEqual", [back, graph.constant(np.array(0, np.int32))], "bool")
+    back = graph.elementwise("Sub", [graph.elementwise("Sub", [count, scalar(graph, 1)]), numbers])
+    inside = graph.elementwise("GreaterEqual", [back, scalar(graph, 0)], "bool")
     places = graph.elementwise("SelectV2", [inside, back, numbers], "int32")
     first = np.repeat(np.arange(x.shape[1], dtype=np.int32)[:, None], steps, 1)[..., None]
     pairs = [graph.constant(first), graph.unsqueeze(places, [2])]
-    axis = graph.constant(np.array(2, np.int32))
+    axis = scalar(graph, 2)
     index = graph.op("ConcatV2", [*pairs, axis], shape=(x.shape[1], steps, 2), type_name="int32", N=2)
     found = graph.op("GatherNd", [rows, index], shape=rows.shape, type_name=x.type)
     return graph.transpose(found, (1, 0, *range(2, x.rank)))

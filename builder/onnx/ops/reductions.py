@@ -8,9 +8,10 @@ import numpy as np
 
 from ...lowering.attributes import Type
 from ...lowering.layout import Shape, without
+from ...lowering.pieces import scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
-from .whole_numbers import absolute, divided, whole, wrapped
+from .whole_numbers import absolute, divided, wrapped
 
 same_ops = {"ReduceSum": "Sum", "ReduceMean": "Mean", "ReduceMax": "Max", "ReduceMin": "Min", "ReduceProd": "Prod"}
 of_nothing = {
@@ -76,7 +77,7 @@ def _whole(c: Context, x: Value, axes: list[int] | Value, *, keep: bool) -> Valu
         lengths = [x.shape[axis] for axis in axes]
         if None in lengths:
             c.refuse(f"of {x.type} along an open length", fix_lengths)
-        count = whole(graph, math.prod(n or 0 for n in lengths))
+        count = scalar(graph, math.prod(n or 0 for n in lengths))
         total = graph.cast(reduce(c, "Sum", x, axes, keep=keep), "int32")
         return graph.cast(divided(graph, total, count), x.type)
     if c.op == "ReduceL1":
@@ -103,7 +104,7 @@ def _of_nothing(c: Context, x: Value, shape: Shape) -> Value:
     number = of_nothing[c.op]
     if x.dtype != "float32" and not math.isfinite(number):
         if c.op not in ("ReduceMax", "ReduceMin"):
-            c.refuse(f"of nothing, of type {x.type}")
+            c.refuse(f"of an empty tensor of the type {x.type}")
         limits = (False, True) if x.dtype == "bool" else (np.iinfo(x.type).min, np.iinfo(x.type).max)
         number = limits[c.op == "ReduceMin"]
     return c.made(shape, number, "float32" if x.dtype == "float32" else x.type)

@@ -47,7 +47,7 @@ def _codes(c: Context, floats: Value, scale: int) -> Value:
 def of_one(c: Context) -> Value:
     """Lower an operator of one tensor."""
     if c.attribute("channels_last", 0):
-        c.refuse("channels_last")
+        c.refuse("channels_last of 1", "Export the model with the channels first")
     attributes = {name: value for name, value in c.attributes.items() if name not in ("channels_last", "opset")}
     inner = replace(c, opset=int(c.attribute("opset", c.opset)))
     return _codes(c, _apply(inner, unary[c.op], [_floats(c, 0)], **attributes), 3)
@@ -70,7 +70,7 @@ def concat(c: Context) -> Value:
 def gemm(c: Context) -> Value:
     """Lower A B + C, where the codes of C have the scale of the product; without a scale, to floats."""
     if c.attribute("alpha", 1.0) != 1:
-        c.refuse(f"alpha of {c.attribute('alpha', 1.0)}")
+        c.refuse(f"alpha of {c.attribute('alpha', 1.0)}; only 1 is possible")
     graph, turned = c.graph, int(c.attribute("transB", 0))
     a, b = _floats(c, 0), _floats(c, 3, axis=0 if turned else 1)
     bias = c.optional(6)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lowering.attributes import Type
+from ...lowering.pieces import scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .ranking import length_of
 from .reductions import reduce
-from .whole_numbers import negative, whole
+from .whole_numbers import negative
 
 
 @lowers("NonZero")
@@ -19,7 +20,7 @@ def non_zero(c: Context) -> Value:
     """Lower the places of what is not zero, an axis a row."""
     x = c.graph.plain(c.input(0))
     if x.rank == 0:
-        c.refuse("of a single number")
+        c.refuse("of a tensor without axes", "Export the model with a vector of one number")
     places = c.graph.op("Where", [c.graph.cast(x, "bool")], shape=(None, x.rank), type_name="int64")
     return c.graph.transpose(places, (1, 0))
 
@@ -38,7 +39,7 @@ def compress(c: Context) -> Value:
         found = graph.op("Where", [condition], shape=(None, 1), type_name="int32")
         places = graph.squeeze(found, [1])
     shape = (*x.shape[:axis], places.shape[0], *x.shape[axis + 1 :])
-    where = whole(graph, x.axis(axis))
+    where = scalar(graph, x.axis(axis))
     return graph.op("GatherV2", [x, places, where], shape=shape, order=x.order)
 
 
@@ -50,7 +51,7 @@ def unique(c: Context) -> Sequence[Value | None]:
         c.refuse("along an axis")
     flat = graph.reshape(graph.plain(x), (x.size if x.is_static else None,))
     if flat.dtype == "bool":
-        c.refuse("of truth values")
+        c.refuse("of the type bool", "Export the model with a cast to int32 before it")
     ints = ("int32", flat.shape, None)
     found, inverse = graph.ops("Unique", [flat], [(x.type, (None,), None), ints], out_idx=Type("int32"))
     in_order = bool(c.attribute("sorted", 1))
@@ -62,9 +63,9 @@ def unique(c: Context) -> Sequence[Value | None]:
     # [which number, where]: few enough to compare each with each.
     same = graph.elementwise("Equal", [graph.unsqueeze(found, [1]), graph.unsqueeze(flat, [0])], "bool")
     marks = graph.cast(same, "int32")
-    first = graph.op("ArgMax", [marks, whole(graph, 1)], shape=(None,), type_name="int64")
+    first = graph.op("ArgMax", [marks, scalar(graph, 1)], shape=(None,), type_name="int64")
     if in_order:
-        inverse = graph.op("ArgMax", [marks, whole(graph, 0)], shape=flat.shape, type_name="int64")
+        inverse = graph.op("ArgMax", [marks, scalar(graph, 0)], shape=flat.shape, type_name="int64")
     counts = reduce(c, "Sum", marks, [1], keep=False)
     return [found, first, graph.cast(inverse, "int64"), graph.cast(counts, "int64")]
 

@@ -44,7 +44,7 @@ def shape(c: Context) -> Value:
         return c.graph.constant(np.array(lengths, np.int64))
     found = c.graph.shape_of(x)
     first = range(x.rank)[slice(c.attribute("start", 0), c.attribute("end", None))]
-    begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (first.start, len(first)))
+    begin, size = (ints(c.graph, [n]) for n in (first.start, len(first)))
     whole = len(first) == x.rank
     part = found if whole else c.graph.op("Slice", [found, begin, size], shape=(len(first),), type_name="int32")
     c.graph.lengths[part.name] = lengths
@@ -122,23 +122,23 @@ def _wanted_lengths(c: Context, x: Value, numbers: list[int], *, copied: bool) -
     parts = []
     for axis, n in enumerate(numbers):
         if n == 0 and copied:
-            begin, size = (c.graph.constant(np.array([m], np.int32)) for m in (axis, 1))
+            begin, size = (ints(c.graph, [m]) for m in (axis, 1))
             parts.append(c.graph.op("Slice", [lengths, begin, size], shape=(1,), type_name="int32"))
         else:
-            parts.append(c.graph.constant(np.array([n], np.int32)))
-    axis_0 = c.graph.constant(np.array(0, np.int32))
+            parts.append(ints(c.graph, [n]))
+    axis_0 = scalar(c.graph, 0)
     return c.graph.op("ConcatV2", [*parts, axis_0], shape=(len(numbers),), type_name="int32", N=len(parts))
 
 
 def flat_lengths(c: Context, x: Value, axis: int) -> Value:
     """Compute the two lengths that are left when the axes before one are joined, and the others too."""
     lengths = c.graph.shape_of(x)
-    begin, size = (c.graph.constant(np.array([n], np.int32)) for n in (0, axis))
+    begin, size = (ints(c.graph, [n]) for n in (0, axis))
     head = c.graph.op("Slice", [lengths, begin, size], shape=(axis,), type_name="int32")
-    where = c.graph.constant(np.array([0], np.int32))
+    where = ints(c.graph, [0])
     first = c.graph.op("Prod", [head, where], shape=(1,), type_name="int32", keep_dims=True)
-    axis_0 = c.graph.constant(np.array(0, np.int32))
-    rest = c.graph.constant(np.array([-1], np.int32))
+    axis_0 = scalar(c.graph, 0)
+    rest = ints(c.graph, [-1])
     return c.graph.op("ConcatV2", [first, rest, axis_0], shape=(2,), type_name="int32", N=2)
 
 
@@ -198,5 +198,5 @@ def concat(c: Context) -> Value:
     parts = [value.shape[axis] for value in values]
     lengths[axis] = None if None in parts else sum(n or 0 for n in parts)
     ordered = [c.graph.ordered(value, order) for value in values]
-    where = c.graph.constant(np.array(order.index(axis), np.int32))
+    where = scalar(c.graph, order.index(axis))
     return c.graph.op("ConcatV2", [*ordered, where], shape=tuple(lengths), order=order, name=c.name, N=len(values))

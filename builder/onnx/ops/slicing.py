@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lowering.attributes import Type
-from ...lowering.graph import Graph
-from ...lowering.pieces import cut, gather, ints, largest_index, reverse, scalar, spread, take
+from ...lowering.pieces import cut, gather, ints, largest_index, reverse, scalar, spread, strided, take
 from ...lowering.values import Array, Value
 from ..registry import Context, fix_lengths, lowers
 
@@ -74,7 +73,7 @@ def _strided(c: Context, x: Value, ranges: Sequence[tuple[int, int, int, int]]) 
         if (end if step > 0 else -end) < largest_index:
             end_mask &= ~(1 << place)
     inputs = [x, *(ints(graph, numbers) for numbers in (begins, ends, steps))]
-    return strided_slice(graph, inputs, tuple(shape), x, end_mask=end_mask)
+    return strided(graph, inputs, tuple(shape), end_mask=end_mask)
 
 
 def _spread_slice(c: Context, x: Value, starts: Value, ends: Value) -> Value:
@@ -89,7 +88,7 @@ def _spread_slice(c: Context, x: Value, starts: Value, ends: Value) -> Value:
         numbers = value if value.array is None else graph.constant(_clip(value.array))
         bounds.append(spread(graph, numbers, axes, x.rank, otherwise))
     known = c.shape()
-    return strided_slice(graph, [x, *bounds], known or (None,) * x.rank, x, end_mask=0)
+    return strided(graph, [x, *bounds], known or (None,) * x.rank)
 
 
 def _clip(numbers: Array) -> Array:
@@ -99,25 +98,6 @@ def _clip(numbers: Array) -> Array:
 def _length(start: int, end: int, step: int) -> int | None:
     """Return the length of what is cut of an open axis where it is certain, which is nearly never."""
     return 0 if step > 0 and (start >= 0) == (end >= 0) and end <= start else None
-
-
-def strided_slice(
-    graph: Graph, inputs: list[Value], shape: tuple[int | None, ...], x: Value, *, begin_mask: int = 0, end_mask: int
-) -> Value:
-    """Add a StridedSlice that keeps all axes."""
-    return graph.op(
-        "StridedSlice",
-        inputs,
-        shape=shape,
-        type_name=x.type,
-        order=x.order,
-        begin_mask=begin_mask,
-        end_mask=end_mask,
-        ellipsis_mask=0,
-        new_axis_mask=0,
-        shrink_axis_mask=0,
-        Index=Type("int32"),
-    )
 
 
 def _computed(c: Context, x: Value, starts: Value, ends: Value, axes: list[int], steps: list[int]) -> Value:
@@ -139,7 +119,7 @@ def _computed(c: Context, x: Value, starts: Value, ends: Value, axes: list[int],
     untouched = sum(1 << place for place, axis in enumerate(x.order) if axis not in axes)
     fixed = known if known is not None and len(known) == x.rank else (None,) * x.rank
     shape = tuple(fixed[axis] if axis in axes else n for axis, n in enumerate(x.shape))
-    return strided_slice(graph, inputs, shape, x, begin_mask=untouched, end_mask=untouched)
+    return strided(graph, inputs, shape, begin_mask=untouched, end_mask=untouched)
 
 
 @lowers("Split")

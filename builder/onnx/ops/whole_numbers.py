@@ -9,15 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...lowering.graph import Graph
+from ...lowering.pieces import scalar
 from ...lowering.values import Value
 
 narrow = frozenset({"int8", "uint8", "int16", "uint16"})
 unsigned = frozenset({"uint8", "uint16", "uint32", "uint64"})
-
-
-def whole(graph: Graph, number: int) -> Value:
-    """Return a constant that TensorFlow.js holds as int32."""
-    return graph.constant(np.array(number, np.int32))
 
 
 def wrapped(graph: Graph, value: Value, kind: str) -> Value:
@@ -26,16 +22,16 @@ def wrapped(graph: Graph, value: Value, kind: str) -> Value:
         size = 1 << (8 * np.dtype(kind).itemsize)
         half = 0 if kind in unsigned else size // 2
         if half:
-            value = graph.elementwise("AddV2", [value, whole(graph, half)], "int32")
-        value = graph.elementwise("FloorMod", [value, whole(graph, size)], "int32")
+            value = graph.elementwise("AddV2", [value, scalar(graph, half)], "int32")
+        value = graph.elementwise("FloorMod", [value, scalar(graph, size)], "int32")
         if half:
-            value = graph.elementwise("Sub", [value, whole(graph, half)], "int32")
+            value = graph.elementwise("Sub", [value, scalar(graph, half)], "int32")
     return graph.cast(value, kind)
 
 
 def negative(graph: Graph, value: Value) -> Value:
     """Return -x."""
-    return graph.elementwise("Sub", [whole(graph, 0), value], value.type)
+    return graph.elementwise("Sub", [scalar(graph, 0), value], value.type)
 
 
 def absolute(graph: Graph, value: Value) -> Value:
@@ -51,7 +47,7 @@ def divided(graph: Graph, a: Value, b: Value) -> Value:
     floor, rest = floor_divided(graph, a, b)
     if a.type in unsigned:
         return floor
-    zero = whole(graph, 0)
+    zero = scalar(graph, 0)
     signs = [graph.elementwise("Less", [value, zero], "bool") for value in (a, b)]
     up = graph.elementwise(
         "LogicalAnd",

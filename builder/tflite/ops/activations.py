@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -48,15 +47,7 @@ def hard_swish(c: Context) -> Value:
 @lowers("GELU")
 def gelu(c: Context) -> Value:
     """Lower x Φ(x), with erf or with its approximation by tanh (Hendrycks and Gimpel, 2016)."""
-    graph, x = c.graph, c.arranged(0)
-    if c.option("approximate", False):
-        cube = graph.elementwise("Mul", [graph.elementwise("Square", [x]), x])
-        inner = graph.elementwise("AddV2", [x, graph.elementwise("Mul", [cube, c.scalar(0.044715, x)])])
-        gate = graph.elementwise("Tanh", [graph.elementwise("Mul", [inner, c.scalar(np.sqrt(2 / np.pi), x)])])
-    else:
-        gate = graph.elementwise("Erf", [graph.elementwise("Mul", [x, c.scalar(np.sqrt(0.5), x)])])
-    half = graph.elementwise("Mul", [x, c.scalar(0.5, x)])
-    return graph.elementwise("Mul", [half, graph.elementwise("AddV2", [gate, c.scalar(1, x)])])
+    return Reckoning(c.graph).gelu(c.arranged(0), by_tanh=bool(c.option("approximate", False)))
 
 
 @lowers("SOFTMAX", "LOG_SOFTMAX")

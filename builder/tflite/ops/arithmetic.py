@@ -115,5 +115,5 @@ def cast(c: Context) -> Value:
     if x.dtype == "float32" and kind == "bool":
         return c.graph.elementwise("NotEqual", [x, c.scalar(0, x)], "bool")
     if kind in {"int8", "uint8", "int16", "uint16"} and x.type != kind and x.dtype != "bool":
-        c.refuse(f"a cast to {kind}, which may wrap")
+        c.refuse(f"a cast from {x.type} to {kind}, which may wrap around")
     return c.graph.cast(x, kind)

@@ -10,7 +10,7 @@ from ...errors import SourceError
 from ...lowering.attributes import Type
 from ...lowering.values import Value
 from ..registry import Context, lowers
-from .windows import attributes, padding, strides, window_length
+from .windows import attributes, padding, strides, window_lengths
 
 
 @lowers("CONV_2D")
@@ -20,9 +20,7 @@ def conv_2d(c: Context) -> Value:
     outputs, height, width, inputs = (n or 0 for n in kernel.shape)
     steps, dilations = strides(c), _dilations(c)
     pad = padding(c)
-    rows = window_length(x.shape[1], height, steps[0], dilations[0], pad)
-    columns = window_length(x.shape[2], width, steps[1], dilations[1], pad)
-    shape = (x.shape[0], rows, columns, outputs)
+    shape = (x.shape[0], *window_lengths(x, (height, width), steps, dilations, pad), outputs)
     settings = attributes(steps, dilations, pad)
     if x.shape[3] in (inputs, None):
         stored = c.graph.ordered(kernel, (1, 2, 3, 0))
@@ -30,7 +28,7 @@ def conv_2d(c: Context) -> Value:
         return c.activated(add_bias(c, found, c.optional(2)))
     groups, rest = divmod(x.shape[3] or 0, max(inputs, 1))
     if rest or outputs % max(groups, 1):
-        c.refuse("channels that do not part into groups")
+        c.refuse("channels that cannot be divided into groups")
     found = _grouped(c, x, kernel, groups, shape, settings)
     return c.activated(add_bias(c, found, c.optional(2)))
 
@@ -66,12 +64,10 @@ def depthwise_conv_2d(c: Context) -> Value:
     _, height, width, outputs = (n or 0 for n in kernel.shape)
     channels = x.shape[3] or max(outputs // max(int(c.option("depth_multiplier", 1)), 1), 1)
     if outputs % channels:
-        c.refuse("kernels that do not part among the channels")
+        c.refuse("a number of outputs that is no multiple of the channels")
     steps, dilations = strides(c), _dilations(c)
     pad = padding(c)
-    rows = window_length(x.shape[1], height, steps[0], dilations[0], pad)
-    columns = window_length(x.shape[2], width, steps[1], dilations[1], pad)
-    shape = (x.shape[0], rows, columns, outputs)
+    shape = (x.shape[0], *window_lengths(x, (height, width), steps, dilations, pad), outputs)
     stored = c.graph.reshape(kernel, (height, width, channels, outputs // channels))
     settings = attributes(steps, dilations, pad)
     found = c.graph.op("DepthwiseConv2dNative", [x, stored], shape=shape, name=c.name, **settings)
@@ -129,7 +125,7 @@ def _pictures(c: Context, *indices: int) -> list[Value]:
     """Return inputs of four axes."""
     found = [c.input(index) for index in indices]
     if any(value.rank != 4 for value in found):
-        c.refuse("pictures or kernels that have not four axes")
+        c.refuse("an input or a kernel that does not have four axes")
     return found
 
 

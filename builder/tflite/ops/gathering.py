@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...lowering.attributes import Type
 from ...lowering.layout import Shape
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_size, lowers
 
 
 @lowers("GATHER")
@@ -39,7 +39,7 @@ def gather_nd(c: Context) -> Value:
     x, indices = c.input(0), c.input(1)
     depth = indices.shape[-1]
     if depth is None:
-        c.refuse("indices of an open length", "Convert the model with a fixed size")
+        c.refuse("indices of an open length", fix_size)
     shape = (*indices.shape[:-1], *x.shape[depth:])
     return c.graph.op("GatherNd", [x, indices], shape=shape, name=c.name, Tindices=Type("int32"))
 

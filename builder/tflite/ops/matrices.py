@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...lowering.layout import Shape, broadcast_shape
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_size, lowers
 from .convolution import add_bias
 
 
@@ -62,6 +62,6 @@ def _spread(c: Context, x: Value, batch: Shape) -> Value:
     if own == batch or all(n == 1 for n in own):
         return x
     if None in batch or None in x.shape:
-        c.refuse("stacks of open lengths that are broadcast together", "Convert the model with a fixed size")
+        c.refuse("stacks of open lengths that are broadcast together", fix_size)
     shape = (*batch, *x.shape[-2:])
     return c.graph.op("BroadcastTo", [x, c.whole([n or 0 for n in shape])], shape=shape)

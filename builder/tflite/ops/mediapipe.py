@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_size, lowers
 from .convolution import add_bias, transposed
 
 paddings = {1: "SAME", 2: "VALID"}  # TfLitePadding, which counts otherwise than the schema
@@ -27,14 +27,14 @@ def transpose_conv_bias(c: Context) -> Value:
     x, kernel = c.input(0), c.input(1)
     pad, across, down = _options(c, 3)
     if pad not in paddings or min(across, down) < 1 or x.rank != 4 or kernel.rank != 4:
-        c.refuse("an unknown padding or stride")
+        c.refuse("an unknown padding, a stride below 1, or an input or a kernel that does not have four axes")
     rows, columns = (
         _length(c, n, size or 0, stride, paddings[pad])
         for n, size, stride in zip(x.shape[1:3], kernel.shape[1:3], (down, across), strict=True)
     )
     shape = (x.shape[0], rows, columns, kernel.shape[0])
     if x.shape[0] is None:
-        c.refuse("an open batch", "Convert the model with a fixed size")
+        c.refuse("an open batch", fix_size)
     lengths = c.whole([n or 0 for n in shape])
     found = transposed(c, x, kernel, lengths, shape, ((down, across), paddings[pad]))
     return add_bias(c, found, c.optional(2))
@@ -42,7 +42,7 @@ def transpose_conv_bias(c: Context) -> Value:
 
 def _length(c: Context, length: int | None, size: int, stride: int, pad: str) -> int:
     if length is None:
-        c.refuse("a picture of an open length", "Convert the model with a fixed size")
+        c.refuse("a picture of an open length", fix_size)
     cut = max(0, size - (length - 1) % stride - 1) if pad == "SAME" else 0
     return stride * (length - 1) + size - cut
 
@@ -51,7 +51,7 @@ def _windows(c: Context, x: Value) -> tuple[int, int]:
     """Return the size of a pool's windows, which have to lie side by side."""
     _, across, down, width, height = _options(c, 5)
     if x.rank != 4 or not x.is_static:
-        c.refuse("a picture of an open length", "Convert the model with a fixed size")
+        c.refuse("a picture of an open length", fix_size)
     if (across, down) != (width, height) or min(width, height) < 1:
         c.refuse("windows that overlap")
     return height, width

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...lowering.values import Value
-from ..registry import Context, lowers
-from .windows import padding, strides, window_length
+from ..registry import Context, fix_size, lowers
+from .windows import padding, strides, window_lengths
 
 
 @lowers("MAX_POOL_2D", "AVERAGE_POOL_2D", "L2_POOL_2D")
@@ -12,11 +12,10 @@ def pool(c: Context) -> Value:
     """Lower pools; what lies outside of the picture does not count in any of them."""
     x = c.input(0)
     if x.rank != 4:
-        c.refuse("a picture that has not four axes")
+        c.refuse("an input that does not have four axes")
     size = int(c.option("filter_height", 0)), int(c.option("filter_width", 0))
     steps, pad = strides(c), padding(c)
-    lengths = [window_length(x.shape[axis + 1], size[axis], steps[axis], 1, pad) for axis in (0, 1)]
-    shape = (x.shape[0], *lengths, x.shape[3])
+    shape = (x.shape[0], *window_lengths(x, size, steps, (1, 1), pad), x.shape[3])
     op = "MaxPool" if c.op == "MAX_POOL_2D" else "AvgPool"
     value = c.graph.elementwise("Square", [x]) if c.op == "L2_POOL_2D" else x
     found = c.graph.op(
@@ -38,7 +37,7 @@ def resize(c: Context) -> Value:
     """Lower resizes to a length that is known, or computed when the model runs."""
     x, size = c.input(0), c.arranged(1)
     if x.rank != 4:
-        c.refuse("a picture that has not four axes")
+        c.refuse("an input that does not have four axes")
     lengths = [int(n) for n in size.array.ravel()] if size.array is not None else (c.shape() or (None,) * 4)[1:3]
     shape = (x.shape[0], *lengths, x.shape[3])
     align, half = bool(c.option("align_corners", False)), bool(c.option("half_pixel_centers", False))
@@ -61,7 +60,7 @@ def blocks(c: Context) -> Value:
     """Lower pixels as channels, and back."""
     x, size = c.input(0), int(c.option("block_size", 0))
     if x.rank != 4 or size < 1:
-        c.refuse("a picture that has not four axes, or no block")
+        c.refuse("an input that does not have four axes, or a block_size below 1")
     rows, columns, channels = x.shape[1:]
     if c.op == "DEPTH_TO_SPACE":
         shape = (
@@ -72,10 +71,10 @@ def blocks(c: Context) -> Value:
         )
         return c.graph.op("DepthToSpace", [x], shape=shape, name=c.name, block_size=size, data_format="NHWC")
     if rows is None or columns is None or channels is None:
-        c.refuse("pictures of an open length", "Convert the model with a fixed size")
+        c.refuse("pictures of an open length", fix_size)
     parted = (x.shape[0], rows // size, size, columns // size, size, channels)
     if x.shape[0] is None:
-        c.refuse("an open batch", "Convert the model with a fixed size")
+        c.refuse("an open batch", fix_size)
     moved = c.graph.plain(c.graph.transpose(c.graph.reshape(x, parted), (0, 1, 3, 2, 4, 5)))
     return c.graph.reshape(moved, (x.shape[0], rows // size, columns // size, channels * size**2))
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...lowering.attributes import Type
+from ...lowering.pieces import joined
 from ...lowering.values import Value
 from ..registry import Context, lowers
 
@@ -26,10 +27,10 @@ def lstm(c: Context) -> Value:
     if any(c.optional(index) is not None for index in (9, 10, 11, 16, 17, *range(20, 24))):
         c.refuse("peepholes, projections or normalisations")
     if x.rank != 3:
-        c.refuse("a sequence that has not three axes")
+        c.refuse("an input that does not have three axes")
     activation = activations.get(int(c.option("fused_activation_function", 0)))
     if activation is None:
-        c.refuse("an unknown activation")
+        c.refuse(f"the fused activation {c.option('fused_activation_function', 0)}, which is unknown")
     time_major = bool(c.option("time_major", False))
     x = x if time_major else graph.plain(graph.transpose(x, (1, 0, 2)))
     steps, batch, width = x.shape
@@ -38,9 +39,9 @@ def lstm(c: Context) -> Value:
     coupled = c.optional(1) is None
     used = [index for index in range(4) if index or not coupled]
     size = c.arranged(5 + used[0]).shape[0] or 0
-    kernel = joined(c, [graph.transpose(c.arranged(1 + index), (1, 0)) for index in used], 1)
-    again = joined(c, [graph.transpose(c.arranged(5 + index), (1, 0)) for index in used], 1)
-    bias = joined(c, [c.arranged(12 + index) for index in used], 0)
+    kernel = _side_by_side(c, [graph.transpose(c.arranged(1 + index), (1, 0)) for index in used], 1)
+    again = _side_by_side(c, [graph.transpose(c.arranged(5 + index), (1, 0)) for index in used], 1)
+    bias = _side_by_side(c, [c.arranged(12 + index) for index in used], 0)
     rows = graph.reshape(x, (steps * batch, width))
     total = len(used) * size
     product = graph.op("MatMul", [rows, kernel], shape=(steps * batch, total), name=c.name, **plain_product)
@@ -98,13 +99,10 @@ def _step(
     return shown, new
 
 
-def joined(c: Context, values: Sequence[Value], axis: int) -> Value:
+def _side_by_side(c: Context, values: Sequence[Value], axis: int) -> Value:
     """Return constants side by side; those with codes are put together when the graph runs."""
     arrays = [value.array for value in values if value.array is not None and value.codes is None]
     if len(arrays) == len(values):
         whole = np.concatenate([array.astype(np.float32) for array in arrays], axis)
         return c.graph.constant(whole, name=f"{c.name}_joined")
-    shape = list(values[0].shape)
-    shape[axis] = sum(value.shape[axis] or 0 for value in values)
-    ordered = [c.graph.plain(value) for value in values]
-    return c.graph.op("ConcatV2", [*ordered, c.whole(axis)], shape=tuple(shape), N=len(values))
+    return c.graph.plain(joined(c.graph, values, axis))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from ...lowering.attributes import Type
 from ...lowering.layout import Shape
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_size, lowers
 
 
 @lowers("RESHAPE")
@@ -22,9 +24,9 @@ def reshape(c: Context) -> Value:
     numbers = c.numbers(1) if wanted is not None else [int(n) for n in c.option("new_shape", [])]
     lengths: list[int | None] = [None if n < 0 else n for n in numbers]
     if lengths.count(None) > 1:
-        c.refuse("two lengths that are left open")
+        c.refuse("a shape with more than one open length")
     if x.is_static and None in lengths:
-        rest = _product([n for n in lengths if n is not None]) or 1
+        rest = math.prod([n for n in lengths if n is not None]) or 1
         lengths[lengths.index(None)] = x.size // rest
     return c.graph.reshape(x, tuple(lengths))
 
@@ -119,7 +121,7 @@ def split(c: Context) -> list[Value | None]:
     sizes = c.numbers(1, "the lengths")
     if -1 in sizes:
         if whole is None:
-            c.refuse("a part of an open length", "Convert the model with a fixed size")
+            c.refuse("a part of an open length", fix_size)
         sizes = [n if n >= 0 else whole - sum(size for size in sizes if size >= 0) for n in sizes]
     results = [(x.type, shape(n), None) for n in sizes]
     return list(c.graph.ops("SplitV", [x, c.whole(sizes), c.whole(axis)], results, name=c.name, num_split=count))
@@ -169,7 +171,17 @@ def reverse(c: Context) -> Value:
 @lowers("BROADCAST_TO")
 def broadcast_to(c: Context) -> Value:
     """Lower a tensor repeated to a shape."""
-    x, wanted = c.input(0), c.input(1)
+    return _expanded(c, c.input(0), c.input(1))
+
+
+@lowers("FILL")
+def fill(c: Context) -> Value:
+    """Lower one number repeated to a shape."""
+    return _expanded(c, c.input(1), c.input(0))
+
+
+def _expanded(c: Context, x: Value, wanted: Value) -> Value:
+    """Repeat a tensor along axes, up to lengths that are known or computed."""
     shape: Shape | None = c.shape()
     if wanted.array is not None:
         shape = tuple(int(n) for n in wanted.array)
@@ -178,23 +190,9 @@ def broadcast_to(c: Context) -> Value:
     return c.graph.op("BroadcastTo", [x, c.graph.cast(wanted, "int32")], shape=shape, name=c.name)
 
 
-@lowers("FILL")
-def fill(c: Context) -> Value:
-    """Lower one number repeated to a shape."""
-    wanted, number = c.input(0), c.input(1)
-    shape: Shape | None = c.shape()
-    if wanted.array is not None:
-        shape = tuple(int(n) for n in wanted.array)
-    if shape is None:
-        shape = (None,) * (wanted.shape[0] or 0)
-    return c.graph.op("BroadcastTo", [number, c.graph.cast(wanted, "int32")], shape=shape, name=c.name)
-
-
 @lowers("RANGE")
 def range_(c: Context) -> Value:
     """Lower numbers in steps."""
-    from ...lowering.attributes import Type
-
     values = [c.input(index) for index in (0, 1, 2)]
     return c.graph.op(
         "Range", values, shape=c.shape() or (None,), type_name=values[0].type, name=c.name, Tidx=Type(values[0].dtype)
@@ -207,10 +205,3 @@ def _common(values: Sequence[Value]) -> Shape:
     for value in values[1:]:
         lengths = [n if n is not None else other for n, other in zip(lengths, value.shape, strict=True)]
     return tuple(lengths)
-
-
-def _product(lengths: Sequence[int]) -> int:
-    result = 1
-    for length in lengths:
-        result *= length
-    return result

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...lowering.layout import Shape
 from ...lowering.values import Value
-from ..registry import Context, lowers
+from ..registry import Context, fix_size, lowers
 from ..strides import indices_of
 
 masks = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
@@ -43,7 +43,7 @@ def strided_slice(c: Context) -> Value:
     if shape is None and c.shape() is not None:
         shape = c.shape()
     if shape is None:
-        c.refuse("a result of unknown rank", "Convert the model with a fixed size")
+        c.refuse("a result of unknown rank", fix_size)
     return c.graph.op("StridedSlice", [x, *places], shape=shape, name=c.name, **settings)
 
 
