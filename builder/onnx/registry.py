@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import UnsupportedOpsError
 from ..lowering.graph import Graph
 from ..lowering.layout import Shape
+from ..lowering.registering import registering
 from ..lowering.values import Array, Value
 
 most_made = 1 << 24  # elements of a constant that an operator makes of nothing but its size
@@ -142,14 +143,5 @@ class Context:
 Lowering = Callable[[Context], Value | Sequence[Value | None]]
 table: dict[str, Lowering] = {}
 
-
-def lowers(*ops: str) -> Callable[[Lowering], Lowering]:
-    """Register a function for ONNX operators."""
-
-    def register(function: Lowering) -> Lowering:
-        for op in ops:
-            assert op not in table, op  # noqa: S101
-            table[op] = function
-        return function
-
-    return register
+# Registers a function for ONNX operators.
+lowers = registering(table)

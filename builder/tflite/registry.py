@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import UnsupportedOpsError
 from ..lowering.graph import Graph
 from ..lowering.layout import Shape
+from ..lowering.registering import registering
 from ..lowering.values import Array, Value
 from .types import Tensor
 
@@ -149,14 +150,5 @@ class Context:
 Lowering = Callable[[Context], Value | Sequence[Value | None]]
 table: dict[str, Lowering] = {}
 
-
-def lowers(*ops: str) -> Callable[[Lowering], Lowering]:
-    """Register a function for operators by the schema's names; MediaPipe's as ``custom NAME``."""
-
-    def register(function: Lowering) -> Lowering:
-        for op in ops:
-            assert op not in table, op  # noqa: S101
-            table[op] = function
-        return function
-
-    return register
+# Registers a function for operators by the schema's names; MediaPipe's as ``custom NAME``.
+lowers = registering(table)
