@@ -52,11 +52,15 @@ export async function answer(given, options = {}) {
   if (count > 1) return masked(given, best(planes, count, columns, down, across, background), width, height, labels);
   const threshold = options.threshold ?? options.score ?? spec.threshold;
   const data = new Uint8Array(width * height);
+  const { low, high, part, seen } = across;
   for (let y = 0, i = 0; y < height; y++) {
+    const line = between(planes, columns, down, y);
     for (let x = 0; x < width; x++, i++) {
-      if (!down.seen[y] || !across.seen[x]) continue;
-      const share = between(planes, 0, 1, columns, down, across, y, x);
-      data[i] = threshold === undefined ? Math.floor(Math.min(Math.max(share, 0), 1) * 255 + 0.5) : share >= threshold ? 255 : 0;
+      if (!(seen[x] & down.seen[y])) continue;
+      const share = line[low[x]] * (1 - part[x]) + line[high[x]] * part[x];
+      // The array cuts off what is behind the point.
+      if (threshold === undefined) data[i] = Math.min(Math.max(share, 0), 1) * 255 + 0.5;
+      else if (share >= threshold) data[i] = 255;
     }
   }
   return masked(given, data, width, height);
@@ -112,22 +116,17 @@ function axis(cells, length = cells, scale = 1, start = 0, input = cells) {
 }
 
 /**
- * @param {ArrayLike<number>} planes
- * @param {number} channel
- * @param {number} count of channels
+ * Gives the shares at a row of the source, cell by cell: interpolated between the rows of the output only.
+ *
+ * @param {ArrayLike<number>} plane
  * @param {number} columns
  * @param {Axis} down
- * @param {Axis} across
  * @param {number} y
- * @param {number} x
  */
-function between(planes, channel, count, columns, down, across, y, x) {
-  const [upper, lower] = [down.low[y] * columns, down.high[y] * columns];
-  const [left, right, part] = [across.low[x], across.high[x], across.part[x]];
-  const value = (/** @type {number} */ cell) => planes[cell * count + channel];
-  const above = value(upper + left) * (1 - part) + value(upper + right) * part;
-  const below = value(lower + left) * (1 - part) + value(lower + right) * part;
-  return above * (1 - down.part[y]) + below * down.part[y];
+function between(plane, columns, { low, high, part }, y) {
+  const line = new Float64Array(columns);
+  for (let x = 0; x < columns; x++) line[x] = plane[low[y] * columns + x] * (1 - part[y]) + plane[high[y] * columns + x] * part[y];
+  return line;
 }
 
 /**
@@ -142,42 +141,64 @@ function between(planes, channel, count, columns, down, across, y, x) {
  * @param {number} background
  */
 function best(planes, count, columns, down, across, background) {
-  const [width, height] = [across.low.length, down.low.length];
-  const data = new Uint8Array(width * height).fill(background);
-  const winners = new Int16Array(planes.length / count);
-  for (let cell = 0; cell < winners.length; cell++) {
-    let high = -Infinity;
-    winners[cell] = -1;
-    for (let i = 0; i < count; i++) {
-      const value = planes[cell * count + i];
-      // A cell with scores that are no numbers, or endless, decides nothing by itself.
-      if (!(value < Infinity)) {
-        winners[cell] = -1;
-        break;
-      }
-      if (value > high) [high, winners[cell]] = [value, i];
-    }
-  }
-  for (let y = 0; y < height; y++) {
-    if (!down.seen[y]) continue;
-    const [upper, lower] = [down.low[y] * columns, down.high[y] * columns];
-    for (let x = 0; x < width; x++) {
-      if (!across.seen[x]) continue;
-      const [left, right] = [across.low[x], across.high[x]];
-      const winner = winners[upper + left];
-      const same = winner === winners[upper + right] && winner === winners[lower + left] && winner === winners[lower + right];
-      if (winner >= 0 && same) {
-        data[y * width + x] = winner;
+  const { low, high, part, seen } = across;
+  const width = low.length;
+  const data = new Uint8Array(width * down.low.length).fill(background);
+  const winners = winnersOf(planes, count);
+  for (let y = 0, at = 0; y < down.low.length; y++) {
+    const upper = down.low[y] * columns;
+    const lower = down.high[y] * columns;
+    const below = down.part[y];
+    for (let x = 0; x < width; x++, at++) {
+      if (!(seen[x] & down.seen[y])) continue;
+      const a = upper + low[x];
+      const b = upper + high[x];
+      const c = lower + low[x];
+      const d = lower + high[x];
+      const winner = winners[a];
+      if (winner >= 0 && winner === winners[b] && winner === winners[c] && winner === winners[d]) {
+        data[at] = winner;
         continue;
       }
-      let high = -Infinity;
+      const right = part[x];
+      let most = -Infinity;
       for (let i = 0; i < count; i++) {
-        const value = between(planes, i, count, columns, down, across, y, x);
-        if (value > high) [high, data[y * width + x]] = [value, i];
+        const over = planes[a * count + i] * (1 - right) + planes[b * count + i] * right;
+        const under = planes[c * count + i] * (1 - right) + planes[d * count + i] * right;
+        const value = over * (1 - below) + under * below;
+        if (value > most) {
+          most = value;
+          data[at] = i;
+        }
       }
     }
   }
   return data;
+}
+
+/**
+ * Gives the class of the highest share of each cell; -1 where a share is no number, or endless: such a cell decides nothing by itself.
+ *
+ * @param {ArrayLike<number>} planes
+ * @param {number} count
+ */
+function winnersOf(planes, count) {
+  const winners = new Int16Array(planes.length / count);
+  for (let cell = 0, at = 0; cell < winners.length; cell++) {
+    let high = -Infinity;
+    let winner = -1;
+    let sum = 0;
+    for (let i = 0; i < count; i++, at++) {
+      const value = planes[at];
+      sum += value;
+      if (value > high) {
+        high = value;
+        winner = i;
+      }
+    }
+    winners[cell] = sum < Infinity && high < Infinity ? winner : -1;
+  }
+  return winners;
 }
 
 /**
