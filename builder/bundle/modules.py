@@ -7,14 +7,19 @@ from types import MappingProxyType
 
 module_templates: Mapping[str, str] = MappingProxyType(
     {
+        "answers": "modules/answers.js",  # from a picture to an answer
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
+        "picture": "modules/picture.js",  # answers that are pictures
         "storage": "modules/storage.js",  # lasting room, and what was taken away
         "vectors": "vectors/vectors.js",  # word vectors
     }
 )
 """Template of each module; a name here makes its files immutable ones of the bundle, for deploy and prune too."""
+
+always = frozenset({"device", "digest", "glue", "storage", "vectors"})
+"""Modules that every bundle has; it has the others if one of its heads names them."""
 
 runtime_name = "tf"
 """Name of the module that is TensorFlow.js, where ``[runtime]`` asks for it; it is bundled, not rendered."""
