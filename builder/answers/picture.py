@@ -96,7 +96,7 @@ def _resized(pixels: Image, box: Box, inner: tuple[int, int], method: str) -> By
 
 
 def _linear(pixels: Bytes, box: Box, inner: tuple[int, int]) -> Bytes:
-    """Resize from pixel centres without a wider filter, as OpenCV's INTER_LINEAR and TensorFlow's half_pixel_centers."""
+    """Resize from pixel centres, no filter, as OpenCV's INTER_LINEAR and TensorFlow's half_pixel_centers."""
     found = pixels.astype(np.float64)
     for axis, (start, stop) in enumerate(((box[1], box[3]), (box[0], box[2]))):
         length, count = pixels.shape[axis], inner[axis]
