@@ -105,4 +105,5 @@ def _linear(pixels: Bytes, box: Box, inner: tuple[int, int]) -> Bytes:
         high = np.minimum(low + 1, length - 1)
         part = (at - low).reshape([-1 if place == axis else 1 for place in range(found.ndim)])
         found = np.take(found, low, axis) * (1 - part) + np.take(found, high, axis) * part
-    return np.clip(np.floor(found + 0.5), 0, 255).astype(np.uint8)
+    rounded: Bytes = np.clip(np.floor(found + 0.5), 0, 255).astype(np.uint8)
+    return rounded

@@ -8,11 +8,16 @@ from types import MappingProxyType
 module_templates: Mapping[str, str] = MappingProxyType(
     {
         "answers": "modules/answers.js",  # from a picture to an answer
+        "boxes": "modules/boxes.js",
+        "classes": "modules/classes.js",
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
+        "mask": "modules/mask.js",
         "picture": "modules/picture.js",  # answers that are pictures
+        "points": "modules/points.js",
         "storage": "modules/storage.js",  # lasting room, and what was taken away
+        "vector": "modules/vector.js",  # one that stands for a meaning
         "vectors": "vectors/vectors.js",  # word vectors
     }
 )

@@ -167,9 +167,15 @@ AnswerTable: TypeAlias = ClassesTable | BoxesTable | MaskTable | PointsTable | V
 
 
 def head_of(table: AnswerTable) -> dict[str, Any]:
-    """Return a table as heads hold it: without what is not set."""
-    return {
-        key: value
-        for key, value in msgspec.to_builtins(table).items()
-        if not (value is None or value is False or value in ("", [], ()))
-    }
+    """Return a table as heads hold it: without what is not set, in its own tables either."""
+    found: dict[str, Any] = _set(msgspec.to_builtins(table))
+    return found
+
+
+def _set(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _set(item) for key, item in value.items() if not (item is None or item is False or item in _unset)}
+    return [_set(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+_unset: tuple[Any, ...] = ("", [], ())

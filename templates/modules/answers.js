@@ -7,7 +7,7 @@ import { isPicture } from "./pixels.js";
 /** @import { Picture } from "./pixels.js" */
 
 /** @typedef {{ kind: string } & Record<string, any>} AnswerSpec */
-/** @typedef {{ tf: any, outputs: Record<string, any>, spec: AnswerSpec, labels: string[] | undefined, frame: Frame | null }} Answering */
+/** @typedef {{ tf: any, outputs: Record<string, any>, spec: AnswerSpec, labels: string[] | undefined, frame: Frame | null, inputs: Record<string, any> }} Answering */
 /** @typedef {Lent & { head: { picture?: PictureSpec, answer?: AnswerSpec, labels?: string[] } }} Whole */
 
 /**
@@ -55,7 +55,7 @@ export async function run({ tf, model, head }, given, options, lazy, ModelError)
     if (!spec) return Object.keys(outputs).length > 1 ? outputs : Object.values(outputs)[0];
     own.push(...Object.values(outputs));
     const { answer } = await lazy(spec.kind);
-    return await answer({ tf, outputs, spec, labels, frame, ModelError }, options);
+    return await answer({ tf, outputs, spec, labels, frame, inputs: fed, ModelError }, options);
   } finally {
     tf.dispose(own);
   }
