@@ -352,11 +352,13 @@ def _unfit(where: str) -> ConfigError:
 def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
     where = str(path)
     shape = specs[0].shape if len(specs) == 1 else None
+    if path.suffix.lower() in picture_suffixes and (
+        shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}
+    ):
+        raise _unfit(where)
+    spec = specs[0]
+    _, height, width, channels = shape or (None,) * 4
     with _opened(path, specs) as file:
-        if shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}:
-            raise _unfit(where)
-        spec = specs[0]
-        _, height, width, channels = shape
         picture = file.convert("L" if channels == 1 else "RGB")
     picture = picture.resize((width or picture.width, height or picture.height), _pillow(where).Resampling.BILINEAR)
     pixels = np.asarray(picture, dtype=np.uint8).reshape(1, picture.height, picture.width, channels or 3)
