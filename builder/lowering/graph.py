@@ -38,6 +38,7 @@ class Graph:
         frames: the model's own graph, and the functions that are being built within each other.
         weights: constants by the name of their node, as stored: values, or codes.
         quantizations: how the codes among them stand for values, as TensorFlow.js' manifest has it.
+        steps: what values among them are multiples of, with as many axes as they have.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
         types: of the outputs of nodes and the arguments of functions, by their names.
@@ -48,6 +49,7 @@ class Graph:
     moved: dict[str, Shape] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     quantizations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: dict[str, Array] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
@@ -57,6 +59,10 @@ class Graph:
     _hints: dict[int, str] = field(default_factory=dict)
     _turned: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
+
+    def holds_codes(self, node: str) -> bool:
+        """Whether a constant's values are kept as codes, and must not be changed."""
+        return node in self.quantizations or node in self.steps
 
     @property
     def nodes(self) -> list[Node]:
@@ -178,6 +184,8 @@ class Graph:
             node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
             self.types[node] = value.type
             self.weights[node] = form.array
+            if form.steps is not None:
+                self.steps[node] = form.steps
             if form.quantization is not None and form.key is not None:
                 self.quantizations[node] = form.quantization
                 coded[form.key] = node
