@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..convert.requests import ReferenceRequest, ReferenceResult, task_of
+from ..convert.requests import ReferenceRequest, ReferenceResult, takes_shapes, task_of
 from ..errors import ShardpressError, VerificationError
 from ..files.npz import write_npz
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ..verify.inputs import Case, Sizes
     from .make_model import Built
     from .session import Session
-
-
-takes_shapes = frozenset({"onnx", "tflite"})  # kinds of sources whose inputs build.toml can fix
 
 
 @dataclass(frozen=True, slots=True)
