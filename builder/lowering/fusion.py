@@ -43,7 +43,7 @@ class _Frame:
 
     def constant(self, output: str) -> Array | None:
         """Return the content of a constant; None where codes are kept as they are."""
-        return None if self.graph.holds_codes(output) else self.weight(output)
+        return None if output in self.graph.quantizations or output in self.graph.steps else self.weight(output)
 
     def is_own(self, output: str) -> bool:
         """Whether a constant may be changed: it holds no codes, and only one node reads it."""

@@ -60,10 +60,6 @@ class Graph:
     _turned: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
-    def holds_codes(self, node: str) -> bool:
-        """Whether a constant's values are kept as codes, and must not be changed."""
-        return node in self.quantizations or node in self.steps
-
     @property
     def nodes(self) -> list[Node]:
         """The nodes of the model's own graph."""
@@ -170,8 +166,7 @@ class Graph:
             return self._reached(value.name)
         constants, key = self.frames[-1].constants, (id(value.array), value.order)
         if key not in constants:
-            hint = self._hints.get(id(value.array), "")
-            constants[key] = self._write(value, hint)
+            constants[key] = self._write(value, self._hints.get(id(value.array), ""))
             self._kept += [value.array, *([value.codes.array] if value.codes else [])]
         return constants[key]
 
@@ -228,8 +223,6 @@ class Graph:
             name = f"{stem}_{number}"
         self._names.add(name)
         return name
-
-    # -- orders and shapes
 
     def ordered(self, value: Value, order: Order) -> Value:
         """Return a value as stored in another order; it is moved once, however often that is asked for."""
