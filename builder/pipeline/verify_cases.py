@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..convert.requests import ReferenceRequest, ReferenceResult, task_of
+from ..convert.requests import ReferenceRequest, ReferenceResult, takes_shapes, task_of
 from ..errors import ShardpressError, VerificationError
 from ..files.npz import write_npz
 
@@ -132,7 +132,8 @@ class Question:
             files.append(self._files(f"larger-{number}", case))
             tried[files[-1][0]] = sizes
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in self._cases[0].items())
-        hint = "Give examples of the right size with [models.NAME.verify] inputs"
+        hint = fix_lengths(built)
+        hint = hint[:1].upper() + hint[1:]
         result: ReferenceResult | None = None
         if files:
             request = ReferenceRequest(built.source, *files[0], instead=tuple(files[1:]))
@@ -153,6 +154,35 @@ class Question:
         inputs, outputs = (self._stem.with_suffix(f".{name}.{side}.npz") for side in ("in", "out"))
         write_npz(inputs, case)
         return inputs, outputs
+
+
+def fix_lengths(built: Built) -> str:
+    """Say what to do about open lengths for which nothing right was found."""
+    name = built.bundle.name
+    examples = f"give examples of the right size with [models.{name}.verify] inputs"
+    if built.source.kind not in takes_shapes:
+        return examples
+    first = built.bundle.inputs[0].name
+    return f"fix them with [models.{name}.inputs], as {first} = {{ shape = […] }}, or {examples}"
+
+
+def guesses_lengths(built: Built) -> bool:
+    """Whether the inputs that a model is verified with have lengths that nobody stated."""
+    from ..verify.inputs import is_open
+
+    return built.settings.verify.inputs is None and is_open(built.bundle.inputs)
+
+
+def reference_to(session: Session, built: Built, case: Case, folder: Path) -> list[Case] | None:
+    """Return what a model's source answers to a case; None where it does not take it, or answers with nothing."""
+    given, answered = folder / "source.in.npz", folder / "source.out.npz"
+    write_npz(given, case)
+    request = ReferenceRequest(built.source, given, answered)
+    try:
+        result = session.pool.submit(task_of("reference", built.source.kind), request, built.bundle.name).result()
+    except ShardpressError:
+        return None
+    return None if result.empty else [_read(result.outputs)]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def _codecs(model: Model, result: MeasureResult, arrays: dict[str, Any]) -> dict
         weight.name: layout_of(weight.shape, axes)
         for weight, axes in zip(model.weights, channel_axes(model), strict=True)
     }
-    plain = {weight.name for weight in model.weights if weight.quantization is None}
+    plain = {weight.name for weight in model.weights if weight.quantization is None and weight.grid is None}
     codecs: dict[str, Codec] = {name: Exact() for name in result.fine if name in plain}
     for number, name in enumerate(result.weights):
         codes = arrays[f"codes{number}"].tobytes() if f"codes{number}" in arrays else None

@@ -35,6 +35,7 @@ seeded_words = ("", "a", "the", "Word 7", "émoi", "模型")
 largest_elements = 1 << 28
 most_shown = 50  # pictures that go the whole way
 most_elements = 1 << 22  # of all inputs, where larger sizes are tried
+picture_channels = frozenset({1, 3, 4})
 picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 no_ids: Mapping[str, int] = MappingProxyType({})
 
@@ -43,20 +44,29 @@ no_ids: Mapping[str, int] = MappingProxyType({})
 class Sizes:
     """What unknown lengths are taken for: the first axis, those of space, all others.
 
-    Without ``pictures``, what could be a picture without a batch is taken for a batch of sequences.
+    Without ``pictures``, what could be a picture without a batch is taken for a batch of sequences. With ``first``,
+    open channels of a picture come before its space.
     """
 
     batch: int = 1
     spatial: int = 64
     sequence: int = 16
     pictures: bool = True
+    first: bool = False
 
 
 usual = Sizes()
 # Where a model cannot run the usual ones, or answers with nothing.
-larger = tuple(
-    Sizes(1, 64 << min(step, 4), 16 << step, pictures) for step in range(1, 11) for pictures in (False, True)
+larger = (
+    Sizes(first=True),
+    *(
+        Sizes(1, 64 << min(step, 4), 16 << step, pictures, first)
+        for step in range(1, 11)
+        for first in (False, True)
+        for pictures in (False, True)
+    ),
 )
+longer = Sizes(1, 128, 32)
 # To see whether a model is right with other sizes too; a source that does not take the first ones may take the others.
 others = (Sizes(2, 48, 10), Sizes(2, 64, 16), Sizes(1, 48, 10))
 
@@ -69,9 +79,10 @@ def seeded_inputs(
     float32 is uniform in [0, 1), bool a fair coin, strings are a few words, int32 uniform in [0, 4), or in [0, 256)
     for pictures (rank 4, or 3 with unknown height and width, and 1, 3 or 4 channels last). Inputs named in
     ``ids_below`` (see ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the
-    first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences)
-    16. Pictures of rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes``
-    has other lengths; another ``salt`` gives other numbers, with every second row of float32 a sixteenth as strong.
+    first axis (batch) 1; of rank 4 and 5 the last axis (channels) 3 and the others (space) 64, but all from the third
+    on where the second has 1, 3 or 4 channels; all others (sequences) 16. Pictures of rank 3 have no batch and are 64
+    by 64. An unknown rank is taken as one axis, the batch. ``sizes`` has other lengths; another ``salt`` gives other
+    numbers, with every second row of float32 a sixteenth as strong.
 
     Raises:
         VerificationError: an input cannot be seeded (complex numbers), or would be absurdly large.
@@ -81,7 +92,7 @@ def seeded_inputs(
 
 def is_open(specs: tuple[TensorSpec, ...]) -> bool:
     """Whether lengths other than the batch are unknown."""
-    return any(declared_shape(spec) != declared_shape(spec, larger[1]) for spec in specs)
+    return any(declared_shape(spec) != declared_shape(spec, longer) for spec in specs)
 
 
 def larger_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> Iterator[tuple[Sizes, Case]]:
@@ -233,22 +244,28 @@ def declared_shape(spec: TensorSpec, sizes: Sizes = usual) -> tuple[int, ...]:
         return (sizes.batch,)
     whole = sizes.pictures and len(spec.shape) == 3 and _is_picture(spec)
     return tuple(
-        length if length is not None else sizes.spatial if whole else _guess(axis, len(spec.shape), sizes)
+        length if length is not None else sizes.spatial if whole else _guess(axis, spec.shape, sizes)
         for axis, length in enumerate(spec.shape)
     )
 
 
 def _is_picture(spec: TensorSpec) -> bool:
     shape = spec.shape or ()
-    return shape[-1:] in {(1,), (3,), (4,)} and (len(shape) == 4 or (len(shape) == 3 and shape[:2] == (None, None)))
+    return shape[-1:] in {(n,) for n in picture_channels} and (
+        len(shape) == 4 or (len(shape) == 3 and shape[:2] == (None, None))
+    )
 
 
-def _guess(axis: int, rank: int, sizes: Sizes) -> int:
+def _guess(axis: int, shape: tuple[int | None, ...], sizes: Sizes) -> int:
+    """Return what an unknown length is taken for."""
+    rank = len(shape)
     if axis == 0:
         return sizes.batch
-    if rank in {4, 5} and axis < rank - 1:
-        return sizes.spatial
-    return 3 if rank in {4, 5} else sizes.sequence
+    if rank not in {4, 5}:
+        return sizes.sequence
+    is_first = shape[-1] is None and (shape[1] in picture_channels or (shape[1] is None and sizes.first))
+    channels = 1 if is_first else rank - 1
+    return 3 if axis == channels else sizes.spatial
 
 
 def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
