@@ -65,9 +65,10 @@ def seeded_inputs(
     float32 is uniform in [0, 1), bool a fair coin, strings are a few words, int32 uniform in [0, 4), or in [0, 256)
     for pictures (rank 4, or 3 with unknown height and width, and 1, 3 or 4 channels last). Inputs named in
     ``ids_below`` (see ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the
-    first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences)
-    16. Pictures of rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes``
-    has other lengths, another ``salt`` gives other numbers.
+    first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3, or space too where the
+    second axis alone is known, as it has the channels then; all others (sequences) 16. Pictures of rank 3 have no
+    batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes`` has other lengths, another
+    ``salt`` gives other numbers.
 
     Raises:
         VerificationError: an input cannot be seeded (complex numbers), or would be absurdly large.
@@ -211,7 +212,7 @@ def declared_shape(spec: TensorSpec, sizes: Sizes = usual) -> tuple[int, ...]:
         return (sizes.batch,)
     whole = sizes.pictures and len(spec.shape) == 3 and _is_picture(spec)
     return tuple(
-        length if length is not None else sizes.spatial if whole else _guess(axis, len(spec.shape), sizes)
+        length if length is not None else sizes.spatial if whole else _guess(axis, spec.shape, sizes)
         for axis, length in enumerate(spec.shape)
     )
 
@@ -221,10 +222,13 @@ def _is_picture(spec: TensorSpec) -> bool:
     return shape[-1:] in {(1,), (3,), (4,)} and (len(shape) == 4 or (len(shape) == 3 and shape[:2] == (None, None)))
 
 
-def _guess(axis: int, rank: int, sizes: Sizes) -> int:
+def _guess(axis: int, shape: tuple[int | None, ...], sizes: Sizes) -> int:
+    rank = len(shape)
     if axis == 0:
         return sizes.batch
-    if rank in {4, 5} and axis < rank - 1:
+    # Where all but the second length is open, channels come first.
+    first = rank in {4, 5} and shape[1] is not None and not any(shape[2:])
+    if rank in {4, 5} and (axis < rank - 1 or first):
         return sizes.spatial
     return 3 if rank in {4, 5} else sizes.sequence
 
