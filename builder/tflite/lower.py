@@ -19,6 +19,7 @@ from . import ops as _  # noqa: F401  (fills the table)
 from .fold import evaluate
 from .interface import Interface
 from .quantized import constant, decoded
+from .read import numpy_types
 from .registry import Context, table
 from .types import File, Operator, Subgraph, Tensor
 
@@ -121,7 +122,7 @@ class Scope:
             found = lowering(context)
         except ShardpressError:
             raise
-        except (ValueError, IndexError, TypeError, KeyError, AssertionError, OverflowError) as error:
+        except (ValueError, IndexError, TypeError, KeyError, AssertionError, ArithmeticError) as error:
             raise SourceError(
                 f"{context.op} (tensor {context.name!r}) is malformed ({str(error)[:200]})",
                 code="SP-386",
@@ -186,7 +187,7 @@ def _lower_file(file: File, interface: Interface) -> tuple[Graph, dict[str, Valu
     scope = Scope(graph, file, subgraph, fixed)
     for name, number in interface.inputs.items():
         tensor = subgraph.tensors[number]
-        if tensor.type.isupper():
+        if tensor.type not in numpy_types.values():
             raise UnsupportedOpsError(
                 f"the input {name!r} is of the type {tensor.type}", code="SP-387", hint="Export the model without it"
             )
