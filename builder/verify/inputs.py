@@ -27,6 +27,7 @@ Case = dict[str, Array]
 
 seed = 20261101
 small_id = 4
+faint = 16
 levels = 256
 seeded_words = ("", "a", "the", "Word 7", "émoi", "模型")
 largest_elements = 1 << 28
@@ -67,8 +68,8 @@ def seeded_inputs(
     ``ids_below`` (see ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the
     first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3, or space too where the
     second axis alone is known, as it has the channels then; all others (sequences) 16. Pictures of rank 3 have no
-    batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes`` has other lengths, another
-    ``salt`` gives other numbers.
+    batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes`` has other lengths; another
+    ``salt`` gives other numbers, with every second row of float32 a sixteenth as strong.
 
     Raises:
         VerificationError: an input cannot be seeded (complex numbers), or would be absurdly large.
@@ -193,7 +194,10 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
         ids = generator.integers(0, small if below is None else max(below, 1), size=shape, dtype=np.int32)
         return ids.astype(spec.dtype)
     if spec.dtype == "float32":
-        return generator.random(shape, dtype=np.float32)
+        values = generator.random(shape, dtype=np.float32)
+        if salt and values.ndim > 1:
+            values[1::2] /= faint  # a classifier may answer all noise of one strength alike
+        return values
     if spec.dtype == "string":
         return generator.choice(np.array(seeded_words), shape)
     if spec.dtype == "bool":

@@ -42,6 +42,7 @@ import { resolve } from "./settings.js";
  * @property {string[] | undefined} labels
  * @property {Vocabulary | undefined} vocabulary
  * @property {Glue | undefined} glue
+ * @property {string[] | undefined} modules what `run` needs: the first one does it
  * @property {Sample | undefined} sample
  * @property {string[] | undefined} avoid backends on which the model is wrong or never ends
  * @property {string} contract

@@ -146,6 +146,13 @@ def test_a_salt_gives_other_numbers() -> None:
     assert not np.array_equal(seeded_inputs(specs)["x"], seeded_inputs(specs, salt=1)["x"])
 
 
+def test_every_second_row_of_another_case_is_faint_as_a_classifier_may_answer_all_noise_alike() -> None:
+    specs = (TensorSpec("x", "float32", (None, 300)),)
+    both = other_cases(specs, {})[0]["x"]
+    assert both.shape == (2, 300)
+    assert both[0].mean() > 10 * both[1].mean() > 0
+
+
 def test_the_users_case_is_doubled_where_its_batch_is_open() -> None:
     specs = (TensorSpec("x", "float32", (None, 3)),)
     assert [made["x"].shape for made in twice(dict(case), specs)] == [(2, 3)]
