@@ -105,11 +105,11 @@ class Scope:
             operator.op,
             outputs[0].name if outputs else operator.op,
             inputs,
-            [tensors[number] if number >= 0 else None for number in operator.inputs],
-            operator.options,
-            outputs,
-            [self.shape(number) for number in operator.outputs if number >= 0],
-            self,
+            sources=[tensors[number] if number >= 0 else None for number in operator.inputs],
+            options=operator.options,
+            outputs=outputs,
+            shapes=[self.shape(number) for number in operator.outputs if number >= 0],
+            scope=self,
         )
 
     def _one(self, context: Context) -> Sequence[Value | None]:
