@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,13 +151,9 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
         name, settings = built.bundle.name, built.settings
         session.progress.begin(name, "verify under Node", 1)
         with session.cache.work() as work:
-            code = render_module(vectors_module)
-            digest = hashlib.sha256(code).hexdigest()
-            # Node takes .js files for modules only where their folder says so.
-            (work / "package.json").write_text('{"type": "module"}')
-            (work / module_url(vectors_module, digest)).write_bytes(code)
+            modules = _write_modules(work, (vectors_module,))
             loader = work / "loader.js"
-            loader.write_bytes(render_loader(make_index({name: built.entry}, {vectors_module: digest}).encode()))
+            loader.write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
             check = VectorsCheck(
                 model=name,
                 loader=loader,
@@ -298,7 +294,9 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     name, settings = built.bundle.name, built.settings.verify
     folder = work / f"bundle-{name}"
     folder.mkdir()
-    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}).encode()))
+    answer = built.bundle.content.answer if answers.shown else None
+    modules = _write_modules(folder, built.bundle.content.modules) if answer else {}
+    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
     return Check(
         model=name,
         loader=folder / "loader.js",
@@ -321,7 +319,21 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
         extra=answers.extra,
         extra_reference=answers.extra_reference,
         tolerance=close_error if settings.max_error is None else settings.max_error,
+        shown=answers.shown if answer else (),
+        answer=answer,
     )
+
+
+def _write_modules(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Write the modules that ``run`` needs beside a loader; give their hashes."""
+    # Node takes .js files for modules only where their folder says so.
+    (folder / "package.json").write_text('{"type": "module"}')
+    digests = {}
+    for name in names:
+        code = render_module(name)
+        digests[name] = hashlib.sha256(code).hexdigest()
+        (folder / module_url(name, digests[name])).write_bytes(code)
+    return digests
 
 
 def _runtime_versions(node_modules: Path | None) -> dict[str, str]:

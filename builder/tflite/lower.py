@@ -123,7 +123,7 @@ class Scope:
             found = lowering(context)
         except ShardpressError:
             raise
-        except (ValueError, IndexError, TypeError, KeyError, AssertionError, OverflowError) as error:
+        except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
             raise SourceError(
                 f"{context.op} (tensor {context.name!r}) is malformed ({str(error)[:200]})",
                 code="SP-386",

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, VerificationError
 from ..files.npz import write_npz
 from ..model import TensorSpec
+from .shown import Shown, make_case, read_shown, write_shown
 from .types import InputsRequest
 
 Array = NDArray[np.generic]
@@ -31,6 +33,7 @@ faint = 16
 levels = 256
 seeded_words = ("", "a", "the", "Word 7", "émoi", "模型")
 largest_elements = 1 << 28
+most_shown = 50  # pictures that go the whole way
 most_elements = 1 << 22  # of all inputs, where larger sizes are tried
 picture_channels = frozenset({1, 3, 4})
 picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -126,7 +129,8 @@ def load_inputs(
     base_dir: Path,
     work: Path,
     submit: Callable[[str, object, str], Future[object]],
-) -> list[Case]:
+    picture: Mapping[str, Any] | None = None,
+) -> tuple[list[Case], list[Shown]]:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
 
     The files are decoded in a worker, see ``read_inputs``.
@@ -137,18 +141,25 @@ def load_inputs(
         base_dir: where the pattern starts.
         work: a folder in which one is made for what the worker read; the caller removes it.
         submit: has a task run in a worker.
+        picture: how a page makes an input of a picture, as in the head.
+
+    Returns:
+        The cases, and the pictures among them where ``picture`` is given.
 
     Raises:
         ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
     """
     files = tuple(matching_files(pattern, base_dir))
     out = Path(tempfile.mkdtemp(prefix="inputs-", dir=work))
-    submit("read_inputs", InputsRequest(files, specs, out), "").result()
-    cases = []
+    submit("read_inputs", InputsRequest(files, specs, out, picture), "").result()
+    cases: list[Case] = []
+    shown: list[Shown] = []
     for number in range(len(files)):
         with np.load(out / f"{number}.npz", allow_pickle=False) as arrays:
             cases.append(dict(arrays))
-    return cases
+        if (kept := out / f"{number}.shown.npz").exists() and len(shown) < most_shown:
+            shown.append(read_shown(kept, number))
+    return cases, shown
 
 
 def read_inputs(request: InputsRequest) -> None:
@@ -156,13 +167,20 @@ def read_inputs(request: InputsRequest) -> None:
 
     An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
     A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
-    width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input.
+    width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input; or what
+    ``[models.NAME.picture]`` says.
 
     Raises:
         ConfigError: a file is unreadable, arrays are missing or do not fit.
     """
     for number, path in enumerate(request.files):
-        write_npz(request.out / f"{number}.npz", _case(path, request.specs))
+        if request.picture is None or path.suffix.lower() == ".npz":
+            write_npz(request.out / f"{number}.npz", _case(path, request.specs))
+            continue
+        with _opened(path, request.specs) as file:
+            case, seen, frame = make_case(file, request.picture)
+        write_npz(request.out / f"{number}.npz", case)
+        write_shown(request.out / f"{number}.shown.npz", seen, frame)
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:
@@ -251,16 +269,7 @@ def _guess(axis: int, shape: tuple[int | None, ...], sizes: Sizes) -> int:
 
 
 def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
-    if path.suffix.lower() == ".npz":
-        return _arrays(path, specs)
-    if path.suffix.lower() in picture_suffixes:
-        return _picture(path, specs)
-    raise ConfigError(
-        "is neither an .npz file nor a picture",
-        code="SP-224",
-        where=str(path),
-        hint="Narrow the pattern in verify.inputs",
-    )
+    return _arrays(path, specs) if path.suffix.lower() == ".npz" else _picture(path, specs)
 
 
 def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
@@ -326,27 +335,49 @@ def _readable(shape: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("any" if length is None else str(length) for length in shape) + "]"
 
 
-def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
+@contextmanager
+def _opened(path: Path, specs: tuple[TensorSpec, ...]) -> Iterator[Any]:
+    """Open a picture for a model that takes one."""
     where = str(path)
-    shape = specs[0].shape if len(specs) == 1 else None
-    if shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}:
+    if path.suffix.lower() not in picture_suffixes:
         raise ConfigError(
-            "pictures can only be used for a model with one input of shape [1, height, width, 1 or 3]",
-            code="SP-227",
+            "is neither an .npz file nor a picture",
+            code="SP-224",
             where=where,
-            hint="Store the inputs as .npz instead",
+            hint="Narrow the pattern in verify.inputs",
         )
-    spec = specs[0]
-    _, height, width, channels = shape
-    pillow = _pillow(where)
+    if len(specs) != 1:
+        raise _unfit(where)
     try:
-        with pillow.open(path) as file:
-            picture = file.convert("L" if channels == 1 else "RGB")
+        with _pillow(where).open(path) as file:
+            yield file
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot be decoded ({error})", code="SP-224", where=where, hint="Provide a complete PNG or JPEG file"
         ) from error
-    picture = picture.resize((width or picture.width, height or picture.height), pillow.Resampling.BILINEAR)
+
+
+def _unfit(where: str) -> ConfigError:
+    return ConfigError(
+        "pictures can only be used for a model with one input of shape [1, height, width, 1 or 3]",
+        code="SP-227",
+        where=where,
+        hint="Store the inputs as .npz instead, or say with [models.NAME.picture] how the model takes them",
+    )
+
+
+def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
+    where = str(path)
+    shape = specs[0].shape if len(specs) == 1 else None
+    if path.suffix.lower() in picture_suffixes and (
+        shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}
+    ):
+        raise _unfit(where)
+    spec = specs[0]
+    _, height, width, channels = shape or (None,) * 4
+    with _opened(path, specs) as file:
+        picture = file.convert("L" if channels == 1 else "RGB")
+    picture = picture.resize((width or picture.width, height or picture.height), _pillow(where).Resampling.BILINEAR)
     pixels = np.asarray(picture, dtype=np.uint8).reshape(1, picture.height, picture.width, channels or 3)
     if spec.dtype == "float32":
         return {spec.name: pixels.astype(np.float32) / np.float32(255)}
