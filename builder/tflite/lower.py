@@ -21,6 +21,7 @@ from . import ops as _  # noqa: F401  (fills the table)
 from .fold import evaluate
 from .interface import Interface
 from .quantized import constant, decoded, real_numbers
+from .read import numpy_types
 from .registry import Context, table
 from .types import File, Operator, Subgraph, Tensor
 
@@ -193,7 +194,7 @@ def _lower_file(file: File, interface: Interface, fixed: Mapping[str, FixedInput
     scope = Scope(graph, file, subgraph, told)
     for name, number in interface.inputs.items():
         tensor = subgraph.tensors[number]
-        if tensor.type.isupper():
+        if tensor.type not in numpy_types.values():
             raise UnsupportedOpsError(
                 f"the input {name!r} is of the type {tensor.type}", code="SP-387", hint="Export the model without it"
             )
