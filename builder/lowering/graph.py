@@ -25,6 +25,7 @@ from .layout import (
     with_new,
     without,
 )
+from .lengths import KnownLengths
 from .nodes import Frame, Function, Node
 from .values import Array, Value, held_type
 
@@ -55,7 +56,7 @@ class Graph:
     types: dict[str, str] = field(default_factory=dict)
     _names: dict[str, int] = field(default_factory=dict)  # the last number that was put behind each
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
-    lengths: dict[str, Shape] = field(default_factory=dict)
+    lengths: dict[str, KnownLengths] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
     _turned: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
@@ -202,8 +203,7 @@ class Graph:
 
     def argument(self, frame: Frame, stem: str, type_name: str) -> str:
         """Return the unused name of another argument of a function."""
-        name = self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}")
-        frame.names.add(name)
+        frame.names.add(name := self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}"))
         self.types[name] = type_name
         return name
 
