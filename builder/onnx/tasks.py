@@ -10,12 +10,13 @@ import numpy as np
 
 from ..convert.answers import reference_result
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
-from ..convert.side_files import write_step
+from ..convert.side_files import write_own_words, write_step
 from ..errors import ConversionError
 from ..lowering.artefact import write_graph
 from ..lowering.values import narrowed
 from .fixing import constants, fix_inputs
 from .lower import is_picture, lower_model
+from .own_words import own_words
 from .package import install_hint
 from .read import opset_of, read_onnx
 from .steps import largest_step
@@ -38,6 +39,7 @@ def convert_onnx(request: ConvertRequest) -> ConvertResult:
     chosen = {name: value for name, value in outputs.items() if not wanted or name in wanted}
     path = write_graph(graph, chosen, request.out, producer)
     write_step(path, largest_step(model))
+    write_own_words(path, own_words(model))
     return ConvertResult(path)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ..convert.answers import reference_result
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult
+from ..convert.side_files import write_own_words
 from ..lowering.artefact import write_graph
 from .interface import interface_of
 from .lower import lower_file
+from .own_words import own_words
 from .read import read_tflite
 from .reference import runner
 
@@ -25,7 +27,9 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
     interface = interface_of(file, source.signature, where)
     graph, outputs = lower_file(file, interface, where, source.inputs)
     chosen = {name: value for name, value in outputs.items() if not source.outputs or name in source.outputs}
-    return ConvertResult(write_graph(graph, chosen, request.out, file.description or "TensorFlow Lite"))
+    path = write_graph(graph, chosen, request.out, file.description or "TensorFlow Lite")
+    write_own_words(path, own_words(source.path))
+    return ConvertResult(path)
 
 
 def reference_tflite(request: ReferenceRequest) -> ReferenceResult:
