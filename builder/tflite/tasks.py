@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..convert.answers import reference_result
+from ..convert.own_runtime import chosen
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult
 from ..convert.side_files import write_own_words
 from ..lowering.artefact import write_graph
@@ -26,8 +27,8 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
     file = read_tflite(source.path, where)
     interface = interface_of(file, source.signature, where)
     graph, outputs = lower_file(file, interface, where, source.inputs)
-    chosen = {name: value for name, value in outputs.items() if not source.outputs or name in source.outputs}
-    path = write_graph(graph, chosen, request.out, file.description or "TensorFlow Lite")
+    wanted = {name: outputs[name] for name in chosen(outputs, source.outputs)}
+    path = write_graph(graph, wanted, request.out, file.description or "TensorFlow Lite")
     write_own_words(path, own_words(source.path))
     return ConvertResult(path)
 
