@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
+from ..config.answers import AnswerTable
+from ..errors import ConversionError
 from ..model import TensorSpec
+from .complete import complete
 from .formats import Seen, mediapipe_of, tf_names, yolo_family, yolo_strides
 
 Settings = dict[str, Any]
@@ -81,14 +86,26 @@ class Clues:
 
 
 def propose(clues: Clues) -> Proposal | None:
-    """Recognise a model; None where nothing is certain enough to be proposed."""
+    """Recognise a model; None where nothing is certain enough to be proposed, or does not fit after all."""
     found = next((found for rule in rules if (found := rule(clues)) is not None), None)
+    if found is not None and not _fits(found, clues):
+        return None
     spread = _spread(clues.notes)
     if found is None or not spread:
         return found
     kept = {key: value for key, value in found.picture.items() if key not in {"range", "mean", "std"}}
     reason = found.reason.removesuffix(unknown_range)
     return replace(found, reason=f"{reason}; the file says how its pixels are normalised", picture=kept | spread)
+
+
+def _fits(found: Proposal, clues: Clues) -> bool:
+    """Whether a build would take what is proposed."""
+    count = clues.labels or len(found.labels)
+    try:
+        complete(msgspec.convert(found.answer, AnswerTable), replace(clues.seen, labels=count))
+    except ConversionError:
+        return False
+    return True
 
 
 def _spread(notes: Mapping[str, Any]) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import helper
 
+from builder.answers.kinds import Clues, propose
+from builder.cli.init import Found, write_config
 from builder.cli.main import main
+from builder.config.answers import ClassesTable
+from builder.config.tables import load_config
+from builder.model import TensorSpec
 from builder.tflite.own_words import own_words
 from tests.helpers.lite import Lite
 from tests.onnx.lowered import model as onnx_model
@@ -69,6 +75,36 @@ def test_what_is_set_and_does_not_fit_is_told_by_check(tmp_path: Path, capsys: p
     assert "3 labels for 2 classes" in found["problem"]
     status, found = checked(tmp_path, 'picture = {}\nanswer = { kind = "classes", activation = "softmax" }\n', capsys)
     assert (status, found["problem"], found["proposal"]) == (0, "", None)
+
+
+@pytest.mark.slow
+def test_init_writes_what_is_proposed_and_the_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    classifier(tmp_path / "small.onnx", {"task": "classify", "names": "{0: 'cat', 1: 'dog'}"})
+    config = tmp_path / "build.toml"
+    assert main(["init", str(tmp_path), "--config", str(config)]) == 0
+    assert "for run(): its metadata says" in capsys.readouterr().out
+    assert (tmp_path / "small.labels.txt").read_text() == "cat\ndog\n"
+    model = load_config(config).models["small"]
+    assert (model.labels, model.answer) == ("small.labels.txt", ClassesTable())
+    assert model.picture is not None
+    assert model.picture.fit == "cover"
+    assert main(["check", "--config", str(config)]) == 0
+
+
+def test_what_is_a_guess_is_written_as_a_comment(tmp_path: Path) -> None:
+    clues = Clues(
+        (TensorSpec("image", "float32", (1, 8, 8, 3)),), (TensorSpec("row", "float32", (1, 2)),), "tflite", labels=2
+    )
+    guess = propose(clues)
+    sure = propose(replace(clues, notes={"mean": [0.0], "std": [255.0]}))
+    assert guess is not None
+    assert sure is not None
+    found = (Found("a", "a.tflite", "tflite", 9), Found("b", "b.tflite", "tflite", 9))
+    text = write_config(found, {}, None, {"a": guess, "b": sure})
+    (tmp_path / "build.toml").write_text(text)
+    models = load_config(tmp_path / "build.toml").models
+    assert (models["a"].answer, models["b"].answer) == (None, ClassesTable())
+    assert '# answer = { kind = "classes" }' in text
 
 
 def metadata(mean: list[float], std: list[float]) -> bytes:
