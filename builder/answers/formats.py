@@ -38,6 +38,7 @@ class Seen:
         size: height and width of the picture that the model takes, if it is fixed.
         from_tensorflow: TensorFlow exported it, whatever it was trained in.
         where: the settings, for messages.
+        inputs: names of the model's inputs.
     """
 
     outputs: tuple[TensorSpec, ...]
@@ -45,6 +46,7 @@ class Seen:
     size: tuple[int, int] | None = None
     from_tensorflow: bool = False
     where: str = "answer"
+    inputs: tuple[str, ...] = ()
 
     def shape(self, name: str) -> Shape:
         """Return an output's shape; () where its rank is open."""

@@ -11,7 +11,7 @@ import { read, sigmoid, softmax, unreadable } from "./outputs.js";
  *   background?: "first" | "last" | "none", columns?: [number, number, number], categories?: number, first?: number,
  *   decode?: "none" | "deltas" | "linear" | "distances" | "yolo", anchors?: AnchorLevel[], offset?: number,
  *   variances?: [number, number, number, number], bins?: number, points?: KeyPoints, score?: number, iou?: number, most?: number,
- *   agnostic?: boolean, suppressed?: boolean }} BoxesSpec what docs/format.md says of them */
+ *   agnostic?: boolean, suppressed?: boolean }} BoxesSpec what docs/answers.md says of them */
 
 /** @typedef {{ x: number, y: number, score?: number, label?: string }} KeyPoint in pixels of the source picture */
 
