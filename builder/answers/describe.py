@@ -13,6 +13,8 @@ from ..config.pictures import PictureConfig, PictureTable, each
 from ..config.tables import ModelConfig
 from ..errors import ConfigError
 from ..model import TensorSpec
+from .complete import complete
+from .formats import Seen
 
 channel_counts = frozenset({1, 3})
 module = "answers"
@@ -36,7 +38,14 @@ plain_run = Described()
 
 
 def describe(
-    name: str, settings: ModelConfig, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], *, glued: bool
+    name: str,
+    settings: ModelConfig,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    *,
+    labels: Sequence[str] | None = None,
+    from_tensorflow: bool = False,
+    glued: bool = False,
 ) -> Described:
     """Describe how a page's ``run`` goes from a picture to an answer.
 
@@ -45,13 +54,21 @@ def describe(
         settings: its table.
         inputs: of the model.
         outputs: of the model.
+        labels: what the outputs' numbers mean, if known.
+        from_tensorflow: TensorFlow exported it, whatever it was trained in.
         glued: decoders or encoders were cut off its ends.
 
     Raises:
-        ConfigError: the settings do not fit the model.
+        ConfigError: the settings do not fit the inputs.
+        ConversionError: they do not fit the outputs or labels.
     """
-    picture = _picture(name, settings.picture, inputs) if settings.picture else None
-    answer = _answer(name, settings.answer, outputs) if settings.answer else None
+    picture = picture_of(name, settings.picture, inputs)
+    answer = None
+    if settings.answer:
+        size = picture.get("size") if picture else None
+        size = (size[0], size[1]) if size else None
+        seen = Seen(tuple(outputs), len(labels or ()), size, from_tensorflow, f"models.{name}.answer")
+        answer = _answer(settings.answer, seen)
     modules = ["glue"] if glued else []
     if picture or answer:
         modules = [module, *modules, *([answer["kind"]] if answer else [])]
@@ -73,7 +90,19 @@ def channels_at(shape: Sequence[int | None] | None) -> int | None:
     return next((axis for axis in (-1, -3) if shape[axis] in channel_counts), None)
 
 
-def _picture(name: str, given: PictureConfig, inputs: Sequence[TensorSpec]) -> dict[str, Any]:
+def picture_of(name: str, given: PictureConfig | None, inputs: Sequence[TensorSpec]) -> dict[str, Any] | None:
+    """Describe how a picture becomes an input; None where nothing says so.
+
+    Args:
+        name: of the model.
+        given: its table.
+        inputs: of the model.
+
+    Raises:
+        ConfigError: the settings do not fit the inputs.
+    """
+    if given is None:
+        return None
     where = f"models.{name}.picture"
     spec = _input(where, given, inputs)
     axis = channels_at(spec.shape)
@@ -157,11 +186,10 @@ def _size(where: str, given: PictureConfig, spec: TensorSpec, axis: int) -> list
     return list(wanted)
 
 
-def _answer(name: str, given: str | AnswerTable | PictureTable, outputs: Sequence[TensorSpec]) -> dict[str, Any]:
+def _answer(given: str | AnswerTable | PictureTable, seen: Seen) -> dict[str, Any]:
     table = table_of(given)
-    where = f"models.{name}.answer"
     if isinstance(table, PictureTable):
-        spec = _output(where, table.output, outputs)
+        spec = _output(seen.where, table.output, seen.outputs)
         axis = channels_at(spec.shape) or -1
         channels = {"channels": "bgr"} if table.channels == "bgr" else {}
         return {
@@ -171,7 +199,7 @@ def _answer(name: str, given: str | AnswerTable | PictureTable, outputs: Sequenc
             **channels,
             **({"first": True} if axis == -3 else {}),
         }
-    return head_of(table)
+    return head_of(complete(table, seen))
 
 
 def _output(where: str, name: str, outputs: Sequence[TensorSpec]) -> TensorSpec:

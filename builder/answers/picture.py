@@ -30,7 +30,7 @@ def to_input(picture: Image, spec: Mapping[str, Any]) -> tuple[NDArray[np.generi
     Returns:
         [1, height, width, channels] or what ``rank`` and ``first`` make of it, float32 or int32.
     """
-    pixels = _flat(picture).convert("L" if spec["channels"] == "grey" else "RGB")
+    pixels = upright(picture).convert("L" if spec["channels"] == "grey" else "RGB")
     width, height = pixels.size
     box, inner, outer, at = _plan(spec, width, height)
     resized = _resized(pixels, box, inner, spec["resize"]).reshape(*inner, -1)
@@ -48,18 +48,18 @@ def to_input(picture: Image, spec: Mapping[str, Any]) -> tuple[NDArray[np.generi
     return np.ascontiguousarray(values[None] if spec["rank"] > 3 else values), frame
 
 
-def _flat(picture: Image) -> Image:
-    """Turn a picture upright and lay it on black."""
+def upright(picture: Image) -> Image:
+    """Turn a picture as it was held, lay it on black, and give it eight bits."""
     import PIL.Image
     import PIL.ImageOps
 
-    upright = PIL.ImageOps.exif_transpose(picture)
-    if upright.mode in {"LA", "PA", "RGBA"} or "transparency" in upright.info:
-        see_through = upright.convert("RGBA")
+    turned = PIL.ImageOps.exif_transpose(picture)
+    if turned.mode in {"LA", "PA", "RGBA"} or "transparency" in turned.info:
+        see_through = turned.convert("RGBA")
         return PIL.Image.alpha_composite(PIL.Image.new("RGBA", see_through.size, (0, 0, 0, 255)), see_through)
-    if upright.mode.startswith("I"):  # 16 bits: a page shows the upper eight
-        return PIL.Image.fromarray((np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    return upright
+    if turned.mode.startswith("I"):  # 16 bits: a page shows the upper eight
+        return PIL.Image.fromarray((np.asarray(turned).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    return turned
 
 
 def _plan(

@@ -171,9 +171,9 @@ class ModelConfig(Table, frozen=True):
     weights: Annotated[
         bool, Meta(description="false: only the layers, with initial weights, for pages that train them.")
     ] = True
-    inputs: Annotated[dict[str, InputConfig], Meta(description="Inputs of an ONNX model that are fixed, by name.")] = (
-        field(default_factory=dict)
-    )
+    inputs: Annotated[
+        dict[str, InputConfig], Meta(description="Inputs of an ONNX or TensorFlow Lite model that are fixed, by name.")
+    ] = field(default_factory=dict)
     channels: Annotated[
         Literal["first", "last"],
         Meta(description="last: pictures of an ONNX model go in and come out as a canvas has them, [n, h, w, c]."),

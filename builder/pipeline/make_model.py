@@ -167,7 +167,15 @@ def _calibrate(session: Session, plan: Plan, model: Model, artefact: Path) -> Me
 
 
 def _assemble(session: Session, plan: Plan, model: Model, measured: Measured | None) -> Assembly:
-    run = describe(plan.name, plan.model, model.inputs, model.outputs, glued=model.glue is not None)
+    run = describe(
+        plan.name,
+        plan.model,
+        model.inputs,
+        model.outputs,
+        labels=plan.labels,
+        from_tensorflow=plan.source.kind not in {"onnx", "tfjs"},
+        glued=model.glue is not None,
+    )
     try:
         return assemble(
             plan.name,

@@ -280,7 +280,7 @@ def _verified(verification: Verification | None) -> VerifiedEntry | None:
     if verification is None or not verification.passed or verification.runtime is None:
         return None
     last = verification.stages[-1]
-    return VerifiedEntry(verification.runtime, last.max_error, last.agreement)
+    return VerifiedEntry(verification.runtime, last.max_error, last.agreement, verification.answers)
 
 
 def _file(file: File) -> FileEntry:

@@ -1,4 +1,5 @@
 /*! Shardpress masks */
+import { axis, best, between, nearest } from "./interpolation.js";
 import { read, sigmoid, softmax, unreadable } from "./outputs.js";
 
 /** @import { Activation, Frame, Given, Output } from "./outputs.js" */
@@ -18,8 +19,6 @@ import { read, sigmoid, softmax, unreadable } from "./outputs.js";
  * @typedef {{ width: number, height: number, data: Uint8Array, soft: boolean, classes: Shown[],
  *   toImageData(colour?: Colour | ((index: number) => Colour)): ImageData, alpha(index?: number): Uint8Array }} Mask
  */
-
-/** @typedef {{ low: Int32Array, high: Int32Array, part: Float64Array, seen: Uint8Array }} Axis neighbours of each pixel, and how near the second is */
 
 /**
  * Reads the mask of one picture: scores become shares, are interpolated, and then decide.
@@ -52,11 +51,15 @@ export async function answer(given, options = {}) {
   if (count > 1) return masked(given, best(planes, count, columns, down, across, background), width, height, labels);
   const threshold = options.threshold ?? options.score ?? spec.threshold;
   const data = new Uint8Array(width * height);
+  const { low, high, part, seen } = across;
   for (let y = 0, i = 0; y < height; y++) {
+    const line = between(planes, columns, down, y);
     for (let x = 0; x < width; x++, i++) {
-      if (!down.seen[y] || !across.seen[x]) continue;
-      const share = between(planes, 0, 1, columns, down, across, y, x);
-      data[i] = threshold === undefined ? Math.floor(Math.min(Math.max(share, 0), 1) * 255 + 0.5) : share >= threshold ? 255 : 0;
+      if (!(seen[x] & down.seen[y])) continue;
+      const share = line[low[x]] * (1 - part[x]) + line[high[x]] * part[x];
+      // The array cuts off what is behind the point.
+      if (threshold === undefined) data[i] = Math.min(Math.max(share, 0), 1) * 255 + 0.5;
+      else if (share >= threshold) data[i] = 255;
     }
   }
   return masked(given, data, width, height);
@@ -85,121 +88,6 @@ function shares({ activation = "none", channel }, data, size, channels, first) {
     }
   }
   return [found, count];
-}
-
-/**
- * Gives where each pixel of the source is among the cells of the output, along one axis; without a frame it is a cell.
- *
- * @param {number} cells
- * @param {number} [length] of the source
- * @param {number} [scale]
- * @param {number} [start]
- * @param {number} [input] length of the model's picture
- * @returns {Axis}
- */
-function axis(cells, length = cells, scale = 1, start = 0, input = cells) {
-  const made = { low: new Int32Array(length), high: new Int32Array(length), part: new Float64Array(length), seen: new Uint8Array(length) };
-  for (let i = 0; i < length; i++) {
-    const place = (i + 0.5) * scale + start;
-    const at = Math.min(Math.max((place * cells) / input - 0.5, 0), cells - 1);
-    made.low[i] = Math.floor(at);
-    made.high[i] = Math.min(made.low[i] + 1, cells - 1);
-    made.part[i] = at - made.low[i];
-    // Frames are rounded: a pixel more at an edge is seen as well.
-    made.seen[i] = Number(place >= -1 && place <= input + 1);
-  }
-  return made;
-}
-
-/**
- * @param {ArrayLike<number>} planes
- * @param {number} channel
- * @param {number} count of channels
- * @param {number} columns
- * @param {Axis} down
- * @param {Axis} across
- * @param {number} y
- * @param {number} x
- */
-function between(planes, channel, count, columns, down, across, y, x) {
-  const [upper, lower] = [down.low[y] * columns, down.high[y] * columns];
-  const [left, right, part] = [across.low[x], across.high[x], across.part[x]];
-  const value = (/** @type {number} */ cell) => planes[cell * count + channel];
-  const above = value(upper + left) * (1 - part) + value(upper + right) * part;
-  const below = value(lower + left) * (1 - part) + value(lower + right) * part;
-  return above * (1 - down.part[y]) + below * down.part[y];
-}
-
-/**
- * Gives the class of the highest share of each pixel. Where it is one and the same in all four cells around, no mixture of these
- * has another one, so only edges are computed.
- *
- * @param {ArrayLike<number>} planes
- * @param {number} count
- * @param {number} columns
- * @param {Axis} down
- * @param {Axis} across
- * @param {number} background
- */
-function best(planes, count, columns, down, across, background) {
-  const [width, height] = [across.low.length, down.low.length];
-  const data = new Uint8Array(width * height).fill(background);
-  const winners = new Int16Array(planes.length / count);
-  for (let cell = 0; cell < winners.length; cell++) {
-    let high = -Infinity;
-    winners[cell] = -1;
-    for (let i = 0; i < count; i++) {
-      const value = planes[cell * count + i];
-      // A cell with scores that are no numbers, or endless, decides nothing by itself.
-      if (!(value < Infinity)) {
-        winners[cell] = -1;
-        break;
-      }
-      if (value > high) [high, winners[cell]] = [value, i];
-    }
-  }
-  for (let y = 0; y < height; y++) {
-    if (!down.seen[y]) continue;
-    const [upper, lower] = [down.low[y] * columns, down.high[y] * columns];
-    for (let x = 0; x < width; x++) {
-      if (!across.seen[x]) continue;
-      const [left, right] = [across.low[x], across.high[x]];
-      const winner = winners[upper + left];
-      const same = winner === winners[upper + right] && winner === winners[lower + left] && winner === winners[lower + right];
-      if (winner >= 0 && same) {
-        data[y * width + x] = winner;
-        continue;
-      }
-      let high = -Infinity;
-      for (let i = 0; i < count; i++) {
-        const value = between(planes, i, count, columns, down, across, y, x);
-        if (value > high) [high, data[y * width + x]] = [value, i];
-      }
-    }
-  }
-  return data;
-}
-
-/**
- * Gives the class that the nearest cell tells.
- *
- * @param {ArrayLike<number>} numbers
- * @param {number} columns
- * @param {Axis} down
- * @param {Axis} across
- * @param {number} background
- */
-function nearest(numbers, columns, down, across, background) {
-  const [width, height] = [across.low.length, down.low.length];
-  const data = new Uint8Array(width * height).fill(background);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const row = down.part[y] < 0.5 ? down.low[y] : down.high[y];
-      const number = numbers[row * columns + (across.part[x] < 0.5 ? across.low[x] : across.high[x])];
-      if (down.seen[y] && across.seen[x] && number >= 0 && number <= 255) data[y * width + x] = Math.round(number);
-    }
-  }
-  return data;
 }
 
 /**

@@ -29,7 +29,7 @@ least_decibels = {"antialiased": 50, "bicubic": 50, "bilinear": 60, "nearest": 3
 
 def spec_of(inputs: tuple[TensorSpec, ...], **given: Any) -> dict[str, Any]:
     model = ModelConfig(source="x", picture=PictureConfig(**given))
-    picture = describe("m", model, inputs, (), glued=False).picture
+    picture = describe("m", model, inputs, ()).picture
     assert picture is not None
     return picture
 
