@@ -248,7 +248,7 @@ def _found(console: Console, folder: Path, paths: tuple[Path, ...], framework: F
             "no model was found",
             code="SP-113",
             where=", ".join(map(str, paths)) or str(folder),
-            hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
+            hint="Name a SavedModel folder, .keras, .onnx, .tflite or model.json; or begin with --example classify DIR",
         )
     return found
 

@@ -21,13 +21,14 @@ from ..errors import ShardpressError, UsageError
 from ..pipeline.proposals import lines_of
 from ..program import program
 from ..sources.detect import detect, foreign
+from ..sources.members import archive_suffixes, model_members
 from ..sources.model_folders import is_keras_folder, packed_model, teachable_labels, unpack
 from ..sources.onnx_files import external_files
 from ..sources.other_frameworks import export_hint, suffixes
 from ..sources.tfjs import read_model
 
 left_out = {"node_modules", own_out, "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
-endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip", ".onnx", ".tflite"}
+endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip", ".onnx", ".tflite", ".task"}
 pictures = {".png", ".jpg", ".jpeg"}
 kinds = {
     "tfjs": "TensorFlow.js model",
@@ -57,6 +58,7 @@ class Found:
         samples: pattern of pictures that lie by it, or empty.
         labels: text file with a label a line that lies by it, or empty.
         own_labels: what Teachable Machine wrote beside the model.
+        member: which one it is of several in an archive, or empty.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Found:
     samples: str = ""
     labels: str = ""
     own_labels: tuple[str, ...] = ()
+    member: str = ""
 
 
 def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...] = ()) -> tuple[Found, ...]:
@@ -84,19 +87,22 @@ def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...
     names: set[str] = set()
     found = []
     for path, kind in sorted(seen.items()):
-        name = _unique(_name(path, folder), names)
-        names.add(name)
-        found.append(
-            Found(
-                name,
-                Path(os.path.relpath(path, folder)).as_posix(),
-                kind,
-                _length(path, kind),
-                _samples(path, folder),
-                _labels(path, folder),
-                _own_labels(path, kind),
+        members = _members(path) if kind == "tflite" else {}
+        for member, nbytes in sorted(members.items()) if len(members) > 1 else [("", _length(path, kind))]:
+            name = _unique(_name(path / member, folder), names)
+            names.add(name)
+            found.append(
+                Found(
+                    name,
+                    Path(os.path.relpath(path, folder)).as_posix(),
+                    kind,
+                    nbytes,
+                    _samples(path, folder),
+                    _labels(path, folder),
+                    _own_labels(path, kind),
+                    member,
+                )
             )
-        )
     return tuple(found)
 
 
@@ -146,6 +152,8 @@ def write_config(
     for number, model in enumerate(found):
         lines += ["", f"[models.{model.name}]{' ' * max(1, 18 - len(model.name))}# {kinds[model.kind]}"]
         lines.append(f"source = {_quoted(model.path)}")
+        if model.member:
+            lines.append(f"member = {_quoted(model.member)}")
         lines += _policy(number, model, len(found))
         lines.append(
             "rows_first = 5000               # words that come first; the rest follows while a page uses them"
@@ -229,8 +237,10 @@ def _kind(path: Path) -> str:
         return "keras-zip" if is_keras_folder(path) and not any(path.glob("*.keras")) else ""
     if path.suffix.lower() not in endings or path.name.endswith(".weights.h5"):
         return ""
+    if path.suffix.lower() in archive_suffixes and not packed_model(path):
+        return "tflite" if _members(path) else ""
     if path.suffix.lower() == ".zip":
-        return "tfjs" if packed_model(path) else ""
+        return "tfjs"
     try:
         kind = detect(path)
         if kind == "tfjs":
@@ -238,6 +248,14 @@ def _kind(path: Path) -> str:
     except (ShardpressError, OSError, ValueError, TypeError, KeyError, AttributeError):
         return ""
     return kind
+
+
+def _members(path: Path) -> dict[str, int]:
+    """Return the models in an archive with their lengths; none of what is no archive, or damaged."""
+    try:
+        return model_members(path)
+    except (ShardpressError, OSError):
+        return {}
 
 
 def _length(path: Path, kind: str) -> int:

@@ -25,6 +25,7 @@ from .layout import (
     with_new,
     without,
 )
+from .lengths import KnownLengths
 from .nodes import Frame, Function, Node
 from .values import Array, Value, held_type
 
@@ -55,9 +56,10 @@ class Graph:
     types: dict[str, str] = field(default_factory=dict)
     _names: dict[str, int] = field(default_factory=dict)  # the last number that was put behind each
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
-    lengths: dict[str, Shape] = field(default_factory=dict)
+    lengths: dict[str, KnownLengths] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
     _turned: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
+    _short: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
     _floats: dict[str, tuple[Value, int]] = field(default_factory=dict)  # what whole numbers were cast from
 
     @property
@@ -202,8 +204,7 @@ class Graph:
 
     def argument(self, frame: Frame, stem: str, type_name: str) -> str:
         """Return the unused name of another argument of a function."""
-        name = self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}")
-        frame.names.add(name)
+        frame.names.add(name := self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}"))
         self.types[name] = type_name
         return name
 
@@ -394,7 +395,22 @@ class Graph:
             return value  # what TensorFlow.js broadcasts by itself
         return self.ordered(self.unsqueeze(value, list(range(rank - value.rank))), order)
 
+    def _shortened(self, value: Value) -> Value:
+        """Return a constant without leading axes of length 1, which many kernels of wasm take ten times as long for."""
+        stored = value.stored_shape
+        count = next((axis for axis, length in enumerate(stored) if length != 1), len(stored))
+        if value.array is None or value.codes is not None or not count:
+            return value
+        key = (id(value.array), value.type, value.order)
+        if key not in self._short:  # one weight of many steps stays one weight
+            lengths = [length or 0 for length in stored[count:]]
+            found = self._changed(value, lambda array: array.transpose(value.order).reshape(lengths))
+            self._short[key] = (found, value.array)
+        return self._short[key][0]
+
     def elementwise(self, op: str, values: Sequence[Value], type_name: str = "", **attributes: Any) -> Value:
         """Add an op that works number by number on values that are broadcast together."""
         fitted, shape, order = self.aligned(values)
+        if any(value.array is None and value.rank == len(shape) for value in fitted):
+            fitted = [self._shortened(value) for value in fitted]
         return self.op(op, fitted, shape=shape, order=order, type_name=type_name or values[0].type, **attributes)
