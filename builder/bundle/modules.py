@@ -11,6 +11,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
         "storage": "modules/storage.js",  # lasting room, and what was taken away
+        "tokens": "modules/tokens.js",  # tokenizers
         "vectors": "vectors/vectors.js",  # word vectors
     }
 )

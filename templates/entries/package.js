@@ -7,5 +7,6 @@ form.modules = {
   digest: () => import("../modules/digest.js"),
   glue: () => import("../modules/glue.js"),
   storage: () => import("../modules/storage.js"),
+  tokens: () => import("../modules/tokens.js"),
   vectors: () => import("../vectors/vectors.js"),
 };
