@@ -190,6 +190,19 @@ packages = (
         ),
     ),
     Package(
+        kind="npm",
+        name="@mediapipe/selfie_segmentation",
+        version="0.1.1675465747",
+        licence="Apache-2.0",
+        files=(
+            File(
+                "package/selfie_segmentation.tflite",
+                "models/people/selfie_segmentation.tflite",
+                "8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27",
+            ),
+        ),
+    ),
+    Package(
         kind="pypi",
         name="scikit-image",
         version="0.25.2",

@@ -167,6 +167,21 @@ def chunks(data: Data, size: int = 1 << 22) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """Says that a weight's values are whole multiples, of a signed byte, of one step for each channel.
+
+    A source that holds codes says so; whoever relies on it checks it.
+
+    Attributes:
+        steps: of each channel.
+        inner: element ``i`` is of channel ``i // inner % len(steps)``.
+    """
+
+    steps: tuple[float, ...]
+    inner: int
+
+
+@dataclass(frozen=True, slots=True)
 class Weight:
     """One weight as TensorFlow.js' manifest describes it.
 
@@ -176,6 +191,7 @@ class Weight:
         dtype: ``float32``, ``int32``, ``bool``, ``string`` or ``complex64``.
         data: the stored bytes: values, or codes where ``quantization`` is given.
         quantization: TensorFlow.js' ``{dtype, scale, min, original_dtype}``, or None.
+        grid: what plain float32 values are multiples of, or None.
 
     Raises:
         SourceError: the data's length contradicts shape and dtype.
@@ -186,6 +202,7 @@ class Weight:
     dtype: str
     data: Data = field(repr=False)
     quantization: Quantization | None = None
+    grid: Grid | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts agree."""

@@ -4,7 +4,23 @@
  */
 import { emotionName, isClear } from "./emotion.js";
 import { PageError, make } from "./page.js";
-import { blank, cut, fromView, greyFaceInput, loadPicture, colours, meshView, psnr, readFaces, squareInput, toPicture, viewInput, withNoise } from "./vision.js";
+import {
+  blank,
+  colours,
+  cut,
+  cutOut,
+  fromView,
+  greyFaceInput,
+  loadPicture,
+  meshView,
+  psnr,
+  readFaces,
+  squareInput,
+  stretchedInput,
+  toPicture,
+  viewInput,
+  withNoise,
+} from "./vision.js";
 
 /** @typedef {import("./vision.js").Picture} Picture */
 /** @typedef {import("./vision.js").Face} Face */
@@ -30,6 +46,7 @@ const sample = (name) => loadPicture(new URL(`../samples/${name}`, import.meta.u
 const faceSize = 256;
 const meshSize = 192;
 const emotionSize = 64;
+const peopleSize = 256;
 
 /**
  * Runs a model and gives its outputs as an array.
@@ -143,6 +160,28 @@ const upscale = {
 };
 
 /** @satisfies {Example} */
+const people = {
+  name: "people",
+  title: { en: "Where is a person?", zh: "人在哪里？" },
+  text: {
+    en: "A TensorFlow Lite file of MediaPipe, built as it is, tells for each pixel whether it belongs to a person.",
+    zh: "MediaPipe 的 TensorFlow Lite 文件，按原样构建；它判断每个像素是否属于人。",
+  },
+  open: () => sample("astronaut.png"),
+  prepare: (tf, { picture }) => stretchedInput(tf, picture, peopleSize),
+  async interpret(tf, [mask], { picture }) {
+    const shares = await mask.data();
+    const sum = shares.reduce((/** @type {number} */ all, /** @type {number} */ one) => all + one, 0);
+    return { cutout: cutOut(picture, shares, peopleSize), share: sum / shares.length };
+  },
+  show({ cutout, share }, { picture }) {
+    const percent = (100 * share).toFixed(0);
+    const sentence = { en: `A person covers ${percent} % of the picture.`, zh: `人占画面的 ${percent} %。` };
+    return { elements: [copyOf(picture).canvas, cutout], sentence };
+  },
+};
+
+/** @satisfies {Example} */
 const denoise = {
   name: "denoise",
   title: { en: "Take the noise out", zh: "去除噪点" },
@@ -180,7 +219,7 @@ const beautify = {
 };
 
 /** @type {Example[]} */
-export const examples = [face, mesh, emotion, upscale, denoise, beautify];
+export const examples = [face, mesh, emotion, people, upscale, denoise, beautify];
 
 /**
  * Gives the surest face of a picture.

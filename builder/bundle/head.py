@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ..answers.describe import Described, plain_run
 from ..codecs import Codec, CodecFields
 from ..errors import FormatError
 from ..files.plain import plain_values
@@ -88,6 +89,8 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         artifacts: TensorFlow.js' ModelArtifacts without the weights.
         labels: what the outputs' numbers mean, if known.
         glue, vocabulary: what was cut off the model's ends and is done beside it.
+        picture, answer: how a page's ``run`` makes an input of a picture, and an answer of the outputs.
+        modules: what ``run`` needs, by name; the first one does it.
         ops: hash of the module of its own ops, if it has some.
         sample, avoid: what its check found: answers to compare a device's with, backends it is wrong on.
         stages: their names.
@@ -103,6 +106,9 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     labels: tuple[str, ...] | None = None
     glue: dict[str, Any] | None = None
     vocabulary: dict[str, Any] | None = None
+    picture: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+    modules: tuple[str, ...] = ()
     ops: str | None = None
     sample: dict[str, Any] | None = None
     avoid: tuple[str, ...] = ()
@@ -124,6 +130,7 @@ def make_head(
     same: tuple[int | None, ...],
     labels: tuple[str, ...] | None,
     ops: str | None = None,
+    run: Described = plain_run,
 ) -> Head:
     """Describe a model.
 
@@ -136,16 +143,20 @@ def make_head(
         same: as ``transforms.dedupe`` gives it.
         labels: what the outputs' numbers mean, if known.
         ops: hash of the module of its own ops, if it has some.
+        run: what ``picture`` and ``answer`` of its table say.
     """
     return Head(
         format=format_version,
         name=name,
         kind=msgspec.convert(model.kind, Kind),
-        contract=contract(model, labels),
+        contract=contract(model, labels, run),
         artifacts=dict(model.artifacts),
         labels=labels,
         glue=model.glue,
         vocabulary=model.vocabulary,
+        picture=run.picture,
+        answer=run.answer,
+        modules=run.modules,
         ops=ops,
         stages=tuple(stage.name for stage in stages),
         shards=shards,
@@ -179,8 +190,8 @@ def _weights(model: Model, codecs: tuple[Codec, ...], same: tuple[int | None, ..
         )
 
 
-def contract(model: Model, labels: tuple[str, ...] | None) -> str:
-    """Hash what pages depend on: inputs, outputs, labels, glue and vocabularies."""
+def contract(model: Model, labels: tuple[str, ...] | None, run: Described = plain_run) -> str:
+    """Hash what pages depend on: inputs, outputs, labels, glue and vocabularies, and what ``run`` takes and gives."""
     facts: dict[str, object] = {
         "inputs": [[spec.name, spec.dtype, spec.shape] for spec in model.inputs],
         "labels": labels,
@@ -190,6 +201,7 @@ def contract(model: Model, labels: tuple[str, ...] | None) -> str:
         facts = {"glue": model.glue} | facts
     if model.vocabulary:
         facts["vocabulary"] = model.vocabulary
+    facts |= {key: value for key, value in (("picture", run.picture), ("answer", run.answer)) if value}
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
 
 

@@ -47,12 +47,13 @@ class WeightEntry(msgspec.Struct, forbid_unknown_fields=True):
     segments: list[list[int]]
 
 
-class VerifiedEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """Which runtime ran the model, and how its answers compare with the source model's."""
+class VerifiedEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Which runtime ran the model, and how it compares with the source model: ``answers`` are those of ``run``."""
 
     runtime: str
     max_error: float
     agreement: float
+    answers: tuple[int, int] | None = None
 
 
 class ModelEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -7,15 +7,25 @@ from types import MappingProxyType
 
 module_templates: Mapping[str, str] = MappingProxyType(
     {
+        "answers": "modules/answers.js",  # from a picture to an answer
+        "boxes": "modules/boxes.js",
+        "classes": "modules/classes.js",
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
+        "mask": "modules/mask.js",
+        "picture": "modules/picture.js",  # answers that are pictures
+        "points": "modules/points.js",
         "storage": "modules/storage.js",  # lasting room, and what was taken away
         "tokens": "modules/tokens.js",  # tokenizers
+        "vector": "modules/vector.js",  # one that stands for a meaning
         "vectors": "vectors/vectors.js",  # word vectors
     }
 )
 """Template of each module; a name here makes its files immutable ones of the bundle, for deploy and prune too."""
+
+always = frozenset({"device", "digest", "glue", "storage", "vectors"})
+"""Modules that every bundle has; it has the others if one of its heads names them."""
 
 runtime_name = "tf"
 """Name of the module that is TensorFlow.js, where ``[runtime]`` asks for it; it is bundled, not rendered."""

@@ -31,8 +31,8 @@ def smallest_of(weights: tuple[Weight, ...]) -> int:
 
 
 def suits(weight: Weight, least: int = smallest) -> bool:
-    """Return whether the codec is for this weight: plain float32 and not tiny."""
-    return weight.dtype == "float32" and weight.quantization is None and weight.size >= least
+    """Return whether the codec is for this weight: plain float32, not tiny, and no codes."""
+    return weight.dtype == "float32" and weight.quantization is None and weight.grid is None and weight.size >= least
 
 
 class Exact:

@@ -13,7 +13,9 @@ from msgspec import Meta, field
 
 from ..errors import ConfigError
 from ..program import program
+from .answers import AnswerTable
 from .offline import OfflineConfig
+from .pictures import PictureConfig, PictureTable
 from .serve import ServeConfig
 from .source_inputs import InputConfig
 from .table import Table
@@ -26,6 +28,7 @@ Size = Annotated[int | str, Meta(description="Bytes, as a number or as text: '25
 Load = Literal["now", "idle", "visible", "interaction", "manual"]
 Priority = Literal["high", "normal", "low"]
 WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
+AnswerKind = Literal["classes", "boxes", "mask", "points", "picture", "vector"]
 Precision = Literal["exact", "balanced", "small", "auto", "float16", "uint8", "uint16"]
 
 
@@ -168,13 +171,17 @@ class ModelConfig(Table, frozen=True):
     weights: Annotated[
         bool, Meta(description="false: only the layers, with initial weights, for pages that train them.")
     ] = True
-    inputs: Annotated[dict[str, InputConfig], Meta(description="Inputs of an ONNX model that are fixed, by name.")] = (
-        field(default_factory=dict)
-    )
+    inputs: Annotated[
+        dict[str, InputConfig], Meta(description="Inputs of an ONNX or TensorFlow Lite model that are fixed, by name.")
+    ] = field(default_factory=dict)
     channels: Annotated[
         Literal["first", "last"],
         Meta(description="last: pictures of an ONNX model go in and come out as a canvas has them, [n, h, w, c]."),
     ] = "first"
+    picture: Annotated[PictureConfig | None, Meta(description="How `run` makes an input of a picture.")] = None
+    answer: Annotated[
+        AnswerKind | AnswerTable | PictureTable | None, Meta(description="What `run` gives; tensors by itself.")
+    ] = None
     cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
     custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (
         None

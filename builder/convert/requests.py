@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 own_runtimes = frozenset({"onnx", "tflite"})  # kinds that are read and run without TensorFlow
+takes_shapes = own_runtimes  # kinds whose inputs build.toml can fix
 
 
 @dataclass(frozen=True, slots=True)

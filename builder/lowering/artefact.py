@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import __version__
 from .attributes import encode
+from .codes import channels_of
 from .fusion import fuse
 from .graph import Graph
 from .nodes import Function, Node
@@ -61,9 +62,7 @@ def write_graph(graph: Graph, outputs: Mapping[str, Value], out: Path, producer:
             "library": {"function": [_function(function, graph) for function in functions]},
             "versions": {},
         },
-        "weightsManifest": [
-            {"paths": [weights_name], "weights": _write_weights(weights, graph.quantizations, out / weights_name)}
-        ],
+        "weightsManifest": [{"paths": [weights_name], "weights": _write_weights(weights, graph, out / weights_name)}],
     }
     path = out / "model.json"
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -145,17 +144,18 @@ def _tensor_info(value: Value) -> dict[str, Any]:
     return {"name": name, "dtype": enums[value.dtype], "tensorShape": {"dim": dim}}
 
 
-def _write_weights(
-    weights: Mapping[str, Array], quantizations: Mapping[str, dict[str, Any]], path: Path
-) -> list[dict[str, Any]]:
+def _write_weights(weights: Mapping[str, Array], graph: Graph, path: Path) -> list[dict[str, Any]]:
     specs = []
     with path.open("wb") as file:
         for name, array in weights.items():
             dtype = "string" if array.dtype.kind in "OU" else array.dtype.name
             spec: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": dtype}
-            quantization = quantizations.get(name, half if array.dtype == np.float16 else None)
+            quantization = graph.quantizations.get(name, half if array.dtype == np.float16 else None)
             if quantization is not None:
                 spec |= {"dtype": quantization.get("original_dtype", "float32"), "quantization": quantization}
+            steps = graph.steps.get(name)
+            if steps is not None and (inner := channels_of(steps, array.shape)) is not None:
+                spec["grid"] = {"steps": steps.ravel().tolist(), "inner": inner}  # see ``model.Grid``
             specs.append(spec)
             file.write(_strings(array) if dtype == "string" else np.ascontiguousarray(array).tobytes())
     return specs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,12 @@ class Codes:
         whole = self.array.astype(np.float32) - self.zero.astype(np.float32)
         return np.asarray(whole * self.scale, dtype=np.float32)
 
+    @property
+    def are_bytes(self) -> bool:
+        """They fit a signed byte each after their zeros are taken off."""
+        less = self.array.astype(np.int64) - self.zero
+        return less.size > 0 and int(less.min()) >= -128 and int(less.max()) <= 127
+
     def changed(self, change: Callable[[Array], Array]) -> Codes | None:
         """Return the codes after their axes were moved or joined; None where a scale would then be as large as they."""
         scale, zero = (_narrowed(change(np.broadcast_to(part, self.array.shape))) for part in (self.scale, self.zero))
@@ -49,9 +56,18 @@ class Codes:
             return None
         return Codes(change(self.array), scale, zero)
 
-    def stored(self) -> tuple[Array, int]:
-        """Return the codes as uint8 or uint16, and what has to be added to these to get the codes."""
-        return unsigned(self.array)
+
+def channels_of(scale: Array, shape: tuple[int, ...]) -> int | None:
+    """Return how many numbers lie together that have the same scale; None where scales are not along neighbouring axes.
+
+    Args:
+        scale: with the axes of the numbers, as they are stored, or 1.
+        shape: of the numbers.
+    """
+    wide = [axis for axis, length in enumerate(scale.shape) if length > 1]
+    if not wide or scale.shape[wide[0] : wide[-1] + 1] != shape[wide[0] : wide[-1] + 1]:
+        return None
+    return math.prod(shape[wide[-1] + 1 :])
 
 
 def unsigned(array: Array) -> tuple[Array, int]:

@@ -1,4 +1,8 @@
-"""How a constant is stored: as values, or as codes that TensorFlow.js decodes when it loads the weights."""
+"""How a constant is stored: as values, or as codes that are decoded when the weights are loaded.
+
+Codes with one scale are decoded by TensorFlow.js. Those with a scale for each channel are values here, and the scales
+with them: the bundle has a codec for that (``codecs.multiples``).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .codes import Codes, fits_codes, unsigned
+from .codes import Codes, channels_of, fits_codes, unsigned
 from .layout import Order
 from .values import Array, Value, held
 
@@ -23,12 +27,14 @@ class StoredForm:
         array: values or codes, in the order in which its axes are stored.
         quantization: TensorFlow.js' ``{dtype, scale, min, original_dtype}`` of codes, or None.
         key: what the codes of several constants have in common, or None.
+        steps: what each channel of values is a multiple of, with as many axes as the values, or None.
         factors: what has to be done with the decoded codes: ops, and arrays with logical axes.
     """
 
     array: Array
     quantization: dict[str, Any] | None = None
     key: CodesKey | None = None
+    steps: Array | None = None
     factors: tuple[tuple[str, Array], ...] = ()
 
 
@@ -54,7 +60,13 @@ def stored_form(value: Value, where: str) -> StoredForm:
 
 
 def _codes(value: Value, codes: Codes) -> StoredForm:
-    """Store codes: with one scale TensorFlow.js decodes them, else factors of their own are multiplied in."""
+    """Store codes; what no codec has, scales of blocks or of 16 bits, is multiplied in when the graph runs."""
+    steps = codes.scale.transpose(value.order)
+    stored = tuple(codes.array.shape[axis] for axis in value.order)
+    if not codes.is_shared and codes.are_bytes and channels_of(steps, stored) is not None:
+        values = codes.values().transpose(value.order).copy()
+        # Of a small constant, codes and steps would take more than its values.
+        return StoredForm(values, steps=steps if values.size + steps.nbytes < values.nbytes else None)
     scale = float(codes.scale.item()) if codes.is_shared else 1.0
     zero = int(codes.zero.item()) if codes.zero.size == 1 else 0
     array, quantization = _quantized(codes.array.transpose(value.order), scale, zero, "float32")
@@ -63,7 +75,7 @@ def _codes(value: Value, codes: Codes) -> StoredForm:
         for op, factor in (("Sub", codes.zero), ("Mul", codes.scale))
         if factor.size > 1 or (op == "Mul" and not codes.is_shared)
     )
-    return StoredForm(array, quantization, (id(codes.array), value.order, scale, zero), factors)
+    return StoredForm(array, quantization, (id(codes.array), value.order, scale, zero), factors=factors)
 
 
 def _quantized(array: Array, scale: float, zero: int, kind: str) -> tuple[Array, dict[str, Any]]:

@@ -36,12 +36,18 @@ class _Frame:
         node = self.by_name.get(output)
         return node if node is not None and node.op in ops and self.reads[output] == 1 else None
 
+    def weight(self, output: str) -> Array | None:
+        """Return the content of a constant, as it is stored."""
+        node = self.by_name.get(output)
+        return self.graph.weights[node.name] if node is not None and node.op == "Const" else None
+
     def constant(self, output: str) -> Array | None:
         """Return the content of a constant; None where codes are kept as they are."""
-        node = self.by_name.get(output)
-        if node is None or node.op != "Const" or node.name in self.graph.quantizations:
-            return None
-        return self.graph.weights[node.name]
+        return None if output in self.graph.quantizations or output in self.graph.steps else self.weight(output)
+
+    def is_own(self, output: str) -> bool:
+        """Whether a constant may be changed: it holds no codes, and only one node reads it."""
+        return self.constant(output) is not None and self.reads[output] == 1
 
     def channels(self, output: str, count: int) -> Array | None:
         """Return a constant that has one number for each of the last axis, or one for all."""
@@ -101,15 +107,16 @@ def _fold_scale(frame: _Frame, node: Node) -> None:
         product = frame.producer(before.inputs[0], *products) if bias else before
         if product is None or product.attributes.get("transpose_b"):
             continue
-        kernel = frame.constant(product.inputs[1])
-        if kernel is None or frame.reads[product.inputs[1]] != 1:
+        adds = node.op == "AddV2"  # which leaves the kernel as it is
+        kernel = frame.weight(product.inputs[1]) if adds else frame.constant(product.inputs[1])
+        if kernel is None or not (adds or frame.reads[product.inputs[1]] == 1):
             continue
         depthwise = product.op == "DepthwiseConv2dNative"
         count = kernel.shape[2] * kernel.shape[3] if depthwise else kernel.shape[-1]
         numbers = frame.channels(other, count)
-        if numbers is None or (bias and frame.reads[bias.inputs[1]] != 1):
+        if numbers is None or (bias and not frame.is_own(bias.inputs[1])):
             continue
-        if node.op == "AddV2":
+        if adds:
             _add(frame, node, product, bias, numbers, other)
         else:
             scale = numbers.reshape(kernel.shape[2:]) if depthwise else numbers

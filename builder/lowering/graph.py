@@ -38,6 +38,7 @@ class Graph:
         frames: the model's own graph, and the functions that are being built within each other.
         weights: constants by the name of their node, as stored: values, or codes.
         quantizations: how the codes among them stand for values, as TensorFlow.js' manifest has it.
+        steps: what values among them are multiples of, with as many axes as they have.
         inputs: placeholders, by the source's names.
         functions: bodies of branches and loops.
         types: of the outputs of nodes and the arguments of functions, by their names.
@@ -48,6 +49,7 @@ class Graph:
     moved: dict[str, Shape] = field(default_factory=dict)
     weights: dict[str, Array] = field(default_factory=dict)
     quantizations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: dict[str, Array] = field(default_factory=dict)
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
@@ -164,8 +166,7 @@ class Graph:
             return self._reached(value.name)
         constants, key = self.frames[-1].constants, (id(value.array), value.order)
         if key not in constants:
-            hint = self._hints.get(id(value.array), "")
-            constants[key] = self._write(value, hint)
+            constants[key] = self._write(value, self._hints.get(id(value.array), ""))
             self._kept += [value.array, *([value.codes.array] if value.codes else [])]
         return constants[key]
 
@@ -178,6 +179,8 @@ class Graph:
             node = self._add("Const", [], hint or "Const", {"dtype": Type(value.dtype)})
             self.types[node] = value.type
             self.weights[node] = form.array
+            if form.steps is not None:
+                self.steps[node] = form.steps
             if form.quantization is not None and form.key is not None:
                 self.quantizations[node] = form.quantization
                 coded[form.key] = node
@@ -220,8 +223,6 @@ class Graph:
             name = f"{stem}_{number}"
         self._names.add(name)
         return name
-
-    # -- orders and shapes
 
     def ordered(self, value: Value, order: Order) -> Value:
         """Return a value as stored in another order; it is moved once, however often that is asked for."""

@@ -139,15 +139,24 @@ def _replace(
     """Put a constant into another order, for one node only."""
     source = node.inputs[place]
     array = graph.weights[source]
-    rows = node.op == "MatMul" and not node.attributes.get("transpose_b")
-    turned = np.ascontiguousarray(array[order] if rows else array[..., order])
+    axis = 0 if node.op == "MatMul" and not node.attributes.get("transpose_b") else -1
+    turned = np.ascontiguousarray(array.take(order, axis))
+    steps = graph.steps.get(source)
+    if steps is not None and steps.shape[axis] > 1:
+        steps = steps.take(order, axis)
     if len(readers[source]) == 1:
         graph.weights[source] = turned
+        if steps is not None:
+            graph.steps[source] = steps
         return
     constant = next(other for other in nodes if other.name == source)
     name = graph.unused(source)
     nodes.insert(nodes.index(constant), Node(name, "Const", [], dict(constant.attributes)))
     graph.weights[name] = turned
+    if steps is not None:
+        graph.steps[name] = steps
+    if source in graph.quantizations:
+        graph.quantizations[name] = graph.quantizations[source]
     readers[source].remove(node)
     readers[name].append(node)
     node.inputs = [name if number == place else other for number, other in enumerate(node.inputs)]

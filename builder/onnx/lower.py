@@ -198,6 +198,11 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
     """
     graph = Graph()
     scope = Scope(graph, opset, where)
+    for item in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        if not isinstance(item.name, str):  # protocol buffers give what is no UTF-8 as bytes
+            raise SourceError(
+                f"the name {item.name!r} is not UTF-8", code="SP-380", where=where, hint="Download or export it again"
+            )
     scope.read(model.graph)
     for info in model.graph.input:
         if info.name in scope.values:  # old files name their weights among the inputs

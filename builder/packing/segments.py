@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ..codecs import Codec, Plane
 from ..codecs.exact import Exact, smallest_of, suits
 from ..codecs.fitting import codes_pay, no_larger
+from ..codecs.multiples import Multiples, multiples
 from ..codecs.quantized import quantize, widen
 from ..codecs.raw import Raw
 from ..codecs.steps import balanced, layout_of
@@ -100,16 +101,25 @@ def choose_codecs(
     codecs = tuple(
         Raw()
         if weight.name in fixed
-        else known.get(weight.name) or _codec(weight, precision_of(weight.name, precision), channels, least)
+        else known.get(weight.name)
+        or multiples(weight)
+        or _codec(weight, precision_of(weight.name, precision), channels, least)
         for weight, channels in zip(model.weights, axes, strict=True)
     )
     whole = sum(
         weight.size for weight, codec in zip(model.weights, codecs, strict=True) if _kept_whole(weight, codec, least)
     )
-    split = sum(weight.size for weight, codec in zip(model.weights, codecs, strict=True) if codec.name != "raw")
+    kept = {
+        weight.name for weight, codec in zip(model.weights, codecs, strict=True) if isinstance(codec, Multiples)
+    } | known.keys()
+    split = sum(
+        weight.size
+        for weight, codec in zip(model.weights, codecs, strict=True)
+        if codec.name != "raw" and not isinstance(codec, Multiples)
+    )
     if split > min_split_share * whole:
         return codecs
-    return tuple(c if weight.name in known else Raw() for weight, c in zip(model.weights, codecs, strict=True))
+    return tuple(c if weight.name in kept else Raw() for weight, c in zip(model.weights, codecs, strict=True))
 
 
 def _kept_whole(weight: Weight, codec: Codec, least: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ..answers.describe import Described, plain_run
 from ..bundle.files import File, ModelBundle
 from ..bundle.format import head_url, ops_url, shard_url
 from ..bundle.head import Head, HeadShard, head_shard, make_head, read_head, write_head
@@ -53,6 +54,7 @@ def assemble(
     measured: Measured | None = None,
     outputs: tuple[tuple[str, tuple[str, ...]], ...] = (),
     ops: bytes | None = None,
+    run: Described = plain_run,
     shard_bytes: int,
     cache: Cache,
     compressor: Compressor,
@@ -69,6 +71,7 @@ def assemble(
         measured: what a measurement of its precision gave.
         outputs: name and outputs of each stage before the refining one; all come together when there are none.
         ops: the module of its own ops, if it has some.
+        run: how a page's ``run`` goes from a picture to an answer.
         shard_bytes: about how large a shard is.
         cache: keeps the files.
         compressor: makes their encodings.
@@ -90,7 +93,8 @@ def assemble(
     files, shards = _shards(plans, name, stages, cache, compressor, begin, advance)
     ops_blob = cache.put(ops) if ops is not None else None
     ops_file = File(ops_url(name, ops_blob.sha256), ops_blob, compressor.encode(ops_blob)) if ops_blob else None
-    content = make_head(name, model, stages, shards, codecs, same, labels, ops_blob.sha256 if ops_blob else None)
+    digest = ops_blob.sha256 if ops_blob else None
+    content = make_head(name, model, stages, shards, codecs, same, labels, digest, run)
     head, content = _write_head(content, cache, compressor, advance)
     bundle = ModelBundle(name, head, content, files, model.inputs, model.outputs, ops_file)
     return Assembly(bundle, notes, ids_below(model), measured.facts if measured else {})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..answers.describe import describe
 from ..bundle.files import File, ModelBundle
 from ..bundle.index import IndexEntry
 from ..cache.local import key_of
@@ -166,12 +167,22 @@ def _calibrate(session: Session, plan: Plan, model: Model, artefact: Path) -> Me
 
 
 def _assemble(session: Session, plan: Plan, model: Model, measured: Measured | None) -> Assembly:
+    run = describe(
+        plan.name,
+        plan.model,
+        model.inputs,
+        model.outputs,
+        labels=plan.labels,
+        from_tensorflow=plan.source.kind not in {"onnx", "tfjs"},
+        glued=model.glue is not None,
+    )
     try:
         return assemble(
             plan.name,
             model,
             labels=plan.labels,
             ops=plan.ops.code if plan.ops else None,
+            run=run,
             precision=plan.model.precision,
             measured=measured,
             outputs=tuple((stage.name, stage.outputs) for stage in plan.model.stages),

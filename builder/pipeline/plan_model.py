@@ -14,7 +14,7 @@ import msgspec
 
 from ..cache.local import Cache, key_of
 from ..config.tables import ModelConfig, VerifyConfig
-from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, task_of
+from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, takes_shapes, task_of
 from ..convert.versions import versions_for
 from ..errors import ConfigError, SourceError
 from ..packages import code_hash
@@ -294,15 +294,19 @@ def _artefact(
 
 
 def check_keys(name: str, model: ModelConfig, kind: str) -> None:
-    """Refuse keys that apply to ONNX models only.
+    """Refuse keys that apply to other kinds of sources only.
 
     Raises:
         ConfigError: such a key is set.
     """
-    for key, is_set in (("inputs", bool(model.inputs)), ("channels", model.channels != "first")):
-        if is_set and kind != "onnx":
+    asked = (
+        ("inputs", bool(model.inputs), takes_shapes, "ONNX and TensorFlow Lite models"),
+        ("channels", model.channels != "first", {"onnx"}, "ONNX models"),
+    )
+    for key, is_set, kinds, told in asked:
+        if is_set and kind not in kinds:
             raise ConfigError(
-                "applies only to ONNX models",
+                f"applies only to {told}",
                 code="SP-245",
                 where=f"models.{name}.{key}",
                 hint="Remove it, or correct source",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..convert.requests import ReferenceRequest, ReferenceResult, task_of
+from ..convert.requests import ReferenceRequest, ReferenceResult, takes_shapes, task_of
 from ..errors import ShardpressError, VerificationError
 from ..files.npz import write_npz
 
 if TYPE_CHECKING:
     from ..verify.inputs import Case, Sizes
+    from ..verify.shown import Shown
     from .make_model import Built
     from .session import Session
 
@@ -27,6 +29,7 @@ class Answers:
         sizes: what unknown lengths were taken for.
         extra: a case of another batch and other sizes that the source takes, or None.
         extra_reference: what the source answers to it; None where TensorFlow.js runs it.
+        shown: pictures that cases were made of, for the whole way from them to answers.
     """
 
     cases: list[Case]
@@ -34,6 +37,7 @@ class Answers:
     sizes: Sizes
     extra: Case | None
     extra_reference: Case | None
+    shown: tuple[Shown, ...] = ()
 
 
 class Question:
@@ -52,12 +56,17 @@ class Question:
         self._task = task_of("reference", built.source.kind)
         pattern = built.settings.verify.inputs
         self._seeded = pattern is None
+        self._shown: list[Shown] = []
+        picture = built.bundle.content.picture
         if pattern is None:
             self._cases = [seeded_inputs(self._specs, ids_below=built.assembly.ids_below)]
             self._others = other_cases(self._specs, built.assembly.ids_below)
+            self._add_picture(picture)
         else:
             folder = session.config.folder
-            self._cases = load_inputs(pattern, self._specs, folder, stem.parent, session.pool.submit)
+            self._cases, self._shown = load_inputs(
+                pattern, self._specs, folder, stem.parent, session.pool.submit, picture
+            )
             self._others = twice(self._cases[0], self._specs)
         self._futures: list[Future[Any]] = []
         if built.needs_tensorflow:
@@ -66,6 +75,17 @@ class Question:
                 request = ReferenceRequest(built.source, *self._files(str(number), case), besides=besides)
                 besides = ()
                 self._futures.append(session.pool.submit(self._task, request, built.bundle.name))
+
+    def _add_picture(self, picture: Mapping[str, Any] | None) -> None:
+        """Make up a picture for a model that takes one, of a size that is known."""
+        from ..verify.shown import seeded_picture
+
+        if not picture or "size" not in picture or picture["fit"] == "contain" or len(self._specs) > 1:
+            return
+        if found := seeded_picture(picture, len(self._cases)):
+            case, shown = found
+            self._cases.append(case)
+            self._shown.append(shown)
 
     def answers(self) -> Answers:
         """Wait for the source's answers.
@@ -76,7 +96,8 @@ class Question:
         from ..verify.inputs import usual
 
         if not self._futures:
-            return Answers(self._cases, None, usual, self._others[0] if self._others else None, None)
+            extra = self._others[0] if self._others else None
+            return Answers(self._cases, None, usual, extra, None, tuple(self._shown))
         sizes = usual
         try:
             results: list[ReferenceResult] = [future.result() for future in self._futures]
@@ -92,7 +113,8 @@ class Question:
         cases = [_read(result.inputs) for result in results]
         besides = results[0].besides
         extra, reference = (_read(besides[0]), _read(besides[1])) if besides else (None, None)
-        return Answers(cases, references, sizes, extra, reference)
+        shown = tuple(self._shown) if sizes is usual else ()
+        return Answers(cases, references, sizes, extra, reference, shown)
 
     def _may_grow(self) -> bool:
         from ..verify.inputs import is_open
@@ -110,7 +132,8 @@ class Question:
             files.append(self._files(f"larger-{number}", case))
             tried[files[-1][0]] = sizes
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in self._cases[0].items())
-        hint = "Give examples of the right size with [models.NAME.verify] inputs"
+        hint = fix_lengths(built)
+        hint = hint[:1].upper() + hint[1:]
         result: ReferenceResult | None = None
         if files:
             request = ReferenceRequest(built.source, *files[0], instead=tuple(files[1:]))
@@ -131,6 +154,35 @@ class Question:
         inputs, outputs = (self._stem.with_suffix(f".{name}.{side}.npz") for side in ("in", "out"))
         write_npz(inputs, case)
         return inputs, outputs
+
+
+def fix_lengths(built: Built) -> str:
+    """Say what to do about open lengths for which nothing right was found."""
+    name = built.bundle.name
+    examples = f"give examples of the right size with [models.{name}.verify] inputs"
+    if built.source.kind not in takes_shapes:
+        return examples
+    first = built.bundle.inputs[0].name
+    return f"fix them with [models.{name}.inputs], as {first} = {{ shape = […] }}, or {examples}"
+
+
+def guesses_lengths(built: Built) -> bool:
+    """Whether the inputs that a model is verified with have lengths that nobody stated."""
+    from ..verify.inputs import is_open
+
+    return built.settings.verify.inputs is None and is_open(built.bundle.inputs)
+
+
+def reference_to(session: Session, built: Built, case: Case, folder: Path) -> list[Case] | None:
+    """Return what a model's source answers to a case; None where it does not take it, or answers with nothing."""
+    given, answered = folder / "source.in.npz", folder / "source.out.npz"
+    write_npz(given, case)
+    request = ReferenceRequest(built.source, given, answered)
+    try:
+        result = session.pool.submit(task_of("reference", built.source.kind), request, built.bundle.name).result()
+    except ShardpressError:
+        return None
+    return None if result.empty else [_read(result.outputs)]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from ..words.check import VectorsCheck, gate_of_vectors, verify_vectors
 from ..words.table import kind as vectors_kind
 from .make_model import Built
 from .session import Session
-from .verify_cases import Answers, Question
+from .verify_cases import Answers, Question, fix_lengths, guesses_lengths, reference_to
 
 vectors_module = "vectors"
 outdated = "its source was changed while it was checked. Build again."
@@ -116,10 +116,10 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
     missing = [item for item in missing if item not in words]
     if missing:
         results |= _run(session, missing, node_modules, own)
-    artefacts = {built.bundle.name: built.artefact for built in models}
+    by_name = {built.bundle.name: built for built in models}
     failures: dict[str, ShardpressError] = {
         name: VerificationError(
-            result.problem, code="SP-540", where="verification", hint=_way_out(name, result, artefacts[name])
+            result.problem, code="SP-540", where="verification", hint=_way_out(by_name[name], result)
         )
         for name, result in results.items()
         if result.runtime is not None and not result.passed
@@ -129,9 +129,12 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
     return results
 
 
-def _way_out(name: str, result: Verification, artefact: Path) -> str:
+def _way_out(built: Built, result: Verification) -> str:
     """Say what to do about a model that answers otherwise: of one that rounds to steps, a few steps are fine."""
-    step, error = read_step(artefact), result.stages[-1].max_error if result.stages else math.inf
+    name = built.bundle.name
+    if not result.stages and built.needs_tensorflow and guesses_lengths(built):
+        return f"Nothing was published; its open lengths were guessed: {fix_lengths(built)}"
+    step, error = read_step(built.artefact), result.stages[-1].max_error if result.stages else math.inf
     if step and error <= most_steps * step:
         fitting = f"{step * math.ceil(error / step) * 1.01:.2g}"
         return (
@@ -148,13 +151,9 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
         name, settings = built.bundle.name, built.settings
         session.progress.begin(name, "verify under Node", 1)
         with session.cache.work() as work:
-            code = render_module(vectors_module)
-            digest = hashlib.sha256(code).hexdigest()
-            # Node takes .js files for modules only where their folder says so.
-            (work / "package.json").write_text('{"type": "module"}')
-            (work / module_url(vectors_module, digest)).write_bytes(code)
+            modules = _write_modules(work, (vectors_module,))
             loader = work / "loader.js"
-            loader.write_bytes(render_loader(make_index({name: built.entry}, {vectors_module: digest}).encode()))
+            loader.write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
             check = VectorsCheck(
                 model=name,
                 loader=loader,
@@ -208,7 +207,7 @@ def _run(
         jobs = _jobs(session, missing, work, _lay_out(own, work) if own else None)
         session.note_wall()
         answers = verify_all([job.check for job in jobs], work=work, node_modules=node_modules)
-        answers = [_grown(job, answer, work, node_modules) for job, answer in zip(jobs, answers, strict=True)]
+        answers = [_grown(session, job, answer, work, node_modules) for job, answer in zip(jobs, answers, strict=True)]
         results = {}
         for job, answer in zip(jobs, answers, strict=True):
             if job.built.is_outdated:  # it was compared with another model; nothing of that may be remembered
@@ -226,22 +225,35 @@ def _run(
         return results
 
 
-def _grown(job: _Job, answer: Verification, work: Path, node_modules: Path | None) -> Verification:
-    """Run a model that failed with larger inputs, where lengths were guessed; TensorFlow has done so by itself."""
-    from ..verify.inputs import is_open, larger_cases
+def _grown(session: Session, job: _Job, answer: Verification, work: Path, node_modules: Path | None) -> Verification:
+    """Run a model that failed with other inputs, where lengths were guessed.
+
+    A source with a runtime of its own has chosen sizes that it takes itself. Those of TensorFlow.js are looked for only
+    where it cannot run these: numbers that differ are a failure.
+    """
+    from ..verify.inputs import larger_cases
     from ..verify.samples import sample_inputs
 
     built, specs = job.built, job.built.bundle.inputs
-    if answer.passed or built.needs_tensorflow or built.settings.verify.inputs is not None or not is_open(specs):
+    if answer.passed or not guesses_lengths(built) or (built.needs_tensorflow and answer.stages):
         return answer
     for number, (sizes, case) in enumerate(list(larger_cases(specs, built.assembly.ids_below))[1::3]):
         folder = work / f"larger-{built.bundle.name}-{number}"
         folder.mkdir()
+        references = None
+        if built.needs_tensorflow and (references := reference_to(session, built, case, folder)) is None:
+            continue
         sample = sample_inputs(specs, built.assembly.ids_below, sizes)
-        check = replace(job.check, cases=[case], extra=None, sample=sample)
+        check = replace(job.check, cases=[case], references=references, extra=None, extra_reference=None, sample=sample)
         found = verify_all([check], work=folder, node_modules=node_modules)[0]
-        if found.passed:
+        if not found.passed:
+            continue
+        if not built.needs_tensorflow:
             return found
+        told = ", ".join(f"{name} {list(array.shape)}" for name, array in job.check.cases[0].items())
+        way_out = fix_lengths(built)
+        doubt = f"right as verified, but TensorFlow.js cannot run it with {told}, which its source takes: {way_out}"
+        return replace(found, doubts=(*found.doubts, doubt))
     return answer
 
 
@@ -282,7 +294,9 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     name, settings = built.bundle.name, built.settings.verify
     folder = work / f"bundle-{name}"
     folder.mkdir()
-    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}).encode()))
+    answer = built.bundle.content.answer if answers.shown else None
+    modules = _write_modules(folder, built.bundle.content.modules) if answer else {}
+    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
     return Check(
         model=name,
         loader=folder / "loader.js",
@@ -305,7 +319,21 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
         extra=answers.extra,
         extra_reference=answers.extra_reference,
         tolerance=close_error if settings.max_error is None else settings.max_error,
+        shown=answers.shown if answer else (),
+        answer=answer,
     )
+
+
+def _write_modules(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Write the modules that ``run`` needs beside a loader; give their hashes."""
+    # Node takes .js files for modules only where their folder says so.
+    (folder / "package.json").write_text('{"type": "module"}')
+    digests = {}
+    for name in names:
+        code = render_module(name)
+        digests[name] = hashlib.sha256(code).hexdigest()
+        (folder / module_url(name, digests[name])).write_bytes(code)
+    return digests
 
 
 def _runtime_versions(node_modules: Path | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from ..bundle.manifest import (
     VerifiedEntry,
     WeightEntry,
 )
-from ..bundle.modules import runtime_name
+from ..bundle.modules import always, runtime_name
 from ..bundle.render import (
     client_names,
     render,
@@ -111,7 +111,7 @@ def write_output(
         StoreError: the folder cannot be written.
         UsageError: it holds files of these names that are not ours.
     """
-    modules = make_modules(cache, compressor) | ({runtime_name: own.code} if own else {})
+    modules = make_modules(models, cache, compressor) | ({runtime_name: own.code} if own else {})
     wasm = own.wasm if own else {}
     index = make_index(
         {built.bundle.name: built.entry for built in models},
@@ -153,9 +153,10 @@ def write_output(
     return Output(index, loader, published.put, removed, worker.url)
 
 
-def make_modules(cache: Cache, compressor: Compressor) -> dict[str, File]:
-    """Return the modules that go beside the loader, by name."""
-    blobs = {name: cache.put(content) for name, content in render_modules().items()}
+def make_modules(models: Iterable[Built], cache: Cache, compressor: Compressor) -> dict[str, File]:
+    """Return the modules that go beside the loader, by name: those that all bundles have, and what its models need."""
+    needed = always.union(*(built.bundle.content.modules for built in models))
+    blobs = {name: cache.put(content) for name, content in render_modules().items() if name in needed}
     return {name: File(module_url(name, blob.sha256), blob, compressor.encode(blob)) for name, blob in blobs.items()}
 
 
@@ -204,6 +205,7 @@ def _typed(built: Built) -> dict[str, object]:
         "load": built.settings.load,
         "stages": list(bundle.content.stages),
         "labels": list(labels) if len(labels) <= most_typed_labels else [],
+        "answer": (built.bundle.content.answer or {}).get("kind"),
     }
 
 
@@ -278,7 +280,7 @@ def _verified(verification: Verification | None) -> VerifiedEntry | None:
     if verification is None or not verification.passed or verification.runtime is None:
         return None
     last = verification.stages[-1]
-    return VerifiedEntry(verification.runtime, last.max_error, last.agreement)
+    return VerifiedEntry(verification.runtime, last.max_error, last.agreement, verification.answers)
 
 
 def _file(file: File) -> FileEntry:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ..answers.describe import picture_of
 from ..cache.local import Cache
 from ..codecs import Codec
 from ..config.tables import ModelConfig
@@ -80,7 +81,8 @@ def measure_precision(
     import numpy as np
 
     notes = [noise_note] if settings.verify.inputs is None else []
-    paths = _write_cases(settings.verify.inputs, model, folder, work, submit)
+    picture = picture_of(name, settings.picture, model.inputs)
+    paths = _write_cases(settings.verify.inputs, model, folder, work, submit, picture)
     verify = settings.verify
     stated = verify.max_error, verify.min_agreement, verify.metric, msgspec.to_builtins(verify.boxes)
     gate = gate_of(settings.precision, *stated)
@@ -102,7 +104,12 @@ def measure_precision(
 
 
 def _write_cases(
-    pattern: str | None, model: Model, folder: Path, work: Path, submit: Callable[[str, Any, str], Future[Any]]
+    pattern: str | None,
+    model: Model,
+    folder: Path,
+    work: Path,
+    submit: Callable[[str, Any, str], Future[Any]],
+    picture: Mapping[str, Any] | None,
 ) -> tuple[Path, ...]:
     """Write what a model is measured with: the user's inputs, or noise."""
     from ..files.npz import write_npz
@@ -112,7 +119,7 @@ def _write_cases(
     if pattern is None:
         cases = [seeded_inputs(model.inputs, ids_below=ids_below(model))]
     else:
-        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit), most_inputs)
+        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit, picture)[0], most_inputs)
     paths = tuple(work / f"case-{number}.npz" for number in range(len(cases)))
     for path, case in zip(paths, cases, strict=True):
         write_npz(path, case)
@@ -129,7 +136,7 @@ def _codecs(model: Model, result: MeasureResult, arrays: dict[str, Any]) -> dict
         weight.name: layout_of(weight.shape, axes)
         for weight, axes in zip(model.weights, channel_axes(model), strict=True)
     }
-    plain = {weight.name for weight in model.weights if weight.quantization is None}
+    plain = {weight.name for weight in model.weights if weight.quantization is None and weight.grid is None}
     codecs: dict[str, Codec] = {name: Exact() for name in result.fine if name in plain}
     for number, name in enumerate(result.weights):
         codes = arrays[f"codes{number}"].tobytes() if f"codes{number}" in arrays else None

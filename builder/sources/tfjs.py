@@ -2,7 +2,7 @@
 
 The format is the one of tfjs-core's ``io`` module: ``weightsManifest`` is a list of groups
 ``{paths, weights: [{name, shape, dtype, quantization?}]}``; the files of a group, put together, hold its weights
-tightly in order.
+tightly in order. Our own conversions add ``grid`` (``model.Grid``), which TensorFlow.js ignores.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import SourceError
-from ..model import Extent, FileData, Model, Quantization, Weight, code_sizes, type_sizes
+from ..model import Extent, FileData, Grid, Model, Quantization, Weight, code_sizes, type_sizes
 from .signature import graph_specs, layers_specs
 
 artifact_keys = (
@@ -27,6 +27,7 @@ artifact_keys = (
     "trainingConfig",
 )
 largest_dimension = 1 << 40
+largest_step = 1e38  # which float32 holds
 
 
 def read_model(path: Path, *, weights: bool = True) -> Model:
@@ -187,7 +188,8 @@ def _weights(content: dict[str, Any], folder: Path) -> list[Weight]:
                     code="SP-332",
                     hint=f"{_names(paths)} truncated or of another model: download or export again",
                 )
-            weights.append(Weight(name, shape, dtype, FileData(_cut(extents, offset, length)), quantization))
+            data = FileData(_cut(extents, offset, length))
+            weights.append(Weight(name, shape, dtype, data, quantization, _grid(spec)))
             offset += length
         if offset != available:
             raise SourceError(
@@ -223,6 +225,19 @@ def _spec(spec: object) -> tuple[str, tuple[int, ...], str, Quantization | None]
                 f"weight {name!r} has a malformed quantization", code="SP-330", hint="Export the model again"
             )
     return name, tuple(shape), dtype, quantization
+
+
+def _grid(spec: dict[str, Any]) -> Grid | None:
+    """Return what our own conversions say of values that are multiples of steps; what is malformed says nothing."""
+    found = spec.get("grid")
+    if not isinstance(found, dict) or spec.get("dtype") != "float32" or spec.get("quantization") is not None:
+        return None
+    steps, inner = found.get("steps"), found.get("inner")
+    if not isinstance(steps, list) or not steps or type(inner) is not int or inner < 1:
+        return None
+    if not all(type(step) in (int, float) and abs(step) < largest_step for step in steps):
+        return None
+    return Grid(tuple(map(float, steps)), inner)
 
 
 def _length(path: Path) -> int:

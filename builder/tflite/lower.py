@@ -6,11 +6,13 @@ is not rounded to codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..convert.fixed_inputs import array_of, check_names, check_shape
+from ..convert.requests import FixedInput
 from ..errors import ShardpressError, SourceError, UnsupportedOpsError
 from ..lowering.graph import Graph
 from ..lowering.layout import Shape
@@ -18,7 +20,7 @@ from ..lowering.values import Value
 from . import ops as _  # noqa: F401  (fills the table)
 from .fold import evaluate
 from .interface import Interface
-from .quantized import constant, decoded
+from .quantized import constant, decoded, real_numbers
 from .registry import Context, table
 from .types import File, Operator, Subgraph, Tensor
 
@@ -121,7 +123,7 @@ class Scope:
             found = lowering(context)
         except ShardpressError:
             raise
-        except (ValueError, IndexError, TypeError, KeyError, AssertionError, OverflowError) as error:
+        except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
             raise SourceError(
                 f"{context.op} (tensor {context.name!r}) is malformed ({str(error)[:200]})",
                 code="SP-386",
@@ -156,42 +158,46 @@ class Scope:
         return lower
 
 
-def lower_file(file: File, interface: Interface, where: str) -> tuple[Graph, dict[str, Value]]:
+def lower_file(
+    file: File, interface: Interface, where: str, fixed: Sequence[FixedInput] = ()
+) -> tuple[Graph, dict[str, Value]]:
     """Lower one signature of a file.
 
     Args:
         file: as ``read_tflite`` gives it.
         interface: which subgraph, and names of its inputs and outputs.
         where: the file, for messages.
+        fixed: inputs whose lengths or values are fixed.
 
     Returns:
         The graph, and its outputs by name, quantised ones as real numbers.
 
     Raises:
-        SourceError: it is malformed.
+        SourceError: it is malformed, or its inputs cannot be fixed so.
         UnsupportedOpsError: TensorFlow.js cannot do what an operator asks for.
     """
+    check_names(fixed, interface.inputs, where)
     try:
-        return _lower_file(file, interface)
+        return _lower_file(file, interface, {item.name: item for item in fixed})
     except ShardpressError as error:
         if not error.where:
             raise type(error)(error.what, code=error.code, where=where, hint=error.hint) from error
         raise
 
 
-def _lower_file(file: File, interface: Interface) -> tuple[Graph, dict[str, Value]]:
+def _lower_file(file: File, interface: Interface, fixed: Mapping[str, FixedInput]) -> tuple[Graph, dict[str, Value]]:
     graph = Graph()
     subgraph = file.subgraphs[interface.subgraph]
-    fixed = all(None not in (subgraph.tensors[number].signature or ()) for number in subgraph.inputs)
-    scope = Scope(graph, file, subgraph, fixed)
+    # Also where build.toml fixes what is open: shapes within the file are those of other lengths.
+    told = all(None not in (subgraph.tensors[number].signature or ()) for number in subgraph.inputs)
+    scope = Scope(graph, file, subgraph, told)
     for name, number in interface.inputs.items():
         tensor = subgraph.tensors[number]
         if tensor.type.isupper():
             raise UnsupportedOpsError(
                 f"the input {name!r} is of the type {tensor.type}", code="SP-387", hint="Export the model without it"
             )
-        value = graph.input(name, tensor.type, tensor.signature if tensor.signature is not None else tensor.shape)
-        scope.values[number] = decoded(graph, value, tensor.scales) if tensor.scales and tensor.quantized else value
+        scope.values[number] = _input(graph, name, tensor, fixed.get(name) or FixedInput(name))
     scope.run()
     outputs = {}
     for name, number in interface.outputs.items():
@@ -200,6 +206,18 @@ def _lower_file(file: File, interface: Interface) -> tuple[Graph, dict[str, Valu
             raise SourceError(f"its output {name!r} is no tensor of it", code="SP-386", hint="Convert it again")
         outputs[name] = graph.plain(found)
     return graph, outputs
+
+
+def _input(graph: Graph, name: str, tensor: Tensor, fixed: FixedInput) -> Value:
+    """Return an input as real numbers: what pages give, or what it always is."""
+    known = tensor.open_shape
+    check_shape(fixed, known, "")
+    if fixed.value is None:
+        value = graph.input(name, tensor.type, fixed.shape or known)
+        return decoded(graph, value, tensor.scales) if tensor.scales and tensor.quantized else value
+    array = array_of(fixed, known, tensor.type, "")
+    real = real_numbers(array, tensor.scales) if tensor.scales and tensor.quantized else array
+    return graph.constant(real, name=name)
 
 
 def _sharpened(value: Value, known: Shape | None) -> Value:

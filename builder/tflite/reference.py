@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..convert.fixed_inputs import array_of
 from ..convert.requests import SourceOptions
 from ..errors import ConversionError
 from ..lowering.values import narrowed
@@ -41,8 +42,15 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
         array = np.array(found)
         return real_numbers(array, tensor.scales) if tensor.quantized and tensor.scales else narrowed(array)
 
+    always = {}
+    for item in source.inputs:
+        if item.value is not None:
+            tensor = tensors[interface.inputs[item.name]]
+            always[item.name] = array_of(item, tensor.open_shape, tensor.type, where)
+
     def given(arrays: Arrays) -> Arrays:
-        return {name: array.astype(tensors[interface.inputs[name]].type) for name, array in arrays.items()}
+        found = {name: array.astype(tensors[interface.inputs[name]].type) for name, array in arrays.items()}
+        return found | always
 
     def run(arrays: Arrays) -> Arrays:
         interpreter = _interpreter(content)  # a new one: they keep the state of recurrent layers

@@ -23,7 +23,7 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
     where = str(source.path)
     file = read_tflite(source.path, where)
     interface = interface_of(file, source.signature, where)
-    graph, outputs = lower_file(file, interface, where)
+    graph, outputs = lower_file(file, interface, where, source.inputs)
     chosen = {name: value for name, value in outputs.items() if not source.outputs or name in source.outputs}
     return ConvertResult(write_graph(graph, chosen, request.out, file.description or "TensorFlow Lite"))
 

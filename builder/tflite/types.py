@@ -65,6 +65,11 @@ class Tensor:
     variable: bool = False
 
     @property
+    def open_shape(self) -> Shape:
+        """Its shape, with None for open lengths where the file tells."""
+        return self.shape if self.signature is None else self.signature
+
+    @property
     def quantized(self) -> bool:
         """Its numbers are codes that stand for real numbers."""
         return self.scales is not None and self.type in {"int8", "uint8", "int16", "int32"}

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, VerificationError
 from ..files.npz import write_npz
 from ..model import TensorSpec
+from .shown import Shown, make_case, read_shown, write_shown
 from .types import InputsRequest
 
 Array = NDArray[np.generic]
@@ -27,10 +29,13 @@ Case = dict[str, Array]
 
 seed = 20261101
 small_id = 4
+faint = 16
 levels = 256
 seeded_words = ("", "a", "the", "Word 7", "émoi", "模型")
 largest_elements = 1 << 28
+most_shown = 50  # pictures that go the whole way
 most_elements = 1 << 22  # of all inputs, where larger sizes are tried
+picture_channels = frozenset({1, 3, 4})
 picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 no_ids: Mapping[str, int] = MappingProxyType({})
 
@@ -39,20 +44,29 @@ no_ids: Mapping[str, int] = MappingProxyType({})
 class Sizes:
     """What unknown lengths are taken for: the first axis, those of space, all others.
 
-    Without ``pictures``, what could be a picture without a batch is taken for a batch of sequences.
+    Without ``pictures``, what could be a picture without a batch is taken for a batch of sequences. With ``first``,
+    open channels of a picture come before its space.
     """
 
     batch: int = 1
     spatial: int = 64
     sequence: int = 16
     pictures: bool = True
+    first: bool = False
 
 
 usual = Sizes()
 # Where a model cannot run the usual ones, or answers with nothing.
-larger = tuple(
-    Sizes(1, 64 << min(step, 4), 16 << step, pictures) for step in range(1, 11) for pictures in (False, True)
+larger = (
+    Sizes(first=True),
+    *(
+        Sizes(1, 64 << min(step, 4), 16 << step, pictures, first)
+        for step in range(1, 11)
+        for first in (False, True)
+        for pictures in (False, True)
+    ),
 )
+longer = Sizes(1, 128, 32)
 # To see whether a model is right with other sizes too; a source that does not take the first ones may take the others.
 others = (Sizes(2, 48, 10), Sizes(2, 64, 16), Sizes(1, 48, 10))
 
@@ -65,9 +79,10 @@ def seeded_inputs(
     float32 is uniform in [0, 1), bool a fair coin, strings are a few words, int32 uniform in [0, 4), or in [0, 256)
     for pictures (rank 4, or 3 with unknown height and width, and 1, 3 or 4 channels last). Inputs named in
     ``ids_below`` (see ``verify.ids``) are whole numbers below the given one, whatever their type. Unknown lengths: the
-    first axis (batch) 1; the middle axes of rank 4 and 5 (space) 64, their last (channels) 3; all others (sequences)
-    16. Pictures of rank 3 have no batch and are 64 by 64. An unknown rank is taken as one axis, the batch. ``sizes``
-    has other lengths, another ``salt`` gives other numbers.
+    first axis (batch) 1; of rank 4 and 5 the last axis (channels) 3 and the others (space) 64, but all from the third
+    on where the second has 1, 3 or 4 channels; all others (sequences) 16. Pictures of rank 3 have no batch and are 64
+    by 64. An unknown rank is taken as one axis, the batch. ``sizes`` has other lengths; another ``salt`` gives other
+    numbers, with every second row of float32 a sixteenth as strong.
 
     Raises:
         VerificationError: an input cannot be seeded (complex numbers), or would be absurdly large.
@@ -77,7 +92,7 @@ def seeded_inputs(
 
 def is_open(specs: tuple[TensorSpec, ...]) -> bool:
     """Whether lengths other than the batch are unknown."""
-    return any(declared_shape(spec) != declared_shape(spec, larger[1]) for spec in specs)
+    return any(declared_shape(spec) != declared_shape(spec, longer) for spec in specs)
 
 
 def larger_cases(specs: tuple[TensorSpec, ...], ids_below: Mapping[str, int]) -> Iterator[tuple[Sizes, Case]]:
@@ -114,7 +129,8 @@ def load_inputs(
     base_dir: Path,
     work: Path,
     submit: Callable[[str, object, str], Future[object]],
-) -> list[Case]:
+    picture: Mapping[str, Any] | None = None,
+) -> tuple[list[Case], list[Shown]]:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
 
     The files are decoded in a worker, see ``read_inputs``.
@@ -125,18 +141,25 @@ def load_inputs(
         base_dir: where the pattern starts.
         work: a folder in which one is made for what the worker read; the caller removes it.
         submit: has a task run in a worker.
+        picture: how a page makes an input of a picture, as in the head.
+
+    Returns:
+        The cases, and the pictures among them where ``picture`` is given.
 
     Raises:
         ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
     """
     files = tuple(matching_files(pattern, base_dir))
     out = Path(tempfile.mkdtemp(prefix="inputs-", dir=work))
-    submit("read_inputs", InputsRequest(files, specs, out), "").result()
-    cases = []
+    submit("read_inputs", InputsRequest(files, specs, out, picture), "").result()
+    cases: list[Case] = []
+    shown: list[Shown] = []
     for number in range(len(files)):
         with np.load(out / f"{number}.npz", allow_pickle=False) as arrays:
             cases.append(dict(arrays))
-    return cases
+        if (kept := out / f"{number}.shown.npz").exists() and len(shown) < most_shown:
+            shown.append(read_shown(kept, number))
+    return cases, shown
 
 
 def read_inputs(request: InputsRequest) -> None:
@@ -144,13 +167,20 @@ def read_inputs(request: InputsRequest) -> None:
 
     An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
     A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
-    width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input.
+    width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input; or what
+    ``[models.NAME.picture]`` says.
 
     Raises:
         ConfigError: a file is unreadable, arrays are missing or do not fit.
     """
     for number, path in enumerate(request.files):
-        write_npz(request.out / f"{number}.npz", _case(path, request.specs))
+        if request.picture is None or path.suffix.lower() == ".npz":
+            write_npz(request.out / f"{number}.npz", _case(path, request.specs))
+            continue
+        with _opened(path, request.specs) as file:
+            case, seen, frame = make_case(file, request.picture)
+        write_npz(request.out / f"{number}.npz", case)
+        write_shown(request.out / f"{number}.shown.npz", seen, frame)
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:
@@ -192,7 +222,10 @@ def _seeded(spec: TensorSpec, below: int | None, sizes: Sizes, salt: int) -> Arr
         ids = generator.integers(0, small if below is None else max(below, 1), size=shape, dtype=np.int32)
         return ids.astype(spec.dtype)
     if spec.dtype == "float32":
-        return generator.random(shape, dtype=np.float32)
+        values = generator.random(shape, dtype=np.float32)
+        if salt and values.ndim > 1:
+            values[1::2] /= faint  # a classifier may answer all noise of one strength alike
+        return values
     if spec.dtype == "string":
         return generator.choice(np.array(seeded_words), shape)
     if spec.dtype == "bool":
@@ -211,35 +244,32 @@ def declared_shape(spec: TensorSpec, sizes: Sizes = usual) -> tuple[int, ...]:
         return (sizes.batch,)
     whole = sizes.pictures and len(spec.shape) == 3 and _is_picture(spec)
     return tuple(
-        length if length is not None else sizes.spatial if whole else _guess(axis, len(spec.shape), sizes)
+        length if length is not None else sizes.spatial if whole else _guess(axis, spec.shape, sizes)
         for axis, length in enumerate(spec.shape)
     )
 
 
 def _is_picture(spec: TensorSpec) -> bool:
     shape = spec.shape or ()
-    return shape[-1:] in {(1,), (3,), (4,)} and (len(shape) == 4 or (len(shape) == 3 and shape[:2] == (None, None)))
+    return shape[-1:] in {(n,) for n in picture_channels} and (
+        len(shape) == 4 or (len(shape) == 3 and shape[:2] == (None, None))
+    )
 
 
-def _guess(axis: int, rank: int, sizes: Sizes) -> int:
+def _guess(axis: int, shape: tuple[int | None, ...], sizes: Sizes) -> int:
+    """Return what an unknown length is taken for."""
+    rank = len(shape)
     if axis == 0:
         return sizes.batch
-    if rank in {4, 5} and axis < rank - 1:
-        return sizes.spatial
-    return 3 if rank in {4, 5} else sizes.sequence
+    if rank not in {4, 5}:
+        return sizes.sequence
+    is_first = shape[-1] is None and (shape[1] in picture_channels or (shape[1] is None and sizes.first))
+    channels = 1 if is_first else rank - 1
+    return 3 if axis == channels else sizes.spatial
 
 
 def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
-    if path.suffix.lower() == ".npz":
-        return _arrays(path, specs)
-    if path.suffix.lower() in picture_suffixes:
-        return _picture(path, specs)
-    raise ConfigError(
-        "is neither an .npz file nor a picture",
-        code="SP-224",
-        where=str(path),
-        hint="Narrow the pattern in verify.inputs",
-    )
+    return _arrays(path, specs) if path.suffix.lower() == ".npz" else _picture(path, specs)
 
 
 def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
@@ -305,27 +335,49 @@ def _readable(shape: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("any" if length is None else str(length) for length in shape) + "]"
 
 
-def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
+@contextmanager
+def _opened(path: Path, specs: tuple[TensorSpec, ...]) -> Iterator[Any]:
+    """Open a picture for a model that takes one."""
     where = str(path)
-    shape = specs[0].shape if len(specs) == 1 else None
-    if shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}:
+    if path.suffix.lower() not in picture_suffixes:
         raise ConfigError(
-            "pictures can only be used for a model with one input of shape [1, height, width, 1 or 3]",
-            code="SP-227",
+            "is neither an .npz file nor a picture",
+            code="SP-224",
             where=where,
-            hint="Store the inputs as .npz instead",
+            hint="Narrow the pattern in verify.inputs",
         )
-    spec = specs[0]
-    _, height, width, channels = shape
-    pillow = _pillow(where)
+    if len(specs) != 1:
+        raise _unfit(where)
     try:
-        with pillow.open(path) as file:
-            picture = file.convert("L" if channels == 1 else "RGB")
+        with _pillow(where).open(path) as file:
+            yield file
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot be decoded ({error})", code="SP-224", where=where, hint="Provide a complete PNG or JPEG file"
         ) from error
-    picture = picture.resize((width or picture.width, height or picture.height), pillow.Resampling.BILINEAR)
+
+
+def _unfit(where: str) -> ConfigError:
+    return ConfigError(
+        "pictures can only be used for a model with one input of shape [1, height, width, 1 or 3]",
+        code="SP-227",
+        where=where,
+        hint="Store the inputs as .npz instead, or say with [models.NAME.picture] how the model takes them",
+    )
+
+
+def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
+    where = str(path)
+    shape = specs[0].shape if len(specs) == 1 else None
+    if path.suffix.lower() in picture_suffixes and (
+        shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}
+    ):
+        raise _unfit(where)
+    spec = specs[0]
+    _, height, width, channels = shape or (None,) * 4
+    with _opened(path, specs) as file:
+        picture = file.convert("L" if channels == 1 else "RGB")
+    picture = picture.resize((width or picture.width, height or picture.height), _pillow(where).Resampling.BILINEAR)
     pixels = np.asarray(picture, dtype=np.uint8).reshape(1, picture.height, picture.width, channels or 3)
     if spec.dtype == "float32":
         return {spec.name: pixels.astype(np.float32) / np.float32(255)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class StoredTensor(TypedDict):
@@ -59,4 +59,5 @@ class Result(TypedDict, total=False):
     sourceExtra: list[StoredTensor] | Complaint | None
     kernels: list[str]
     sample: SampleAnswers | None
+    answers: list[Any] | None
     error: Failure | None

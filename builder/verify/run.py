@@ -162,6 +162,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[s
         "extra": extra,
         "sample": sample or None,
         "short": short,
+        "shown": [] if short else _write_shown(check, folder),
         "stages": [{"name": name, "outputs": outputs} for name, outputs in check.stages],
         "data": str(data.resolve()),
         "out": str(folder.resolve()),
@@ -169,6 +170,17 @@ def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[s
     job.write_text(json.dumps(content), encoding="utf-8")
     answer_of(job).unlink(missing_ok=True)
     return job
+
+
+def _write_shown(check: Check, folder: Path) -> list[dict[str, object]]:
+    """Write the pictures that ``run`` is given."""
+    listed: list[dict[str, object]] = []
+    for number, shown in enumerate(check.shown):
+        path = folder / f"shown-{number}.bin"
+        path.write_bytes(shown.pixels.tobytes())
+        height, width, _ = shown.pixels.shape
+        listed.append({"file": str(path.resolve()), "width": width, "height": height})
+    return listed
 
 
 def _sample_tensors(check: Check) -> list[tuple[SampleInput, Array]]:

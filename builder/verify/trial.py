@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What goes wrong with the files goes wrong on every backend.
 file_codes = frozenset({"network", "integrity", "manifest", "contract", "quota", "abort"})
+see_answers = "see docs/answers.md, and state a min_agreement that will do"
 slower = {True: 30, False: 3}  # times that cpu takes of wasm's time, with convolutions and without
 longest = 10.0  # seconds that a second backend may be expected to take
 
@@ -37,6 +38,7 @@ class Trial:
         stages: the comparisons made, in order.
         answers: of the model at full precision, by case.
         expected: what they were compared with, where TensorFlow.js ran the source too.
+        agreeing: how many answers of ``run`` are the reference's, and of how many; None: none were asked for.
     """
 
     backend: str
@@ -48,6 +50,7 @@ class Trial:
     stages: tuple[Comparison, ...] = ()
     answers: Sequence[Tensors] | None = None
     expected: Sequence[Tensors] | None = None
+    agreeing: tuple[int, int] | None = None
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -86,6 +89,10 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
         problem = problem or str(error)
     if not problem and not check.gate.admits(stages[-1]):
         problem = shortfall(check.gate, stages[-1])
+    agreeing = None if problem or expected is None else _agreeing(check, result, expected)
+    least = check.gate.min_agreement
+    if agreeing and least is not None and agreeing[0] < least * agreeing[1]:
+        problem = f"run gives the source's answer to {agreeing[0]} of {agreeing[1]} pictures, asked for is {least:.1%}"
     return Trial(
         result["backend"] or "",
         tuple(result["present"]),
@@ -96,7 +103,22 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
         tuple(stages),
         answers,
         None if check.source is None else expected,
+        agreeing,
     )
+
+
+def _agreeing(check: Check, result: Result, expected: Sequence[Tensors]) -> tuple[int, int] | None:
+    """Count the answers of ``run`` that are those of the reference."""
+    from ..answers.agreement import agree, reference
+
+    answers = result.get("answers")
+    if check.answer is None or not answers:
+        return None
+    count = 0
+    for shown, got in zip(check.shown, answers, strict=True):
+        wanted = reference(check.answer, expected[shown.case], shown.frame, check.cases[shown.case])
+        count += agree(got, wanted, shown.frame)
+    return count, len(answers)
 
 
 def settle(check: Check, first: Trial, second: Trial | None) -> Verification:
@@ -173,6 +195,7 @@ def _verification(
         seconds=float(result.get("seconds", 0.0)),
         kernels=tuple(result.get("kernels", ())),
         sample=sample,
+        answers=trial.agreeing,
     )
 
 
@@ -184,7 +207,11 @@ def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:
         wanted = _extra(result.get("sourceExtra"), content)
     sample = (result.get("sample") or {}).get("full")
     other = None if sample is None else {item["name"]: read_tensor(item, content) for item in sample}
-    return doubts_of(check, trial.stages[-1], trial.answers or (), (extra, wanted), other)
+    doubts = doubts_of(check, trial.stages[-1], trial.answers or (), (extra, wanted), other)
+    if trial.agreeing and trial.agreeing[0] < trial.agreeing[1] and check.gate.min_agreement is None:
+        agreeing, count = trial.agreeing
+        return *doubts, f"run gives the source's answer to {agreeing} of {count} pictures only: {see_answers}"
+    return doubts
 
 
 def _extra(found: list[StoredTensor] | Complaint | None, content: bytes) -> Tensors | str | None:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..model import TensorSpec
 
 if TYPE_CHECKING:
     from .compare import Tensors
+    from .shown import Shown
 
 metrics = ("top1", "boxes", "psnr", "relative")
 box_formats = ("xyxy", "yxyx", "xywh", "cxcywh")
@@ -153,6 +154,8 @@ class Check:
         extra: a case of another batch and other sizes, which may go wrong without failing the model; or None.
         extra_reference: what the source model answers to it; needed where ``references`` are.
         tolerance: max error that the sample allows other devices.
+        shown: pictures that ``run`` is given as on a page.
+        answer: what it makes of the outputs, as in the head.
     """
 
     model: str
@@ -170,6 +173,8 @@ class Check:
     extra: Tensors | None = None
     extra_reference: Tensors | None = None
     tolerance: float = 0.01
+    shown: Sequence[Shown] = ()
+    answer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,7 @@ class Verification:
         seconds: time in TensorFlow.js, loading included.
         kernels: those of TensorFlow.js that ran, sorted.
         sample: the golden sample for the head, if there is one.
+        answers: how many answers of ``run`` were the reference's, and of how many pictures; None: none were asked for.
     """
 
     runtime: str | None
@@ -199,6 +205,7 @@ class Verification:
     seconds: float = 0.0
     kernels: tuple[str, ...] = ()
     sample: dict[str, object] | None = None
+    answers: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +215,11 @@ class InputsRequest:
     Attributes:
         files: one case each.
         specs: the inputs of the model.
-        out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input.
+        out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input, and ``0.shown.npz``, … of pictures.
+        picture: how a page makes an input of a picture, as in the head; None: resized and scaled to 0..1.
     """
 
     files: tuple[Path, ...]
     specs: tuple[TensorSpec, ...]
     out: Path
+    picture: Mapping[str, Any] | None = None

@@ -5,7 +5,20 @@ from __future__ import annotations
 from ..config.tables import ModelConfig
 from ..errors import ConfigError
 
-foreign = ("precision", "stages", "labels", "compat", "signature", "tags", "outputs", "cut", "custom_ops", "trust")
+foreign = (
+    "precision",
+    "stages",
+    "labels",
+    "compat",
+    "signature",
+    "tags",
+    "outputs",
+    "cut",
+    "custom_ops",
+    "trust",
+    "picture",
+    "answer",
+)
 
 
 def check_settings(name: str, model: ModelConfig) -> None:

@@ -3,10 +3,17 @@ import { form } from "../loader/form.js";
 export * from "../loader/index.js";
 
 form.modules = {
+  answers: () => import("../modules/answers.js"),
+  boxes: () => import("../modules/boxes.js"),
+  classes: () => import("../modules/classes.js"),
   device: () => import("../modules/device.js"),
   digest: () => import("../modules/digest.js"),
   glue: () => import("../modules/glue.js"),
+  mask: () => import("../modules/mask.js"),
+  picture: () => import("../modules/picture.js"),
+  points: () => import("../modules/points.js"),
   storage: () => import("../modules/storage.js"),
   tokens: () => import("../modules/tokens.js"),
+  vector: () => import("../modules/vector.js"),
   vectors: () => import("../vectors/vectors.js"),
 };

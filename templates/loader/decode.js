@@ -62,7 +62,7 @@ function makeDecoder(weights) {
       const step = new Float32Array(sizes);
       const values = new Float32Array(words.buffer);
       // One product of two exact numbers, rounded once: the same bits everywhere.
-      for (let at = start; at < end; at++) values[at] = step[Math.floor(at / inner) % channels] * (ratio * base[at] + fine[at]);
+      for (let at = start; at < end; at++) values[at] = step[Math.floor(at / inner) % channels] * (ratio * base[at] + (rest ? fine[at] : 0));
     } else for (let at = start; at < end; at++) {
       const bits = words[at];
       if (bits & 0x7fff0000 && ~bits & 0x7f800000) words[at] |= 0x8000;

@@ -7,7 +7,7 @@ import { go, handleStates } from "./states.js";
 import { deferred, idle, quiet } from "./wait.js";
 
 /** @import { SelfTest } from "../modules/device.js" */
-/** @import { Picture, PictureForm } from "../modules/glue.js" */
+/** @import { Picture } from "../modules/pixels.js" */
 /** @import { When } from "./occasion.js" */
 /** @import { Progress } from "./reports.js" */
 /** @import { Priority } from "./settings.js" */
@@ -133,17 +133,18 @@ export class Handle {
   }
 
   /**
-   * Runs the whole way from picture to picture, with what was cut off the model. Other outputs come as tensors.
+   * Runs the whole way from what the page has to the answer, as the bundle says. What it says nothing of comes as tensors.
    *
-   * @param {Picture | Record<string, any>} given a picture, or pictures and tensors by name
-   * @param {{ as?: PictureForm }} [options] what a picture comes out as (`canvas`); a Blob is encoded as the model says
-   * @returns {Promise<any>} the output, or all by name where there are several
+   * @param {Picture | Record<string, any>} given a picture or text, or pictures, texts and tensors by name
+   * @param {Record<string, any>} [options] as what a picture comes out (`as`), and what the kind of answer takes
+   * @returns {Promise<any>} the answer; else the output, or all by name where there are several
    */
-  async run(given, { as = "canvas" } = {}) {
+  async run(given, options = {}) {
     if (this.#fallback && !(await (this.#able ??= this.#isAble()))) return this.#fallback(given);
-    const [model, { runPictures }] = await Promise.all([this.ready, lazy("glue")]);
-    await this.#work.recovery;
-    return runPictures(ModelError, this.#work.tf, model, this.#work.head.glue ?? {}, given, as);
+    await this.ready;
+    const work = this.#work;
+    await work.recovery;
+    return (await lazy(work.head.modules?.[0] ?? "glue")).run(work, given, options, lazy, ModelError);
   }
 
   /** Runs the model's sample and tells how far its answer is from the right one, on the backend as it is. @returns {Promise<SelfTest>} */

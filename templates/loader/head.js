@@ -14,7 +14,7 @@ import { resolve } from "./settings.js";
  * @property {string} dtype
  * @property {{ dtype: string, scale?: number, min?: number, original_dtype?: string }} [quantization]
  * @property {boolean} exact whether its bytes come as the four planes of the codec `exact`
- * @property {number[]} [steps] of the codec `steps`: ratio, number of channels, how many elements of one lie together
+ * @property {number[]} [steps] of the codecs `steps` and `codes`: ratio, number of channels, how many elements of one lie together
  * @property {number[]} planes bytes of each; those from 2 on refine
  * @property {number} bytes
  * @property {number} owner the weight whose bytes these are: itself, or an earlier one
@@ -42,6 +42,7 @@ import { resolve } from "./settings.js";
  * @property {string[] | undefined} labels
  * @property {Vocabulary | undefined} vocabulary
  * @property {Glue | undefined} glue
+ * @property {string[] | undefined} modules what `run` needs: the first one does it
  * @property {Sample | undefined} sample
  * @property {string[] | undefined} avoid backends on which the model is wrong or never ends
  * @property {string} contract
@@ -119,14 +120,13 @@ function readWeights(list, need) {
     need(typeSizes[dtype] && unit && !(text && quantization), `${what}: dtype`);
     const exact = codec === "exact";
     const total = size * unit;
-    steps = codec === "steps" ? steps : undefined;
     need(!steps || (steps.length === 3 && steps.every((/** @type {unknown} */ n) => isCount(n) && n)), `${what}: steps`);
     /** @type {Record<string, number[]>} */
-    const layouts = { raw: [total], exact: [size, size, size, size], staged: [total, 0, total], steps: [size, steps?.[1] * 4, size] };
+    const layouts = { raw: [total], exact: [size, size, size, size], staged: [total, 0, total], steps: [size, steps?.[1] * 4, size], codes: [size, steps?.[1] * 4] };
     const planes = Object.hasOwn(layouts, codec) ? layouts[codec] : [];
     need(planes.length === 1 || (planes.length && dtype === "float32" && !quantization), `${what}: codec ${codec}`);
     /** @type {Weight} */
-    const weight = { name, shape, dtype, quantization, exact, steps, planes, bytes: total, owner: i, stage: 0 };
+    const weight = { name, shape, dtype, quantization, exact, steps: !exact && planes[1] ? steps : undefined, planes, bytes: total, owner: i, stage: 0 };
     // Each string takes at least the four bytes of its length.
     if (text && same === undefined) need(isCount(bytes) && bytes >= weight.bytes, `${what}: bytes`);
     if (text) planes[0] = weight.bytes = bytes;

@@ -22,7 +22,7 @@ export async function takeWeights(work, head) {
   const early = (settings.tf || index.modules?.tf) && quiet(runtime());
   // Modules travel beside the weights; what fails here fails again below.
   if (early) quiet(registerOps(head));
-  if (head.glue) quiet(lazy("glue"));
+  for (const name of head.modules ?? []) quiet(lazy(name));
   const decoder = await openDecoder(head);
   /** @type {ReturnType<typeof swapper> | undefined} */
   let swap;

@@ -1,9 +1,7 @@
 /*! Shardpress pictures in and out */
-/**
- * A picture: encoded bytes, an element, pixels, or a bitmap.
- *
- * @typedef {ArrayBuffer | Uint8Array | Blob | CanvasImageSource | ImageData} Picture
- */
+import { makeCanvas, toDrawable } from "./pixels.js";
+
+/** @import { Picture, Pixels } from "./pixels.js" */
 
 /** @typedef {{ name: string, input: string, channels: number, dtype: "int32" | "float32", unit?: boolean, batch?: boolean,
  *   crop?: [number, number, number, number], resize?: { method: "bicubic" | "area", size: [number, number], halfPixel?: boolean } }} PictureInput */
@@ -12,16 +10,22 @@
 /** @typedef {"canvas" | "imagedata" | "blob"} PictureForm */
 
 /**
+ * What the loader lends: TensorFlow.js, the model, and what its head says.
+ *
+ * @typedef {{ tf: any, model: any, head: { glue?: Glue } }} Lent
+ */
+
+/**
  * Does what was cut off a model around running it.
  *
+ * @param {Lent} lent
+ * @param {Picture | Record<string, any>} given a picture, or pictures and tensors by name
+ * @param {{ as?: PictureForm }} options
+ * @param {unknown} _
  * @param {new (code: "contract", message: string) => Error} ModelError
- * @param {any} tf
- * @param {any} model
- * @param {Glue} glue
- * @param {any} given a picture, or pictures and tensors by name
- * @param {PictureForm} as
  */
-export async function runPictures(ModelError, tf, model, { inputs = [], outputs = [] }, given, as) {
+export async function run({ tf, model, head }, given, { as = "canvas" }, _, ModelError) {
+  const { inputs = [], outputs = [] } = head.glue ?? {};
   const plain = Object.getPrototypeOf(given) === Object.prototype;
   if (!plain && inputs.length !== 1) {
     throw new ModelError("contract", `The model takes ${inputs.length} pictures: give run an object of its inputs by name`);
@@ -61,41 +65,25 @@ export async function runPictures(ModelError, tf, model, { inputs = [], outputs 
 }
 
 /**
- * @param {number} width
- * @param {number} height
- */
-function makeCanvas(width, height) {
-  const canvas = globalThis.document ? document.createElement("canvas") : new OffscreenCanvas(width, height);
-  Object.assign(canvas, { width, height });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
-  return { canvas: /** @type {any} */ (canvas), context };
-}
-
-/**
  * @param {any} picture
- * @returns {Promise<{ data: ArrayLike<number>, width: number, height: number }>}
+ * @returns {Promise<Pixels>}
  */
-async function toPixels(picture) {
+export async function toPixels(picture) {
   if (picture.data && picture.width) return picture;
-  const encoded = picture instanceof ArrayBuffer || ArrayBuffer.isView(picture) ? new Blob([/** @type {any} */ (picture)]) : picture;
-  const drawn =
-    encoded instanceof Blob ? await createImageBitmap(encoded, { premultiplyAlpha: "none", colorSpaceConversion: "none" }) : encoded;
-  await drawn.decode?.();
-  const width = drawn.naturalWidth ?? drawn.videoWidth ?? drawn.displayWidth ?? drawn.width;
-  const height = drawn.naturalHeight ?? drawn.videoHeight ?? drawn.displayHeight ?? drawn.height;
+  const { drawn, width, height, close } = await toDrawable(picture, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
   const { context } = makeCanvas(width, height);
   context.drawImage(drawn, 0, 0, width, height);
-  if (drawn !== encoded) drawn.close();
+  close();
   return context.getImageData(0, 0, width, height);
 }
 
 /**
  * @param {new (code: "contract", message: string) => Error} ModelError
  * @param {any} tf
- * @param {{ data: ArrayLike<number>, width: number, height: number }} pixels
+ * @param {Pixels} pixels
  * @param {PictureInput} spec
  */
-function toTensor(ModelError, tf, pixels, { channels, dtype, unit, batch, crop, resize }) {
+export function toTensor(ModelError, tf, pixels, { channels, dtype, unit, batch, crop, resize }) {
   const { data } = pixels;
   const [top, left, height, width] = crop ?? [0, 0, pixels.height, pixels.width];
   if (top + height > pixels.height || left + width > pixels.width) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 
 from builder.codecs import Layout
 from builder.codecs.exact import Exact, smallest, suits
+from builder.codecs.multiples import multiples
 from builder.codecs.quantized import quantize, widen
 from builder.codecs.raw import Raw
 from builder.codecs.staged import Staged
 from builder.codecs.steps import Steps, balanced, layout_of, on_grid
 from builder.errors import FormatError
-from builder.model import BytesData, Weight
+from builder.model import BytesData, Grid, Weight
 
 
 def weight_of(content: bytes) -> Weight:
@@ -89,7 +91,8 @@ def test_quantized_codes_stay_raw() -> None:
     assert Raw().decode({0: plane.read(0, plane.nbytes)}) == bytes(100)
 
 
-golden = json.loads((Path(__file__).resolve().parents[1] / "golden" / "steps.json").read_text())
+vectors = Path(__file__).resolve().parents[1] / "golden"
+golden = json.loads((vectors / "steps.json").read_text())
 
 
 @pytest.mark.parametrize("vector", golden)
@@ -109,6 +112,56 @@ def test_steps_give_the_codes_that_they_came_from() -> None:
         weight = weight_of(np.array(vector["full"], "<u4").tobytes())
         planes = {plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(weight)}
         assert np.frombuffer(codec.decode(planes), "<u4").tolist() == vector["full"]
+
+
+@pytest.mark.parametrize("vector", json.loads((vectors / "codes.json").read_text()))
+def test_golden_codes(vector: dict[str, Any]) -> None:
+    """Bits both ways: of denormal, negative and zero steps too."""
+    _, channels, inner = vector["steps"]
+    values = np.array(vector["full"], "<u4").tobytes()
+    steps = np.array(vector["sizes"], "<u4").view("<f4")
+    codec = multiples(replace(weight_of(values), grid=Grid(tuple(steps.tolist()), inner)))
+    assert codec is not None
+    assert codec.fields == {"steps": (1, channels, inner)}
+    planes = {plane.index: plane.read(0, plane.nbytes) for plane in codec.planes(weight_of(values))}
+    assert codec.decode(planes) == values
+    assert codec.decode({0: np.array(vector["codes"], np.int8).tobytes(), 1: steps.tobytes()}) == values
+    with pytest.raises(FormatError):
+        codec.decode({0: planes[0], 1: planes[1] + bytes(4)})
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.integers(1, 5), st.integers(-30, 30))
+def test_codes_of_a_source_come_back(seed: int, channels: int, inner: int, exponent: int) -> None:
+    generator = np.random.Generator(np.random.PCG64(seed))
+    steps = (generator.uniform(-1, 1, channels) * 10.0**exponent).astype("<f4")
+    codes = generator.integers(-128, 128, 3 * channels * inner).astype(np.int8)
+    layout = Layout(channels, inner)
+    values = codes.astype("<f4") * steps[layout.channels_of(0, len(codes))]
+    weight = replace(weight_of(values.tobytes()), grid=Grid(tuple(steps.tolist()), inner))
+    codec = multiples(weight)
+    assert codec is not None
+    first, second = codec.planes(weight)
+    assert first.read(0, first.nbytes) == codes.tobytes()
+    assert first.read(1, first.nbytes - 1) == codes.tobytes()[1:-1]
+    assert codec.decode({0: codes.tobytes(), 1: second.read(0, second.nbytes)}) == values.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "grid"),
+    [
+        ([0.0, 1.0, 2.0], None),
+        ([0.0, 1.0, 2.5], Grid((1.0,), 1)),
+        ([0.0, 1.0, 128.0], Grid((1.0,), 1)),
+        ([0.0, 1.0, math.nan], Grid((1.0,), 1)),
+        ([0.0, -0.0, 1.0], Grid((1.0,), 1)),
+        ([0.0, 1.0, math.inf], Grid((1.0,), 1)),
+        ([0.0, 1.0, 2.0], Grid((0.0,), 1)),
+        ([0.0, 1.0, 2.0], Grid((1.0, 1.0), 2)),
+    ],
+)
+def test_what_a_source_says_of_its_codes_is_checked(values: list[float], grid: Grid | None) -> None:
+    weight = replace(weight_of(np.array(values, "<f4").tobytes()), grid=grid)
+    assert multiples(weight) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { base, bytesOf, makeModel, openLoader, serve } from "./bundle.mjs";
 
-const golden = JSON.parse(readFileSync(new URL("../golden/steps.json", import.meta.url), "utf8"));
+const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8"));
+const golden = read("steps");
+const multiples = read("codes");
 
 /** A stand-in for TensorFlow.js that keeps what it is given. */
 function recorder() {
@@ -75,6 +77,27 @@ for (const shardBytes of [5, 1000]) {
   });
 }
 
+const codesWeight = ({ steps, sizes, codes }, i) => ({
+  name: `c${i}`,
+  shape: [codes.length],
+  dtype: "float32",
+  codec: "codes",
+  steps,
+  planes: [bytesOf(Int8Array.from(codes)), bytesOf(Uint32Array.from(sizes))],
+});
+
+for (const refined of [false, true]) {
+  test(`codes of a source${refined ? ", beside what is refined" : ""}`, async () => {
+    const { seen, full, weightData } = await load([...multiples.map(codesWeight), ...(refined ? golden.map(stepsWeight) : [])], 7);
+    multiples.forEach((expected, i) => {
+      assert.deepEqual(words(seen.base[i]), expected.full);
+      assert.deepEqual(words(full[`c${i}`]), expected.full);
+      assert.deepEqual(words(weightData[i]), expected.full);
+    });
+    assert.equal(seen.disposed, refined ? golden.length : 0);
+  });
+}
+
 const broken = {
   "no steps": (head) => delete head.weights[0].steps,
   "no ratio": (head) => (head.weights[0].steps = [0, 3, 1]),
@@ -82,6 +105,7 @@ const broken = {
   "half an element": (head) => (head.weights[0].steps = [256, 3, 0.5]),
   "more channels than there are": (head) => (head.weights[0].steps = [256, 4, 1]),
   "steps of codes": (head) => (head.weights[0].quantization = { dtype: "uint8", scale: 1, min: 0 }),
+  "a plane too many": (head) => (head.weights[0].codec = "codes"),
   "a codec of the language": (head) => (head.weights[0].codec = "constructor"),
 };
 

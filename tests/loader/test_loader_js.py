@@ -35,7 +35,7 @@ def run_node(name: str, folder: Path) -> None:
     assert "\n# skipped 0\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["codecs", "device", "files", "ground", "heads", "schedule", "states"])
+@pytest.mark.parametrize("name", ["answers", "codecs", "device", "files", "ground", "heads", "schedule", "states"])
 def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
@@ -47,6 +47,7 @@ def test_with_tensorflow(tmp_path: Path) -> None:
 
 def test_every_file_of_tests_is_run() -> None:
     assert {path.name for path in tests.glob("*.test.mjs")} == {
+        "answers.test.mjs",
         "codecs.test.mjs",
         "device.test.mjs",
         "files.test.mjs",

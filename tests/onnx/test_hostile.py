@@ -51,6 +51,14 @@ def test_bytes_that_were_changed_end_in_words_or_a_model(tmp_path: Path, content
         assert error.code  # noqa: PT017
 
 
+@pytest.mark.parametrize("name", [b"picture", b"classes", b"kernel"])
+def test_names_that_are_no_text_are_refused(tmp_path: Path, content: bytes, name: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content.replace(name, b"\xff" + name[1:]))
+    with pytest.raises(SourceError, match="is not UTF-8"):
+        lower(path)
+
+
 def test_a_weight_whose_length_lies_is_named(tmp_path: Path) -> None:
     model = classifier()
     model.graph.initializer[0].dims[0] = 1 << 40

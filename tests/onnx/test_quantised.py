@@ -1,4 +1,4 @@
-"""Quantised models: codes stay codes, with scales where they cost least."""
+"""Quantised models: codes stay codes in the bundle, and graphs multiply no weights by scales."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 from onnx.helper import make_node, make_tensor
+from onnx.reference import ReferenceEvaluator
 
+from builder.codecs.multiples import multiples
 from builder.errors import UnsupportedOpsError
 from builder.lowering.artefact import write_graph
 from builder.lowering.codes import Codes, unsigned
+from builder.model import Grid
 from builder.onnx.steps import largest_step
-from tests.helpers.numpy_graphs import run_graph
+from builder.sources.tfjs import read_model
+from tests.helpers.numpy_graphs import run_graph, run_model
 
 from .lowered import check, lower, model, ops_of
 
@@ -46,13 +50,15 @@ def codes_of(kind: int, *shape: int) -> Any:
 @pytest.mark.parametrize("kind", narrow)
 @pytest.mark.parametrize("form", ["tensor", "axis", "axis without zeros", "blocks"])
 def test_weights_stay_codes(kind: int, form: str) -> None:
-    """A weight is stored as its codes, a byte or two each, whatever its scales."""
+    """A weight is stored as its codes, a byte or two each, or as multiples of a step for each channel."""
     codes = codes_of(kind, 64, 96)
     shape = {"tensor": (), "blocks": (2, 96)}.get(form, (96,))
     scale = rng.uniform(0.01, 0.1, shape).astype(np.float32)
     weights = {"codes": tensor("codes", kind, codes), "scale": scale}
+    zero = np.zeros(shape, np.int64)
     if form != "axis without zeros":
-        weights["zero"] = tensor("zero", kind, np.asarray(codes_of(kind, 2, 96).ravel()[: scale.size]).reshape(shape))
+        zero = np.asarray(codes_of(kind, 2, 96).ravel()[: scale.size]).reshape(shape)
+        weights["zero"] = tensor("zero", kind, zero)
     attributes = {"axis": 0, "block_size": 32} if form == "blocks" else {"axis": 1}
     nodes = [
         make_node("DequantizeLinear", ["codes", "scale", "zero"][: len(weights)], ["w"], **attributes),
@@ -61,35 +67,83 @@ def test_weights_stay_codes(kind: int, form: str) -> None:
     x = rng.normal(size=(2, 64)).astype(np.float32)
     graph = check(nodes, {"x": x}, weights, opset=21)
     stored = next(name for name, array in graph.weights.items() if array.size == codes.size)
+    if form.startswith("axis") and np.abs(codes - zero + 0.5).max() < 128:
+        np.testing.assert_array_equal(graph.weights[stored], (codes - zero).astype(np.float32) * scale)
+        np.testing.assert_array_equal(graph.steps[stored], [scale])
+        assert ops_of(graph) == ["MatMul"]
+        return
     assert graph.weights[stored].dtype == (np.uint16 if narrow[kind][1] > 255 else np.uint8)
     assert all(array.nbytes <= 2 * 96 * 4 for name, array in graph.weights.items() if name != stored)
 
 
-def test_scales_go_where_they_cost_least() -> None:
-    """Into the output where that is smaller than the weight, else into the weight, where a bias can be fused."""
-    for rows, op in ((2, "MatMul"), (500, "MatMul")):
-        weights = {
-            "codes": codes_of(TensorProto.INT8, 32, 8).astype(np.int8),
-            "scale": rng.uniform(1, 2, 8).astype("f4"),
-        }
-        nodes = [make_node("DequantizeLinear", ["codes", "scale"], ["w"]), make_node(op, ["x", "w"], ["y"])]
-        graph = check(nodes, {"x": rng.normal(size=(rows, 32)).astype(np.float32)}, weights)
-        assert ops_of(graph) == (["MatMul", "Mul"] if rows == 2 else ["Mul", "MatMul"])
-
-
 @pytest.mark.parametrize("axis", [0, 1])
-def test_rows_are_taken_before_they_are_scaled(axis: int) -> None:
-    """A table of quantised vectors is not multiplied as a whole to take a few of them."""
+def test_graphs_multiply_no_weights(axis: int) -> None:
+    """Whatever reads a weight with a scale for each channel reads its values; what is added and activated is fused."""
     weights = {
         "codes": codes_of(TensorProto.INT8, 50, 8).astype(np.int8),
         "scale": rng.uniform(1, 2, (50, 8)[axis]).astype(np.float32),
+        "bias": rng.normal(size=8).astype(np.float32),
+    }
+    nodes = [make_node("DequantizeLinear", ["codes", "scale"], ["w"], axis=axis)]
+    taken = check([*nodes, make_node("Gather", ["w", "ids"], ["y"])], {"ids": np.array([[3, -1], [0, 7]])}, weights)
+    assert "Mul" not in ops_of(taken)
+    product = [*nodes, make_node("Gemm", ["x", "w", "bias"], ["y"])]
+    graph = check(product, {"x": rng.normal(size=(2, 50)).astype(np.float32)}, weights)
+    assert ops_of(graph) == ["MatMul", "BiasAdd"]
+
+
+@pytest.mark.parametrize("group", [1, 8])
+def test_kernels_keep_a_scale_for_each_output(tmp_path: Path, group: int) -> None:
+    """The manifest gives the steps of a kernel that was moved to have its channels last."""
+    codes = codes_of(TensorProto.INT8, 8, 8 // group, 3, 3).astype(np.int8)
+    scale = rng.uniform(0.1, 0.2, 8).astype(np.float32)
+    nodes = [
+        make_node("DequantizeLinear", ["codes", "scale"], ["w"], axis=0),
+        make_node("Conv", ["x", "w"], ["c"], group=group),
+        make_node("Add", ["c", "bias"], ["y"]),
+    ]
+    weights = {"codes": codes, "scale": scale, "bias": rng.normal(size=(8, 1, 1)).astype(np.float32)}
+    check(nodes, {"x": rng.normal(size=(1, 8, 5, 5)).astype(np.float32)}, weights)
+    path = write_graph(*lower(model(nodes, {"x": (np.float32, [1, 8, 5, 5])}, ["y"], weights)), tmp_path, "test")
+    read = read_model(path)
+    (weight,) = [weight for weight in read.weights if weight.grid]
+    assert weight.grid == Grid(tuple(scale.tolist()), 1)
+    codec = multiples(weight)
+    assert codec is not None
+    moved = codes.transpose(2, 3, 0, 1) if group == 8 else codes.transpose(2, 3, 1, 0)
+    assert next(iter(codec.planes(weight))).read(0, weight.size) == moved.tobytes()
+    assert {node["op"] for node in read.artifacts["modelTopology"]["node"]} >= {
+        "FusedDepthwiseConv2dNative" if group == 8 else "_FusedConv2D"
+    }
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_steps_follow_turned_rows(tmp_path: Path, axis: int) -> None:
+    """Rows that are put into a picture's order take their steps along."""
+    weights = {
+        "kernel": rng.normal(size=(3, 2, 1, 1)).astype(np.float32),
+        "codes": codes_of(TensorProto.INT8, 60, 7).astype(np.int8),
+        "scale": rng.uniform(0.1, 0.2, (60, 7)[axis]).astype(np.float32),
     }
     nodes = [
-        make_node("DequantizeLinear", ["codes", "scale"], ["table"], axis=axis),
-        make_node("Gather", ["table", "ids"], ["y"]),
+        make_node("Conv", ["x", "kernel"], ["c"]),
+        make_node("Flatten", ["c"], ["f"]),
+        make_node("DequantizeLinear", ["codes", "scale"], ["w"], axis=axis),
+        make_node("MatMul", ["f", "w"], ["y"]),
     ]
-    graph = check(nodes, {"ids": np.array([[3, -1], [0, 7]])}, weights)
-    assert ops_of(graph)[-1] == "Mul"
+    made = model(nodes, {"x": (np.float32, [1, 2, 4, 5])}, ["y"], weights)
+    path = write_graph(*lower(made), tmp_path, "test")
+    feeds = {"x": rng.normal(size=(1, 2, 4, 5)).astype(np.float32)}
+    with np.errstate(all="ignore"):
+        (wanted,) = ReferenceEvaluator(made).run(None, feeds)
+    (got,) = run_model(path, {"x": feeds["x"]}).values()
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+    (weight,) = [weight for weight in read_model(path).weights if weight.grid]
+    codec = multiples(weight)
+    assert codec is not None
+    stored = np.frombuffer(next(iter(codec.planes(weight))).read(0, 420), np.int8)
+    assert sorted(stored.tolist()) == sorted(weights["codes"].ravel().tolist())
+    assert stored.tolist() != weights["codes"].ravel().tolist()
 
 
 def test_shared_codes_are_stored_once() -> None:
@@ -115,7 +169,8 @@ def test_moved_codes_stay_codes() -> None:
         make_node("MatMul", ["x", "t"], ["y"]),
     ]
     graph = check(nodes, {"x": rng.normal(size=(2, 32)).astype(np.float32)}, weights)
-    assert ops_of(graph) == ["MatMul", "Mul"]
+    assert ops_of(graph) == ["MatMul"]
+    assert [steps.shape for steps in graph.steps.values()] == [(1, 8)]
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16"])

@@ -111,3 +111,25 @@ def test_what_an_initializer_uses_is_whole_at_once() -> None:
     artifacts = {"modelTopology": {"node": []}, "modelInitializer": nodes}
     model = Model("graph-model", artifacts, (floats("keys", 100), floats("other", 100)), (), ())
     assert [codec.name for codec in choose_codecs(model)] == ["raw", "exact"]
+
+
+def test_weights_that_repeat_each_other_share_a_shard() -> None:
+    """Brotli finds in a shard what another part of it says already; two others stay apart."""
+    pool = random.Random(7).randbytes(4 * 64)
+    symbols = [pool[at : at + 4] for at in range(0, len(pool), 4)]
+
+    def content(seed: int) -> list[bytes]:
+        made = random.Random(seed)
+        return [b"".join(made.choices(symbols, k=256)) for _ in range(40)]
+
+    def shards_of(first: list[bytes], second: list[bytes]) -> tuple[Shard, ...]:
+        found = tuple(
+            Weight(f"w{i}", (256 * 40,), "float32", BytesData(b"".join(rows))) for i, rows in enumerate((first, second))
+        )
+        return pack(plan_stages(found, (Raw(), Raw()), (None, None))[0], 1 << 15)
+
+    one = content(1)
+    (joined,) = shards_of(one, one[::-1])
+    assert [segment.weight for segment in joined] == [0, 1]
+    assert len(shards_of(one, content(2))) > 1
+    collect(list(shards_of(one, content(2))))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -119,7 +120,12 @@ def test_it_learns_keeps_and_exports_what_the_build_accepts(site: Site, browser:
     for download in downloads:
         download.save_as(tmp_path / "head" / download.suggested_filename)
     assert (tmp_path / "head" / "labels.txt").read_text().split() == list(judged)
-    config = '[models.mine]\nsource = "head/model.json"\nlabels = "head/labels.txt"\nload = "manual"\n'
+    config = (
+        '[models.mine]\nsource = "head/model.json"\nlabels = "head/labels.txt"\nload = "manual"\n'
+        'verify.inputs = "head/*.npz"\n'
+    )
+    for name, features in {"blank": np.zeros, "full": np.ones}.items():  # it may answer all noise alike
+        np.savez(tmp_path / "head" / f"{name}.npz", x=features((1, 1280), np.float32))
     (tmp_path / "build.toml").write_text(config)
     (tmp_path / "node_modules").symlink_to(root / "node_modules")
     command = [sys.executable, str(root / "build.py"), "--strict", "--quiet"]

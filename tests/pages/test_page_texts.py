@@ -16,13 +16,15 @@ from tests.helpers.serving import Site
 pytestmark = pytest.mark.slow
 ids = list(tomllib.loads((root / "build.toml").read_text(encoding="utf-8"))["models"])
 
-# Gives itself for whatever is asked of it, so that inputs can be prepared; runs take `fake.ms` on a clock of their own.
+# Gives something of its kind for whatever is asked of it, so that inputs can be prepared; it has the shape of the
+# canvas that it was made of. Runs take `fake.ms` on a clock of their own.
 tensorflow = """
-const any = new Proxy(() => {}, {
-  get: (_, key) => (key === "then" ? undefined : any),
-  apply: (_, self, [first]) => (typeof first === "function" ? first() : any),
+const shaped = ({ height, width }) => [1, height, width, 3];
+const like = (canvas) => new Proxy(() => {}, {
+  get: (_, key) => (key === "then" ? undefined : key === "shape" && canvas ? shaped(canvas) : like(canvas)),
+  apply: (_, self, [first]) => (typeof first === "function" ? first() : like(first?.getContext ? first : canvas)),
 });
-globalThis.tf = any;
+globalThis.tf = like();
 """
 
 loader = """
@@ -63,14 +65,13 @@ const entry = (name) => {
       return {
         ready, full: ready, progress, labels: labels[name], dispose() {},
         async run(given) {
-          const { width, height } = given.photo ?? given;
+          const [height, width] = given.image?.shape.slice(1) ?? [given.height, given.width];
           const first = !sizes.has(width + "x" + height);
           sizes.add(width + "x" + height);
           fake.clock += (width * height) / 100 + (first ? 2000 : 0);
           await fake.gate;
           const scale = name === "enlarge" ? 2 : 1;
-          if (!given.photo) return new ImageData(width * scale, height * scale);
-          return Object.assign(document.createElement("canvas"), { width, height });
+          return given.image ?? new ImageData(width * scale, height * scale);
         },
       };
     },
@@ -142,9 +143,9 @@ def test_no_models_name_stands_as_the_bundle_has_it(page: Page, site: Site, lang
             told = row.inner_text() + page.locator("#status").inner_text()
             assert not re.search(rf"\\b({re.escape(name)}|base|refine|graph-model)\\b", told)
     page.goto(f"{site.url}assets/pages/examples.html?lang={language}")
-    page.wait_for_function("document.querySelectorAll('[data-part=facts]').length === 6")
+    page.wait_for_function("document.querySelectorAll('[data-part=facts]').length === 7")
     facts = page.locator("[data-part=facts]").all_inner_texts()
-    assert len(facts) == 6
+    assert len(facts) == 7
     assert not [one for one in facts if re.split("[:：]", one)[0] in ids or "graph-model" in one]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from builder.config.tables import load_config
-from builder.convert.requests import ReferenceRequest, SourceOptions
+from builder.convert.requests import ReferenceRequest, SourceOptions, task_of
 from builder.sources.detect import detect
 from builder.work.pool import ConversionPool
 from tests.helpers.browsing import chromium
@@ -24,7 +25,7 @@ from tests.helpers.serving import Site, serve
 
 pytestmark = pytest.mark.slow
 root = Path(__file__).resolve().parents[2]
-names = ("face", "mesh", "emotion", "upscale", "denoise")
+names = ("face", "mesh", "emotion", "people", "upscale", "denoise")
 patience = 240_000
 
 # Feeds each model what its example feeds it, cut down where a software GPU would take long.
@@ -116,6 +117,7 @@ def test_the_page_runs_every_example(site: Site, page: Page) -> None:
     assert sentences["face"].startswith("Found 1, sure to")
     assert sentences["mesh"] == "468 points."
     assert sentences["emotion"] == "Mostly happy."
+    assert re.fullmatch(r"A person covers (3|4|5)\d % of the picture\.", sentences["people"])
     assert sentences["upscale"] == "128 x 128 became 256 x 256."
     assert sentences["beautify"].startswith("256 x 256 pixels, ")
     before, after = (float(word) for word in sentences["denoise"].split() if word.replace(".", "").isdigit())
@@ -155,7 +157,7 @@ def test_each_output_equals_the_sources(site: Site, page: Page, name: str, tmp_p
     if stock:
         expected = {output: array(given) for output, given in result["source"].items()}
     else:
-        expected = by_tensorflow(root / source, array(result["input"]), tmp_path)
+        expected = by_its_runtime(root / source, array(result["input"]), tmp_path)
         assert len(expected) == 1
         expected = dict(zip(ours, expected.values(), strict=True))
     assert ours.keys() == expected.keys()
@@ -164,13 +166,12 @@ def test_each_output_equals_the_sources(site: Site, page: Page, name: str, tmp_p
     } == {}
 
 
-def by_tensorflow(source: Path, given: npt.NDArray[np.float32], folder: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Run the unconverted source on one input."""
-    name = "image" if source.is_dir() else "input_1"
+def by_its_runtime(source: Path, given: npt.NDArray[np.float32], folder: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """Run the unconverted source on one input, in TensorFlow or the interpreter of TensorFlow Lite."""
+    name, kind = "image" if source.is_dir() else "input_1", detect(source)
     np.savez(folder / "in.npz", **{name: given})
     with ConversionPool(1) as pool:
-        pool.submit(
-            "reference", ReferenceRequest(SourceOptions(source, detect(source)), folder / "in.npz", folder / "out.npz")
-        ).result()
+        request = ReferenceRequest(SourceOptions(source, kind), folder / "in.npz", folder / "out.npz")
+        pool.submit(task_of("reference", kind), request).result()
     with np.load(folder / "out.npz") as outputs:
         return dict(outputs)

@@ -16,9 +16,9 @@ from builder.cache.local import Cache
 from builder.codecs.exact import Exact
 from builder.codecs.fitting import may_be_coarse, no_larger
 from builder.codecs.raw import Raw
-from builder.model import BytesData, Model, Weight
+from builder.model import BytesData, Grid, Model, Weight
 from builder.packing.compress import Compressor
-from builder.packing.segments import choose_codecs
+from builder.packing.segments import choose_codecs, quantize_weights
 from builder.pipeline.assemble import assemble
 from builder.pipeline.stock_copy import stock_files
 
@@ -127,3 +127,20 @@ def test_float16_values_stay_exact_under_balanced_because_that_takes_fewer_bytes
         nodes = [{"name": "c", "op": "Conv2D", "input": ["x", weight.name]}]
         model = Model("graph-model", {"modelTopology": {"node": nodes}}, (weight,), (), ())
         assert [found.name for found in choose_codecs(model, "balanced")] == [codec]
+
+
+@pytest.mark.parametrize("precision", ["exact", "balanced", "small", "float16", "uint8"])
+def test_codes_of_a_source_stay_codes(precision: str) -> None:
+    """Whatever the precision, and however few of a model's weights they are."""
+    generator = np.random.Generator(np.random.PCG64(6))
+    steps = generator.uniform(0.01, 0.02, 24).astype("<f4")
+    values = generator.integers(-128, 128, (3, 3, 16, 24)).astype("<f4") * steps
+    coded = Weight("k", (3, 3, 16, 24), "float32", BytesData(values.tobytes()), grid=Grid(tuple(steps.tolist()), 1))
+    (constant,) = weights_of("constant", [(500, 100)], 1)
+    nodes = [{"name": "c", "op": "Conv2D", "input": ["x", "k"]}]
+    model = Model("graph-model", {"modelTopology": {"node": nodes}}, (coded, constant), (), ())
+    (kept, _) = quantize_weights(model, precision).weights
+    assert kept is coded
+    codec, other = choose_codecs(model, precision)
+    assert (codec.name, other.name) == ("codes", "raw")
+    assert sum(plane.nbytes for plane in codec.planes(coded)) == coded.size + steps.nbytes

@@ -10,7 +10,10 @@ import brotli
 import numpy as np
 import pytest
 
+from builder.codecs.multiples import multiples
 from builder.convert.requests import ConvertRequest, SourceOptions
+from builder.model import Grid
+from builder.sources.tfjs import read_model
 from builder.tflite.interface import interface_of
 from builder.tflite.lower import lower_file
 from builder.tflite.read import parse_tflite
@@ -54,9 +57,13 @@ def test_int8_with_a_scale_a_channel_keeps_its_codes(tmp_path: Path) -> None:
     kernel = random.integers(-127, 127, (16, 32)).astype(np.int8)
     scales = random.uniform(0.01, 0.02, 16)
     model = convert(dense(kernel, (scales, np.zeros(16), 0)), tmp_path)
-    spec = weights(model)["kernel"]
-    assert spec["quantization"] == {"dtype": "uint8", "scale": 1.0, "min": -128.0, "original_dtype": "float32"}
-    assert sum(np.prod(item["shape"]) for item in weights(model).values()) == kernel.size + 16
+    assert list(weights(model)) == ["kernel"]
+    (weight,) = read_model(tmp_path / "out" / "model.json").weights
+    assert weight.grid == Grid(tuple(scales.astype(np.float32).tolist()), 1)
+    codec = multiples(weight)
+    assert codec is not None
+    planes = [plane.read(0, plane.nbytes) for plane in codec.planes(weight)]
+    assert planes == [kernel.T.tobytes(), scales.astype("<f4").tobytes()]
 
 
 def test_float16_stays_float16(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder.convert.requests import ConvertRequest, SourceOptions
@@ -87,6 +87,7 @@ def test_bytes_that_were_changed_end_in_a_message_or_a_model(changes: list[tuple
 
 
 @mutated
+@example(433, 0)  # a stride of 0
 @given(st.integers(2, len(content) // 4 - 1), st.sampled_from([0, 0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 4, 0xFFFF]))
 def test_offsets_and_lengths_that_lie_end_in_a_message_or_a_model(word: int, value: int) -> None:
     data = content[: 4 * word] + value.to_bytes(4, "little") + content[4 * word + 4 :]

@@ -141,9 +141,37 @@ def test_lengths_double_up_to_a_bound_the_smallest_first() -> None:
     assert list(larger_cases(fixed, {})) == []
 
 
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((None, 3, None, None), (1, 3, 64, 64)),
+        ((None, 3, 48, None), (1, 3, 48, 64)),
+        ((1, 1, 64, None), (1, 1, 64, 64)),
+        ((None, None, None, None), (1, 64, 64, 3)),
+        ((None, None, None, 3), (1, 64, 64, 3)),
+        ((None, 3, 64, 3), (1, 3, 64, 3)),
+        ((None, 3, None, None, None), (1, 3, 64, 64, 64)),
+    ],
+)
+def test_channels_are_where_a_length_says_so(shape: tuple[int | None, ...], expected: tuple[int, ...]) -> None:
+    assert declared_shape(TensorSpec("x", "float32", shape)) == expected
+
+
+def test_open_channels_are_tried_on_both_sides_of_space() -> None:
+    made = [case["x"].shape for _, case in larger_cases((TensorSpec("x", "float32", (None,) * 4),), {})]
+    assert {(1, 3, 64, 64), (1, 128, 128, 3), (1, 3, 128, 128)} <= set(made)
+
+
 def test_a_salt_gives_other_numbers() -> None:
     specs = (TensorSpec("x", "float32", (2, 3)),)
     assert not np.array_equal(seeded_inputs(specs)["x"], seeded_inputs(specs, salt=1)["x"])
+
+
+def test_every_second_row_of_another_case_is_faint_as_a_classifier_may_answer_all_noise_alike() -> None:
+    specs = (TensorSpec("x", "float32", (None, 300)),)
+    both = other_cases(specs, {})[0]["x"]
+    assert both.shape == (2, 300)
+    assert both[0].mean() > 10 * both[1].mean() > 0
 
 
 def test_the_users_case_is_doubled_where_its_batch_is_open() -> None:

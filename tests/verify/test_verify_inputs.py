@@ -54,6 +54,13 @@ def test_a_picture_without_batch_is_seeded_as_one() -> None:
     assert [case[spec.name].shape for spec in specs] == [(64, 64, 3), (1, 16, 8)]
 
 
+def test_a_picture_with_its_channels_first_is_as_wide_as_high() -> None:
+    shapes = [(None, 3, None, None), (1, 3, None, 96), (None, None, None, None), (None, None, None, 3)]
+    specs = tuple(TensorSpec(f"x{number}", "float32", shape) for number, shape in enumerate(shapes))
+    case = seeded_inputs(specs)
+    assert [case[spec.name].shape for spec in specs] == [(1, 3, 64, 64), (1, 3, 64, 96), (1, 64, 64, 3), (1, 64, 64, 3)]
+
+
 def test_whole_numbers_of_pictures_are_bytes() -> None:
     shapes = {"photo": (None, None, 3), "batch": (None, 192, 192, 3), "steps": (None, None, 8), "grid": (1, 8, 8, 5)}
     case = seeded_inputs(tuple(TensorSpec(name, "int32", shape) for name, shape in shapes.items()))
@@ -181,7 +188,7 @@ def run_here(task: str, request: InputsRequest, name: str) -> Future[None]:
 
 def load(pattern: str, specs: tuple[TensorSpec, ...], folder: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as work:
-        return load_inputs(pattern, specs, folder, Path(work), run_here)
+        return load_inputs(pattern, specs, folder, Path(work), run_here)[0]
 
 
 def test_inputs_are_decoded_in_a_worker_behind_the_wall(tmp_path: Path) -> None:
@@ -189,7 +196,7 @@ def test_inputs_are_decoded_in_a_worker_behind_the_wall(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", np.ones((1, 4, 6, 3)))
     (tmp_path / "work").mkdir()
     with ConversionPool(1) as pool:
-        cases = load_inputs("*.*", (picture,), tmp_path, tmp_path / "work", pool.submit)
+        cases, _ = load_inputs("*.*", (picture,), tmp_path, tmp_path / "work", pool.submit)
         with pytest.raises(ConfigError, match=str(tmp_path / "b.npz")):
             load_inputs("b.npz", (TensorSpec("x", "float32", (3,)),), tmp_path, tmp_path / "work", pool.submit)
     assert [float(case["image"].mean()) for case in cases] == [pytest.approx(0.2), 1]

@@ -10,14 +10,12 @@ from ...lowering.layout import channels_last, moves_nothing
 from ...lowering.pieces import cut, scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
-from .scales import scales_apart
 from .windows import Window, dilated, pad_spatial, window
 
 swapped = (0, 3, 2, 1)
 
 
 @lowers("Conv")
-@scales_apart
 def conv(c: Context) -> Value:
     """Lower Conv of one to three spatial axes: depthwise where each channel has kernels of its own, else in groups."""
     x, kernel = c.input(0), c.input(1)

@@ -9,11 +9,9 @@ from ...lowering.layout import Order
 from ...lowering.pieces import cut, from_front, gather, ints, joined, positions, scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
-from .scales import scales_after
 
 
 @lowers("Gather")
-@scales_after
 def gather_(c: Context) -> Value:
     """Lower a choice of places along one axis; a single known one is a slice."""
     x, places = c.input(0), c.input(1)

@@ -8,11 +8,9 @@ from ...lowering.pieces import cut, ints, joined
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .padding import expanded
-from .scales import scales_apart
 
 
 @lowers("MatMul")
-@scales_apart
 def matmul(c: Context) -> Value:
     """Lower MatMul; axes that were swapped before are read swapped, vectors become matrices of one row or column."""
     return product(c, c.input(0), c.input(1))
@@ -92,7 +90,6 @@ def _batch(a: Value, b: Value) -> tuple[int | None, ...]:
 
 
 @lowers("Gemm")
-@scales_apart
 def gemm(c: Context) -> Value:
     """Lower alpha A B + beta C; factors of constants are multiplied in at build time."""
     graph = c.graph

@@ -235,6 +235,7 @@ def _model(built: Built, verification: Verification | None) -> ModelReport:
             ],
             "wrong": dict(verification.wrong),
             "doubts": verification.doubts,
+            "answers": verification.answers,
             "seconds": round(verification.seconds, 3),
         },
     }
@@ -262,10 +263,12 @@ def summary(models: tuple[Built, ...], verified: dict[str, Verification]) -> str
         *(["stock + br", "ratio"] if compared else []),
         "checked by",
         "max error",
+        *(["answers"] if any(check.answers for check in verified.values()) else []),
     ]
     rows = [head, *(_row(built, verified.get(built.bundle.name), compared) for built in models)]
     if len(models) > 1:
         rows.append(_total(models, compared))
+    rows = [[*row, ""][: len(head)] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -286,8 +289,10 @@ def _row(built: Built, verification: Verification | None, compared: bool) -> lis
     checked = verification is not None and verification.passed
     runtime = verification.runtime if verification is not None and checked else None
     error = show_error(verification.stages[-1]) if verification is not None and checked else ""
+    answers = verification.answers if verification is not None and checked else None
     sizes = [show_size(_first_use(built)), show_size(bundle.wire)]
-    return [bundle.name, built.source.kind, *sizes, *stock, runtime or "not checked", error]
+    told = [runtime or "not checked", error, f"{answers[0]} of {answers[1]}" if answers else ""]
+    return [bundle.name, built.source.kind, *sizes, *stock, *told]
 
 
 def show_error(comparison: Comparison) -> str:

@@ -1,0 +1,1 @@
+"""What a model's outputs mean: classes, boxes, a mask, points, a vector; the reference for what pages compute."""
