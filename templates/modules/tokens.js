@@ -47,30 +47,30 @@ export function openTokenizer(spec, bytes) {
     );
 }
 
-/** @type {WeakMap<Uint8Array, ReturnType<typeof openTokenizer>>} */
+/** By the tensor that holds their vocabulary: other weights may have another one. @type {WeakMap<object, ReturnType<typeof openTokenizer>>} */
 const opened = new WeakMap();
 
 /**
  * Turns texts into the tensors that a model takes.
  *
  * @param {any} tf
+ * @param {any} model that has the vocabulary among its weights
  * @param {Spec} spec `tokenizer` of the head
- * @param {Uint8Array} vocabulary
  * @param {Text | Text[]} given
- * @param {{ inputs: { name: string, shape?: (number | null)[] }[] }} model
- * @returns {Record<string, any>} int32 tensors of shape [texts, length], by the names of the model's inputs
+ * @returns {Promise<Record<string, any>>} of shape [texts, length], by the names of the model's inputs
  */
-export function encode(tf, spec, vocabulary, given, model) {
-  let tokenizer = opened.get(vocabulary);
-  if (!tokenizer) opened.set(vocabulary, (tokenizer = openTokenizer(spec, vocabulary)));
-  const { ids, mask, types } = /** @type {{ ids: string, mask?: string, types?: string }} */ (spec.inputs);
-  const shape = model.inputs.find(({ name }) => name.split(":")[0] === ids)?.shape;
-  const length = shape?.[shape.length - 1];
-  const found = tokenizer(Array.isArray(given) ? given : [given], length && length > 0 ? length : undefined);
+export async function encode(tf, model, spec, given) {
+  const [tensor] = model.weights.tokenizer;
+  let tokenizer = opened.get(tensor);
+  if (!tokenizer) opened.set(tensor, (tokenizer = openTokenizer(spec, (await tensor.bytes())[0])));
+  const { ids, mask, types, length, floats = [] } = /** @type {NonNullable<Spec["inputs"]>} */ (spec.inputs);
+  const texts = Array.isArray(given) ? given : [given];
+  if (!texts.length) throw new TypeError("There is no text");
+  const found = tokenizer(texts, length);
   /** @type {Record<string, any>} */
   const tensors = {};
   for (const [name, key] of /** @type {[string | undefined, keyof Encoded][]} */ ([[ids, "ids"], [mask, "mask"], [types, "types"]])) {
-    if (name) tensors[name] = tf.tensor2d(Int32Array.from(found.flatMap((one) => one[key])), [found.length, found[0]?.ids.length ?? 0], "int32");
+    if (name) tensors[name] = tf.tensor2d(found.flatMap((one) => one[key]), [found.length, found[0].ids.length], floats.includes(name) ? "float32" : "int32");
   }
   return tensors;
 }

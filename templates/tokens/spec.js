@@ -32,7 +32,7 @@
  * @property {[id: number | "a" | "b", type: number][]} [pair]
  * @property {{ length: number, side: string, from: string }} [truncate]
  * @property {{ id: number, type: number, side: string, length?: number, multiple?: number }} pad
- * @property {{ ids: string, mask?: string, types?: string }} [inputs] names of the model's inputs
+ * @property {{ ids: string, mask?: string, types?: string, length?: number, floats?: string[] }} [inputs] names of the model's inputs, and their length if it is fixed
  */
 
 export {};
