@@ -193,9 +193,11 @@ class _Translation:
             if not low + high or (low and high and int(low) > int(high)):
                 raise self.refuse(f"the quantifier {sign}")
             sign = f"{{{low or 0}{comma}{high}}}"
-            if self.peek() and (self.peek() in "*+" or (self.peek() == "?" and not comma)):
+            if self.peek() == "?" and not comma:
                 raise self.refuse("two quantifiers one after the other")
-        if self.eat("+"):
+        if sign[0] == "{" and self.eat("+"):
+            atom = f"(?:{atom}{sign})+"  # braces cannot be possessive: all of it is repeated
+        elif self.eat("+"):
             atom = self.atomic(f"{atom}{sign}")
         else:
             atom += sign + ("?" if self.eat("?") else "")

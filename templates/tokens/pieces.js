@@ -137,7 +137,7 @@ function compile([kind, what, more, invert, aged], { kept, newer }, { charsmap }
       return ({ text, first }) => {
         let found = "";
         let done = 0;
-        for (const [start, end] of matchesOf(pattern, text)) {
+        for (const [start, end] of text ? matchesOf(pattern, text) : []) {
           // Where the first letter goes, the reference no longer takes the text to begin where it did.
           if (!start && end && (!more || end > (/** @type {number} */ (text.codePointAt(0)) > 0xffff ? 2 : 1))) first = false;
           found += text.slice(done, start) + more;

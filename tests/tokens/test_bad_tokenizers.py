@@ -179,7 +179,7 @@ def test_damaged_charsmaps(content: bytes) -> None:
             "a{2",
             "{",
             "a{3,1}",
-            "a{1}{2}",
+            "a{1}{2}", "a{1}++",
             "(?=a)*",
             "^*",
             "\\",
