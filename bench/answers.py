@@ -144,7 +144,7 @@ page = """async ([name, file]) => {
     for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));
     return { ms, answer: { soft: answer.soft, width: answer.width, height: answer.height, data: btoa(text) } };
   }
-  return { ms, answer: answer.values ? [...answer.values] : answer };
+  return { ms, answer: answer.values instanceof Float32Array ? [...answer.values] : answer };
 }"""
 
 

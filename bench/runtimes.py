@@ -113,7 +113,7 @@ const told = () => {
   const ms = performance.now();
   const came = performance.getEntriesByType("resource").filter((entry) => entry.responseEnd && entry.responseEnd <= ms);
   const bytes = [opened, ...came].reduce((sum, entry) => sum + entry.transferSize, 0);
-  return { ms: ms - opened.responseStart, bytes };
+  return { seconds: (ms - opened.responseStart) / 1000, bytes };
 };
 BODY
 const before = await run();
@@ -260,9 +260,9 @@ def furthest(ours: list[list[float]], theirs: list[list[float]]) -> float:
     return worst
 
 
-def spread(values: Sequence[float], digits: int) -> str:
+def spread(values: Sequence[float]) -> str:
     """Give the median with the least and the largest."""
-    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} … {max(values):,.{digits}f})"
+    return f"{statistics.median(values):,.2f} ({min(values):,.2f} … {max(values):,.2f})"
 
 
 def run(browser: Browser, url: str, name: str, options: argparse.Namespace) -> None:
@@ -270,25 +270,24 @@ def run(browser: Browser, url: str, name: str, options: argparse.Namespace) -> N
     first: dict[str, list[dict[str, Any]]] = {variant.name: [] for variant in variants if variant != webgl}
     times: dict[str, list[float]] = {variant.name: [] for variant in variants if variant != balanced}
     for _ in range(options.repetitions):
-        for key, found in first.items():
+        for key, found in first.items() if options.part != "inference" else ():
             found.append(answer(browser, f"{url}{name}/{key}.html"))
-        for key, taken in times.items():
+        for key, taken in times.items() if options.part != "answer" else ():
             taken.append(inference(browser, f"{url}{name}/{key}.html", options.seconds))
     theirs = first[ort.name]
     for variant in variants:
-        cells = [name, variant.name, *[""] * 7]
-        if variant.name in first:
-            found = first[variant.name]
-            size, ms = (statistics.median(one[key] for one in found) for key in ("bytes", "ms"))
-            cells[2:5] = show(int(size)), spread([one["ms"] / 1000 for one in found], 2), ""
+        cells = [name, variant.name, *[""] * 8]
+        if found := first.get(variant.name):
+            size, seconds = (statistics.median(one[key] for one in found) for key in ("bytes", "seconds"))
+            cells[2], cells[4] = show(int(size)), spread([one["seconds"] for one in found])
             if variant != ort:
-                cells[3] += f" x {size / statistics.median(one['bytes'] for one in theirs):.3f}"
-                cells[4] = f"{ms / statistics.median(one['ms'] for one in theirs):.3f}"
-                cells[7:] = (f"{furthest(found[0][when], theirs[0]['after']):.1e}" for when in ("before", "after"))
-        if variant.name in times:
-            cells[5] = spread(times[variant.name], 2)
+                cells[3] = f"{size / statistics.median(one['bytes'] for one in theirs):.3f}"
+                cells[5] = f"{seconds / statistics.median(one['seconds'] for one in theirs):.3f}"
+                cells[8:] = (f"{furthest(found[0][when], theirs[0]['after']):.1e}" for when in ("before", "after"))
+        if taken := times.get(variant.name):
+            cells[6] = spread(taken)
             if variant != ort:
-                cells[6] = f"{statistics.median(times[variant.name]) / statistics.median(times[ort.name]):.2f}"
+                cells[7] = f"{statistics.median(taken) / statistics.median(times[ort.name]):.2f}"
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -297,6 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*networks, []], metavar="NAME")
     parser.add_argument("-n", "--repetitions", type=int, default=5)
+    parser.add_argument("--part", choices=("all", "answer", "inference"), default="all")
     parser.add_argument("--seconds", type=float, default=2, help="how long inferences are timed in each repetition")
     parser.add_argument("--keep", type=Path, help="folder that keeps models, builds and pages from run to run")
     parser.add_argument("--made", action="store_true", help="the folder has the pages already")
@@ -310,7 +310,7 @@ def main() -> None:
         server = Server(("127.0.0.1", 0), lambda *given: Handler(*given, directory=str(folder)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/"
-        head = ["network", "through", "bytes", "first answer, s", "of ort"]
+        head = ["network", "through", "bytes", "of ort", "first answer, s", "of ort"]
         head += ["inference, ms", "of ort", "first off by", "off by"]
         print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
         try:

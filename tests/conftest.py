@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.helpers.credential_watch import pytest_configure  # noqa: F401 the plugin that looks for credentials
+from tests.helpers.credential_watch import pytest_configure, tmp_path  # noqa: F401 what looks for credentials
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -63,6 +64,13 @@ def pytest_sessionstart() -> None:
         ready_scripts()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of the collector's rounds."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files."""
     items.sort(key=lambda item: item.path.name not in long_files)
@@ -70,9 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def quick_brotli(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Encode quickly what fast tests deploy, 0.1 s for each loader otherwise: they ask where it goes, not its size."""
+    """Encode quickly what fast tests build and deploy, 0.1 s for each loader otherwise: they ask for no size of it."""
     if "slow" not in request.keywords:
         monkeypatch.setattr("builder.stores.encoding.quality", 5)
+        monkeypatch.setattr("builder.packing.compress.best_quality", 6)  # the least that takes the way of the best
+        monkeypatch.setattr("builder.codecs.fitting.thorough", 6)
 
 
 @pytest.fixture(scope="module")

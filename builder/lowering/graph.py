@@ -53,7 +53,7 @@ class Graph:
     inputs: dict[str, Value] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
-    _names: set[str] = field(default_factory=set)
+    _names: dict[str, int] = field(default_factory=dict)  # the last number that was put behind each
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
     lengths: dict[str, Shape] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
@@ -217,11 +217,11 @@ class Graph:
         """Return a name that no node has yet, made of what the source calls it."""
         stem = re.sub(r"[^A-Za-z0-9_./-]", "_", stem).strip("/") or "node"
         stem = stem if stem[0].isalnum() or stem[0] == "." else f"n{stem}"
-        name, number = stem, 0
+        name, number = stem, self._names.get(stem, 0)
         while name in self._names:
             number += 1
             name = f"{stem}_{number}"
-        self._names.add(name)
+        self._names |= {stem: number, name: 0 if name != stem else number}
         return name
 
     def ordered(self, value: Value, order: Order) -> Value:

@@ -140,14 +140,22 @@ def length_of(graph: Graph, x: Value, axis: int) -> Value:
     return graph.op("Slice", [lengths, ints(graph, [x.axis(axis)]), ints(graph, [1])], shape=(1,))
 
 
+def count_of(graph: Graph, x: Value, axis: int) -> Value:
+    """Return the length of an axis, int32 []: known, or computed when the graph runs."""
+    return graph.squeeze(length_of(graph, x, axis), [0])
+
+
 def positions(graph: Graph, x: Value, axis: int) -> Value:
     """Return 0, 1, 2 … along an axis, int32 [length]."""
     length = x.shape[axis]
     if length is not None:
         return ints(graph, range(length))
-    count = graph.squeeze(length_of(graph, x, axis), [0])
     return graph.op(
-        "Range", [scalar(graph, 0), count, scalar(graph, 1)], shape=(None,), type_name="int32", Tidx=Type("int32")
+        "Range",
+        [scalar(graph, 0), count_of(graph, x, axis), scalar(graph, 1)],
+        shape=(None,),
+        type_name="int32",
+        Tidx=Type("int32"),
     )
 
 
@@ -171,8 +179,7 @@ def from_front(graph: Graph, places: Value, x: Value, axis: int) -> Value:
         return graph.constant(np.where(places.array < 0, places.array + length, places.array).astype(np.int32))
     if places.array is not None and (places.array >= 0).all():
         return graph.cast(places, "int32")
-    whole = scalar(graph, length) if length is not None else graph.squeeze(length_of(graph, x, axis), [0])
-    return graph.elementwise("FloorMod", [graph.cast(places, "int32"), whole])
+    return graph.elementwise("FloorMod", [graph.cast(places, "int32"), count_of(graph, x, axis)])
 
 
 def reshaped_around(graph: Graph, x: Value, shape: Shape, same: Sequence[tuple[int, int]]) -> Value | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ enums = {
 }
 
 
+@functools.cache
 def held_type(type_name: str) -> str:
     """Return the type in which TensorFlow.js holds numbers of a type of NumPy's: int64 and uint8 become int32.
 

@@ -129,13 +129,13 @@ class Scope:
             self.graph,
             node.op_type,
             node.name or node.output[0],
-            self.opset,
             inputs,
-            attributes,
-            outputs,
-            tuple(name if name in self.used else "" for name in node.output),
-            self,
-            [self.inferred.get(name, Inferred()) for name in node.input],
+            opset=self.opset,
+            attributes=attributes,
+            outputs=outputs,
+            names=tuple(name if name in self.used else "" for name in node.output),
+            scope=self,
+            given=[self.inferred.get(name, Inferred()) for name in node.input],
         )
         lowered = lowering(context)
         return [lowered] if isinstance(lowered, Value) else lowered

@@ -1,12 +1,12 @@
-"""The package onnx, which only those need who build ONNX models."""
+"""The packages that only those need who build ONNX models."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ConversionError
+from ..convert.own_runtime import needed
 
-install_hint = 'Run pip install "shardpress[onnx]"'
+extra = "onnx"
 
 
 def load_onnx() -> Any:
@@ -15,8 +15,19 @@ def load_onnx() -> Any:
     Raises:
         ConversionError: it is not installed.
     """
-    try:
+    with needed("onnx", extra):
         import onnx
-    except ModuleNotFoundError as error:
-        raise ConversionError("onnx cannot be imported: not installed", code="SP-405", hint=install_hint) from error
-    return onnx
+
+        return onnx
+
+
+def load_runtime() -> Any:
+    """Import onnxruntime.
+
+    Raises:
+        ConversionError: it is not installed.
+    """
+    with needed("onnxruntime", extra):
+        import onnxruntime
+
+        return onnxruntime

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedOpsError
-from ..lowering.graph import Graph
+from ..lowering.context import NodeContext
 from ..lowering.layout import Shape
 from ..lowering.registering import registering
-from ..lowering.values import Array, Value
+from ..lowering.values import Value
 
 most_made = 1 << 24  # elements of a constant that an operator makes of nothing but its size
 
@@ -34,15 +33,11 @@ class Inferred:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """One node.
+class Context(NodeContext):
+    """One node, named as in the file, or after its first output.
 
     Attributes:
-        graph: that is built.
-        op: the operator.
-        name: of the node, for messages and the names of nodes.
         opset: the version of ONNX' operators.
-        inputs: None where an optional one is left out.
         attributes: as NumPy and Python values; texts are ``str``, graphs protobufs.
         outputs: what is known of each output; ``name`` "" in ``names`` is one that nobody uses.
         names: of the outputs.
@@ -50,11 +45,10 @@ class Context:
         given: what is known of each input.
     """
 
-    graph: Graph
-    op: str
-    name: str
+    code = "SP-384"
+    named = "node"
+    way_out = "Export the model without it"
     opset: int
-    inputs: Sequence[Value | None]
     attributes: Mapping[str, Any]
     outputs: Sequence[Inferred]
     names: Sequence[str]
@@ -63,25 +57,7 @@ class Context:
 
     def input(self, index: int) -> Value:
         """Return an input that the operator must have."""
-        value = self.optional(index)
-        if value is None:
-            self.refuse(f"input {index} is missing")
-        return value
-
-    def optional(self, index: int) -> Value | None:
-        """Return an input, or None where it is left out."""
-        return self.inputs[index] if index < len(self.inputs) else None
-
-    def known(self, index: int, what: str = "") -> Array:
-        """Return the content of an input that has to be known at build time.
-
-        Raises:
-            UnsupportedOpsError: it is computed when the model runs.
-        """
-        value = self.input(index)
-        if value.array is None:
-            self.refuse(f"{what or f'input {index}'} is computed while the model runs")
-        return value.array
+        return self.arranged(index)
 
     def numbers(self, index: int, attribute: str = "", default: Sequence[int] | None = None) -> list[int] | None:
         """Return whole numbers that newer opsets take as an input and older ones as an attribute."""
@@ -126,18 +102,6 @@ class Context:
         if math.prod(known) > most_made:
             self.refuse(f"would make a constant of {math.prod(known):,} elements")
         return known
-
-    def refuse(self, what: str, hint: str = "") -> NoReturn:
-        """End the build of the model.
-
-        Raises:
-            UnsupportedOpsError: always.
-        """
-        raise UnsupportedOpsError(
-            f"{self.op} (node {self.name!r}): {what}",
-            code="SP-384",
-            hint=hint or "Export the model without it",
-        )
 
 
 Lowering = Callable[[Context], Value | Sequence[Value | None]]

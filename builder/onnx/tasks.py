@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..convert.answers import reference_result
+from ..convert.own_runtime import Arrays, chosen, runner_of
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
 from ..convert.side_files import write_step
-from ..errors import ConversionError
 from ..lowering.artefact import write_graph
 from ..lowering.values import narrowed
 from .fixing import constants, fix_inputs
 from .lower import is_picture, lower_model
-from .package import install_hint
+from .package import load_runtime
 from .read import opset_of, read_onnx
 from .steps import largest_step
 
@@ -34,9 +35,8 @@ def convert_onnx(request: ConvertRequest) -> ConvertResult:
     model = read_onnx(source.path, where, partial(fix_inputs, fixed=source.inputs, where=where))
     graph, outputs = lower_model(model, opset_of(model, where), where, inputs_last=source.channels_last)
     producer = f"{model.producer_name} {model.producer_version}".strip() or "ONNX"
-    wanted = source.outputs
-    chosen = {name: value for name, value in outputs.items() if not wanted or name in wanted}
-    path = write_graph(graph, chosen, request.out, producer)
+    wanted = {name: outputs[name] for name in chosen(outputs, source.outputs)}
+    path = write_graph(graph, wanted, request.out, producer)
     write_step(path, largest_step(model))
     return ConvertResult(path)
 
@@ -46,33 +46,27 @@ def reference_onnx(request: ReferenceRequest) -> ReferenceResult:
     return reference_result(_runner(request.source), request)
 
 
-def _runner(source: SourceOptions) -> Any:
+def _runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
     session = _session(source.path)
-    types = {item.name: item.type for item in session.get_inputs()}
-    names = [item.name for item in session.get_outputs() if not source.outputs or item.name in source.outputs]
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    names = chosen((item.name for item in outputs), source.outputs)
 
-    fixed = constants(session.get_inputs(), source.inputs)
-    last = {item.name for item in (*session.get_inputs(), *session.get_outputs()) if is_picture(item.shape)}
+    def call(arrays: Arrays) -> Arrays:
+        return dict(zip(names, map(narrowed, session.run(names, arrays)), strict=True))
 
-    def run(arrays: dict[str, Any]) -> dict[str, Any]:
-        if source.channels_last:
-            arrays = {name: array.transpose(0, 3, 1, 2) if name in last else array for name, array in arrays.items()}
-        given = {name: array.astype(_numpy_type(types[name])) for name, array in {**arrays, **fixed}.items()}
-        found = dict(zip(names, map(narrowed, session.run(names, given)), strict=True))
-        if source.channels_last:
-            found = {name: array.transpose(0, 2, 3, 1) if name in last else array for name, array in found.items()}
-        return found
+    run = runner_of({item.name: _numpy_type(item.type) for item in inputs}, constants(inputs, source.inputs), call)
+    if not source.channels_last:
+        return run
+    pictures = {item.name for item in (*inputs, *outputs) if is_picture(item.shape)}
 
-    return run
+    def moved(arrays: Arrays, axes: tuple[int, ...]) -> Arrays:
+        return {name: array.transpose(axes) if name in pictures else array for name, array in arrays.items()}
+
+    return lambda arrays: moved(run(moved(arrays, (0, 3, 1, 2))), (0, 2, 3, 1))
 
 
 def _session(path: Path) -> Any:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise ConversionError(
-            "onnxruntime cannot be imported: not installed", code="SP-405", hint=install_hint
-        ) from error
+    onnxruntime = load_runtime()
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # fused int8 may saturate
     options.log_severity_level = 3

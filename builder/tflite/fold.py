@@ -36,7 +36,7 @@ def evaluate(op: str, arrays: Sequence[Array | None], options: Mapping[str, Any]
     with np.errstate(all="ignore"):
         try:
             found = function(known, options)
-        except (ValueError, IndexError, TypeError, OverflowError):
+        except (ValueError, IndexError, TypeError, ArithmeticError):
             return None  # its lowering says what is wrong
     if found.size > largest_folded:
         return None

@@ -21,6 +21,7 @@ from . import ops as _  # noqa: F401  (fills the table)
 from .fold import evaluate
 from .interface import Interface
 from .quantized import constant, decoded, real_numbers
+from .read import numpy_types
 from .registry import Context, table
 from .types import File, Operator, Subgraph, Tensor
 
@@ -104,11 +105,11 @@ class Scope:
             operator.op,
             outputs[0].name if outputs else operator.op,
             inputs,
-            [tensors[number] if number >= 0 else None for number in operator.inputs],
-            operator.options,
-            outputs,
-            [self.shape(number) for number in operator.outputs if number >= 0],
-            self,
+            sources=[tensors[number] if number >= 0 else None for number in operator.inputs],
+            options=operator.options,
+            outputs=outputs,
+            shapes=[self.shape(number) for number in operator.outputs if number >= 0],
+            scope=self,
         )
 
     def _one(self, context: Context) -> Sequence[Value | None]:
@@ -193,7 +194,7 @@ def _lower_file(file: File, interface: Interface, fixed: Mapping[str, FixedInput
     scope = Scope(graph, file, subgraph, told)
     for name, number in interface.inputs.items():
         tensor = subgraph.tensors[number]
-        if tensor.type.isupper():
+        if tensor.type not in numpy_types.values():
             raise UnsupportedOpsError(
                 f"the input {name!r} is of the type {tensor.type}", code="SP-387", hint="Export the model without it"
             )

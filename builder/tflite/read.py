@@ -49,7 +49,7 @@ numpy_types = {
     "INT4": "int8",
     "BFLOAT16": "float32",
 }
-damage = (struct.error, IndexError, ValueError, TypeError, KeyError, AttributeError, OverflowError, AssertionError)
+damage = (struct.error, IndexError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, AssertionError)
 
 
 def read_tflite(path: Path, where: str = "") -> File:

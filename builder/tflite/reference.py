@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..convert.fixed_inputs import array_of
+from ..convert.own_runtime import Arrays, chosen, needed, runner_of
 from ..convert.requests import SourceOptions
-from ..errors import ConversionError
 from ..lowering.values import narrowed
 from .interface import interface_of
 from .quantized import real_numbers
 from .read import read_tflite
-from .schema import install_hint
+from .schema import extra, package
 from .substitutes import needs_substitutes, with_substitutes
-
-Arrays = dict[str, Any]
 
 
 def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
@@ -42,35 +40,27 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
         array = np.array(found)
         return real_numbers(array, tensor.scales) if tensor.quantized and tensor.scales else narrowed(array)
 
+    types = {name: tensors[number].type for name, number in interface.inputs.items()}
     always = {}
     for item in source.inputs:
         if item.value is not None:
             tensor = tensors[interface.inputs[item.name]]
             always[item.name] = array_of(item, tensor.open_shape, tensor.type, where)
 
-    def given(arrays: Arrays) -> Arrays:
-        found = {name: array.astype(tensors[interface.inputs[name]].type) for name, array in arrays.items()}
-        return found | always
-
-    def run(arrays: Arrays) -> Arrays:
+    def call(arrays: Arrays) -> Arrays:
         interpreter = _interpreter(content)  # a new one: they keep the state of recurrent layers
-        wanted = [name for name in interface.outputs if not source.outputs or name in source.outputs]
         if interface.key:
-            found = interpreter.get_signature_runner(interface.key)(**given(arrays))
+            found = interpreter.get_signature_runner(interface.key)(**arrays)
         else:
-            found = _plain_run(interpreter, interface.inputs, interface.outputs, given(arrays))
-        return {name: real(name, found[name]) for name in wanted}
+            found = _plain_run(interpreter, interface.inputs, interface.outputs, arrays)
+        return {name: real(name, found[name]) for name in chosen(interface.outputs, source.outputs)}
 
-    return run
+    return runner_of(types, always, call)
 
 
 def _interpreter(content: bytes) -> Any:
-    try:
+    with needed(package, extra):
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    except ModuleNotFoundError as error:
-        raise ConversionError(
-            "ai-edge-litert cannot be imported: not installed", code="SP-405", hint=install_hint
-        ) from error
     kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     return Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=1)
 

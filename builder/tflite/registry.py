@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedOpsError
-from ..lowering.graph import Graph
+from ..lowering.context import NodeContext
 from ..lowering.layout import Shape
 from ..lowering.registering import registering
-from ..lowering.values import Array, Value
+from ..lowering.values import Value
 from .types import Tensor
 
 fix_size = "Convert the model with a fixed size"
@@ -20,14 +19,10 @@ fused_names = {0: "", 1: "Relu", 2: "relu_n1_to_1", 3: "Relu6", 4: "tanh", 5: "s
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """One node.
+class Context(NodeContext):
+    """One node, named after its first output; inputs that are quantised are real numbers here.
 
     Attributes:
-        graph: that is built.
-        op: the operator.
-        name: of the first output, for messages and the names of nodes.
-        inputs: None where an optional one is left out. What is quantised is real numbers here.
         sources: what the file says of the inputs.
         options: of the operator, in snake case.
         outputs: what the file says of the outputs.
@@ -35,42 +30,19 @@ class Context:
         scope: lowers subgraphs.
     """
 
-    graph: Graph
-    op: str
-    name: str
-    inputs: Sequence[Value | None]
+    code = "SP-387"
+    named = "tensor"
+    way_out = "Convert the model without it"
     sources: Sequence[Tensor | None]
     options: Mapping[str, Any]
     outputs: Sequence[Tensor]
     shapes: Sequence[Shape | None]
     scope: Any = None
 
-    def arranged(self, index: int) -> Value:
-        """Return an input that the operator must have, in whichever order its axes are stored."""
-        value = self.optional(index)
-        if value is None:
-            self.refuse(f"input {index} is missing")
-        return value
-
     def input(self, index: int) -> Value:
         """Return an input that the operator must have, with its axes stored as they are numbered."""
         value = self.arranged(index)
         return value if value.array is not None else self.graph.plain(value)
-
-    def optional(self, index: int) -> Value | None:
-        """Return an input, or None where it is left out."""
-        return self.inputs[index] if index < len(self.inputs) else None
-
-    def known(self, index: int, what: str = "") -> Array:
-        """Return the content of an input that has to be known at build time.
-
-        Raises:
-            UnsupportedOpsError: it is computed when the model runs.
-        """
-        value = self.arranged(index)
-        if value.array is None:
-            self.refuse(f"{what or f'input {index}'} is computed while the model runs")
-        return value.array
 
     def numbers(self, index: int, what: str = "") -> list[int]:
         """Return whole numbers of an input that has to be known at build time."""
@@ -133,18 +105,6 @@ class Context:
     def whole(self, number: int | Sequence[int] | Sequence[Sequence[int]]) -> Value:
         """Return whole numbers as an int32 constant."""
         return self.graph.constant(np.array(number, np.int32))
-
-    def refuse(self, what: str, hint: str = "") -> NoReturn:
-        """End the build of the model.
-
-        Raises:
-            UnsupportedOpsError: always.
-        """
-        raise UnsupportedOpsError(
-            f"{self.op} (tensor {self.name!r}): {what}",
-            code="SP-387",
-            hint=hint or "Convert the model without it",
-        )
 
 
 Lowering = Callable[[Context], Value | Sequence[Value | None]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ..errors import ConversionError
+from ..convert.own_runtime import needed
 
-install_hint = 'Run pip install "shardpress[tflite]"'
+package, extra = "ai-edge-litert", "tflite"
 
 
 def load_schema() -> Any:
@@ -16,13 +16,10 @@ def load_schema() -> Any:
     Raises:
         ConversionError: the package is not installed.
     """
-    try:
+    with needed(package, extra):
         from ai_edge_litert import schema_py_generated
-    except ModuleNotFoundError as error:
-        raise ConversionError(
-            "ai-edge-litert cannot be imported: not installed", code="SP-405", hint=install_hint
-        ) from error
-    return schema_py_generated
+
+        return schema_py_generated
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..convert.answers import reference_result
+from ..convert.own_runtime import chosen
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult
 from ..lowering.artefact import write_graph
 from .interface import interface_of
@@ -24,8 +25,8 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
     file = read_tflite(source.path, where)
     interface = interface_of(file, source.signature, where)
     graph, outputs = lower_file(file, interface, where, source.inputs)
-    chosen = {name: value for name, value in outputs.items() if not source.outputs or name in source.outputs}
-    return ConvertResult(write_graph(graph, chosen, request.out, file.description or "TensorFlow Lite"))
+    wanted = {name: outputs[name] for name in chosen(outputs, source.outputs)}
+    return ConvertResult(write_graph(graph, wanted, request.out, file.description or "TensorFlow Lite"))
 
 
 def reference_tflite(request: ReferenceRequest) -> ReferenceResult:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from tests.helpers import s3_server
 watched = ("test_deploy_", "test_shared_cache", "test_cluster")
 wrong_secret = "wrong-secret-word"  # what tests of refused credentials use
 words = (s3_server.secret, s3_server.reader_secret, wrong_secret)
+encoded_words = [word.encode() for word in words]
 servers = {"seaweed", "rclone"}  # their own folders hold their configuration
 largest = 64 << 20
+left_behind = pytest.StashKey[list[Path]]()
 
 
 def leaks(text: str) -> list[str]:
@@ -23,13 +27,24 @@ def leaks(text: str) -> list[str]:
 
 def leaking_files(folder: Path) -> Iterator[Path]:
     """Give the files below a test's folder that hold credentials, those of the servers themselves left out."""
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).parts
-        if servers & set(inside) or not path.is_file() or path.is_symlink() or path.stat().st_size > largest:
-            continue
-        content = path.read_bytes()
-        if any(word.encode() in content for word in words):
-            yield path
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - servers)
+        for path in (os.path.join(parent, name) for name in names):  # noqa: PTH118 of Path it would take seconds
+            status = os.lstat(path)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
+                continue
+            with open(path, "rb") as file:  # noqa: PTH123
+                content = file.read()
+            if any(word in content for word in encoded_words):
+                yield Path(path)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Look through a test's folder when all else of the test has ended, before pytest removes it."""
+    yield tmp_path
+    if request.path.name.startswith(watched):
+        request.node.stash[left_behind] = list(leaking_files(tmp_path))
 
 
 class Watch:
@@ -51,8 +66,7 @@ class Watch:
             texts += self.texts
             self.texts.clear()
         found = {word for text in texts for word in leaks(text)}
-        folder = getattr(item, "funcargs", {}).get("tmp_path")
-        files = list(leaking_files(folder)) if call.when == "teardown" and folder is not None else []
+        files = item.stash.get(left_behind, []) if call.when == "teardown" else []
         self.looked_at += sum(map(len, texts))
         if found or files:
             report.outcome = "failed"

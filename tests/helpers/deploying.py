@@ -7,6 +7,7 @@ import functools
 import hashlib
 import shutil
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,14 @@ def project(
 
 @functools.cache
 def _built(seeds: tuple[tuple[str, int], ...], width: int, shard_bytes: str) -> Path:
-    """Build once what many tests begin with."""
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Build once what many tests begin with; its cache stays behind, since few build it again."""
+    folder = _kept() / "project"
     for name, seed in seeds:
         write_model(folder / name, width=width, seed=seed)
     tables = "\n".join(f'[models.{name}]\nsource = "{name}/model.json"' for name, _ in seeds)
     (folder / "build.toml").write_text(f'[build]\nshard_bytes = "{shard_bytes}"\n{tables}\n')
     build(folder)
+    shutil.rmtree(folder / ".shardpress")
     return folder
 
 
@@ -57,10 +58,45 @@ def build(folder: Path) -> None:
     assert main(["-q", "--fast", "--config", str(folder / "build.toml")]) == 0
 
 
+def _build_again(folder: Path) -> None:
+    """Build what has changed; many tests change the same, and get what the first build of it gave."""
+    dist, key = folder / "dist", _made_of(folder)
+    if key in _outcomes:
+        shutil.rmtree(dist)
+        shutil.copytree(_outcomes[key], dist)
+        return
+    build(folder)
+    _outcomes[key] = shutil.copytree(dist, _kept() / "dist")
+
+
+_outcomes: dict[bytes, Path] = {}
+
+
+def _made_of(folder: Path) -> bytes:
+    """Hash all that a build depends on: the settings, the sources, and what is there of the last one."""
+    text = (folder / "build.toml").read_text()
+    settings = {name: table for name, table in tomllib.loads(text).items() if name != "targets"}
+    digest = hashlib.sha256(repr(settings).encode())
+    models = [folder / table["source"] for table in settings["models"].values()]
+    sources = [path for model in models for path in sorted(model.parent.iterdir())]
+    for path in (*sources, *folder.glob("*.txt"), *sorted((folder / "dist").rglob("*"))):
+        digest.update(str(path.relative_to(folder)).encode())
+        if path.is_file():
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.digest()
+
+
+def _kept() -> Path:
+    """Make a folder that stays until the tests end."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def change(folder: Path, name: str, seed: int, width: int = 200) -> None:
     """Give a model other weights and build again."""
     write_model(folder / name, width=width, seed=seed)
-    build(folder)
+    _build_again(folder)
 
 
 def relabel(folder: Path, name: str, labels: list[str]) -> None:
@@ -72,7 +108,7 @@ def relabel(folder: Path, name: str, labels: list[str]) -> None:
     if "labels" not in text:
         text = text.replace(line, f'{line}\nlabels = "{name}.txt"')
     path.write_text(text)
-    build(folder)
+    _build_again(folder)
 
 
 def target_of(folder: Path, name: str = "test") -> Target:

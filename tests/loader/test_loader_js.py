@@ -21,7 +21,7 @@ def run_node(name: str, folder: Path) -> None:
         (folder / f"{module}.mjs").write_bytes(content)
     try:
         done = subprocess.run(
-            ["node", "--test-reporter=tap", str(tests / name)],
+            ["node", "--test-force-exit", "--test-reporter=tap", str(tests / name)],
             env={**os.environ, "SHARDPRESS_LOADER": str(loader)},
             check=False,
             capture_output=True,

@@ -87,7 +87,8 @@ def test_bytes_that_were_changed_end_in_a_message_or_a_model(changes: list[tuple
 
 
 @mutated
-@example(433, 0)  # a stride of 0
+@example(word=433, value=0)  # no channels
+@example(word=425, value=16)  # a type that no schema has
 @given(st.integers(2, len(content) // 4 - 1), st.sampled_from([0, 0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 4, 0xFFFF]))
 def test_offsets_and_lengths_that_lie_end_in_a_message_or_a_model(word: int, value: int) -> None:
     data = content[: 4 * word] + value.to_bytes(4, "little") + content[4 * word + 4 :]

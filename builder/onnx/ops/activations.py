@@ -9,12 +9,11 @@ import numpy as np
 
 from ...lowering.graph import Graph
 from ...lowering.layout import product_of
-from ...lowering.pieces import scalar
+from ...lowering.pieces import count_of, scalar
 from ...lowering.reckoning import Reckoning
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .logic import select
-from .ranking import length_of
 from .shapes import flat_lengths
 
 selu_alpha, selu_gamma = 1.6732632423543772, 1.0507009873554805  # which TensorFlow.js' Selu has built in
@@ -172,7 +171,7 @@ def hardmax(c: Context) -> Value:
     """Lower 1 for the first of the largest numbers, and 0 for all others."""
 
     def hard(x: Value) -> Value:
-        shape, count = x.stored_shape[:-1], length_of(c, x, x.order[-1])
+        shape, count = x.stored_shape[:-1], count_of(c.graph, x, x.order[-1])
         last, on, off = (scalar(c.graph, n) for n in (x.rank - 1, 1, 0))
         place = c.graph.op("ArgMax", [x, last], shape=shape, type_name="int32")
         ones = c.graph.op("OneHot", [place, count, on, off], shape=x.shape, type_name="int32", order=x.order, axis=-1)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...lowering.attributes import Type
-from ...lowering.pieces import scalar
+from ...lowering.pieces import count_of, scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_lengths, lowers
 from .casts import type_name
 from .logic import select
-from .ranking import length_of
 from .whole_numbers import floor_divided
 
 
@@ -93,7 +92,7 @@ def triangle(c: Context) -> Value:
     """Lower the upper or lower triangle of matrices; all else is 0."""
     x, k, graph = c.input(0), c.optional(1), c.graph
     shift = graph.reshape(graph.cast(k, "int32"), ()) if k is not None else scalar(graph, 0)
-    rows, columns = (counted(c, length_of(c, x, axis), x.shape[axis]) for axis in (x.rank - 2, x.rank - 1))
+    rows, columns = (counted(c, count_of(c.graph, x, axis), x.shape[axis]) for axis in (x.rank - 2, x.rank - 1))
     upper = bool(c.attribute("upper", 1))
     if rows.array is not None and columns.array is not None and shift.array is not None:
         c.lengths((rows.size, columns.size))

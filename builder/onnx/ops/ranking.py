@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...lowering.layout import without
-from ...lowering.pieces import reverse, scalar
+from ...lowering.pieces import count_of, reverse, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
 from .whole_numbers import negative
@@ -31,17 +31,7 @@ def _last_place(c: Context, x: Value, axis: int) -> Value:
     length = x.shape[axis]
     if length is not None:
         return scalar(c.graph, length - 1)
-    return c.graph.elementwise("Sub", [length_of(c, x, axis), scalar(c.graph, 1)], "int32")
-
-
-def length_of(c: Context, x: Value, axis: int) -> Value:
-    """Return the length of an axis, a scalar."""
-    length = x.shape[axis]
-    if length is not None:
-        return scalar(c.graph, length)
-    lengths = c.graph.op("Shape", [x], shape=(x.rank,), type_name="int32")
-    place, zero = scalar(c.graph, x.axis(axis)), scalar(c.graph, 0)
-    return c.graph.op("GatherV2", [lengths, place, zero], shape=(), type_name="int32")
+    return c.graph.elementwise("Sub", [count_of(c.graph, x, axis), scalar(c.graph, 1)], "int32")
 
 
 def without_axis(shape: tuple[int | None, ...], axis: int) -> tuple[int | None, ...]:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lowering.attributes import Type
-from ...lowering.pieces import scalar
+from ...lowering.pieces import count_of, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
-from .ranking import length_of
 from .reductions import reduce
 from .whole_numbers import negative
 
@@ -74,5 +73,5 @@ def _sorted(c: Context, x: Value) -> Value:
     """Sort a vector, the smallest first."""
     opposite = negative(c.graph, x) if x.dtype == "int32" else c.graph.elementwise("Neg", [x])
     results = [(x.type, x.shape, None), ("int32", x.shape, None)]
-    values = c.graph.ops("TopKV2", [opposite, length_of(c, x, 0)], results, sorted=True)[0]
+    values = c.graph.ops("TopKV2", [opposite, count_of(c.graph, x, 0)], results, sorted=True)[0]
     return negative(c.graph, values) if x.dtype == "int32" else c.graph.elementwise("Neg", [values])

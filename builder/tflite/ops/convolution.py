@@ -27,7 +27,7 @@ def conv_2d(c: Context) -> Value:
         found = c.graph.op("Conv2D", [x, stored], shape=shape, name=c.name, **settings)
         return c.activated(add_bias(c, found, c.optional(2)))
     groups, rest = divmod(x.shape[3] or 0, max(inputs, 1))
-    if rest or outputs % max(groups, 1):
+    if rest or not groups or outputs % groups:
         c.refuse("channels that cannot be divided into groups")
     found = _grouped(c, x, kernel, groups, shape, settings)
     return c.activated(add_bias(c, found, c.optional(2)))
