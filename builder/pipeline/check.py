@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..answers.kinds import Proposal
+from ..answers.texts import tokenizer_of
 from ..config.tables import Config, ModelConfig
 from ..convert.requests import ConvertRequest, ConvertResult, SourceOptions, own_runtimes, task_of
 from ..errors import ShardpressError, SourceError
@@ -32,6 +33,7 @@ from ..sources.safety import check_topology, prepare_graph, prepare_saved_model
 from ..sources.tfjs import read_model
 from ..sources.vocabulary_files import check_vocabulary_files
 from ..sources.word_vectors import read_vectors
+from ..tokens.read import read_tokenizer
 from ..words.settings import check_settings
 from ..words.table import kind as vectors_kind
 from ..work.workers import LocalWorkers
@@ -91,6 +93,8 @@ def _look(path: Path, kind: str, config: Config, name: str) -> Checked:
     """Look at one model."""
     model = config.models[name]
     check_files(config, name)
+    if model.tokenizer:
+        read_tokenizer(config.folder / tokenizer_of(model.tokenizer).file)
     if path.is_dir():
         check_folder(path)
     if kind == "tfjs":
