@@ -22,7 +22,7 @@ from builder.config.tables import load_config
 from builder.model import TensorSpec
 from builder.tflite.own_words import own_words
 from tests.helpers.lite import Lite
-from tests.onnx.lowered import model as onnx_model
+from tests.helpers.onnx_cases import model as onnx_model
 
 
 def classifier(path: Path, words: dict[str, str]) -> None:
