@@ -22,7 +22,7 @@ from builder.errors import ConfigError
 from builder.model import TensorSpec
 
 root = Path(__file__).resolve().parents[2]
-sizes = ((200, 150), (97, 301), (1, 1), (640, 480))
+sizes = ((200, 150), (97, 301), (1, 1), (400, 300))
 fits = ("stretch", "cover", "contain", "letterbox")
 least_decibels = {"antialiased": 50, "bicubic": 50, "bilinear": 60, "nearest": 30}
 
