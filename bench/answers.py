@@ -94,7 +94,7 @@ subjects = {
     ),
     "face-detection": Subject("boxes", {**letterboxed, **signed}, {"format": "blazeface"}, people=True),
     "face-detection-full": Subject("boxes", {**letterboxed, **signed}, {"format": "blazeface"}, people=True),
-    "palms": Subject("boxes", letterboxed, {"format": "blazeface", "score": 0.3}, people=True),
+    "palms": Subject("boxes", letterboxed, {"format": "blazeface"}, people=True),
     "layout": Subject(
         "boxes",
         {"channels": "bgr", **imagenet},

@@ -332,7 +332,7 @@ def _blazeface(table: BoxesTable, seen: Seen) -> Settings:
         )
     settings: Settings = {
         "boxes": boxes, "scores": scores, "form": "cxcywh", "decode": "linear", "activation": "sigmoid", "offset": 0.5,
-        "score": one.score if one else 0.5, "iou": 0.3, "blend": True, "layout": "rows",
+        "score": one.score if one else 0.5, "iou": 0.3, "layout": "rows",
     }  # fmt: skip
     if one is not None:
         settings["anchors"] = tuple(
