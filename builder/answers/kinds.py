@@ -14,7 +14,7 @@ from ..config.answers import AnswerTable
 from ..errors import ConversionError
 from ..model import TensorSpec
 from .complete import complete
-from .formats import Seen, mediapipe_of, tf_names, yolo_family, yolo_strides
+from .formats import Seen, mediapipe_of, mediapipe_outputs, tf_names, yolo_family, yolo_strides
 
 Settings = dict[str, Any]
 most_labels = 100_000
@@ -201,16 +201,17 @@ def _literal(value: Any) -> Any:
 
 def mediapipe_detector(clues: Clues) -> Proposal | None:
     """Recognise the detectors of MediaPipe by the number of their anchors."""
-    if not clues.picture or len(clues.outputs) != 2 or clues.picture[1] is None:
+    boxes, scores = mediapipe_outputs(clues.seen)
+    if not clues.picture or clues.picture[1] is None or not boxes or len(clues.outputs) != len(boxes) + len(scores):
         return None
-    for shape in clues.shapes().values():
-        one = mediapipe_of(shape[2], shape[1], clues.picture[1]) if len(shape) == 3 else None
-        if one is not None:
-            low = 0.0 if one.what == "palms" else -1.0
-            reason = f"{one.rows} anchors on {one.side} x {one.side} pixels are MediaPipe's detector of {one.what}"
-            picture = {"fit": "letterbox", "range": [low, 1.0], "resize": "bilinear"}
-            return Proposal(reason, {"kind": "boxes", "format": "blazeface"}, picture, (one.thing,))
-    return None
+    shapes = [clues.shapes()[name] for name in boxes]
+    one = mediapipe_of(shapes[0][2], sum(shape[1] or 0 for shape in shapes), clues.picture[1])
+    if one is None:
+        return None
+    low = 0.0 if one.what == "palms" else -1.0
+    reason = f"{one.rows} anchors on {one.side} x {one.side} pixels are MediaPipe's detector of {one.what}"
+    picture = {"fit": "letterbox", "range": [low, 1.0], "resize": "bilinear"}
+    return Proposal(reason, {"kind": "boxes", "format": "blazeface"}, picture, (one.thing,))
 
 
 def movenet(clues: Clues) -> Proposal | None:
