@@ -58,9 +58,11 @@ class Sizes:
 
 
 usual = Sizes()
+usual_sides = (32, 48, 96, 224, 320)  # of pictures: heights of lines of text, thumbnails, classifiers, detectors
 # Where a model cannot run the usual ones, or answers with nothing.
 larger = (
     Sizes(first=True),
+    *(Sizes(spatial=side, first=first) for side in usual_sides for first in (False, True)),
     *(
         Sizes(1, 64 << min(step, 4), 16 << step, pictures, first)
         for step in range(1, 11)
