@@ -69,7 +69,7 @@ class BoxesConfig(Table, frozen=True):
 class VerifyConfig(Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
-    inputs: Annotated[str | None, Meta(description="Pattern of .npz files or pictures; without it seeded inputs.")] = (
+    inputs: Annotated[str | None, Meta(description="Pattern of .npz files, pictures or texts; without it seeded.")] = (
         None
     )
     max_error: Annotated[

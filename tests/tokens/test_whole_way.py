@@ -79,8 +79,8 @@ const answers = [];
 for (const one of given) {
   try {
     const found = await handle.run(one);
-    answers.push(await found.array());
-    found.dispose();
+    answers.push(found.array ? await found.array() : found);
+    found.dispose?.();
   } catch (error) {
     answers.push(String(error));
   }
@@ -156,3 +156,40 @@ def test_what_does_not_fit(rows: int, table: str, code: str, tmp_path: Path) -> 
     done = build(tmp_path, table)
     assert done.returncode
     assert f"[{code}]" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_users_texts_are_verified(tmp_path: Path) -> None:
+    tokenizer = trained("bert")
+    text_model(tmp_path / "source", tokenizer.get_vocab_size(), ("input_ids", "attention_mask"), length=20)
+    tokenizer.save(str(tmp_path / "t.json"))
+    (tmp_path / "a.txt").write_text(
+        "Hallo Welt\r\n\n  日本語のテキスト\n" + "long " * 90 + "\n👍🏽 ½\n", encoding="utf-8"
+    )
+    table = 'tokenizer = "t.json"\nanswer = "vector"\nverify.inputs = "*.txt"\nverify.min_agreement = 1'
+    done = build(tmp_path, table)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "dist/report.json").read_text())["models"]["meaning"]
+    assert report["verification"]["passed"]
+    assert report["verification"]["stages"][-1]["max_error"] == 0
+    found = run(tmp_path, [["a", "b", "a"]])
+    assert [set(answer) for answer in found["answers"][0]] == [{"values"}] * 3
+    assert found["answers"][0][0] == found["answers"][0][2] != found["answers"][0][1]
+    assert found["left"] == 0
+
+
+@pytest.mark.slow
+def test_other_ids_than_the_reference_fail_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = trained("bert")
+    text_model(tmp_path / "source", tokenizer.get_vocab_size(), ("input_ids", "attention_mask"), length=20)
+    tokenizer.save(str(tmp_path / "t.json"))
+    (tmp_path / "a.txt").write_text("good\nthe answer\n", encoding="utf-8")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import builder.answers.texts as t\nkept = t.texts_of\n"
+        "t.texts_of = lambda *a: {**kept(*a), 'prefix': '@@'}\n"
+        "import builder.answers.describe as d\nd.texts_of = t.texts_of\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{root}")
+    done = build(tmp_path, 'tokenizer = "t.json"\nverify.inputs = "*.txt"')
+    assert done.returncode == 1
+    assert "run makes other ids of" in done.stderr
