@@ -1,14 +1,14 @@
 """The same ONNX networks in a page through onnxruntime-web and through a bundle of ours, in one run in Chromium.
 
-    python bench/runtimes.py [NAME …] [-n 5] [--keep FOLDER] [--seconds 2]
+    python bench/runtimes.py [NAME …] [-n 5] [--keep FOLDER]
 
-Prints, for each network, medians over repetitions in which all variants take turns:
+Prints, for each network, what all variants come to, which take turns:
 
 - bytes of all that had arrived when the first answer was there, the page and the headers counted;
-- time from the page's first byte to the first answer on Slow 4G (the processor as it is);
-- time of one inference, from numbers in JavaScript to numbers in JavaScript, once it has run five times, as the tenth
-  percentile of a visit's: on wasm for both, for ours on WebGL too, once (drawn by the processor here: it says little
-  about devices with a graphics card).
+- time from the page's first byte to the first answer on Slow 4G (the processor as it is), the median of repetitions;
+- time of the fastest inference, from numbers in JavaScript to numbers in JavaScript, which other work on the machine
+  disturbs least: on wasm for both, for ours on WebGL too (drawn by the processor here: it says little about devices
+  with a graphics card).
 
 onnxruntime-web is used as its documents advise where size counts: the import ``onnxruntime-web/wasm``, its binary and
 the model fetched side by side from the start of the page (preloads), everything in brotli at its best. Ours is a build
@@ -24,12 +24,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from packaged import bring, most_error, root, show
 
 sys.path.insert(0, str(root))
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from assets.fetch import File, Package, fetch
 from tests.helpers.browsing import chromium
@@ -123,9 +124,8 @@ await full();
 const after = await run();
 window.found = { before, after };
 window.measure = async (least) => {
-  for (let i = 0; i < 5; i++) await run();
   const times = [];
-  for (const end = performance.now() + 1000 * least; times.length < 5 || performance.now() < end; ) {
+  for (const end = performance.now() + 1000 * least; times.length < 2 || performance.now() < end; ) {
     const begun = performance.now();
     await run();
     times.push(performance.now() - begun);
@@ -242,14 +242,22 @@ def answer(browser: Browser, url: str) -> dict[str, Any]:
     return found
 
 
-def inference(browser: Browser, url: str, seconds: float) -> float:
-    """Give the time of one inference in ms: one in ten is faster, as other work on the machine makes many slower."""
-    context, opened, _ = open_page(browser, no_limit, 1)
-    opened.goto(url, wait_until="commit")
-    opened.evaluate(arrived)
-    times: list[float] = opened.evaluate("(seconds) => measure(seconds)", seconds)
-    context.close()
-    return statistics.quantiles(times, n=10)[0]
+def inferences(browser: Browser, urls: Mapping[str, str], bursts: int) -> dict[str, float]:
+    """Give the time of the fastest inference of each page, in ms; they take turns, so that all meet quiet moments."""
+    opened: dict[str, Page] = {}
+    contexts = []
+    for name, url in urls.items():
+        context, opened[name], _ = open_page(browser, no_limit, 1)
+        contexts.append(context)
+        opened[name].goto(url, wait_until="commit")
+        opened[name].evaluate(arrived)
+    fastest = dict.fromkeys(urls, math.inf)
+    for _ in range(bursts):
+        for name, page in opened.items():
+            fastest[name] = min(fastest[name], *page.evaluate("() => measure(0.25)"))
+    for context in contexts:
+        context.close()
+    return fastest
 
 
 def furthest(ours: list[list[float]], theirs: list[list[float]]) -> float:
@@ -269,14 +277,14 @@ def spread(values: Sequence[float]) -> str:
 def run(browser: Browser, url: str, name: str, options: argparse.Namespace) -> None:
     """Measure one network and print its rows."""
     first: dict[str, list[dict[str, Any]]] = {variant.name: [] for variant in variants if variant != webgl}
-    times: dict[str, list[float]] = {variant.name: [] for variant in variants if variant != balanced}
-    for number in range(options.repetitions):
-        for key, found in first.items() if options.part != "inference" else ():
-            found.append(answer(browser, f"{url}{name}/{key}.html"))
-        for key, taken in times.items() if options.part != "answer" else ():
-            if key == webgl.name and number:
-                continue
-            taken.append(inference(browser, f"{url}{name}/{key}.html", options.seconds))
+    if options.part != "inference":
+        for _ in range(options.repetitions):
+            for key, found in first.items():
+                found.append(answer(browser, f"{url}{name}/{key}.html"))
+    times: dict[str, float] = {}
+    if options.part != "answer":
+        urls = {variant.name: f"{url}{name}/{variant.name}.html" for variant in variants if variant != balanced}
+        times = inferences(browser, urls, options.bursts)
     theirs = first[ort.name]
     for variant in variants:
         cells = [name, variant.name, *[""] * 8]
@@ -287,10 +295,10 @@ def run(browser: Browser, url: str, name: str, options: argparse.Namespace) -> N
                 cells[3] = f"{size / statistics.median(one['bytes'] for one in theirs):.3f}"
                 cells[5] = f"{seconds / statistics.median(one['seconds'] for one in theirs):.3f}"
                 cells[8:] = (f"{furthest(found[0][when], theirs[0]['after']):.1e}" for when in ("before", "after"))
-        if taken := times.get(variant.name):
-            cells[6] = spread(taken)
+        if fastest := times.get(variant.name):
+            cells[6] = f"{fastest:.1f}"
             if variant != ort:
-                cells[7] = f"{statistics.median(taken) / statistics.median(times[ort.name]):.2f}"
+                cells[7] = f"{fastest / times[ort.name]:.2f}"
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -300,7 +308,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*networks, []], metavar="NAME")
     parser.add_argument("-n", "--repetitions", type=int, default=5)
     parser.add_argument("--part", choices=("all", "answer", "inference"), default="all")
-    parser.add_argument("--seconds", type=float, default=2, help="how long inferences are timed in each repetition")
+    parser.add_argument("--bursts", type=int, default=20, help="turns in which inferences are timed, 0.25 s each")
     parser.add_argument("--keep", type=Path, help="folder that keeps models, builds and pages from run to run")
     parser.add_argument("--made", action="store_true", help="measure what an earlier run has kept, and build nothing")
     options = parser.parse_args()
