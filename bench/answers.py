@@ -35,7 +35,7 @@ import precision_models  # noqa: E402
 import tflite_models  # noqa: E402
 from packaged import bring  # noqa: E402
 
-from builder.answers import boxes, classes, mask, points, vector  # noqa: E402
+from builder.answers import boxes, classes, mask, overlaps, points, vector  # noqa: E402
 from builder.answers.picture import to_input  # noqa: E402
 from builder.config.answers import AnswerTable  # noqa: E402
 from tests.helpers.browsing import chromium  # noqa: E402
@@ -240,7 +240,7 @@ def same_boxes(got: Any, expected: tuple[boxes.Box, ...], _: Any, score: float) 
         there = np.array([other.x, other.y, other.x + other.width, other.y + other.height])
         for one in free:
             corners = np.array([[one["x"], one["y"], one["x"] + one["width"], one["y"] + one["height"]]])
-            if other.index == one["index"] and boxes.overlap(there, corners)[0] >= 0.9:
+            if other.index == one["index"] and overlaps.overlap(there, corners)[0] >= 0.9:
                 free.remove(one)
                 break
         else:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.answers import boxes, classes, mask, points, vector
+from builder.answers import boxes, classes, mask, overlaps, points, vector
 from builder.answers.formats import cells, mediapipe, retinanet_anchors
 from builder.answers.frame import Frame
 from builder.answers.reading import softmax
@@ -40,7 +40,7 @@ def test_suppression_is_that_of_its_definition(count: int, seed: int, iou: float
     low = generator.integers(0, 8, (count, 2)).astype(float)
     corners = np.concatenate([low, low + generator.integers(0, 8, (count, 2))], axis=1)
     scores, kinds = generator.integers(0, 5, count) / 4, generator.integers(0, 3, count)
-    kept, hidden = boxes.suppress(corners, scores, kinds, iou)
+    kept, hidden = overlaps.suppress(corners, scores, kinds, iou)
     assert kept == naive(corners, scores, kinds, iou)
     assert sorted(row for group in hidden for row in group) == list(range(count))
 
