@@ -91,7 +91,7 @@ def fuse(graph: Graph, results: Iterable[str]) -> None:
     frames += [(function.frame.nodes, [value.name for value in function.outputs]) for function in graph.functions]
     for nodes, wanted in frames:
         frame = _Frame(graph, nodes, wanted)
-        for step in (_clip, _fold_scale, _absorb_pad, _fuse_bias, _fuse_activation):
+        for step in (_clip, _fold_scale, _absorb_pad, _fold_forward, _fuse_bias, _fuse_activation):
             for node in list(nodes):
                 if node.name not in frame.gone:
                     step(frame, node)
@@ -169,6 +169,29 @@ def _add(frame: _Frame, node: Node, product: Node, bias: Node | None, numbers: A
     name = frame.new_constant(np.array(numbers), other, node)
     node.op, node.inputs = "BiasAdd", [product.name, name]
     node.attributes = {"T": product.attributes["T"], "data_format": "NHWC"}
+
+
+def _fold_forward(frame: _Frame, node: Node) -> None:
+    """Put a factor into the kernel of the only product that reads what is multiplied with it."""
+    if node.op not in {"Mul", "RealDiv"} or len(node.inputs) != 2 or frame.reads[node.name] != 1:
+        return
+    for own, other in (node.inputs, node.inputs[::-1])[: 1 if node.op == "RealDiv" else 2]:
+        factor = frame.constant(other)
+        if factor is None or factor.dtype != np.float32 or factor.ndim:
+            continue
+        readers = (one for one in frame.nodes if node.name in one.inputs and one.name not in frame.gone)
+        reader = next(readers, None)
+        if reader is None or reader.op not in products or reader.inputs[0] != node.name:
+            return
+        kernel = frame.constant(reader.inputs[1])
+        if kernel is None or kernel.dtype != np.float32 or not frame.is_own(reader.inputs[1]):
+            return
+        changed = kernel * factor if node.op == "Mul" else kernel / factor
+        if np.isfinite(changed).all():
+            frame.graph.weights[reader.inputs[1]] = changed
+            reader.inputs = [own, *reader.inputs[1:]]
+            frame.gone.add(node.name)
+        return
 
 
 def _absorb_pad(frame: _Frame, node: Node) -> None:

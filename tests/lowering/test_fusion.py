@@ -83,3 +83,38 @@ def test_constants_lose_leading_axes_where_another_value_has_them() -> None:
     found = run_graph(graph, results, {"x": numbers, "y": numbers[0, 0, 0]})
     assert [found[name].shape for name in results] == [(1, 2, 3, 4), (1, 2, 3, 4), (1, 1, 1, 4)]
     assert sorted(array.shape for array in graph.weights.values()) == [(1, 1, 1, 4), (4,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("divided", ["MatMul"]),
+        ("scaled", ["MatMul"]),
+        ("twice", ["RealDiv", "MatMul", "MatMul"]),
+        ("shared", ["RealDiv", "MatMul", "MatMul"]),
+        ("by columns", ["RealDiv", "MatMul"]),
+        ("given", ["RealDiv"]),
+    ],
+)
+def test_factors_go_into_the_kernel_that_follows(kind: str, expected: list[str]) -> None:
+    random = np.random.default_rng(3)
+    graph = Graph()
+    x = graph.input("x", "float32", (2, 4))
+    factor = graph.constant(np.arange(1, 5, dtype=np.float32) if kind == "by columns" else np.float32(6))
+    given = graph.elementwise("Mul" if kind == "scaled" else "RealDiv", [x, factor])
+    kernels = [graph.constant(random.normal(size=(4, 3)).astype(np.float32)) for _ in range(2)]
+
+    def product(value: Value, kernel: Value) -> Value:
+        return graph.op("MatMul", [value, kernel], shape=(2, 3), transpose_a=False, transpose_b=False)
+
+    results = {"y": given if kind == "given" else product(given, kernels[0])}
+    if kind == "twice":
+        results["z"] = product(given, kernels[1])
+    if kind == "shared":
+        results["z"] = product(x, kernels[0])
+    fed = {"x": random.normal(size=(2, 4)).astype(np.float32)}
+    before = run_graph(graph, results, fed)
+    fuse(graph, [value.name for value in results.values()])
+    assert ops(graph) == expected
+    for name, wanted in before.items():
+        np.testing.assert_allclose(run_graph(graph, results, fed)[name], wanted, rtol=1e-5, atol=1e-6)
