@@ -67,7 +67,8 @@ def describe(
     if settings.answer:
         size = picture.get("size") if picture else None
         size = (size[0], size[1]) if size else None
-        seen = Seen(tuple(outputs), len(labels or ()), size, from_tensorflow, f"models.{name}.answer")
+        names = tuple(spec.name for spec in inputs)
+        seen = Seen(tuple(outputs), len(labels or ()), size, from_tensorflow, f"models.{name}.answer", names)
         answer = _answer(settings.answer, seen)
     modules = ["glue"] if glued else []
     if picture or answer:

@@ -38,6 +38,7 @@ class Seen:
         size: height and width of the picture that the model takes, if it is fixed.
         from_tensorflow: TensorFlow exported it, whatever it was trained in.
         where: the settings, for messages.
+        inputs: names of the model's inputs.
     """
 
     outputs: tuple[TensorSpec, ...]
@@ -45,6 +46,7 @@ class Seen:
     size: tuple[int, int] | None = None
     from_tensorflow: bool = False
     where: str = "answer"
+    inputs: tuple[str, ...] = ()
 
     def shape(self, name: str) -> Shape:
         """Return an output's shape; () where its rank is open."""
@@ -319,7 +321,7 @@ def _blazeface(table: BoxesTable, seen: Seen) -> Settings:
         )
     settings: Settings = {
         "boxes": boxes, "scores": scores, "form": "cxcywh", "decode": "linear", "activation": "sigmoid", "offset": 0.5,
-        "score": one.score if one else 0.5, "iou": 0.3, "layout": "rows",
+        "score": one.score if one else 0.5, "iou": 0.3, "blend": True, "layout": "rows",
     }  # fmt: skip
     if one is not None:
         settings["anchors"] = tuple(

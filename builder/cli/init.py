@@ -10,12 +10,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from ..answers.kinds import Proposal, unknown_range
 from ..bundle.format import worker_url
 from ..bundle.render import render, render_worker
 from ..config.frameworks import Framework, own_out
 from ..config.tables import model_name
 from ..errors import ShardpressError, UsageError
+from ..pipeline.proposals import lines_of
 from ..program import program
 from ..sources.detect import detect, foreign
 from ..sources.members import archive_suffixes, model_members
@@ -117,13 +120,24 @@ def _files(place: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in files)
 
 
-def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: Framework | None = None) -> str:
+def labels_name(name: str) -> str:
+    """Return the name of the file beside ``build.toml`` that gets the labels which a model brings itself."""
+    return f"{name}.labels.txt"
+
+
+def write_config(
+    found: tuple[Found, ...],
+    wire: Mapping[str, int],
+    framework: Framework | None = None,
+    proposals: Mapping[str, Proposal] = MappingProxyType({}),
+) -> str:
     """Write build.toml.
 
     Args:
         found: the models, at least one.
         wire: bytes on the wire of those that could be built.
         framework: of the project, if it has one.
+        proposals: what is known of pictures and answers, by model; ``labels_name`` has the labels that they bring.
     """
     out = own_out if framework else "dist"
     note = f"not {', '.join(framework.outputs)}: {framework.name} empties that" if framework else "what a build writes"
@@ -156,6 +170,7 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: F
         elif model.own_labels:
             count = f"{len(model.own_labels)} labels" if len(model.own_labels) > 1 else "label"
             lines.append(f"# its {count} come from Teachable Machine's metadata.json; labels = FILE takes others")
+        lines += _run_lines(model, proposals.get(model.name))
         if model.samples:
             lines += ["", f"[models.{model.name}.verify]", f"inputs = {_quoted(model.samples)}"]
     if framework and framework.copy:
@@ -167,6 +182,16 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: F
             f'path = "{framework.copy}"',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _run_lines(model: Found, proposal: Proposal | None) -> list[str]:
+    """Return what ``run`` needs to know; in comments where the range of the picture is a guess."""
+    if proposal is None:
+        return []
+    brings = proposal.labels and not model.labels and not model.own_labels
+    labels = [f"labels = {_quoted(labels_name(model.name))}"] if brings else []
+    sure = unknown_range not in proposal.reason
+    return [f"# run(): {proposal.reason}", *labels, *((line if sure else f"# {line}") for line in lines_of(proposal))]
 
 
 def write_site_worker(base: str) -> str:

@@ -173,7 +173,7 @@ def _assemble(session: Session, plan: Plan, model: Model, measured: Measured | N
         model.inputs,
         model.outputs,
         labels=plan.labels,
-        from_tensorflow=plan.source.kind not in {"onnx", "tfjs"},
+        from_tensorflow=plan.source.kind != "onnx",
         glued=model.glue is not None,
     )
     try:

@@ -175,6 +175,7 @@ wrong: list[tuple[AnswerTable, Seen, str, str]] = [
     (PointsTable(order="xyz"), seen(("p", [1, 34])), "SP-430", "no multiple of 3"),
     (PointsTable(), seen(("p", [1, 34]), labels=16), "SP-432", "16 labels for 17 classes"),
     (PointsTable(scores="s"), seen(("p", [1, 34])), "SP-430", "no output 's'"),
+    (VectorTable(pooling="mean", mask="m"), seen(("v", [1, 9, 34])), "SP-430", "no input 'm' to be the mask"),
     (VectorTable(output="z"), seen(("v", [1, 34])), "SP-430", "no output 'z'"),
 ]
 

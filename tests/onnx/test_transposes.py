@@ -14,7 +14,7 @@ import pytest
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.onnx.tasks import convert_onnx
 from tests.helpers import onnx_networks
-from tests.helpers.onnx_cases import check
+from tests.helpers.onnx_cases import check_file
 from tests.helpers.onnx_networks import networks
 
 
@@ -57,7 +57,7 @@ def test_what_is_not_moved_gives_the_same_numbers(network: Callable[[], Any], tm
         for info in model.graph.input
     }
     random = np.random.default_rng(0)
-    check(tmp_path, model, {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
+    check_file(tmp_path, model, {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
 
 
 @pytest.mark.parametrize("network", [onnx_networks.classifier, onnx_networks.residual, onnx_networks.mobile_net])
