@@ -191,6 +191,19 @@ packages = (
     ),
     Package(
         kind="npm",
+        name="@mediapipe/face_detection",
+        version="0.4.1657300184",
+        licence="Apache-2.0",
+        files=(
+            File(
+                "package/face_detection_short_range.tflite",
+                "models/faces/face_detection_short_range.tflite",
+                "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
+            ),
+        ),
+    ),
+    Package(
+        kind="npm",
         name="@mediapipe/selfie_segmentation",
         version="0.1.1675465747",
         licence="Apache-2.0",

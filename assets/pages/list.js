@@ -3,6 +3,8 @@ export const pages = [
   { file: "beautify.html", en: "Beautify", zh: "AI 美图" },
   { file: "classify.html", en: "Classify", zh: "识图" },
   { file: "ar.html", en: "AR", zh: "AR" },
+  { file: "find.html", en: "Find", zh: "找人脸" },
+  { file: "cutout.html", en: "Cut out", zh: "抠像" },
   { file: "style.html", en: "Style", zh: "风格迁移" },
   { file: "words.html", en: "Words", zh: "词语" },
   { file: "retrain.html", en: "Retrain", zh: "再训练" },

@@ -7,6 +7,7 @@ const models = {
   face: { en: "face finder", zh: "人脸检测模型" },
   mesh: { en: "face mesh", zh: "人脸网格模型" },
   emotion: { en: "expression classifier", zh: "表情识别模型" },
+  faces: { en: "face detector", zh: "人脸定位模型" },
   people: { en: "person finder", zh: "人像分割模型" },
   pose: { en: "body tracker", zh: "姿态估计模型" },
   classify: { en: "image classifier", zh: "图像分类模型" },

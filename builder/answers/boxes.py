@@ -3,7 +3,8 @@
 The steps, and who defined them: numbers and anchors make boxes as in SSD (Liu et al. 2016; ``deltas``, with its
 variances), MediaPipe's TensorsToDetectionsCalculator without exponentials (``linear``), FCOS and Generalized Focal Loss
 (Tian et al. 2019, Li et al. 2020; ``distances``, with bins where their distribution is given), and Ultralytics' YOLOv5
-(``yolo``); overlapping ones are dropped class by class as torchvision's ``batched_nms`` does.
+(``yolo``); overlapping ones are dropped class by class as torchvision's ``batched_nms`` does, or blended as MediaPipe's
+NonMaxSuppressionCalculator does with WEIGHTED.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from ..config.answers import AnchorLevel, BoxesTable, KeyPoints
 from .frame import Frame
+from .overlaps import suppress
 from .reading import (
     Floats,
     Labels,
@@ -104,6 +106,8 @@ def answer(
     iou = options.iou if options.iou is not None else _or(table.iou, default_iou)
     most = options.most if options.most is not None else table.most
     rows = _read(outputs, table, frame)
+    if not len(rows.numbers):
+        return ()
     scores, classes = _judge(rows, table)
     corners, points = _decode(rows, table, frame)
     with np.errstate(invalid="ignore"):
@@ -111,42 +115,25 @@ def answer(
     order = np.flatnonzero(fine)
     order = order[np.argsort(-scores[order], kind="stable")]
     found = _Found(corners[order], scores[order], classes[order], points[order])
-    kept = (
-        list(range(len(order)))
-        if table.suppressed
-        else suppress(
-            found.corners, found.scores, np.zeros_like(found.classes) if table.agnostic else found.classes, iou
-        )
-    )
-    boxes = (_placed(found, row, table, labels, frame) for row in kept)
+    if not table.suppressed:
+        found = _suppressed(found, iou, table)
+    boxes = (_placed(found, row, table, labels, frame) for row in range(len(found.scores)))
     return tuple(islice((box for box in boxes if box is not None), max(0, most)))
 
 
-def suppress(corners: Floats, scores: Floats, classes: Whole, iou: float) -> list[int]:
-    """Return the rows that stay: those that no better one of their class that stays overlaps by more than ``iou``.
-
-    Args:
-        corners: [n, 4] left, top, right, bottom.
-        scores: [n]; of equal ones the earlier row is the better one.
-        classes: [n].
-        iou: intersection over union.
-    """
-    kept: list[int] = []
-    free = np.ones(len(scores), np.bool_)
-    for row in np.argsort(-scores, kind="stable"):
-        if free[row]:
-            kept.append(int(row))
-            free &= (overlap(corners[row], corners) <= iou) | (classes != classes[row])
-    return kept
-
-
-def overlap(box: Floats, others: Floats) -> Floats:
-    """Return intersection over union of a box [4] with others [n, 4]; 0 where both have no area."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=1)
-    union = np.prod(box[2:] - box[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(shared > 0, shared / union, 0.0)
+def _suppressed(found: _Found, iou: float, table: BoxesTable) -> _Found:
+    """Return the boxes that stay; blended ones are means of what they hide and themselves, by score."""
+    classes = np.zeros_like(found.classes) if table.agnostic else found.classes
+    kept, hidden = suppress(found.corners, found.scores, classes, iou)
+    corners, points = found.corners[kept], found.points[kept]
+    if table.blend:
+        for place, group in enumerate(hidden):
+            total = found.scores[group].sum()
+            if total > 0:
+                weights = found.scores[group] / total
+                corners[place] = np.tensordot(weights, found.corners[group], 1)
+                points[place] = np.tensordot(weights, found.points[group], 1)
+    return _Found(corners, found.scores[kept], found.classes[kept], points)
 
 
 def anchors_of(levels: Sequence[AnchorLevel], width: int, height: int, offset: float, by_shape: bool) -> list[Floats]:

@@ -38,6 +38,9 @@ def complete(table: AnswerTable, seen: Seen) -> AnswerTable:
         return _mask(table, output, seen)
     elif isinstance(table, PointsTable):
         return _points(table, output, seen)
+    elif table.mask and table.mask not in seen.inputs:
+        names = ", ".join(map(repr, seen.inputs))
+        raise seen.unfit(f"there is no input {table.mask!r} to be the mask", f"Name one of {names}")
     return msgspec.structs.replace(table, output=output)
 
 

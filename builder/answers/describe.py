@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..model import TensorSpec
 from .complete import complete
 from .formats import Seen
+from .texts import texts_of
 
 channel_counts = frozenset({1, 3})
 module = "answers"
@@ -25,13 +26,14 @@ class Described:
     """What a head says of ``run``.
 
     Attributes:
-        picture, answer: None where nothing is set.
+        picture, answer, tokenizer: None where nothing is set.
         modules: JavaScript that ``run`` needs; its first does it.
     """
 
     picture: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None
     modules: tuple[str, ...] = ()
+    tokenizer: dict[str, Any] | None = None
 
 
 plain_run = Described()
@@ -46,6 +48,8 @@ def describe(
     labels: Sequence[str] | None = None,
     from_tensorflow: bool = False,
     glued: bool = False,
+    tokenizer: Mapping[str, Any] | None = None,
+    rows: Mapping[str, int] | None = None,
 ) -> Described:
     """Describe how a page's ``run`` goes from a picture to an answer.
 
@@ -57,22 +61,28 @@ def describe(
         labels: what the outputs' numbers mean, if known.
         from_tensorflow: TensorFlow exported it, whatever it was trained in.
         glued: decoders or encoders were cut off its ends.
+        tokenizer: as ``tokens.read`` describes it, where its table names one.
+        rows: of the tables that inputs look up, by input.
 
     Raises:
         ConfigError: the settings do not fit the inputs.
         ConversionError: they do not fit the outputs or labels.
     """
     picture = picture_of(name, settings.picture, inputs)
+    texts = (
+        texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {}) if settings.tokenizer and tokenizer else None
+    )
     answer = None
     if settings.answer:
         size = picture.get("size") if picture else None
         size = (size[0], size[1]) if size else None
-        seen = Seen(tuple(outputs), len(labels or ()), size, from_tensorflow, f"models.{name}.answer")
+        names = tuple(spec.name for spec in inputs)
+        seen = Seen(tuple(outputs), len(labels or ()), size, from_tensorflow, f"models.{name}.answer", names)
         answer = _answer(settings.answer, seen)
     modules = ["glue"] if glued else []
-    if picture or answer:
-        modules = [module, *modules, *([answer["kind"]] if answer else [])]
-    return Described(picture, answer, tuple(modules))
+    if picture or answer or texts:
+        modules = [module, *modules, *(["tokens"] if texts else []), *([answer["kind"]] if answer else [])]
+    return Described(picture, answer, tuple(modules), texts)
 
 
 def table_of(answer: str | AnswerTable | PictureTable) -> AnswerTable | PictureTable:

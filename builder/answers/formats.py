@@ -38,6 +38,7 @@ class Seen:
         size: height and width of the picture that the model takes, if it is fixed.
         from_tensorflow: TensorFlow exported it, whatever it was trained in.
         where: the settings, for messages.
+        inputs: names of the model's inputs.
     """
 
     outputs: tuple[TensorSpec, ...]
@@ -45,6 +46,7 @@ class Seen:
     size: tuple[int, int] | None = None
     from_tensorflow: bool = False
     where: str = "answer"
+    inputs: tuple[str, ...] = ()
 
     def shape(self, name: str) -> Shape:
         """Return an output's shape; () where its rank is open."""
@@ -301,17 +303,28 @@ def mediapipe_of(width: int | None, rows: int | None, size: tuple[int, int] | No
     return None
 
 
+def mediapipe_outputs(seen: Seen) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the outputs with boxes and points, the finest grid first, and of those with their scores."""
+    boxes = [spec for spec in seen.outputs if len(spec.shape or ()) == 3 and (spec.shape or ())[-1] in {12, 16, 18}]
+    boxes.sort(key=lambda spec: -((spec.shape or ())[1] or 0))
+
+    def score_of(rows: int | None) -> str:
+        return seen.first(lambda shape: tuple(shape[1:]) in {(rows, 1), (rows,)})
+
+    scores = [score_of((spec.shape or ())[1]) for spec in boxes]
+    return tuple(spec.name for spec in boxes), tuple(filter(None, scores))
+
+
 def _blazeface(table: BoxesTable, seen: Seen) -> Settings:
-    boxes = _names(table.boxes) or (seen.first(lambda shape: len(shape) == 3 and shape[-1] in {12, 16, 18}),)
+    told, beside = mediapipe_outputs(seen)
+    boxes, scores = _names(table.boxes) or told, _names(table.scores) or beside
     shapes = [seen.shape(name) for name in boxes]
-    if not all(len(shape) == 3 for shape in shapes):
+    if not boxes or not all(len(shape) == 3 for shape in shapes):
         raise seen.unfit("no output is [1, boxes, 16]")
-    rows = sum(shape[1] or 0 for shape in shapes)
-    width = shapes[0][2]
-    one = mediapipe_of(width, rows, seen.size)
-    scores = _names(table.scores) or (seen.first(lambda shape: tuple(shape[1:]) in {(rows, 1), (rows,)}, *boxes),)
-    if not scores[0]:
+    if len(scores) != len(boxes):
         raise seen.unfit("no output has a score a box")
+    rows, width = sum(shape[1] or 0 for shape in shapes), shapes[0][2]
+    one = mediapipe_of(width, rows, seen.size)
     if one is None and not table.anchors:
         raise seen.unfit(
             f"{rows} boxes are of no known detector of MediaPipe",

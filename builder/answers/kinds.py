@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
+from ..config.answers import AnswerTable
+from ..errors import ConversionError
 from ..model import TensorSpec
-from .formats import Seen, mediapipe_of, tf_names, yolo_family, yolo_strides
+from .complete import complete
+from .formats import Seen, mediapipe_of, mediapipe_outputs, tf_names, yolo_family, yolo_strides
 
 Settings = dict[str, Any]
 most_labels = 100_000
@@ -19,6 +24,7 @@ coco_points = (
     "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee", "right knee", "left ankle",
     "right ankle",
 )  # fmt: skip
+unknown_range = "; what range its pixels have is not known"
 imagenet = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
@@ -48,7 +54,7 @@ class Clues:
         kind: of the source, as ``sources.detect`` names it.
         labels: how many ``build.toml`` has; 0: none.
         notes: the model's own words about itself, by key: ``metadata_props`` of ONNX, ``metadata.json`` of Teachable
-            Machine.
+            Machine, ``mean`` and ``std`` of pixels from 0 to 255 of TensorFlow Lite.
         brought: labels that the file holds itself.
         ends: the op that makes each output, by output, where known: ``Softmax``.
     """
@@ -80,8 +86,36 @@ class Clues:
 
 
 def propose(clues: Clues) -> Proposal | None:
-    """Recognise a model; None where nothing is certain enough to be proposed."""
-    return next((found for rule in rules if (found := rule(clues)) is not None), None)
+    """Recognise a model; None where nothing is certain enough to be proposed, or does not fit after all."""
+    found = next((found for rule in rules if (found := rule(clues)) is not None), None)
+    if found is not None and not _fits(found, clues):
+        return None
+    spread = _spread(clues.notes)
+    if found is None or not spread:
+        return found
+    kept = {key: value for key, value in found.picture.items() if key not in {"range", "mean", "std"}}
+    reason = found.reason.removesuffix(unknown_range)
+    return replace(found, reason=f"{reason}; the file says how its pixels are normalised", picture=kept | spread)
+
+
+def _fits(found: Proposal, clues: Clues) -> bool:
+    """Whether a build would take what is proposed."""
+    count = clues.labels or len(found.labels)
+    try:
+        complete(msgspec.convert(found.answer, AnswerTable), replace(clues.seen, labels=count))
+    except ConversionError:
+        return False
+    return True
+
+
+def _spread(notes: Mapping[str, Any]) -> Settings:
+    """Return the settings of a picture whose pixels from 0 to 255 are normalised as a file says."""
+    mean, std = notes.get("mean"), notes.get("std")
+    if not (isinstance(mean, list) and isinstance(std, list) and len(mean) == len(std) in {1, 3} and all(std)):
+        return {}
+    if len(set(mean)) == len(set(std)) == 1:
+        return {"range": [-mean[0] / std[0], (255 - mean[0]) / std[0]]}
+    return {"range": [0.0, 255.0], "mean": mean, "std": std}
 
 
 def _is_picture(spec: TensorSpec) -> bool:
@@ -99,9 +133,8 @@ def _size(spec: TensorSpec) -> tuple[int, int] | None:
 def teachable_machine(clues: Clues) -> Proposal | None:
     """Recognise an image project of Teachable Machine, whose own library cuts a square and divides by 127."""
     notes, labels = clues.notes, clues.notes.get("labels")
-    if "tmVersion" not in notes and notes.get("packageName") != "@teachablemachine/image":
-        return None
-    if not isinstance(labels, list) or not clues.picture:
+    image = str(notes.get("packageName", "")).startswith("@teachablemachine/image")
+    if not image or not isinstance(labels, list) or not clues.picture:
         return None
     picture = {"fit": "cover", "range": [-1.0, 255 / 127 - 1], "resize": "bilinear"}
     names = tuple(str(label) for label in labels[:most_labels])
@@ -168,16 +201,17 @@ def _literal(value: Any) -> Any:
 
 def mediapipe_detector(clues: Clues) -> Proposal | None:
     """Recognise the detectors of MediaPipe by the number of their anchors."""
-    if not clues.picture or len(clues.outputs) != 2 or clues.picture[1] is None:
+    boxes, scores = mediapipe_outputs(clues.seen)
+    if not clues.picture or clues.picture[1] is None or not boxes or len(clues.outputs) != len(boxes) + len(scores):
         return None
-    for shape in clues.shapes().values():
-        one = mediapipe_of(shape[2], shape[1], clues.picture[1]) if len(shape) == 3 else None
-        if one is not None:
-            low = 0.0 if one.what == "palms" else -1.0
-            reason = f"{one.rows} anchors on {one.side} x {one.side} pixels are MediaPipe's detector of {one.what}"
-            picture = {"fit": "letterbox", "range": [low, 1.0], "resize": "bilinear"}
-            return Proposal(reason, {"kind": "boxes", "format": "blazeface"}, picture, (one.thing,))
-    return None
+    shapes = [clues.shapes()[name] for name in boxes]
+    one = mediapipe_of(shapes[0][2], sum(shape[1] or 0 for shape in shapes), clues.picture[1])
+    if one is None:
+        return None
+    low = 0.0 if one.what == "palms" else -1.0
+    reason = f"{one.rows} anchors on {one.side} x {one.side} pixels are MediaPipe's detector of {one.what}"
+    picture = {"fit": "letterbox", "range": [low, 1.0], "resize": "bilinear"}
+    return Proposal(reason, {"kind": "boxes", "format": "blazeface"}, picture, (one.thing,))
 
 
 def movenet(clues: Clues) -> Proposal | None:
@@ -224,7 +258,7 @@ def selfie(clues: Clues) -> Proposal | None:
     if shape[1:] != (*clues.picture[1], 1) or clues.kind != "tflite":
         return None
     reason = "one channel of its picture's size is how MediaPipe tells people from their background"
-    return Proposal(reason, {"kind": "mask"}, {"fit": "stretch", "resize": "bilinear"}, ())
+    return Proposal(reason, {"kind": "mask"}, {"fit": "stretch", "resize": "bilinear"})
 
 
 def ssd(clues: Clues) -> Proposal | None:
@@ -282,7 +316,7 @@ def classifier(clues: Clues) -> Proposal | None:
     if end in {"MatMul", "Gemm", "Add", "BiasAdd", "FULLY_CONNECTED", "_FusedMatMul"}:
         answer["activation"] = "softmax"
     what = f"as there are labels ({count})" if count else "as ImageNet has classes"
-    reason = f"one row of as many scores {what} is a classifier's; what range its pixels have is not known"
+    reason = f"one row of as many scores {what} is a classifier's{unknown_range}"
     return Proposal(reason, answer, {}, clues.brought)
 
 

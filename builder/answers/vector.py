@@ -32,7 +32,7 @@ def answer(outputs: Outputs, table: VectorTable, inputs: Outputs | None = None) 
         inputs: what the model was given; its mask leaves tokens out of the mean.
 
     Raises:
-        VerificationError: the output is no such vector.
+        VerificationError: the output is no such vector, or there is no such mask.
     """
     name, array = output_of(outputs, table.output)
     if table.pooling == "none":
@@ -46,8 +46,8 @@ def answer(outputs: Outputs, table: VectorTable, inputs: Outputs | None = None) 
     if table.pooling == "first":
         return Vector(_scaled(array[0], table))
     weights: NDArray[np.float64] = np.ones(len(array))
-    if table.mask and inputs is not None and table.mask in inputs:
-        weights = np.asarray(inputs[table.mask], np.float64).reshape(-1)
+    if table.mask:
+        weights = output_of(inputs or {}, table.mask)[1].reshape(-1)
         if len(weights) != len(array):
             raise unreadable(name, array.shape, f"{len(weights)} tokens, as the mask has")
     total = weights.sum()

@@ -89,7 +89,8 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         artifacts: TensorFlow.js' ModelArtifacts without the weights.
         labels: what the outputs' numbers mean, if known.
         glue, vocabulary: what was cut off the model's ends and is done beside it.
-        picture, answer: how a page's ``run`` makes an input of a picture, and an answer of the outputs.
+        picture, tokenizer: how a page's ``run`` makes inputs of pictures and texts.
+        answer: what it makes of the outputs.
         modules: what ``run`` needs, by name; the first one does it.
         ops: hash of the module of its own ops, if it has some.
         sample, avoid: what its check found: answers to compare a device's with, backends it is wrong on.
@@ -108,6 +109,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     vocabulary: dict[str, Any] | None = None
     picture: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None
+    tokenizer: dict[str, Any] | None = None
     modules: tuple[str, ...] = ()
     ops: str | None = None
     sample: dict[str, Any] | None = None
@@ -156,6 +158,7 @@ def make_head(
         vocabulary=model.vocabulary,
         picture=run.picture,
         answer=run.answer,
+        tokenizer=run.tokenizer,
         modules=run.modules,
         ops=ops,
         stages=tuple(stage.name for stage in stages),
@@ -201,7 +204,10 @@ def contract(model: Model, labels: tuple[str, ...] | None, run: Described = plai
         facts = {"glue": model.glue} | facts
     if model.vocabulary:
         facts["vocabulary"] = model.vocabulary
-    facts |= {key: value for key, value in (("picture", run.picture), ("answer", run.answer)) if value}
+    # Another vocabulary takes the same texts.
+    texts = run.tokenizer["inputs"] if run.tokenizer else None
+    described = (("picture", run.picture), ("answer", run.answer), ("tokenizer", texts))
+    facts |= {key: value for key, value in described if value}
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
 
 

@@ -17,6 +17,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
         "picture": "modules/picture.js",  # answers that are pictures
         "points": "modules/points.js",
         "storage": "modules/storage.js",  # lasting room, and what was taken away
+        "tokens": "modules/tokens.js",  # tokenizers
         "vector": "modules/vector.js",  # one that stands for a meaning
         "vectors": "vectors/vectors.js",  # word vectors
     }

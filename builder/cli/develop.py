@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +20,7 @@ from .examples import example_names
 from .options import Console, echo, shared_options
 
 if TYPE_CHECKING:
+    from ..answers.kinds import Proposal
     from ..config.frameworks import Framework
     from ..develop.server.run import Running
     from ..pipeline.run import BuildResult
@@ -202,14 +203,17 @@ def init(
     found = _found(console, config.parent, paths, framework)
     write_atomically(config, write_config(found, {}, framework).encode())
     wire: dict[str, int] = {}
+    proposals: dict[str, Proposal] = {}
     if not no_build:
         for model in found:
-            wire |= _sizes(config, model.name, console)
-        write_atomically(config, write_config(found, wire, framework).encode())
+            _try(config, model.name, console, wire, proposals)
+        for model in found:
+            _write_labels(config, model, proposals)
+        write_atomically(config, write_config(found, wire, framework, proposals).encode())
     for model in found:
-        console.say(
-            f"{model.name}: {model.path}" + (f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else "")
-        )
+        size = f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else ""
+        run = f"; for run(): {proposals[model.name].reason}" if model.name in proposals else ""
+        console.say(f"{model.name}: {model.path}{size}{run}")
     worker = _write_worker(config, framework)
     console.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
     if worker:
@@ -244,7 +248,7 @@ def _found(console: Console, folder: Path, paths: tuple[Path, ...], framework: F
             "no model was found",
             code="SP-113",
             where=", ".join(map(str, paths)) or str(folder),
-            hint="Name a SavedModel folder, .keras, .h5, .pb or model.json; or begin with --example classify DIR",
+            hint="Name a SavedModel folder, .keras, .onnx, .tflite or model.json; or begin with --example classify DIR",
         )
     return found
 
@@ -286,11 +290,13 @@ def _write_example(name: str, paths: tuple[Path, ...], console: Console, *, forc
     console.give({"ok": True, "files": [str(file) for file in files], "command": command})
 
 
-def _sizes(config: Path, name: str, console: Console) -> dict[str, int]:
-    """Build one model into the cache alone, to know its size; one that cannot be built gets no budget."""
+def _try(config: Path, name: str, console: Console, wire: dict[str, int], proposals: dict[str, Proposal]) -> None:
+    """Build one model into the cache alone, to know its size and what it is for; what cannot be built has neither."""
     from ..config.tables import load_config
     from ..pipeline.models import build_models
+    from ..pipeline.proposals import check_run
     from ..pipeline.session import BuildOptions, open_session
+    from ..words.table import kind as vectors_kind
 
     options = BuildOptions(only=(name,), jobs=os.cpu_count() or 1)
     try:
@@ -298,9 +304,23 @@ def _sizes(config: Path, name: str, console: Console) -> dict[str, int]:
             console.progress() as progress,
             open_session(load_config(config), options, progress) as session,
         ):
-            return {
-                built.bundle.name: built.bundle.wire for built in build_models(session) if built.bundle.name == name
-            }
+            for built in build_models(session):
+                if built.bundle.name != name:
+                    continue
+                wire[name] = built.bundle.wire
+                if built.source.kind != vectors_kind:
+                    proposal = check_run(session.config, name, built.artefact, built.source.kind)
+                    proposals |= {name: proposal} if proposal else {}
     except ShardpressError as error:
         console.say(f"{name} cannot be built yet, so it has no budget: {error}")
-        return {}
+
+
+def _write_labels(config: Path, model: Found, proposals: Mapping[str, Proposal]) -> None:
+    """Write the labels that a model brings, where no file has them and none is in the way."""
+    from ..files.atomic import write_atomically
+    from .init import labels_name
+
+    labels = proposals[model.name].labels if model.name in proposals else ()
+    path = config.with_name(labels_name(model.name))
+    if labels and not model.labels and not model.own_labels and not path.exists():
+        write_atomically(path, "".join(f"{label}\n" for label in labels).encode())

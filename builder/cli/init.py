@@ -10,21 +10,25 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from ..answers.kinds import Proposal, unknown_range
 from ..bundle.format import worker_url
 from ..bundle.render import render, render_worker
 from ..config.frameworks import Framework, own_out
 from ..config.tables import model_name
 from ..errors import ShardpressError, UsageError
+from ..pipeline.proposals import lines_of
 from ..program import program
 from ..sources.detect import detect, foreign
+from ..sources.members import archive_suffixes, model_members
 from ..sources.model_folders import is_keras_folder, packed_model, teachable_labels, unpack
 from ..sources.onnx_files import external_files
 from ..sources.other_frameworks import export_hint, suffixes
 from ..sources.tfjs import read_model
 
 left_out = {"node_modules", own_out, "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
-endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip", ".onnx", ".tflite"}
+endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip", ".onnx", ".tflite", ".task"}
 pictures = {".png", ".jpg", ".jpeg"}
 kinds = {
     "tfjs": "TensorFlow.js model",
@@ -54,6 +58,7 @@ class Found:
         samples: pattern of pictures that lie by it, or empty.
         labels: text file with a label a line that lies by it, or empty.
         own_labels: what Teachable Machine wrote beside the model.
+        member: which one it is of several in an archive, or empty.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Found:
     samples: str = ""
     labels: str = ""
     own_labels: tuple[str, ...] = ()
+    member: str = ""
 
 
 def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...] = ()) -> tuple[Found, ...]:
@@ -81,19 +87,22 @@ def find_models(folder: Path, places: tuple[Path, ...], outputs: tuple[Path, ...
     names: set[str] = set()
     found = []
     for path, kind in sorted(seen.items()):
-        name = _unique(_name(path, folder), names)
-        names.add(name)
-        found.append(
-            Found(
-                name,
-                Path(os.path.relpath(path, folder)).as_posix(),
-                kind,
-                _length(path, kind),
-                _samples(path, folder),
-                _labels(path, folder),
-                _own_labels(path, kind),
+        members = _members(path) if kind == "tflite" else {}
+        for member, nbytes in sorted(members.items()) if len(members) > 1 else [("", _length(path, kind))]:
+            name = _unique(_name(path / member, folder), names)
+            names.add(name)
+            found.append(
+                Found(
+                    name,
+                    Path(os.path.relpath(path, folder)).as_posix(),
+                    kind,
+                    nbytes,
+                    _samples(path, folder),
+                    _labels(path, folder),
+                    _own_labels(path, kind),
+                    member,
+                )
             )
-        )
     return tuple(found)
 
 
@@ -111,13 +120,24 @@ def _files(place: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in files)
 
 
-def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: Framework | None = None) -> str:
+def labels_name(name: str) -> str:
+    """Return the name of the file beside ``build.toml`` that gets the labels which a model brings itself."""
+    return f"{name}.labels.txt"
+
+
+def write_config(
+    found: tuple[Found, ...],
+    wire: Mapping[str, int],
+    framework: Framework | None = None,
+    proposals: Mapping[str, Proposal] = MappingProxyType({}),
+) -> str:
     """Write build.toml.
 
     Args:
         found: the models, at least one.
         wire: bytes on the wire of those that could be built.
         framework: of the project, if it has one.
+        proposals: what is known of pictures and answers, by model; ``labels_name`` has the labels that they bring.
     """
     out = own_out if framework else "dist"
     note = f"not {', '.join(framework.outputs)}: {framework.name} empties that" if framework else "what a build writes"
@@ -132,6 +152,8 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: F
     for number, model in enumerate(found):
         lines += ["", f"[models.{model.name}]{' ' * max(1, 18 - len(model.name))}# {kinds[model.kind]}"]
         lines.append(f"source = {_quoted(model.path)}")
+        if model.member:
+            lines.append(f"member = {_quoted(model.member)}")
         lines += _policy(number, model, len(found))
         lines.append(
             "rows_first = 5000               # words that come first; the rest follows while a page uses them"
@@ -148,6 +170,7 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: F
         elif model.own_labels:
             count = f"{len(model.own_labels)} labels" if len(model.own_labels) > 1 else "label"
             lines.append(f"# its {count} come from Teachable Machine's metadata.json; labels = FILE takes others")
+        lines += _run_lines(model, proposals.get(model.name))
         if model.samples:
             lines += ["", f"[models.{model.name}.verify]", f"inputs = {_quoted(model.samples)}"]
     if framework and framework.copy:
@@ -159,6 +182,16 @@ def write_config(found: tuple[Found, ...], wire: Mapping[str, int], framework: F
             f'path = "{framework.copy}"',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _run_lines(model: Found, proposal: Proposal | None) -> list[str]:
+    """Return what ``run`` needs to know; in comments where the range of the picture is a guess."""
+    if proposal is None:
+        return []
+    brings = proposal.labels and not model.labels and not model.own_labels
+    labels = [f"labels = {_quoted(labels_name(model.name))}"] if brings else []
+    sure = unknown_range not in proposal.reason
+    return [f"# run(): {proposal.reason}", *labels, *((line if sure else f"# {line}") for line in lines_of(proposal))]
 
 
 def write_site_worker(base: str) -> str:
@@ -204,8 +237,10 @@ def _kind(path: Path) -> str:
         return "keras-zip" if is_keras_folder(path) and not any(path.glob("*.keras")) else ""
     if path.suffix.lower() not in endings or path.name.endswith(".weights.h5"):
         return ""
+    if path.suffix.lower() in archive_suffixes and not packed_model(path):
+        return "tflite" if _members(path) else ""
     if path.suffix.lower() == ".zip":
-        return "tfjs" if packed_model(path) else ""
+        return "tfjs"
     try:
         kind = detect(path)
         if kind == "tfjs":
@@ -213,6 +248,14 @@ def _kind(path: Path) -> str:
     except (ShardpressError, OSError, ValueError, TypeError, KeyError, AttributeError):
         return ""
     return kind
+
+
+def _members(path: Path) -> dict[str, int]:
+    """Return the models in an archive with their lengths; none of what is no archive, or damaged."""
+    try:
+        return model_members(path)
+    except (ShardpressError, OSError):
+        return {}
 
 
 def _length(path: Path, kind: str) -> int:

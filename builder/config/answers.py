@@ -105,6 +105,9 @@ class BoxesTable(Table, frozen=True, tag_field="kind", tag="boxes"):
     ] = None
     most: Annotated[Count, Meta(description="Most boxes of a picture.")] = 100
     agnostic: Annotated[bool, Meta(description="Boxes of other classes are dropped for overlapping, too.")] = False
+    blend: Annotated[
+        bool | None, Meta(description="A box becomes the mean of those it hides, by their scores: steadier on video.")
+    ] = None
     suppressed: Annotated[bool | None, Meta(description="The graph has dropped overlapping boxes already.")] = None
 
 

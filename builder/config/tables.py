@@ -69,7 +69,7 @@ class BoxesConfig(Table, frozen=True):
 class VerifyConfig(Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
-    inputs: Annotated[str | None, Meta(description="Pattern of .npz files or pictures; without it seeded inputs.")] = (
+    inputs: Annotated[str | None, Meta(description="Pattern of .npz files, pictures or texts; without it seeded.")] = (
         None
     )
     max_error: Annotated[
@@ -137,6 +137,15 @@ class StageConfig(Table, frozen=True):
     outputs: Annotated[tuple[str, ...], Meta(description="Names of outputs, as in the signature.", min_length=1)]
 
 
+class TokenizerConfig(Table, frozen=True):
+    """The table ``[models.NAME.tokenizer]``: how ``run`` makes inputs of texts."""
+
+    file: Annotated[str, Meta(description="tokenizer.json of Hugging Face's tokenizers.", min_length=1)]
+    ids: Annotated[str, Meta(description="Input that takes the ids; by itself the one that is named so.")] = ""
+    mask: Annotated[str, Meta(description="Input that tells ids from what fills up, if there is one.")] = ""
+    types: Annotated[str, Meta(description="Input that tells the first text of two from the second, if any.")] = ""
+
+
 class ModelConfig(Table, frozen=True):
     """The table ``[models.NAME]``."""
 
@@ -181,6 +190,9 @@ class ModelConfig(Table, frozen=True):
     picture: Annotated[PictureConfig | None, Meta(description="How `run` makes an input of a picture.")] = None
     answer: Annotated[
         AnswerKind | AnswerTable | PictureTable | None, Meta(description="What `run` gives; tensors by itself.")
+    ] = None
+    tokenizer: Annotated[
+        str | TokenizerConfig | None, Meta(description="tokenizer.json, or a table: how `run` makes inputs of texts.")
     ] = None
     cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
     custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (

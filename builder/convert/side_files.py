@@ -10,6 +10,7 @@ from typing import Any
 glue_name = "glue.json"
 vocabulary_name = "vocabulary.json"
 facts_name = "facts.json"
+words_name = "words.json"
 
 
 def write_glue(model_json: Path, glue: Mapping[str, object] | None) -> None:
@@ -40,6 +41,16 @@ def write_step(model_json: Path, step: float) -> None:
 def read_step(model_json: Path) -> float:
     """Read the longest step that the model rounds to; 0 for models that do not simulate quantisation."""
     return float((_read(model_json.with_name(facts_name)) or {}).get("step", 0))
+
+
+def write_own_words(model_json: Path, words: Mapping[str, object]) -> None:
+    """Write what the source says of itself, if anything."""
+    _write(model_json.with_name(words_name), words or None)
+
+
+def read_own_words(model_json: Path) -> dict[str, Any]:
+    """Read what the source says of itself."""
+    return _read(model_json.with_name(words_name)) or {}
 
 
 def _write(path: Path, content: Mapping[str, object] | None) -> None:

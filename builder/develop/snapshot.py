@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..answers.texts import tokenizer_of
 from ..config.tables import Config
 from .server.asked import Asked, Stamp, is_folder, stamp
 
@@ -48,6 +49,7 @@ def inputs_of(config: Config, templates: tuple[Path, ...], pages: Asked) -> Inpu
     """Return what a build with these settings reads."""
     models = config.models.values()
     texts = [file for model in models for file in (model.labels, model.vocabulary, model.custom_ops)]
+    texts += [tokenizer_of(model.tokenizer).file for model in models if model.tokenizer]
     return Inputs(
         settings=(config.path, *(config.folder / file for file in texts if file)),
         sources=tuple(config.folder / model.source for model in models),

@@ -24,9 +24,11 @@ from .layout import (
     transposed,
     with_new,
     without,
+    without_leading_ones,
 )
+from .lengths import KnownLengths
 from .nodes import Frame, Function, Node
-from .values import Array, Value, held_type
+from .values import Array, Value, common_order, held_type
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Graph:
     types: dict[str, str] = field(default_factory=dict)
     _names: dict[str, int] = field(default_factory=dict)  # the last number that was put behind each
     _kept: list[Array] = field(default_factory=list)  # whose ids are keys of constants and hints
-    lengths: dict[str, Shape] = field(default_factory=dict)
+    lengths: dict[str, KnownLengths] = field(default_factory=dict)
     _hints: dict[int, str] = field(default_factory=dict)
     _turned: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
     _short: dict[tuple[int, str, Order], tuple[Value, Array]] = field(default_factory=dict)
@@ -107,8 +109,7 @@ class Graph:
             type_name: NumPy's name of the values' type.
             name: for its node.
         """
-        found = self.constant(codes.values(), name=name)
-        return replace(found, type=type_name, codes=codes)
+        return replace(self.constant(codes.values(), name=name), type=type_name, codes=codes)
 
     # -- nodes
 
@@ -203,8 +204,7 @@ class Graph:
 
     def argument(self, frame: Frame, stem: str, type_name: str) -> str:
         """Return the unused name of another argument of a function."""
-        name = self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}")
-        frame.names.add(name)
+        frame.names.add(name := self.unused(f"{frame.prefix}{stem.rpartition('/')[2]}"))
         self.types[name] = type_name
         return name
 
@@ -344,13 +344,7 @@ class Graph:
         return self.op("Cast", [value], shape=value.shape, type_name=type_name, order=value.order, **kinds)
 
     def whole(self, floats: Value, zero: int, type_name: str) -> Value:
-        """Return whole floats plus ``zero`` as whole numbers, and remember the floats for what casts them back.
-
-        Args:
-            floats: whole numbers that floats hold exactly.
-            zero: what is added to them.
-            type_name: of the whole numbers.
-        """
+        """Return whole floats plus ``zero`` as ``type_name``, and remember the floats for what casts them back."""
         added = self.elementwise("AddV2", [floats, self.constant(np.float32(zero))]) if zero else floats
         found = self.cast(added, type_name)
         self._floats[found.name] = (replace(floats, type="float32"), zero)
@@ -375,35 +369,25 @@ class Graph:
         return self.op("GatherV2", [lengths, places, zero], shape=(value.rank,), type_name="int32")
 
     def aligned(self, values: Sequence[Value]) -> tuple[list[Value], Shape, Order]:
-        """Bring values that are broadcast together into one order; give their common shape and order too.
-
-        The order is that of the largest value that is computed, so that constants and small ones are moved.
-        """
-        rank = max(value.rank for value in values)
+        """Bring values that are broadcast together into one order; give their common shape and order too."""
         shape = broadcast_shape([value.shape for value in values])
-        computed = [value for value in values if value.array is None and value.rank == rank]
-        # The one that fills the most axes; with channels last before one that is plain.
-        weight = {id(value): (sum(n != 1 for n in value.shape), not value.is_plain) for value in computed}
-        best = max(computed, key=lambda value: weight[id(value)], default=None)
-        order = best.order if best is not None else plain(rank)
-        return [self._fitted(value, rank, order) for value in values], shape, order
+        order = common_order(values)
+        return [self._fitted(value, len(order), order) for value in values], shape, order
 
     def _fitted(self, value: Value, rank: int, order: Order) -> Value:
         if value.rank == rank:
             return self.ordered(value, order)
-        if value.rank == 0 or (order == plain(rank) and value.is_plain):
-            return value  # what TensorFlow.js broadcasts by itself
+        if value.rank == 0 or (order == plain(rank) and value.is_plain):  # TensorFlow.js broadcasts it by itself
+            return value
         return self.ordered(self.unsqueeze(value, list(range(rank - value.rank))), order)
 
     def _shortened(self, value: Value) -> Value:
         """Return a constant without leading axes of length 1, which many kernels of wasm take ten times as long for."""
-        stored = value.stored_shape
-        count = next((axis for axis, length in enumerate(stored) if length != 1), len(stored))
-        if value.array is None or value.codes is not None or not count:
+        lengths = without_leading_ones(value.stored_shape)
+        if value.array is None or value.codes is not None or len(lengths) == value.rank:
             return value
         key = (id(value.array), value.type, value.order)
         if key not in self._short:  # one weight of many steps stays one weight
-            lengths = [length or 0 for length in stored[count:]]
             found = self._changed(value, lambda array: array.transpose(value.order).reshape(lengths))
             self._short[key] = (found, value.array)
         return self._short[key][0]

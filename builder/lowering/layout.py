@@ -213,3 +213,9 @@ def _with_ones(order: Order, ones: Sequence[int], rank: int) -> Order:
         following = [place for place, other in enumerate(stored) if other == axis + 1 and axis]
         stored.insert(following[0] if following else (len(stored) if axis == rank - 1 else 0), axis)
     return tuple(stored)
+
+
+def without_leading_ones(shape: Shape) -> list[int]:
+    """Return the known lengths of a shape from the first that is not 1."""
+    count = next((axis for axis, length in enumerate(shape) if length != 1), len(shape))
+    return [length or 0 for length in shape[count:]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,3 +142,16 @@ def narrowed(array: npt.ArrayLike) -> Array:
     """Return what a source's own runtime computes, in the types that TensorFlow.js holds, without a check."""
     found = np.asarray(array)
     return found.astype({"f": np.float32, "i": np.int32, "u": np.int32}.get(found.dtype.kind, found.dtype))
+
+
+def common_order(values: Sequence[Value]) -> Order:
+    """Return the order for values that are broadcast together.
+
+    It is that of the largest value that is computed, so that constants and small ones are moved.
+    """
+    rank = max(value.rank for value in values)
+    computed = [value for value in values if value.array is None and value.rank == rank]
+    # The one that fills the most axes; with channels last before one that is plain.
+    weight = {id(value): (sum(n != 1 for n in value.shape), not value.is_plain) for value in computed}
+    best = max(computed, key=lambda value: weight[id(value)], default=None)
+    return best.order if best is not None else plain(rank)

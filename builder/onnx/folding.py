@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..lowering.graph import Graph
+from ..lowering.lengths import KnownLengths, Origin
 from ..lowering.values import Array, Value
 from .package import load_onnx
 from .registry import Inferred
@@ -75,21 +76,23 @@ def _size_before(node: Any, inputs: Sequence[Value | None], outputs: Sequence[In
     return max(sizes)
 
 
-def lengths_after(graph: Graph, node: Any, inputs: Sequence[Value | None], opset: int) -> Array | None:
-    """Return what is known of lengths that a node computes of others: float64, NaN where one is open.
+def lengths_after(graph: Graph, node: Any, inputs: Sequence[Value | None], opset: int) -> KnownLengths | None:
+    """Return what is known of lengths that a node computes of others; None if it computes no lengths.
 
-    The node is computed with two different numbers for each open length: where both agree, none of them counts. None
-    if it computes no lengths.
+    The node is computed with two different numbers for each open length: where both agree, none of them counts, and
+    where both are those of one length, it is that.
     """
     if node.op_type not in of_lengths or not any(value is not None and value.name in graph.lengths for value in inputs):
         return None
     answers = []
+    used: list[dict[Origin, int]] = []
     for start in stand_ins:
         arrays: dict[str, Array] = {}
+        used.append({})
         for number, (name, value) in enumerate(zip(node.input, inputs, strict=True)):
             if value is None:
                 continue
-            filled = _filled(graph, value, start * (number + 1))
+            filled = _filled(graph, value, start * (number + 1), used[-1])
             if filled is None:
                 return None
             arrays[name] = filled
@@ -98,24 +101,33 @@ def lengths_after(graph: Graph, node: Any, inputs: Sequence[Value | None], opset
             return None
         answers.append(found[0])
     first, second = answers
-    return np.where(first == second, first, np.nan) if first.shape == second.shape else None
+    if first.shape != second.shape:
+        return None
+    known = {(number, used[1][origin]): origin for origin, number in used[0].items()}
+    origins = tuple(known.get((int(a), int(b))) for a, b in zip(first.ravel(), second.ravel(), strict=True))
+    return KnownLengths(np.where(first == second, first, np.nan), origins)
 
 
-def _filled(graph: Graph, value: Value, start: int) -> Array | None:
-    """Return a value with numbers in place of open lengths; None if it is not made of lengths."""
+def _filled(graph: Graph, value: Value, start: int, used: dict[Origin, int]) -> Array | None:
+    """Return a value with a number in place of each open length; None if it is not made of lengths."""
     if value.array is not None:
         return value.array
     lengths = graph.lengths.get(value.name)
     if lengths is None:
         return None
-    numbers = [start + 2 * place if n is None else n for place, n in enumerate(lengths)]
+    numbers = []
+    for place, (number, origin) in enumerate(zip(lengths.numbers.ravel(), lengths.origins, strict=True)):
+        stand_in = start + 2 * place
+        if np.isnan(number) and origin is not None:
+            stand_in = used.setdefault(origin, stand_in)
+        numbers.append(stand_in if np.isnan(number) else int(number))
     return np.array(numbers, np.int64).reshape([n or 0 for n in value.shape])
 
 
-def remember(graph: Graph, value: Value | None, lengths: Array | None) -> None:
+def remember(graph: Graph, value: Value | None, lengths: KnownLengths | None) -> None:
     """Note what is known of lengths that a node gives."""
     if lengths is not None and value is not None and value.array is None and value.is_static:
-        graph.lengths[value.name] = tuple(None if np.isnan(n) else int(n) for n in lengths.ravel())
+        graph.lengths[value.name] = lengths
 
 
 def evaluate(node: Any, arrays: Mapping[str, Any], opset: int) -> list[Array | None] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ class Scope:
         inferred: types and shapes by ONNX' names.
         where: the file, for messages.
         parent: the scope around a subgraph.
+        used: names that nodes take, or that the graph gives.
+        moved: names of outputs of the model that it moves itself: what follows takes them as they are given.
     """
 
     graph: Graph
@@ -41,6 +43,7 @@ class Scope:
     inferred: dict[str, Inferred] = field(default_factory=dict)
     parent: Scope | None = None
     used: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
 
     def value(self, name: str) -> Value:
         """Find a value by its name.
@@ -102,13 +105,14 @@ class Scope:
             ) from error
         for name, value, known in zip(node.output, found, outputs, strict=False):
             if name and value is not None:
-                self.values[name] = _sharpened(value, known)
+                given = self.graph.plain(value) if name in self.moved else value
+                self.values[name] = _sharpened(given, known)
 
     def _open(self, node: Any, inputs: list[Value | None], outputs: list[Inferred]) -> Sequence[Value | None]:
         """Lower a node that does not depend on constants only; lengths of axes may be known nevertheless."""
         lengths = lengths_after(self.graph, node, inputs, self.opset)
-        if lengths is not None and not np.isnan(lengths).any():
-            return [self.graph.constant(lengths.astype(np.int64))]
+        if lengths is not None and lengths.are_known:
+            return [self.graph.constant(lengths.numbers.astype(np.int64))]
         found = self._one(node, inputs, outputs)
         remember(self.graph, found[0] if found else None, lengths)
         return found
@@ -216,6 +220,7 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
                 hint="Export the model with tensors as inputs",
             )
         scope.values[info.name] = graph.input(info.name, known.type, known.shape, _order(known.shape, last=inputs_last))
+    scope.moved = frozenset(_moved_outputs(model.graph, last=inputs_last, inferred=scope.inferred))
     scope.run(model.graph.node)
     outputs = {}
     for info in model.graph.output:
@@ -230,6 +235,16 @@ def lower_model(model: Any, opset: int, where: str, *, inputs_last: bool = False
         order = _order(value.shape, last=inputs_last)
         outputs[info.name] = graph.ordered(value, order or tuple(range(value.rank)))
     return graph, outputs
+
+
+def _moved_outputs(graph: Any, *, last: bool, inferred: Mapping[str, Inferred]) -> Iterator[str]:
+    """Return the outputs that transposes give, but for those that pages get in another order."""
+    given = {info.name for info in graph.output}
+    for node in graph.node:
+        if node.op_type == "Transpose" and node.output[0] in given:
+            shape = inferred[node.output[0]].shape
+            if not last or (shape is not None and not is_picture(shape)):
+                yield node.output[0]
 
 
 def _order(shape: Shape, *, last: bool) -> Order | None:

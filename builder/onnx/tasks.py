@@ -12,11 +12,12 @@ import numpy as np
 from ..convert.answers import reference_result
 from ..convert.own_runtime import Arrays, chosen, runner_of
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
-from ..convert.side_files import write_step
+from ..convert.side_files import write_own_words, write_step
 from ..lowering.artefact import write_graph
 from ..lowering.values import narrowed
 from .fixing import constants, fix_inputs
 from .lower import is_picture, lower_model
+from .own_words import own_words
 from .package import load_runtime
 from .read import opset_of, read_onnx
 from .steps import largest_step
@@ -38,6 +39,7 @@ def convert_onnx(request: ConvertRequest) -> ConvertResult:
     wanted = {name: outputs[name] for name in chosen(outputs, source.outputs)}
     path = write_graph(graph, wanted, request.out, producer)
     write_step(path, largest_step(model))
+    write_own_words(path, own_words(model))
     return ConvertResult(path)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -14,8 +15,9 @@ from ..bundle.files import File, ModelBundle
 from ..bundle.format import head_url, ops_url, shard_url
 from ..bundle.head import Head, HeadShard, head_shard, make_head, read_head, write_head
 from ..cache.local import Blob, Cache
+from ..codecs.raw import Raw
 from ..files.plain import plain_values
-from ..model import Model, TensorSpec
+from ..model import BytesData, Model, TensorSpec, Weight
 from ..packing.compress import Coding, Compressor
 from ..packing.segments import Precision, Stage, base, choose_codecs, plan_stages, quantize_weights
 from ..packing.shards import Shard, pack, read
@@ -26,6 +28,9 @@ from ..transforms.order import order_weights
 from ..transforms.reach import first_stages
 from ..verify.ids import ids_below
 from ..words.table import Table, plan
+
+words_name = "tokenizer"
+"""Name of the weight that holds a tokenizer's vocabulary; ``templates/modules/tokens.js`` looks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ def assemble(
     outputs: tuple[tuple[str, tuple[str, ...]], ...] = (),
     ops: bytes | None = None,
     run: Described = plain_run,
+    vocabulary: bytes | None = None,
     shard_bytes: int,
     cache: Cache,
     compressor: Compressor,
@@ -71,7 +77,8 @@ def assemble(
         measured: what a measurement of its precision gave.
         outputs: name and outputs of each stage before the refining one; all come together when there are none.
         ops: the module of its own ops, if it has some.
-        run: how a page's ``run`` goes from a picture to an answer.
+        run: how a page's ``run`` goes from a picture or a text to an answer.
+        vocabulary: of the tokenizer, if it has one.
         shard_bytes: about how large a shard is.
         cache: keeps the files.
         compressor: makes their encodings.
@@ -85,9 +92,13 @@ def assemble(
         else quantize_weights(model, precision)
     )
     codecs = choose_codecs(model, precision, measured.codecs if measured else None)
+    firsts = first_stages(model, outputs, f"models.{name}.stages") if outputs else ()
+    if vocabulary is not None:
+        # TensorFlow.js holds it as any other weight, so it comes, is kept and goes with them.
+        model, codecs = replace(model, weights=(_words(vocabulary), *model.weights)), (Raw(), *codecs)
+        firsts = (0, *firsts) if firsts else ()
     same = find_same(model.weights, tuple(codec.identity for codec in codecs))
     notes = (*model.notes, *_weight_notes(model), *(measured.notes if measured else ()))
-    firsts = first_stages(model, outputs, f"models.{name}.stages") if outputs else ()
     stages = plan_stages(model.weights, codecs, same, tuple(stage for stage, _ in outputs) or (base,), firsts)
     plans = [(number, shard) for number, stage in enumerate(stages) for shard in pack(stage, shard_bytes)]
     files, shards = _shards(plans, name, stages, cache, compressor, begin, advance)
@@ -98,6 +109,12 @@ def assemble(
     head, content = _write_head(content, cache, compressor, advance)
     bundle = ModelBundle(name, head, content, files, model.inputs, model.outputs, ops_file)
     return Assembly(bundle, notes, ids_below(model), measured.facts if measured else {})
+
+
+def _words(vocabulary: bytes) -> Weight:
+    """Return a tokenizer's vocabulary as a tensor of one string."""
+    content = struct.pack("<I", len(vocabulary)) + vocabulary
+    return Weight(words_name, (1,), "string", BytesData(content))
 
 
 def assemble_vectors(

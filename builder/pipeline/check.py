@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..answers.kinds import Proposal
+from ..answers.texts import tokenizer_of
 from ..config.tables import Config, ModelConfig
-from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes, task_of
+from ..convert.requests import ConvertRequest, ConvertResult, SourceOptions, own_runtimes, task_of
 from ..errors import ShardpressError, SourceError
 from ..graphs.analysis import Finding, analyse, refusal
 from ..graphs.branches import drop_dead_branches
@@ -31,11 +33,13 @@ from ..sources.safety import check_topology, prepare_graph, prepare_saved_model
 from ..sources.tfjs import read_model
 from ..sources.vocabulary_files import check_vocabulary_files
 from ..sources.word_vectors import read_vectors
+from ..tokens.read import read_tokenizer
 from ..words.settings import check_settings
 from ..words.table import kind as vectors_kind
 from ..work.workers import LocalWorkers
 from .plan_model import check_keys, source_options
 from .preflight import check_files
+from .proposals import check_run, lines_of
 
 # Freezing turns these into constants and plain look-ups.
 frozen_ops = ("VarHandleOp", "Variable", "VariableV2", "ReadVariableOp", "ResourceGather", "ResourceGatherNd")
@@ -50,12 +54,14 @@ class Checked:
         kind: of its source.
         problem: the paragraph of what would fail, or ``""``.
         ops: what TensorFlow.js lacks, and what becomes of it.
+        proposal: what ``run`` could be told of pictures and answers, where nothing is and the model is recognised.
     """
 
     name: str
     kind: str
     problem: str
     ops: tuple[Finding, ...] = ()
+    proposal: Proposal | None = None
 
 
 def check_models(config: Config) -> tuple[Checked, ...]:
@@ -78,16 +84,17 @@ def _check(config: Config, name: str) -> Checked:
         with tempfile.TemporaryDirectory(prefix="shardpress-") as room:
             path = locate(path, partial(_unpacked, Path(room), model.member), model.member)
             kind = detect(path)
-            findings, problem = _look(path, kind, config, name)
+            return _look(path, kind, config, name)
     except ShardpressError as error:
         return Checked(name, kind, str(error))
-    return Checked(name, kind, problem, findings)
 
 
-def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Finding, ...], str]:
-    """Return what becomes of ops that TensorFlow.js lacks, and why the model is refused for them, or ``""``."""
+def _look(path: Path, kind: str, config: Config, name: str) -> Checked:
+    """Look at one model."""
     model = config.models[name]
     check_files(config, name)
+    if model.tokenizer:
+        read_tokenizer(config.folder / tokenizer_of(model.tokenizer).file)
     if path.is_dir():
         check_folder(path)
     if kind == "tfjs":
@@ -100,24 +107,27 @@ def _look(path: Path, kind: str, config: Config, name: str) -> tuple[tuple[Findi
             pass
     custom = read_custom_ops(config.folder, name, model.custom_ops)
     check_keys(name, model, kind)
+    proposal = check_run(config, name, path, kind) if kind == "tfjs" else None
     if kind in own_runtimes:
-        _lower(source_options(path, kind, model, ()), name)
+        proposal = _lower(source_options(path, kind, model, ()), config, name)
     outline = _outline(path, kind, model, custom.names if custom else ())
     if outline is None:
-        return (), ""
+        return Checked(name, kind, "", proposal=proposal)
     fixed = None
     if model.cut.inputs or model.cut.outputs:
         ends = (find_tensors(outline, side, model.source) for side in (model.cut.inputs, model.cut.outputs))
         fixed = fixed_cut(outline, *ends)
     analysis = analyse(outline, (*frozen_ops, *(custom.names if custom else ())), fixed)
-    return analysis.findings, str(refusal(outline, analysis, model.source)) if analysis.refused else ""
+    problem = str(refusal(outline, analysis, model.source)) if analysis.refused else ""
+    return Checked(name, kind, problem, analysis.findings)
 
 
-def _lower(source: SourceOptions, name: str) -> None:
+def _lower(source: SourceOptions, config: Config, name: str) -> Proposal | None:
     """Lower a model that has a runtime of its own, which takes a second or two, behind the wall as in a build."""
     with tempfile.TemporaryDirectory(prefix="shardpress-") as room, LocalWorkers(1, folder=Path(room)) as workers:
         request = ConvertRequest(source, Path(room) / "lowered")
-        workers.submit(task_of("convert", source.kind), request, name).result()
+        done: ConvertResult = workers.submit(task_of("convert", source.kind), request, name).result()
+        return check_run(config, name, done.model_json, source.kind)
 
 
 def _unpacked(room: Path, member: str, path: Path) -> Path:
@@ -180,6 +190,9 @@ def show(found: tuple[Checked, ...]) -> str:
     for item in found:
         lines.append(f"{item.name.ljust(width)}  {item.kind:14}  {item.problem or 'ok'}")
         lines.extend(f"{'':{width}}  {line}" for line in _table(item.ops))
+        if item.proposal is not None:
+            lines.append(f"{'':{width}}  for run(): {item.proposal.reason}")
+            lines.extend(f"{'':{width}}    {line}" for line in lines_of(item.proposal))
     return "\n".join(lines)
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 
 from ..answers.describe import describe
+from ..answers.texts import tokenizer_of
 from ..bundle.files import File, ModelBundle
 from ..bundle.index import IndexEntry
 from ..cache.local import key_of
 from ..config.tables import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes
 from ..convert.side_files import read_glue, read_vocabulary
-from ..errors import ConversionError, SourceError
+from ..errors import ConfigError, ConversionError, SourceError
 from ..graphs.bands import band_note
 from ..graphs.wasm_rewrites import rewrite_for_wasm
 from ..model import Model
@@ -26,7 +27,9 @@ from ..packing.compress import Compressor
 from ..precision.calibrate import Measured, measure_precision, needs_measuring
 from ..sources.model_folders import teachable_note
 from ..sources.tfjs import read_model
+from ..tokens.read import Tokenizer, read_tokenizer
 from ..transforms.canonical import canonicalise
+from ..verify.ids import ids_below
 from ..words.table import kind as vectors_kind
 from ..words.table import read_table
 from .assemble import (
@@ -167,14 +170,17 @@ def _calibrate(session: Session, plan: Plan, model: Model, artefact: Path) -> Me
 
 
 def _assemble(session: Session, plan: Plan, model: Model, measured: Measured | None) -> Assembly:
+    tokenizer = _tokenizer(session, plan, model)
     run = describe(
         plan.name,
         plan.model,
         model.inputs,
         model.outputs,
         labels=plan.labels,
-        from_tensorflow=plan.source.kind not in {"onnx", "tfjs"},
+        from_tensorflow=plan.source.kind != "onnx",
         glued=model.glue is not None,
+        tokenizer=tokenizer.spec if tokenizer else None,
+        rows=ids_below(model),
     )
     try:
         return assemble(
@@ -183,6 +189,7 @@ def _assemble(session: Session, plan: Plan, model: Model, measured: Measured | N
             labels=plan.labels,
             ops=plan.ops.code if plan.ops else None,
             run=run,
+            vocabulary=tokenizer.vocabulary if tokenizer else None,
             precision=plan.model.precision,
             measured=measured,
             outputs=tuple((stage.name, stage.outputs) for stage in plan.model.stages),
@@ -194,6 +201,19 @@ def _assemble(session: Session, plan: Plan, model: Model, measured: Measured | N
         )
     finally:
         session.progress.end(plan.name)
+
+
+def _tokenizer(session: Session, plan: Plan, model: Model) -> Tokenizer | None:
+    if plan.model.tokenizer is None:
+        return None
+    if model.kind != "graph-model":
+        raise ConfigError(
+            "applies to graph models, and this is a layers model",
+            code="SP-426",
+            where=f"models.{plan.name}.tokenizer",
+            hint="Name the SavedModel or Keras file that it was made from as the source",
+        )
+    return read_tokenizer(session.config.folder / tokenizer_of(plan.model.tokenizer).file)
 
 
 def _assemble_vectors(session: Session, plan: Plan) -> Assembly:

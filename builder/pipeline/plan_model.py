@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..answers.texts import tokenizer_of
 from ..cache.local import Cache, key_of
 from ..config.tables import ModelConfig, VerifyConfig
 from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, takes_shapes, task_of
@@ -63,6 +64,7 @@ class AssemblyInputs:
         pattern_order: the patterns of a table of precisions, of which the first that fits counts.
         labels: what the outputs' numbers mean.
         ops: hash of the module of its own ops.
+        tokenizer: digest of its file.
         samples: names and digests of the inputs that its precision is measured with.
         shard_bytes: about how large a shard is.
         code: hash of our own.
@@ -74,6 +76,7 @@ class AssemblyInputs:
     pattern_order: tuple[str, ...]
     labels: tuple[str, ...] | None
     ops: str | None
+    tokenizer: str | None
     samples: list[list[str]]
     shard_bytes: int
     code: str
@@ -233,10 +236,26 @@ def _inputs(
         pattern_order=() if isinstance(model.precision, str) else tuple(model.precision),
         labels=labels,
         ops=hashlib.sha256(ops.code).hexdigest() if ops else None,
+        tokenizer=_tokenizer_digest(session, name, model),
         samples=input_digests(pattern, session.config.folder, session.cache),
         shard_bytes=session.config.shard_bytes,
         code=code_hash(),
     )
+
+
+def _tokenizer_digest(session: Session, name: str, model: ModelConfig) -> str | None:
+    if model.tokenizer is None:
+        return None
+    path = session.config.folder / tokenizer_of(model.tokenizer).file
+    try:
+        return session.cache.file_digest(path)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read ({error.strerror})",
+            code="SP-216",
+            where=f"models.{name}.tokenizer = {path.name!r}",
+            hint="Correct the path; it is relative to build.toml's folder",
+        ) from error
 
 
 def _unpacked(cache: Cache, member: str, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..answers.texts import tokenizer_of
 from ..config.tables import Config
 from ..errors import ConfigError
 from ..sources.custom_ops import read_custom_ops
@@ -11,18 +12,20 @@ def check_files(config: Config, name: str) -> None:
     """Look for the files that a model's table names besides its source.
 
     Raises:
-        ConfigError: labels, custom ops, the vocabulary or the inputs are not there or cannot be read.
+        ConfigError: labels, custom ops, the vocabulary, tokenizer or inputs are not there or cannot be read.
     """
     model = config.models[name]
     read_labels(config, name)
     read_custom_ops(config.folder, name, model.custom_ops)
-    if model.vocabulary is not None and not (config.folder / model.vocabulary).is_file():
-        raise ConfigError(
-            "does not exist",
-            code="SP-216",
-            where=f"models.{name}.vocabulary = {model.vocabulary!r}",
-            hint="Correct the path; it is relative to build.toml's folder",
-        )
+    tokenizer = tokenizer_of(model.tokenizer).file if model.tokenizer else None
+    for key, file in (("vocabulary", model.vocabulary), ("tokenizer", tokenizer)):
+        if file is not None and not (config.folder / file).is_file():
+            raise ConfigError(
+                "does not exist",
+                code="SP-216",
+                where=f"models.{name}.{key} = {file!r}",
+                hint="Correct the path; it is relative to build.toml's folder",
+            )
     if model.verify.inputs is not None:
         from ..verify.inputs import matching_files  # numpy with it
 

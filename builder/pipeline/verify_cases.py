@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..answers.texts import tokenizer_of
 from ..convert.requests import ReferenceRequest, ReferenceResult, takes_shapes, task_of
 from ..errors import ShardpressError, VerificationError
 from ..files.npz import write_npz
+from ..verify.types import TextInputs, Told
 
 if TYPE_CHECKING:
     from ..verify.inputs import Case, Sizes
@@ -29,7 +31,7 @@ class Answers:
         sizes: what unknown lengths were taken for.
         extra: a case of another batch and other sizes that the source takes, or None.
         extra_reference: what the source answers to it; None where TensorFlow.js runs it.
-        shown: pictures that cases were made of, for the whole way from them to answers.
+        shown, told: pictures and texts that cases were made of, for the whole way from them to answers.
     """
 
     cases: list[Case]
@@ -38,6 +40,7 @@ class Answers:
     extra: Case | None
     extra_reference: Case | None
     shown: tuple[Shown, ...] = ()
+    told: tuple[Told, ...] = ()
 
 
 class Question:
@@ -57,6 +60,7 @@ class Question:
         pattern = built.settings.verify.inputs
         self._seeded = pattern is None
         self._shown: list[Shown] = []
+        self._told: list[Told] = []
         picture = built.bundle.content.picture
         if pattern is None:
             self._cases = [seeded_inputs(self._specs, ids_below=built.assembly.ids_below)]
@@ -64,8 +68,8 @@ class Question:
             self._add_picture(picture)
         else:
             folder = session.config.folder
-            self._cases, self._shown = load_inputs(
-                pattern, self._specs, folder, stem.parent, session.pool.submit, picture
+            self._cases, self._shown, self._told = load_inputs(
+                pattern, self._specs, folder, stem.parent, session.pool.submit, picture, self._texts()
             )
             self._others = twice(self._cases[0], self._specs)
         self._futures: list[Future[Any]] = []
@@ -75,6 +79,13 @@ class Question:
                 request = ReferenceRequest(built.source, *self._files(str(number), case), besides=besides)
                 besides = ()
                 self._futures.append(session.pool.submit(self._task, request, built.bundle.name))
+
+    def _texts(self) -> TextInputs | None:
+        """Return how the model takes texts, if it does."""
+        given, spec = self._built.settings.tokenizer, self._built.bundle.content.tokenizer
+        if given is None or spec is None:
+            return None
+        return TextInputs(self._session.config.folder / tokenizer_of(given).file, spec)
 
     def _add_picture(self, picture: Mapping[str, Any] | None) -> None:
         """Make up a picture for a model that takes one, of a size that is known."""
@@ -97,7 +108,7 @@ class Question:
 
         if not self._futures:
             extra = self._others[0] if self._others else None
-            return Answers(self._cases, None, usual, extra, None, tuple(self._shown))
+            return Answers(self._cases, None, usual, extra, None, tuple(self._shown), tuple(self._told))
         sizes = usual
         try:
             results: list[ReferenceResult] = [future.result() for future in self._futures]
@@ -114,7 +125,7 @@ class Question:
         besides = results[0].besides
         extra, reference = (_read(besides[0]), _read(besides[1])) if besides else (None, None)
         shown = tuple(self._shown) if sizes is usual else ()
-        return Answers(cases, references, sizes, extra, reference, shown)
+        return Answers(cases, references, sizes, extra, reference, shown, tuple(self._told))
 
     def _may_grow(self) -> bool:
         from ..verify.inputs import is_open

@@ -37,6 +37,7 @@ outdated = "its source was changed while it was checked. Build again."
 close_error = 0.01  # of devices, where build.toml states no max_error: half precision counts as right
 most_steps = 4  # that last bits move the answers of a quantisation-aware model by
 runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
+most_told = 200  # texts that go the whole way
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +296,7 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     folder = work / f"bundle-{name}"
     folder.mkdir()
     answer = built.bundle.content.answer if answers.shown else None
-    modules = _write_modules(folder, built.bundle.content.modules) if answer else {}
+    modules = _write_modules(folder, built.bundle.content.modules) if answer or answers.told else {}
     (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
     return Check(
         model=name,
@@ -321,6 +322,7 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
         tolerance=close_error if settings.max_error is None else settings.max_error,
         shown=answers.shown if answer else (),
         answer=answer,
+        told=answers.told[:most_told],
     )
 
 

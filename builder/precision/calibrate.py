@@ -11,13 +11,16 @@ from typing import Any
 import msgspec
 
 from ..answers.describe import picture_of
+from ..answers.texts import texts_of, tokenizer_of
 from ..cache.local import Cache
 from ..codecs import Codec
 from ..config.tables import ModelConfig
 from ..model import Model
+from ..tokens.read import read_tokenizer
 from ..verify.gates import gate_of
 from ..verify.ids import ids_below
 from ..verify.run import find_node_modules
+from ..verify.types import TextInputs
 from .types import MeasureRequest, MeasureResult
 
 measured_precisions = frozenset({"small", "auto"})
@@ -82,7 +85,8 @@ def measure_precision(
 
     notes = [noise_note] if settings.verify.inputs is None else []
     picture = picture_of(name, settings.picture, model.inputs)
-    paths = _write_cases(settings.verify.inputs, model, folder, work, submit, picture)
+    texts = _texts(name, settings, model, folder)
+    paths = _write_cases(settings.verify.inputs, model, folder, work, submit, picture, texts)
     verify = settings.verify
     stated = verify.max_error, verify.min_agreement, verify.metric, msgspec.to_builtins(verify.boxes)
     gate = gate_of(settings.precision, *stated)
@@ -103,6 +107,14 @@ def measure_precision(
     return Measured(codecs, frozenset(result.halves), _facts(result), (*notes, *_remarks(result)))
 
 
+def _texts(name: str, settings: ModelConfig, model: Model, folder: Path) -> TextInputs | None:
+    if settings.tokenizer is None or settings.verify.inputs is None:
+        return None
+    path = folder / tokenizer_of(settings.tokenizer).file
+    spec = texts_of(name, settings.tokenizer, read_tokenizer(path).spec, model.inputs, ids_below(model))
+    return TextInputs(path, spec)
+
+
 def _write_cases(
     pattern: str | None,
     model: Model,
@@ -110,6 +122,7 @@ def _write_cases(
     work: Path,
     submit: Callable[[str, Any, str], Future[Any]],
     picture: Mapping[str, Any] | None,
+    texts: TextInputs | None,
 ) -> tuple[Path, ...]:
     """Write what a model is measured with: the user's inputs, or noise."""
     from ..files.npz import write_npz
@@ -119,7 +132,7 @@ def _write_cases(
     if pattern is None:
         cases = [seeded_inputs(model.inputs, ids_below=ids_below(model))]
     else:
-        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit, picture)[0], most_inputs)
+        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit, picture, texts)[0], most_inputs)
     paths = tuple(work / f"case-{number}.npz" for number in range(len(cases)))
     for path, case in zip(paths, cases, strict=True):
         write_npz(path, case)

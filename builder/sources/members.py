@@ -43,7 +43,7 @@ def chosen_member(path: Path, wanted: str) -> str:
             raise SourceError(what, code="SP-388", where=where, hint=hint)
         return ""
     with _opened(path) as archive:
-        names = list(_models(archive, where))
+        names = [name for name, _ in _models(archive, where)]
     listed = ", ".join(names[:20]) or "none"
     if wanted:
         if wanted not in names:
@@ -54,6 +54,19 @@ def chosen_member(path: Path, wanted: str) -> str:
         hint = f'Name one of them as `member = "…"`: {listed}'
         raise SourceError("holds several models", code="SP-311", where=where, hint=hint)
     return names[0] if names else ""
+
+
+def model_members(path: Path) -> dict[str, int]:
+    """Return the TensorFlow Lite models of an archive with their lengths, by the names that ``member`` takes.
+
+    Raises:
+        SourceError: the archive is damaged.
+        UnsafeModelError: see ``check_entries``.
+    """
+    if path.suffix.lower() not in archive_suffixes or not zipfile.is_zipfile(path):
+        return {}
+    with _opened(path) as archive:
+        return dict(_models(archive, str(path)))
 
 
 def unpack_member(path: Path, name: str, target: Path) -> None:
@@ -90,11 +103,12 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def _models(archive: zipfile.ZipFile, where: str, prefix: str = "") -> Iterator[str]:
+def _models(archive: zipfile.ZipFile, where: str, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Return models and their lengths."""
     for name in archive.namelist():
         suffix = PurePosixPath(name).suffix.lower()
         if suffix == model_suffix:
-            yield f"{prefix}{name}"
+            yield f"{prefix}{name}", archive.getinfo(name).file_size
         elif suffix == ".task" and not prefix:
             with zipfile.ZipFile(_inner(archive, name, where)) as inner:
                 check_entries(inner, where)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from ..convert.answers import reference_result
 from ..convert.own_runtime import chosen
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult
+from ..convert.side_files import write_own_words
 from ..lowering.artefact import write_graph
 from .interface import interface_of
 from .lower import lower_file
+from .own_words import own_words
 from .read import read_tflite
 from .reference import runner
 
@@ -26,7 +28,9 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
     interface = interface_of(file, source.signature, where)
     graph, outputs = lower_file(file, interface, where, source.inputs)
     wanted = {name: outputs[name] for name in chosen(outputs, source.outputs)}
-    return ConvertResult(write_graph(graph, wanted, request.out, file.description or "TensorFlow Lite"))
+    path = write_graph(graph, wanted, request.out, file.description or "TensorFlow Lite")
+    write_own_words(path, own_words(source.path))
+    return ConvertResult(path)
 
 
 def reference_tflite(request: ReferenceRequest) -> ReferenceResult:

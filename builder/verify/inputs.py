@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 import tempfile
 import zipfile
@@ -22,7 +23,8 @@ from ..errors import ConfigError, VerificationError
 from ..files.npz import write_npz
 from ..model import TensorSpec
 from .shown import Shown, make_case, read_shown, write_shown
-from .types import InputsRequest
+from .texts import text_cases
+from .types import InputsRequest, TextInputs, Told
 
 Array = NDArray[np.generic]
 Case = dict[str, Array]
@@ -56,9 +58,11 @@ class Sizes:
 
 
 usual = Sizes()
+usual_sides = (32, 48, 96, 224, 320)  # of pictures: heights of lines of text, thumbnails, classifiers, detectors
 # Where a model cannot run the usual ones, or answers with nothing.
 larger = (
     Sizes(first=True),
+    *(Sizes(spatial=side, first=first) for side in usual_sides for first in (False, True)),
     *(
         Sizes(1, 64 << min(step, 4), 16 << step, pictures, first)
         for step in range(1, 11)
@@ -130,7 +134,8 @@ def load_inputs(
     work: Path,
     submit: Callable[[str, object, str], Future[object]],
     picture: Mapping[str, Any] | None = None,
-) -> tuple[list[Case], list[Shown]]:
+    texts: TextInputs | None = None,
+) -> tuple[list[Case], list[Shown], list[Told]]:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
 
     The files are decoded in a worker, see ``read_inputs``.
@@ -142,24 +147,28 @@ def load_inputs(
         work: a folder in which one is made for what the worker read; the caller removes it.
         submit: has a task run in a worker.
         picture: how a page makes an input of a picture, as in the head.
+        texts: how it makes inputs of texts.
 
     Returns:
-        The cases, and the pictures among them where ``picture`` is given.
+        The cases, and the pictures and texts among them where ``picture`` and ``texts`` are given.
 
     Raises:
         ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
     """
     files = tuple(matching_files(pattern, base_dir))
     out = Path(tempfile.mkdtemp(prefix="inputs-", dir=work))
-    submit("read_inputs", InputsRequest(files, specs, out, picture), "").result()
+    submit("read_inputs", InputsRequest(files, specs, out, picture, texts), "").result()
     cases: list[Case] = []
     shown: list[Shown] = []
-    for number in range(len(files)):
+    told: list[Told] = []
+    for number in itertools.takewhile(lambda number: (out / f"{number}.npz").exists(), itertools.count()):
         with np.load(out / f"{number}.npz", allow_pickle=False) as arrays:
             cases.append(dict(arrays))
         if (kept := out / f"{number}.shown.npz").exists() and len(shown) < most_shown:
             shown.append(read_shown(kept, number))
-    return cases, shown
+        if (line := out / f"{number}.txt").exists():
+            told.append(Told(number, line.read_text(encoding="utf-8")))
+    return cases, shown, told
 
 
 def read_inputs(request: InputsRequest) -> None:
@@ -168,12 +177,20 @@ def read_inputs(request: InputsRequest) -> None:
     An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
     A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
     width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input; or what
-    ``[models.NAME.picture]`` says.
+    ``[models.NAME.picture]`` says. A ``.txt`` has a text a line, for models with a tokenizer.
 
     Raises:
         ConfigError: a file is unreadable, arrays are missing or do not fit.
     """
-    for number, path in enumerate(request.files):
+    numbers = itertools.count()
+    for path in request.files:
+        if request.texts is not None and path.suffix.lower() == ".txt":
+            for line, inputs in text_cases(path, request.texts):
+                number = next(numbers)
+                write_npz(request.out / f"{number}.npz", _whole(inputs, request.specs, str(path)))
+                (request.out / f"{number}.txt").write_text(line, encoding="utf-8", newline="")
+            continue
+        number = next(numbers)
         if request.picture is None or path.suffix.lower() == ".npz":
             write_npz(request.out / f"{number}.npz", _case(path, request.specs))
             continue
@@ -181,6 +198,18 @@ def read_inputs(request: InputsRequest) -> None:
             case, seen, frame = make_case(file, request.picture)
         write_npz(request.out / f"{number}.npz", case)
         write_shown(request.out / f"{number}.shown.npz", seen, frame)
+
+
+def _whole(inputs: Case, specs: tuple[TensorSpec, ...], where: str) -> Case:
+    missing = [spec.name for spec in specs if spec.name not in inputs]
+    if missing:
+        raise ConfigError(
+            f"is text, and the model also takes {', '.join(map(repr, missing))}",
+            code="SP-227",
+            where=where,
+            hint="Store the inputs as .npz instead",
+        )
+    return inputs
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:

@@ -60,4 +60,5 @@ class Result(TypedDict, total=False):
     kernels: list[str]
     sample: SampleAnswers | None
     answers: list[Any] | None
+    told: list[dict[str, list[float]]] | None
     error: Failure | None

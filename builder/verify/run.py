@@ -163,6 +163,7 @@ def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[s
         "sample": sample or None,
         "short": short,
         "shown": [] if short else _write_shown(check, folder),
+        "told": [] if short else [told.text for told in check.told],
         "stages": [{"name": name, "outputs": outputs} for name, outputs in check.stages],
         "data": str(data.resolve()),
         "out": str(folder.resolve()),

@@ -89,6 +89,7 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
         problem = problem or str(error)
     if not problem and not check.gate.admits(stages[-1]):
         problem = shortfall(check.gate, stages[-1])
+    problem = problem or _unlike(check, result)
     agreeing = None if problem or expected is None else _agreeing(check, result, expected)
     least = check.gate.min_agreement
     if agreeing and least is not None and agreeing[0] < least * agreeing[1]:
@@ -105,6 +106,17 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
         None if check.source is None else expected,
         agreeing,
     )
+
+
+def _unlike(check: Check, result: Result) -> str:
+    """Say which text becomes other inputs in a page than the tokenizers package makes of it."""
+    for told, got in zip(check.told, result.get("told") or (), strict=False):
+        wanted = check.cases[told.case]
+        if {name: list(values) for name, values in got.items()} != {
+            name: v.reshape(-1).tolist() for name, v in wanted.items()
+        }:
+            return f"run makes other ids of {told.text[:40]!r} than tokenizers"
+    return ""
 
 
 def _agreeing(check: Check, result: Result, expected: Sequence[Tensors]) -> tuple[int, int] | None:

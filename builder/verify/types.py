@@ -135,6 +135,14 @@ class SampleInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A text that ``run`` is given, and the number of the case that it became."""
+
+    case: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One model to verify.
 
@@ -156,6 +164,7 @@ class Check:
         tolerance: max error that the sample allows other devices.
         shown: pictures that ``run`` is given as on a page.
         answer: what it makes of the outputs, as in the head.
+        told: texts that ``run`` must make the inputs of their cases of.
     """
 
     model: str
@@ -175,6 +184,7 @@ class Check:
     tolerance: float = 0.01
     shown: Sequence[Shown] = ()
     answer: Mapping[str, Any] | None = None
+    told: Sequence[Told] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,17 +219,33 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
+class TextInputs:
+    """How a model takes texts.
+
+    Attributes:
+        tokenizer: the tokenizer.json.
+        spec: ``tokenizer`` of the head.
+    """
+
+    tokenizer: Path
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class InputsRequest:
     """A request to read a user's pictures and arrays, whose decoders process untrusted data.
 
     Attributes:
-        files: one case each.
+        files: one case each, of texts one a line.
         specs: the inputs of the model.
-        out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input, and ``0.shown.npz``, … of pictures.
+        out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input, and ``0.shown.npz``, … of pictures,
+            ``0.txt``, … of texts.
         picture: how a page makes an input of a picture, as in the head; None: resized and scaled to 0..1.
+        texts: how it makes inputs of texts, where it does.
     """
 
     files: tuple[Path, ...]
     specs: tuple[TensorSpec, ...]
     out: Path
     picture: Mapping[str, Any] | None = None
+    texts: TextInputs | None = None

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
+from ..codecs.front import decode_words
 from ..errors import FormatError
 from ..model import Quantization
 from .rows import values_of
-from .vocabulary import decode_words
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,6 +18,7 @@ foreign = (
     "trust",
     "picture",
     "answer",
+    "tokenizer",
 )
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..codecs import Codec, CodecFields, Plane
+from ..codecs.front import encode_words
 from ..codecs.raw import Raw
 from ..errors import SourceError
 from ..model import BytesData, Model, TensorSpec, Weight
 from ..packing.segments import Segment, Stage, base
 from ..packing.shards import Shard
 from ..sources.word_vectors import Batch, read_vectors
+from .bands import bands
 from .rows import quantize_rows
-from .vocabulary import bands, encode_words
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,6 +9,7 @@ import * as mask from "../modules/mask.js";
 import * as picture from "../modules/picture.js";
 import * as points from "../modules/points.js";
 import * as storage from "../modules/storage.js";
+import * as tokens from "../modules/tokens.js";
 import * as vector from "../modules/vector.js";
 import * as vectors from "../vectors/vectors.js";
 
@@ -25,6 +26,7 @@ form.modules = {
   picture: async () => picture,
   points: async () => points,
   storage: async () => storage,
+  tokens: async () => tokens,
   vector: async () => vector,
   vectors: async () => vectors,
 };

@@ -13,6 +13,7 @@ form.modules = {
   picture: () => import("../modules/picture.js"),
   points: () => import("../modules/points.js"),
   storage: () => import("../modules/storage.js"),
+  tokens: () => import("../modules/tokens.js"),
   vector: () => import("../modules/vector.js"),
   vectors: () => import("../vectors/vectors.js"),
 };

@@ -37,6 +37,22 @@ export function anchors(given, output, count) {
 }
 
 /**
+ * Refuses rows that are too short for their boxes or points.
+ *
+ * @param {Given<BoxesSpec>} given
+ * @param {Rows} level
+ * @param {Rows} spots
+ */
+export function checkWidths(given, level, spots) {
+  const { bins = 1, columns, points } = given.spec;
+  if (level.width - (columns?.[0] ?? 0) < 4 * bins) throw unreadable(given, level.output, `${4 * bins} numbers a box`);
+  const { count = 0, values = 2, start = 4 } = points ?? {};
+  if (spots.width < (spots === level ? start : 0) + count * values) {
+    throw unreadable(given, spots.output, `${count * values} numbers for the points of a box`);
+  }
+}
+
+/**
  * Makes the box and the points of a row, in pixels of the model's picture.
  *
  * @param {Given<BoxesSpec>} given
@@ -46,13 +62,10 @@ export function anchors(given, output, count) {
  * @param {number[]} [anchor]
  * @returns {{ corners: number[], points: number[][] }}
  */
-export function decode({ spec, frame, ...given }, level, spots, row, anchor) {
+export function decode({ spec, frame }, level, spots, row, anchor) {
   const { bins, columns, form = "xyxy", points, unit, variances = [1, 1, 1, 1] } = spec;
   const { data, step } = level;
   const place = level.base(row) + (columns?.[0] ?? 0) * step;
-  if (level.width - (columns?.[0] ?? 0) < 4 * (bins ?? 1)) {
-    throw unreadable({ spec, ...given }, level.output, `${4 * (bins ?? 1)} numbers a box`);
-  }
   let four = [0, 1, 2, 3].map((i) =>
     bins ? softmax(data, place + i * bins * step, bins, step).reduce((sum, part, bin) => sum + part * bin, 0) : data[place + i * step],
   );
@@ -64,9 +77,6 @@ export function decode({ spec, frame, ...given }, level, spots, row, anchor) {
     anchor ? value * variances[axis] * anchor[2 + axis] + anchor[axis] : value * units[axis];
   const { count = 0, values = 2, start = 4 } = points ?? {};
   const begin = spots === level ? start : 0;
-  if (spots.width < begin + count * values) {
-    throw unreadable({ spec, ...given }, spots.output, `${count * values} numbers for the points of a box`);
-  }
   const placed = Array.from({ length: count }, (_, i) => {
     const [x, y, score] = Array.from({ length: values }, (_, j) => spots.data[spots.base(row) + (begin + i * values + j) * spots.step]);
     return [along(x, 0), along(y, 1), ...(values > 2 ? [score] : [])];

@@ -5,22 +5,33 @@ import { isPicture } from "./pixels.js";
 /** @import { Frame, PictureSpec } from "./framing.js" */
 /** @import { Glue, Lent } from "./glue.js" */
 /** @import { Picture } from "./pixels.js" */
+/** @import { Spec } from "../tokens/spec.js" */
+/** @import { Text } from "./tokens.js" */
 
 /** @typedef {{ kind: string } & Record<string, any>} AnswerSpec */
 /** @typedef {{ tf: any, outputs: Record<string, any>, spec: AnswerSpec, labels: string[] | undefined, frame: Frame | null, inputs: Record<string, any> }} Answering */
-/** @typedef {Lent & { head: { picture?: PictureSpec, answer?: AnswerSpec, labels?: string[] } }} Whole */
+/** @typedef {Lent & { head: { picture?: PictureSpec, answer?: AnswerSpec, labels?: string[], tokenizer?: Spec } }} Whole */
 
 /**
  * Makes inputs of what a page gives, runs the model, and makes an answer of its outputs.
  *
  * @param {Whole} lent
- * @param {Picture | Record<string, any>} given
+ * @param {Picture | Text | Text[] | Record<string, any>} given
  * @param {Record<string, any>} options
  * @param {(name: string) => Promise<any>} lazy gives other modules
  * @param {new (code: "contract", message: string) => Error} ModelError
+ * @returns {Promise<any>} the answer, or those to each of several texts
  */
-export async function run({ tf, model, head }, given, options, lazy, ModelError) {
-  const { picture, glue, answer: spec, labels } = head;
+export async function run(lent, given, options, lazy, ModelError) {
+  const { tf, model, head } = lent;
+  const { picture, glue, answer: spec, labels, tokenizer } = head;
+  const { texts, rest } = tokenizer ? split(given) : { texts: undefined, rest: given };
+  if (spec && Array.isArray(texts)) {
+    // One by one: an answer is that of one text.
+    const answers = [];
+    for (const text of texts) answers.push(await run(lent, text, options, lazy, ModelError));
+    return answers;
+  }
   /** @type {Record<string, any>} */
   const fed = {};
   /** @type {any[]} */
@@ -28,7 +39,12 @@ export async function run({ tf, model, head }, given, options, lazy, ModelError)
   /** @type {Frame | null} */
   let frame = null;
   try {
-    for (const [key, value] of Object.entries(byName(given, head, ModelError))) {
+    if (texts !== undefined) {
+      const { encode } = await lazy("tokens");
+      Object.assign(fed, await encode(tf, model, tokenizer, texts));
+      own.push(...Object.values(fed));
+    }
+    for (const [key, value] of Object.entries(rest ? byName(rest, head, ModelError) : {})) {
       if (value instanceof tf.Tensor) {
         fed[key] = value;
         continue;
@@ -59,6 +75,19 @@ export async function run({ tf, model, head }, given, options, lazy, ModelError)
   } finally {
     tf.dispose(own);
   }
+}
+
+/**
+ * Takes what is text out of what a page gives.
+ *
+ * @param {any} given
+ * @returns {{ texts?: Text | Text[], rest?: any }}
+ */
+function split(given) {
+  if (typeof given === "string" || Array.isArray(given)) return { texts: given };
+  if (typeof given?.text !== "string") return { rest: given };
+  const { text, pair, ...rest } = given;
+  return { texts: { text, pair }, rest };
 }
 
 /**

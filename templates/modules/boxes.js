@@ -1,5 +1,5 @@
 /*! Shardpress boxes */
-import { anchors, decode } from "./anchors.js";
+import { anchors, checkWidths, decode } from "./anchors.js";
 import { read, sigmoid, softmax, unreadable } from "./outputs.js";
 
 /** @import { Activation, Frame, Given, Output } from "./outputs.js" */
@@ -11,7 +11,7 @@ import { read, sigmoid, softmax, unreadable } from "./outputs.js";
  *   background?: "first" | "last" | "none", columns?: [number, number, number], categories?: number, first?: number,
  *   decode?: "none" | "deltas" | "linear" | "distances" | "yolo", anchors?: AnchorLevel[], offset?: number,
  *   variances?: [number, number, number, number], bins?: number, points?: KeyPoints, score?: number, iou?: number, most?: number,
- *   agnostic?: boolean, suppressed?: boolean }} BoxesSpec what docs/format.md says of them */
+ *   agnostic?: boolean, blend?: boolean, suppressed?: boolean }} BoxesSpec what docs/answers.md says of them */
 
 /** @typedef {{ x: number, y: number, score?: number, label?: string }} KeyPoint in pixels of the source picture */
 
@@ -56,6 +56,7 @@ export async function answer(given, options = {}) {
   for (const [i, level] of levels.entries()) {
     const judge = judging(given, level, scores[i] && beside(given, scores[i], level.count, spec.layout), classes, start);
     const spots = points[i] ? beside(given, points[i], level.count, spec.layout) : level;
+    if (level.count) checkWidths(given, level, spots);
     for (let row = 0; row < level.count && left > 0; row++, left--) {
       const { score, index } = judge(row);
       // What is no number is not enough either.
@@ -67,7 +68,7 @@ export async function answer(given, options = {}) {
     start += level.count;
   }
   found.sort((a, b) => b.score - a.score);
-  const kept = spec.suppressed ? found : suppress(found, options.iou ?? spec.iou ?? 0.45, spec.agnostic);
+  const kept = spec.suppressed ? found : suppress(found, options.iou ?? spec.iou ?? 0.45, spec);
   /** @type {Box[]} */
   const placed = [];
   const most = options.most ?? spec.most ?? 100;
@@ -101,23 +102,45 @@ export async function answer(given, options = {}) {
  *
  * @param {Found[]} found
  * @param {number} iou
- * @param {boolean} [agnostic]
+ * @param {BoxesSpec} spec
  */
-function* suppress(found, iou, agnostic) {
-  /** @type {Found[]} */
-  const kept = [];
-  for (const box of found) {
-    const [left, top, right, bottom] = box.corners;
-    const area = (right - left) * (bottom - top);
-    const hidden = kept.some(({ index, corners: [l, t, r, b] }) => {
-      if (!agnostic && index !== box.index) return false;
-      const shared = Math.max(Math.min(right, r) - Math.max(left, l), 0) * Math.max(Math.min(bottom, b) - Math.max(top, t), 0);
-      return shared > 0 && shared / (area + (r - l) * (b - t) - shared) > iou;
-    });
-    if (hidden) continue;
-    kept.push(box);
-    yield box;
+function* suppress(found, iou, { agnostic, blend }) {
+  let left = found;
+  while (left.length) {
+    const [box] = left;
+    const [l, t, r, b] = box.corners;
+    /** @type {Found[]} */
+    const hidden = [];
+    /** @type {Found[]} */
+    const free = [];
+    for (const other of left) {
+      const [x, y, right, bottom] = other.corners;
+      const shared = Math.max(Math.min(right, r) - Math.max(x, l), 0) * Math.max(Math.min(bottom, b) - Math.max(y, t), 0);
+      const all = (r - l) * (b - t) + (right - x) * (bottom - y) - shared;
+      const same = agnostic || other.index === box.index;
+      (other === box || (same && shared > 0 && shared / all > iou) ? hidden : free).push(other);
+    }
+    left = free;
+    yield blend ? blended(box, hidden) : box;
   }
+}
+
+/**
+ * Gives a box the mean place of what it hides and itself, by their scores.
+ *
+ * @param {Found} box
+ * @param {Found[]} hidden
+ * @returns {Found}
+ */
+function blended(box, hidden) {
+  const total = hidden.reduce((sum, { score }) => sum + score, 0);
+  if (!(total > 0)) return box;
+  const mean = (/** @type {(other: Found) => number} */ of) => hidden.reduce((sum, other) => sum + (of(other) * other.score) / total, 0);
+  return {
+    ...box,
+    corners: box.corners.map((_, side) => mean(({ corners }) => corners[side])),
+    points: box.points.map((point, i) => point.map((_, j) => mean(({ points }) => points[i][j]))),
+  };
 }
 
 /**

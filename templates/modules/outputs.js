@@ -28,7 +28,7 @@ export async function read({ ModelError, outputs }, name) {
   const names = Object.keys(outputs);
   const found = name || (names.length > 1 ? "" : names[0]);
   if (!Object.hasOwn(outputs, found)) {
-    throw new ModelError("contract", `The model has no output '${found}' to read an answer from, but ${names.join(", ")}`);
+    throw new ModelError("contract", `There is no tensor '${found}' to read an answer from, but ${names.join(", ") || "none"}`);
   }
   return { name: found, shape: outputs[found].shape, data: await outputs[found].data() };
 }

@@ -26,7 +26,8 @@ export async function answer(given) {
   const tokens = data.length / width;
   const fits = pooled ? shape.length === 2 || (shape.length === 3 && shape[0] === 1) : width === Math.max(1, ...shape);
   if (!fits || !data.length) throw unreadable(given, output, pooled ? "[1, tokens, numbers]" : "one vector");
-  const mask = spec.pooling === "mean" && spec.mask ? await inputs?.[spec.mask]?.data() : undefined;
+  const masked = spec.pooling === "mean" && spec.mask;
+  const mask = masked ? (await read({ ...given, outputs: inputs ?? {} }, spec.mask)).data : undefined;
   if (mask && mask.length !== tokens) throw unreadable(given, output, `${mask.length} tokens, as the mask has`);
   const sums = new Float64Array(width);
   let total = 0;

@@ -1,3 +1,5 @@
+import { readFront } from "./front.js";
+
 /**
  * Rows that came together, in the order of their words' bytes within each run.
  *
@@ -20,29 +22,10 @@
  * @returns {Pick<Block, "letters" | "starts" | "runs">}
  */
 export function readWords(bytes, count) {
-  let at = 0;
-  const numbers = () =>
-    Uint32Array.from({ length: count }, () => {
-      let number = 0;
-      for (let shift = 0; ; shift += 7) {
-        const byte = bytes[at++];
-        number |= (byte & 0x7f) << shift;
-        if (!(byte & 0x80)) return number;
-      }
-    });
-  const [common, lengths] = [numbers(), numbers()];
-  const starts = new Uint32Array(count + 1);
-  for (let row = 0; row < count; row++) starts[row + 1] = starts[row] + common[row] + lengths[row];
-  if (at + lengths.reduce((sum, length) => sum + length, 0) !== bytes.length) throw new Error("a vocabulary is damaged");
-  const letters = new Uint8Array(starts[count]);
+  const { letters, starts } = readFront(bytes, count);
   const runs = [0];
-  for (let row = 0; row < count; row++) {
-    const [start, shared] = [starts[row], common[row]];
-    const before = starts[row - 1] ?? 0;
-    if (shared > start - before) throw new Error("a vocabulary is damaged");
-    letters.copyWithin(start, before, before + shared);
-    letters.set(bytes.subarray(at, (at += lengths[row])), start + shared);
-    if (row && order({ letters, starts }, row - 1, letters.subarray(start, starts[row + 1])) > 0) runs.push(row);
+  for (let row = 1; row < count; row++) {
+    if (order({ letters, starts }, row - 1, letters.subarray(starts[row], starts[row + 1])) > 0) runs.push(row);
   }
   return { letters, starts, runs: [...runs, count] };
 }

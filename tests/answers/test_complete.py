@@ -119,6 +119,15 @@ def test_blazeface_has_points_and_anchors() -> None:
     assert (box.points[0].x, box.points[0].y, box.points[0].label) == (12, 4, "left eye")
 
 
+def test_blazeface_may_have_an_output_a_level() -> None:
+    """As in the human package, whose outputs have no order."""
+    names = (("d", [1, 384, 16]), ("a", [1, 512, 1]), ("b", [1, 384, 1]), ("c", [1, 512, 16]))
+    made = complete(BoxesTable(format="blazeface"), seen(*names, size=(256, 256)))
+    assert isinstance(made, BoxesTable)
+    assert (made.boxes, made.scores) == (("c", "d"), ("a", "b"))
+    assert [level.stride for level in made.anchors] == [16, 32]
+
+
 masks: list[tuple[list[int | None], str]] = [
     ([1, 1, 64, 64], "first"),
     ([1, 64, 64, 21], "last"),
@@ -175,6 +184,7 @@ wrong: list[tuple[AnswerTable, Seen, str, str]] = [
     (PointsTable(order="xyz"), seen(("p", [1, 34])), "SP-430", "no multiple of 3"),
     (PointsTable(), seen(("p", [1, 34]), labels=16), "SP-432", "16 labels for 17 classes"),
     (PointsTable(scores="s"), seen(("p", [1, 34])), "SP-430", "no output 's'"),
+    (VectorTable(pooling="mean", mask="m"), seen(("v", [1, 9, 34])), "SP-430", "no input 'm' to be the mask"),
     (VectorTable(output="z"), seen(("v", [1, 34])), "SP-430", "no output 'z'"),
 ]
 

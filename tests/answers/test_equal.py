@@ -130,6 +130,7 @@ def whole_boxes(generator: np.random.Generator) -> Case:
         iou=float(generator.choice([0.1, 0.5, 1.0])),
         most=int(generator.choice([3, 100])),
         agnostic=bool(generator.random() < 0.3),
+        blend=bool(generator.random() < 0.3),
         suppressed=bool(generator.random() < 0.2),
         **more,
     )
@@ -191,6 +192,7 @@ def anchored_boxes(generator: np.random.Generator) -> Case:
         points=points,
         score=0.5,
         iou=0.4,
+        blend=bool(generator.random() < 0.3),
     )
     return Case(table, arrays, labels[:2], random_frame(generator, *size))
 

@@ -29,7 +29,7 @@ known: list[tuple[str, Clues, dict[str, Any], dict[str, Any]]] = [
             picture(None, 224, 224, 3),
             (spec("dense", None, 2),),
             "tfjs",
-            notes={"tmVersion": "2.4.4", "labels": ["yes", "no"]},
+            notes={"packageName": "@teachablemachine/image", "labels": ["yes", "no"]},
         ),
         {"kind": "classes"},
         {"fit": "cover", "range": [-1.0, 255 / 127 - 1]},
@@ -162,3 +162,24 @@ def test_labels_come_with_the_model() -> None:
     found = propose(clues)
     assert found is not None
     assert found.labels == ("person", "bicycle")
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        ({"mean": [127.5], "std": [127.5]}, {"range": [-1.0, 1.0]}),
+        ({"mean": [0.0] * 3, "std": [255.0] * 3}, {"range": [0.0, 1.0]}),
+        (
+            {"mean": [1.0, 2.0, 3.0], "std": [4.0] * 3},
+            {"range": [0.0, 255.0], "mean": [1.0, 2.0, 3.0], "std": [4.0] * 3},
+        ),
+        ({"mean": [1.0], "std": [0.0]}, {}),
+        ({"mean": [1.0, 2.0], "std": [1.0, 2.0]}, {}),
+        ({"mean": "1", "std": "2"}, {}),
+    ],
+)
+def test_what_a_file_says_of_its_pixels_counts(notes: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = propose(Clues(picture(1, 64, 64, 3), (spec("a", 1, 7),), "tflite", labels=7, notes=notes))
+    assert found is not None
+    assert found.picture == expected
+    assert ("what range" in found.reason) is not bool(expected)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.answers import boxes, classes, mask, points, vector
+from builder.answers import boxes, classes, mask, overlaps, points, vector
 from builder.answers.formats import cells, mediapipe, retinanet_anchors
 from builder.answers.frame import Frame
 from builder.answers.reading import softmax
-from builder.config.answers import AnchorLevel, BoxesTable, ClassesTable, MaskTable, PointsTable, VectorTable
+from builder.config.answers import AnchorLevel, BoxesTable, ClassesTable, KeyPoints, MaskTable, PointsTable, VectorTable
 
 
 def naive(corners: np.ndarray, scores: np.ndarray, classes_: np.ndarray, iou: float) -> list[int]:
@@ -40,7 +40,9 @@ def test_suppression_is_that_of_its_definition(count: int, seed: int, iou: float
     low = generator.integers(0, 8, (count, 2)).astype(float)
     corners = np.concatenate([low, low + generator.integers(0, 8, (count, 2))], axis=1)
     scores, kinds = generator.integers(0, 5, count) / 4, generator.integers(0, 3, count)
-    assert boxes.suppress(corners, scores, kinds, iou) == naive(corners, scores, kinds, iou)
+    kept, hidden = overlaps.suppress(corners, scores, kinds, iou)
+    assert kept == naive(corners, scores, kinds, iou)
+    assert sorted(row for group in hidden for row in group) == list(range(count))
 
 
 @pytest.mark.parametrize(("side", "rows"), [(128, 896), (256, 896), (192, 2304), (192, 2016), (224, 2254)])
@@ -82,6 +84,15 @@ def test_a_box_goes_back_through_the_letterbox_and_is_clipped() -> None:
     row = [[-10, 30, 50, 80, 0.9], [40, 0, 60, 20, 0.8]]  # the second one is in the bar above the picture
     (box,) = boxes.answer({"o": np.array([row], np.float32)}, table, ["cat"], frame)
     assert (box.label, box.x, box.y, box.width, box.height) == ("cat", 0, 10, 100, 90)
+
+
+def test_blended_boxes_are_means_by_score() -> None:
+    table = BoxesTable(boxes="o", iou=0.3, blend=True, points=KeyPoints(count=1, start=5), categories=1)
+    row = [[0, 0, 10, 10, 0.9, 1, 1], [2, 0, 12, 10, 0.3, 5, 1], [50, 50, 60, 60, 0.8, 2, 2]]
+    first, second = boxes.answer({"o": np.array([row], np.float32)}, table)
+    assert (first.x, first.width, first.score) == pytest.approx((0.5, 10, 0.9))
+    assert (first.points[0].x, first.points[0].y) == pytest.approx((2, 1))
+    assert (second.x, second.points[0].x) == (50, 2)
 
 
 def test_yolov5_heads_are_decoded_as_published() -> None:

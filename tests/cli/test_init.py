@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from builder.cli.init import Found, find_models, find_unreadable, write_config
 from builder.cli.main import main
 from builder.config.tables import load_config
 from builder.config.units import parse_size
+from builder.sources.members import chosen_member
 from tests.helpers import tiny
 
 
@@ -41,6 +43,31 @@ def test_only_models_are_found_and_each_has_a_name(project: Path) -> None:
     assert found["training"].path == "training/export/12"
     assert found["training"].samples == "training/export/12/samples/*.png"
     assert found["face-finder"].nbytes > 4 * tiny.features * tiny.classes
+
+
+def test_archives_of_models_are_looked_into(tmp_path: Path) -> None:
+    """A MediaPipe task of one model needs no member; of several, also in a task within, each is proposed."""
+    with zipfile.ZipFile(tmp_path / "face.task", "w") as archive:
+        archive.writestr("detector.tflite", b"x" * 70)
+    with zipfile.ZipFile(tmp_path / "hands.zip", "w") as archive:
+        archive.writestr("read.me", b"")
+        archive.writestr("palm_detection.tflite", b"x" * 50)
+        archive.writestr("inner.task", (tmp_path / "face.task").read_bytes())
+    (tmp_path / "broken.task").write_bytes(b"PK\x03\x04 no archive")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("a.png", b"")
+    found = find_models(tmp_path, (tmp_path,))
+    assert [(model.name, model.path, model.member) for model in found] == [
+        ("face", "face.task", ""),
+        ("detector", "hands.zip", "inner.task/detector.tflite"),
+        ("palm-detection", "hands.zip", "palm_detection.tflite"),
+    ]
+    assert [model.nbytes for model in found[1:]] == [70, 50]
+    config = tmp_path / "build.toml"
+    config.write_text(write_config(found, {}))
+    settings = load_config(config).models
+    assert (settings["face"].member, settings["detector"].member) == ("", "inner.task/detector.tflite")
+    assert chosen_member(tmp_path / settings["detector"].source, settings["detector"].member or "")
 
 
 @pytest.mark.slow

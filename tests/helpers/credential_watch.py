@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import s3_server
-
 watched = ("test_deploy_", "test_shared_cache", "test_cluster")
+secret, reader_secret = "testsecret123", "readersecret456"  # of the servers
 wrong_secret = "wrong-secret-word"  # what tests of refused credentials use
-words = (s3_server.secret, s3_server.reader_secret, wrong_secret)
+words = (secret, reader_secret, wrong_secret)
 encoded_words = [word.encode() for word in words]
 servers = {"seaweed", "rclone"}  # their own folders hold their configuration
 largest = 64 << 20

@@ -185,7 +185,7 @@ def faulty(upstream: str, *, rate: float, seed: int, forbid_header: str = "") ->
     proxy = Proxy("", rate, random.Random(seed), forbid_header=forbid_header)
     server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": proxy, "port": urlsplit(upstream).port}))
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield proxy

@@ -136,7 +136,7 @@ def hostile(root: Path, secure: ssl.SSLContext | None = None) -> Iterator[Site]:
     if secure:
         server.socket = secure.wrap_socket(server.socket, server_side=True)
     site.url = f"http{'s' if secure else ''}://127.0.0.1:{server.server_address[1]}/"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield site

@@ -247,6 +247,10 @@ for name, (begin, end, steps, more) in {
         options="StridedSliceOptions", **more)  # fmt: skip
 one("gather", "GATHER", [(3, 5, 2)], [np.array([[1, 4], [0, 0]])], options="GatherOptions", axis=1)
 one("gather-batch", "GATHER", [(2, 5, 3)], [np.array([[1, 4], [0, 2]])], options="GatherOptions", axis=1, batchDims=1)
+one("gather-rows", "GATHER", [(2, 3)], [np.array([[0], [2]])], options="GatherOptions", axis=1, batchDims=1)
+one("gather-columns", "GATHER", [(2, 3, 5)], [np.array([[0], [4]])], options="GatherOptions", axis=2, batchDims=1)
+one("gather-batches", "GATHER", [(2, 2, 4, 3)], [np.array([[[3, 1], [0, 0]], [[2, 2], [1, 3]]])],
+    options="GatherOptions", axis=2, batchDims=2)  # fmt: skip
 one("gather-nd", "GATHER_ND", [(3, 5, 2)], [np.array([[[1, 4], [0, 0]]])], options="GatherNdOptions")
 one("scatter-nd", "SCATTER_ND", [(3, 4)], [np.array([[1], [4], [1]]), np.array([6, 4])], options="ScatterNdOptions",
     first=1)  # fmt: skip
@@ -332,3 +336,25 @@ def mediapipe_transpose_conv_bias() -> Lite:
     return lite.gives(
         lite.op("custom Convolution2DTransposeBias", inputs, [result], custom=struct.pack("<3i", 1, 2, 2))
     )
+
+
+def beyond_floats(op: str, *others: int) -> Callable[[], Lite]:
+    """Compute with whole numbers that float32 does not hold; their last digit tells."""
+
+    def build() -> Lite:
+        lite = Lite()
+        large = lite.op(
+            "MUL", [lite.input((2, 9), "int32"), lite.constant(np.int32(-1000003))], ["int32"], "MulOptions"
+        )
+        found = lite.op(op, [large, *(lite.constant(np.int32(other)) for other in others)], ["int32"])
+        return lite.gives(lite.op("FLOOR_MOD", [found, lite.constant(np.int32(10))], ["int32"]))
+
+    return build
+
+
+cases |= {
+    "abs-large": beyond_floats("ABS"),
+    "neg-large": beyond_floats("NEG"),
+    "div-large": beyond_floats("DIV", 3),
+    "floor-div-large": beyond_floats("FLOOR_DIV", 3),
+}

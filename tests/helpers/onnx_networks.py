@@ -224,6 +224,41 @@ def open_head() -> Any:
     return net.model(net("Sigmoid", net("Transpose", t, perm=[0, 2, 1])))
 
 
+def recogniser() -> Any:
+    """Rows of a picture of open lengths, flattened to lengths that inference cannot follow, and residual blocks."""
+    net = Network({"x": ("n", 3, "h", "w")})
+    t = net.conv("x", 3, 8)
+    head = net("Slice", net("Shape", t), net.ints(0), net.ints(2), net.ints(0))
+    flat = net("Reshape", t, net("Concat", net("Mul", head, net.ints(1, 1)), net.ints(-1), axis=0))
+    rows = net("Transpose", flat, perm=[0, 2, 1])
+    for _ in range(2):
+        n = net("LayerNormalization", rows, net.weight(8), net.weight(8), axis=-1)
+        rows = net("Add", rows, net("Add", net("MatMul", n, net.weight(8, 8)), net.weight(8)))
+    return net.model(net("Softmax", net("MatMul", rows, net.weight(8, 5)), axis=-1))
+
+
+def both_ways() -> Any:
+    """Two bidirectional GRUs over rows of open lengths, whose states are an output and are averaged, too."""
+    net = Network({"x": ("n", "h", 6)})
+    t = net("Transpose", "x", perm=[1, 0, 2])
+    for width in (6, 8):
+        states, _ = net(
+            "GRU",
+            t,
+            net.weight(2, 12, width),
+            net.weight(2, 12, 4),
+            net.weight(2, 24),
+            count=2,
+            hidden_size=4,
+            direction="bidirectional",
+            linear_before_reset=1,
+        )
+        t = net("Reshape", net("Transpose", states, perm=[0, 2, 1, 3]), net.ints(0, 0, -1))
+    rows = net("Transpose", t, perm=[1, 0, 2])
+    weights = net("Sigmoid", net("MatMul", "x", net.weight(6, 1)))
+    return net.model(rows, net("ReduceMean", net("Mul", rows, weights), axes=[1], keepdims=0))
+
+
 def mobile_net() -> Any:
     """Inverted residuals with HardSwish and squeeze-and-excite, as MobileNetV3 has them."""
     net = Network({"x": ("n", 3, 16, 16)})
@@ -251,5 +286,6 @@ networks: Sequence[Callable[[], Any]] = (
     yolo,
     anchor_free_yolo,
     open_head,
+    recogniser,
     mobile_net,
 )

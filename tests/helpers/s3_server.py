@@ -20,10 +20,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.helpers.credential_watch import reader_secret, secret
+
 key = "testkey"
-secret = "testsecret123"  # what no output may hold
 reader_key = "readerkey"
-reader_secret = "readersecret456"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,9 @@ test("what cannot be read is a ModelError that names the output", async () => {
   await assert.rejects(mask(given({}, { o: tensor([2, 2, 2, 1], Array(8).fill(1)) })), contract(/scores of one picture/));
   await assert.rejects(points(given({}, { o: tensor([2, 5, 2], Array(20).fill(1)) })), contract(/of one picture/));
   await assert.rejects(vector(given({}, { o: tensor([2, 3], Array(6).fill(1)) })), contract(/one vector/));
-  await assert.rejects(classes(given({ output: "p" }, { o: tensor([1], [1]) })), contract(/no output 'p'.*but o/));
-  await assert.rejects(classes(given({}, { a: tensor([1], [1]), toString: tensor([1], [1]) })), contract(/no output ''/));
-  await assert.rejects(classes(given({ output: "toString" }, { a: tensor([1], [1]) })), contract(/no output 'toString'/));
+  await assert.rejects(classes(given({ output: "p" }, { o: tensor([1], [1]) })), contract(/no tensor 'p'.*but o/));
+  await assert.rejects(classes(given({}, { a: tensor([1], [1]), toString: tensor([1], [1]) })), contract(/no tensor ''/));
+  await assert.rejects(classes(given({ output: "toString" }, { a: tensor([1], [1]) })), contract(/no tensor 'toString'/));
 });
 
 test("a soft mask is painted in one colour", async () => {

@@ -15,7 +15,7 @@ from onnx import helper
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import UnsupportedOpsError
 from builder.onnx.tasks import convert_onnx
-from tests.helpers.onnx_cases import check, model_of
+from tests.helpers.onnx_cases import check_file, model_of
 
 
 def numbers(seed: int, *shape: int) -> Any:
@@ -32,7 +32,7 @@ def test_sequences_are_turned_round_up_to_their_lengths(
     lengths = np.arange(shape[batch]) % shape[time] + 1
     feeds = {"x": numbers(0, *shape), "lengths": lengths}
     node = helper.make_node("ReverseSequence", ["x", "lengths"], ["y"], batch_axis=batch, time_axis=time)
-    check(tmp_path, model_of([node], feeds, {}, opset=10), feeds)
+    check_file(tmp_path, model_of([node], feeds, {}, opset=10), feeds)
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -43,7 +43,7 @@ def test_fourier_transforms(seed: int, tmp_path: Path) -> None:
     x = numbers(seed, 2, pick.randint(2, 9), 1 if onesided else pick.choice([1, 2]))
     constants = {"length": np.array(pick.randint(2, 10))} if pick.random() < 0.5 else {}
     node = helper.make_node("DFT", ["x", *constants], ["y"], axis=1, inverse=inverse, onesided=onesided)
-    check(tmp_path, model_of([node], {"x": x}, constants, opset=17, opened=pick.choice([(), (0,)])), {"x": x})
+    check_file(tmp_path, model_of([node], {"x": x}, constants, opset=17, opened=pick.choice([(), (0,)])), {"x": x})
 
 
 @pytest.mark.parametrize("onesided", [0, 1])
@@ -52,7 +52,7 @@ def test_short_transforms(onesided: int, opened: tuple[int, ...], tmp_path: Path
     x = numbers(0, 2, 16, 1)
     constants = {"step": np.array(3), "window": abs(numbers(1, 5)), "length": np.array(5)}
     node = helper.make_node("STFT", ["x", *constants], ["y"], onesided=onesided)
-    check(tmp_path, model_of([node], {"x": x}, constants, opset=17, opened=opened), {"x": x})
+    check_file(tmp_path, model_of([node], {"x": x}, constants, opset=17, opened=opened), {"x": x})
 
 
 def suppression(folder: Path, **given: Any) -> dict[str, Any]:

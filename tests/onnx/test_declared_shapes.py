@@ -14,8 +14,8 @@ from onnx import helper
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.errors import UnsupportedOpsError
 from builder.onnx.tasks import convert_onnx
+from tests.helpers.onnx_cases import check
 
-from .lowered import check
 from .networks import network, types
 
 

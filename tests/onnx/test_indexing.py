@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 
 from builder.errors import UnsupportedOpsError
-from tests.helpers.onnx_cases import check, model_of
+from tests.helpers.onnx_cases import check_file, model_of
 
 seeds = range(16)
 largest, smallest = 2**63 - 1, -(2**63)
@@ -61,7 +61,7 @@ class Case:
 def run(folder: Path, case: Case, model: Any) -> bool:
     """Check a model; False where it is refused."""
     try:
-        check(folder, model, case.feeds)
+        check_file(folder, model, case.feeds)
     except UnsupportedOpsError:
         return False
     return True
@@ -200,7 +200,7 @@ def test_blocks(mode: str, tmp_path: Path) -> None:
         helper.make_node("DepthToSpace", ["x"], ["t"], blocksize=2, mode=mode),
         helper.make_node("SpaceToDepth", ["t"], ["y"], blocksize=2),
     ]
-    check(tmp_path, model_of(nodes, {"x": x}, {}, opened=(0,)), {"x": x})
+    check_file(tmp_path, model_of(nodes, {"x": x}, {}, opened=(0,)), {"x": x})
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -219,4 +219,4 @@ def test_products_of_stacks(seed: int, tmp_path: Path) -> None:
         helper.make_node("MatMul", ["x", "t"], ["y"]),
     ]
     constants = {"z": feeds.pop("z")} if pick.random() < 0.5 else {}
-    check(tmp_path, model_of(nodes, feeds, constants, opened=pick.choice([(), (0,)])), feeds)
+    check_file(tmp_path, model_of(nodes, feeds, constants, opened=pick.choice([(), (0,)])), feeds)

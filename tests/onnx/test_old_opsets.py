@@ -15,8 +15,7 @@ from builder.errors import SourceError
 from builder.onnx.lower import lower_model
 from builder.onnx.read import opset_of, read_onnx
 from tests.helpers.numpy_graphs import run_graph
-
-from .lowered import model
+from tests.helpers.onnx_cases import model
 
 
 def lowered(tmp_path: Path, nodes: list[Any], weights: dict[str, Any], opset: int) -> Any:

@@ -11,8 +11,7 @@ from onnx.helper import make_node, np_dtype_to_tensor_dtype
 
 from builder.errors import UnsupportedOpsError
 from tests.helpers.numpy_graphs import run_graph
-
-from .lowered import check, lower, model, ops_of
+from tests.helpers.onnx_cases import check, lower, model, ops_of
 
 rng = np.random.default_rng(3)
 picture = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)

@@ -12,7 +12,7 @@ from onnx import helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from builder.errors import UnsupportedOpsError
-from tests.helpers.onnx_cases import check, model_of
+from tests.helpers.onnx_cases import check_file, model_of
 
 # What ONNX Runtime does not run itself tells nothing; what is refused is counted by the test of refusals.
 unanswered = (Fail, InvalidArgument, RuntimeException)
@@ -27,7 +27,7 @@ def numbers(seed: int, *shape: int) -> Any:
 def run(folder: Path, model: Any, feeds: dict[str, Any]) -> bool:
     """Check a model; False where nothing can be compared."""
     try:
-        check(folder, model, feeds)
+        check_file(folder, model, feeds)
     except (*unanswered, UnsupportedOpsError):
         return False
     return True

@@ -20,8 +20,7 @@ from builder.model import Grid
 from builder.onnx.steps import largest_step
 from builder.sources.tfjs import read_model
 from tests.helpers.numpy_graphs import run_graph, run_model
-
-from .lowered import check, lower, model, ops_of
+from tests.helpers.onnx_cases import check, lower, model, ops_of
 
 rng = np.random.default_rng(5)
 narrow = {

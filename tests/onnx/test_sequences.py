@@ -8,8 +8,7 @@ from onnx import TensorProto
 from onnx.helper import make_graph, make_node, make_tensor_value_info
 
 from builder.errors import UnsupportedOpsError
-
-from .lowered import check, lower, model, ops_of
+from tests.helpers.onnx_cases import check, lower, model, ops_of
 
 x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 places = {"first": np.array(0), "last": np.array(-1), "sizes": np.array([1, 2]), "step": np.array(2)}

@@ -14,7 +14,7 @@ import pytest
 from builder.convert.requests import ConvertRequest, SourceOptions
 from builder.onnx.tasks import convert_onnx
 from tests.helpers import onnx_networks
-from tests.helpers.onnx_cases import check
+from tests.helpers.onnx_cases import check_file
 from tests.helpers.onnx_networks import networks
 
 
@@ -57,7 +57,7 @@ def test_what_is_not_moved_gives_the_same_numbers(network: Callable[[], Any], tm
         for info in model.graph.input
     }
     random = np.random.default_rng(0)
-    check(tmp_path, model, {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
+    check_file(tmp_path, model, {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()})
 
 
 @pytest.mark.parametrize("network", [onnx_networks.classifier, onnx_networks.residual, onnx_networks.mobile_net])
@@ -80,3 +80,13 @@ def test_flattened_pictures_turn_the_rows_of_the_matrix(tmp_path: Path) -> None:
 def test_open_pictures_are_flattened_as_they_are_stored(tmp_path: Path) -> None:
     # The names of lengths tell that [n, 8, h, w] becomes [n, 8, h w], and a turn to [n, h w, 8] needs no move at all.
     assert count(convert(onnx_networks.open_head(), tmp_path), "Transpose") == 1
+
+
+def test_computed_lengths_that_are_the_pictures_own_move_nothing(tmp_path: Path) -> None:
+    """Where inference does not follow the lengths, what they were computed of tells."""
+    assert count(convert(onnx_networks.recogniser(), tmp_path), "Transpose") == 1  # that of the input
+
+
+def test_what_an_output_is_moved_for_is_taken_as_it_is_given(tmp_path: Path) -> None:
+    """Both directions take the same turned input, and what averages an output takes that."""
+    assert count(convert(onnx_networks.both_ways(), tmp_path), "Transpose") == 4

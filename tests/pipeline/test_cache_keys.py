@@ -23,12 +23,12 @@ others: dict[str, Any] = {
     "budget": "1 kB", "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
     "weights": False, "cut": CutConfig(("a",)), "custom_ops": "o.js", "vocabulary": "v.txt", "rows_first": 7,
     "channels": "last", "inputs": {"i": InputConfig(shape=(1,))}, "member": "m.tflite",
-    "picture": PictureConfig(size=9), "answer": "classes",
+    "picture": PictureConfig(size=9), "answer": "classes", "tokenizer": "t.json",
     "trust": True, "license": "MIT", "card": "c", "verify": VerifyConfig(max_error=0.5),
 }  # fmt: skip
 by_content = {"source", "labels", "custom_ops", "vocabulary"}  # what they name is in the key by its hash
 policies = {"load", "priority", "budget", "license", "card"}
-inputs = AssemblyInputs("c", "n", plain, (), None, None, [], 1, "code")
+inputs = AssemblyInputs("c", "n", plain, (), None, None, None, [], 1, "code")
 
 
 @pytest.mark.parametrize("measured", [True, False])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
 from itertools import groupby
 from pathlib import Path
 
 import pytest
-
-from tests.helpers.modules import nodes
 
 root = Path(__file__).resolve().parents[2]
 package = root / "builder"
@@ -64,12 +61,3 @@ def test_every_decision_is_listed() -> None:
     assert [name for name, _ in listed] == [path.name for path in files]
     for number, ((_, title), path) in enumerate(zip(listed, files, strict=True), start=1):
         assert path.read_text().startswith(f"# {number}. {title}\n"), path
-
-
-def test_modules_and_functions_stay_small() -> None:
-    """The limits of the house: a file of 400 lines, a function of 60; the loader's have a test of their own."""
-    for path in sorted([*package.rglob("*.py"), *package.rglob("*.mjs")]):
-        assert len(path.read_text().splitlines()) <= 400, path
-    for path, node in nodes():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < 60, f"{path}: {node.name}"

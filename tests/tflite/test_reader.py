@@ -22,7 +22,7 @@ from builder.tflite.registry import table
 from builder.tflite.tasks import convert_tflite
 from tests.helpers.lite import Lite
 
-mutated = settings(max_examples=400, deadline=None)
+mutated = settings(max_examples=200, deadline=None)
 
 
 def network() -> Lite:

@@ -160,6 +160,8 @@ def test_channels_are_where_a_length_says_so(shape: tuple[int | None, ...], expe
 def test_open_channels_are_tried_on_both_sides_of_space() -> None:
     made = [case["x"].shape for _, case in larger_cases((TensorSpec("x", "float32", (None,) * 4),), {})]
     assert {(1, 3, 64, 64), (1, 128, 128, 3), (1, 3, 128, 128)} <= set(made)
+    lines = [case["x"].shape for _, case in larger_cases((TensorSpec("x", "float32", (None, 3, None, None)),), {})]
+    assert lines[:2] == [(1, 3, 32, 32), (1, 3, 48, 48)], "heights that recognisers of text take"
 
 
 def test_a_salt_gives_other_numbers() -> None:

@@ -196,7 +196,7 @@ def test_inputs_are_decoded_in_a_worker_behind_the_wall(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", np.ones((1, 4, 6, 3)))
     (tmp_path / "work").mkdir()
     with ConversionPool(1) as pool:
-        cases, _ = load_inputs("*.*", (picture,), tmp_path, tmp_path / "work", pool.submit)
+        cases, _, _ = load_inputs("*.*", (picture,), tmp_path, tmp_path / "work", pool.submit)
         with pytest.raises(ConfigError, match=str(tmp_path / "b.npz")):
             load_inputs("b.npz", (TensorSpec("x", "float32", (3,)),), tmp_path, tmp_path / "work", pool.submit)
     assert [float(case["image"].mean()) for case in cases] == [pytest.approx(0.2), 1]

@@ -12,13 +12,14 @@ import pytest
 
 from builder.bundle.head import head_shard, make_head, write_head
 from builder.bundle.render import render_module
+from builder.codecs.front import decode_words, encode_words
 from builder.errors import FormatError
 from builder.packing.shards import read
 from builder.words.answers import best_rows, unit_rows
+from builder.words.bands import bands
 from builder.words.decode import Decoded, decode_vectors
 from builder.words.rows import quantize_rows, scales_of, values_of
 from builder.words.table import Table, make_table, plan
-from builder.words.vocabulary import bands, decode_words, encode_words
 from tests.helpers.word_tables import batch, table
 
 

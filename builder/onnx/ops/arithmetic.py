@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...lowering.values import Value
+from ...lowering.whole_numbers import absolute, divided, negative, wrapped
 from ..registry import Context, lowers
-from .whole_numbers import absolute, divided, negative, wrapped
 
 largest_product = 64  # exponents up to which a power of whole numbers is a chain of products
 

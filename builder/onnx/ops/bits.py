@@ -7,9 +7,9 @@ import numpy as np
 from ...lowering.graph import Graph
 from ...lowering.pieces import scalar
 from ...lowering.values import Value
+from ...lowering.whole_numbers import floor_divided, narrow, wrapped
 from ..registry import Context, lowers
 from .reductions import reduce
-from .whole_numbers import floor_divided, narrow, wrapped
 
 combined = {"BitwiseAnd": "Mul", "BitwiseOr": "Maximum", "BitwiseXor": "NotEqual"}
 half = 16  # bits of which floats hold all numbers exactly

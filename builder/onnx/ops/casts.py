@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...lowering.values import Value
+from ...lowering.whole_numbers import narrow, wrapped
 from ..package import load_onnx
 from ..registry import Context, lowers
 from .logic import select
-from .whole_numbers import narrow, wrapped
 
 floats = frozenset({"float16", "float32", "float64", "bfloat16"})
 same_bits = (frozenset({"int32", "uint32"}), frozenset({"int64", "uint64"}), frozenset({"bool", "uint8"}))

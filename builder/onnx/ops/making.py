@@ -7,10 +7,10 @@ import numpy as np
 from ...lowering.attributes import Type
 from ...lowering.pieces import count_of, scalar
 from ...lowering.values import Value
+from ...lowering.whole_numbers import floor_divided
 from ..registry import Context, fix_lengths, lowers
 from .casts import type_name
 from .logic import select
-from .whole_numbers import floor_divided
 
 
 @lowers("Range")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ...lowering.layout import without
 from ...lowering.pieces import count_of, reverse, scalar
 from ...lowering.values import Value
+from ...lowering.whole_numbers import negative
 from ..registry import Context, lowers
-from .whole_numbers import negative
 
 
 @lowers("ArgMax", "ArgMin")

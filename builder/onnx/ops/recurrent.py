@@ -88,6 +88,8 @@ def recurrent(c: Context) -> Sequence[Value]:
     directions = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[
         c.attribute("direction", "forward")
     ]
+    if len(directions) > 1 and x.array is None and x.shape[:-1].count(None) > 1:
+        x = graph.plain(x)  # as the products of both directions need it
     lengths = c.optional(4)
     if lengths is not None and lengths.array is not None and x.shape[0] is not None:
         lengths = None if (lengths.array == x.shape[0]).all() else lengths

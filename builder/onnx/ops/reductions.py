@@ -10,8 +10,8 @@ from ...lowering.attributes import Type
 from ...lowering.layout import Shape, without
 from ...lowering.pieces import scalar
 from ...lowering.values import Value
+from ...lowering.whole_numbers import absolute, divided, wrapped
 from ..registry import Context, fix_lengths, lowers
-from .whole_numbers import absolute, divided, wrapped
 
 same_ops = {"ReduceSum": "Sum", "ReduceMean": "Mean", "ReduceMax": "Max", "ReduceMin": "Min", "ReduceProd": "Prod"}
 of_nothing = {

@@ -9,9 +9,9 @@ import numpy as np
 from ...lowering.attributes import Type
 from ...lowering.pieces import count_of, scalar
 from ...lowering.values import Value
+from ...lowering.whole_numbers import negative
 from ..registry import Context, lowers
 from .reductions import reduce
-from .whole_numbers import negative
 
 
 @lowers("NonZero")

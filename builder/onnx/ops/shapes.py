@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...lowering.layout import Shape, product_of
+from ...lowering.lengths import KnownLengths
 from ...lowering.pieces import cut, ints, joined, reshaped_around, scalar
 from ...lowering.values import Value
 from ..registry import Context, lowers
@@ -47,7 +48,8 @@ def shape(c: Context) -> Value:
     begin, size = (ints(c.graph, [n]) for n in (first.start, len(first)))
     whole = len(first) == x.rank
     part = found if whole else c.graph.op("Slice", [found, begin, size], shape=(len(first),), type_name="int32")
-    c.graph.lengths[part.name] = lengths
+    numbers = np.array([np.nan if n is None else n for n in lengths], np.float64)
+    c.graph.lengths[part.name] = KnownLengths(numbers, tuple((x.name, x.axis(axis)) for axis in first))
     return c.graph.cast(part, "int64")
 
 
@@ -65,6 +67,9 @@ def reshape(c: Context) -> Value:
     if wanted.array is None:
         if known is not None and wanted.shape[0] not in (None, len(known)):
             known = None  # files declare outputs of another rank, which no runtime minds
+        found = _own_lengths(c, x, wanted)
+        if found is not None:
+            return found
         if known is not None and known.count(None) > 1:
             found = _kept(c, x, known)
             if found is not None:
@@ -93,13 +98,27 @@ def reshape(c: Context) -> Value:
 def _without_zeros(c: Context, x: Value, wanted: Value) -> Value:
     """Put the input's lengths where a computed shape may be 0, which stands for them."""
     graph, count = c.graph, wanted.shape[0]
-    numbers = graph.lengths.get(wanted.name)
-    if c.attribute("allowzero", 0) or count is None or (numbers is not None and 0 not in numbers):
+    known = graph.lengths.get(wanted.name)
+    if c.attribute("allowzero", 0) or count is None or (known is not None and 0 not in known.numbers):
         return wanted
     own = cut(graph, graph.shape_of(x), {0: (0, min(count, x.rank))})
     own = joined(graph, [own, ints(graph, [1] * (count - x.rank))], 0) if count > x.rank else own
     target, zero = graph.cast(wanted, "int32"), scalar(graph, 0)
     return graph.elementwise("SelectV2", [graph.elementwise("Equal", [target, zero], "bool"), own, target], "int32")
+
+
+def _own_lengths(c: Context, x: Value, wanted: Value) -> Value | None:
+    """Reshape to computed lengths of which some are the tensor's own; None where it would have to be moved."""
+    known = c.graph.lengths.get(wanted.name)
+    if known is None or x.is_plain or known.are_known or known.numbers.ndim != 1 or (known.numbers == 0).any():
+        return None
+    shape = tuple(None if np.isnan(n) or n < 0 else int(n) for n in known.numbers)
+    same = [
+        (x.order[origin[1]], axis)
+        for axis, (length, origin) in enumerate(zip(shape, known.origins, strict=True))
+        if length is None and origin is not None and origin[0] == x.name and x.shape[x.order[origin[1]]] is None
+    ]
+    return reshaped_around(c.graph, x, shape, same) if same else None
 
 
 def _kept(c: Context, x: Value, shape: Shape) -> Value | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...lowering.attributes import Type
 from ...lowering.values import Value
+from ...lowering.whole_numbers import absolute, divided, floor_divided, negative
 from ..registry import Context, lowers
 
 unary_names = {
@@ -46,8 +47,11 @@ comparison_names = {
 
 @lowers(*unary_names)
 def unary(c: Context) -> Value:
-    """Lower what TensorFlow.js has."""
-    return c.graph.elementwise(unary_names[c.op], [c.arranged(0)])
+    """Lower what TensorFlow.js has; of whole numbers Abs and Neg by others, as its kernels go through floats."""
+    x = c.arranged(0)
+    if x.dtype == "int32" and c.op in {"ABS", "NEG"}:
+        return (absolute if c.op == "ABS" else negative)(c.graph, x)
+    return c.graph.elementwise(unary_names[c.op], [x])
 
 
 @lowers(*binary_names)
@@ -77,9 +81,8 @@ def division(c: Context) -> Value:
     values = [c.arranged(0), c.arranged(1)]
     if values[0].dtype == "int32":
         if c.op == "FLOOR_DIV":
-            return c.graph.elementwise("FloorDiv", values)
-        quotient = c.graph.elementwise("RealDiv", [c.graph.cast(value, "float32") for value in values])
-        return c.activated(c.graph.cast(quotient, values[0].type))  # a cast cuts towards zero
+            return floor_divided(c.graph, *values)[0]
+        return c.activated(divided(c.graph, *values))
     quotient = c.graph.elementwise("RealDiv", values)
     return c.graph.elementwise("Floor", [quotient]) if c.op == "FLOOR_DIV" else c.activated(quotient)
 

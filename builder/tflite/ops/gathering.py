@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ...lowering.attributes import Type
-from ...lowering.layout import Shape
+from ...lowering.layout import Shape, product_of
+from ...lowering.pieces import gather as pick
+from ...lowering.pieces import positions, scalar
 from ...lowering.values import Value
 from ..registry import Context, fix_size, lowers
 
@@ -16,8 +18,31 @@ def gather(c: Context) -> Value:
     batch = int(c.option("batch_dims", 0)) % max(indices.rank, 1)
     if indices.dtype != "int32":
         c.refuse(f"indices of the type {indices.type}")
-    shape = (*x.shape[:axis], *indices.shape[batch:], *x.shape[axis + 1 :])
-    return c.graph.op("GatherV2", [x, indices, c.whole(axis)], shape=shape, name=c.name, batch_dims=batch)
+    if batch:
+        return _gather_of_rows(c, x, indices, axis, batch)
+    shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return c.graph.op("GatherV2", [x, indices, c.whole(axis)], shape=shape, name=c.name, batch_dims=0)
+
+
+def _gather_of_rows(c: Context, x: Value, indices: Value, axis: int, batch: int) -> Value:
+    """Return slices of each row of a batch, whose kernel on wasm takes all from the first row."""
+    graph, more = c.graph, axis - batch
+    if more < 0:
+        c.refuse(f"axis {axis} within the {batch} axes of the batch")
+    x = graph.plain(graph.transpose(x, [*range(batch), axis, *range(batch, axis), *range(axis + 1, x.rank)]))
+    length, rest, own = x.shape[batch], x.shape[batch + 1 :], indices.shape[batch:]
+    heads = [n if n is not None else m for n, m in zip(x.shape[:batch], indices.shape[:batch], strict=True)]
+    count = product_of(own)
+    if length is None or count is None or None in rest or heads.count(None) > 1:
+        c.refuse("a batch of open lengths", fix_size)
+    total = product_of(heads)
+    table = graph.reshape(indices, (total, count))
+    firsts = graph.elementwise("Mul", [graph.unsqueeze(positions(graph, table, 0), [1]), scalar(graph, length)])
+    flat = graph.reshape(x, (None if total is None else total * length, *rest))
+    found = pick(graph, flat, 0, graph.elementwise("AddV2", [table, firsts]))
+    found = graph.reshape(found, (*heads, *own, *rest))
+    middle, end = batch + len(own), batch + len(own) + more
+    return graph.transpose(found, [*range(batch), *range(middle, end), *range(batch, middle), *range(end, found.rank)])
 
 
 @lowers("EMBEDDING_LOOKUP")

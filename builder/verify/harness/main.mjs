@@ -17,6 +17,7 @@
 //     extra: [tensor, …] | null,        one more case, of another batch and other sizes: it may fail
 //     sample: [tensor, …] | null,       inputs of one more run, whose answers are kept only where the model runs at once
 //     shown: [{ file, width, height }, …],   RGBA pictures that run is given
+//     told: ["text", …],                 that run is given
 //     short: false,                     only the first case at full precision, and no sample
 //     stages: [{ name: "detect", outputs: ["scores"] }, …],   those to run by themselves, in order
 //     out: "dir" }                      gets result.json and result.bin
@@ -29,6 +30,7 @@
 //     extra, sourceExtra: [tensor, …] | { message: "…" } | null,
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
 //     answers: [answer, …] | null,      of run to each picture; bytes are { base64 }
+//     told: [{ name: [1, …] }, …] | null,   inputs that run makes of each text
 //     sample: { base: [tensor, …] | undefined, full: [tensor, …], numbered: false } | null,
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //
@@ -41,7 +43,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { runCases, runExtra, runSample } from "./cases.mjs";
-import { runShown } from "./shown.mjs";
+import { runShown, runTold } from "./shown.mjs";
 import { during, Failure } from "./failures.mjs";
 import { Files, loadStock } from "./files.mjs";
 import { Output } from "./tensors.mjs";
@@ -95,6 +97,7 @@ async function runBundle(tf, job, data, output, result) {
     result.stages.push({ name: "full", cases });
     if (job.initial) job.weights = refined.getWeights().map((tensor) => tensor.clone());
     if (job.shown.length) result.answers = await during("run", () => runShown(handle.load, job));
+    if (job.told.length) result.told = await during("run", () => runTold(handle.load, refined, job));
     result.extra = await runExtra(tf, refined, job, data, output);
     if (job.sample && !early.lost && !job.short) {
       const full = await runSample(tf, refined, job, data, output);
@@ -136,6 +139,7 @@ async function attempt(tf, present, job) {
     sourceExtra: null,
     sample: null,
     answers: null,
+    told: null,
     error: null,
   };
   watch.result = result;

@@ -24,3 +24,23 @@ export async function runShown(handle, { shown }) {
   }
   return answers;
 }
+
+/** Gives the inputs that run makes of each text. */
+export async function runTold(handle, model, { told }) {
+  const { execute } = model;
+  const found = [];
+  try {
+    for (const text of told) {
+      alive("run");
+      model.execute = (fed, ...more) => {
+        found.push(Object.fromEntries(Object.entries(fed).map(([name, tensor]) => [name, Array.from(tensor.dataSync())])));
+        return execute.call(model, fed, ...more);
+      };
+      const answer = await handle.run(text);
+      for (const one of [answer, ...Object.values(answer)]) one?.dispose?.();
+    }
+  } finally {
+    delete model.execute;
+  }
+  return found;
+}

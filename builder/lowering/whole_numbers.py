@@ -1,6 +1,6 @@
 """Arithmetic of whole numbers, all of which TensorFlow.js holds in 32 bits.
 
-Narrower types wrap around as ONNX' do. Kernels that compute whole numbers as floats (Neg, Abs, FloorDiv on wasm) are
+Narrower types wrap around. Kernels that compute whole numbers as floats (Neg, Abs, FloorDiv on wasm) are
 exact up to 2^24 only, so others stand for them.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...lowering.graph import Graph
-from ...lowering.pieces import scalar
-from ...lowering.values import Value
+from .graph import Graph
+from .pieces import scalar
+from .values import Value
 
 narrow = frozenset({"int8", "uint8", "int16", "uint16"})
 unsigned = frozenset({"uint8", "uint16", "uint32", "uint64"})

@@ -1,25 +1,10 @@
-"""Words of a block of rows, front-coded: the length shared with the previous word, and the remaining bytes."""
+"""Words front-coded: the length that each shares with the previous one, and its remaining bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import FormatError
-
-first_band = 64
-growth = 4  # a band has a quarter of the rows before it
-
-
-def bands(rows: int) -> Iterator[tuple[int, int]]:
-    """Return the runs of rows whose words are sorted by bytes: short where frequency says much, long further on.
-
-    A row is by this at most a quarter of its rank from its place in the source, and never out of the first 64.
-    """
-    start = 0
-    while start < rows:
-        stop = min(rows, start + max(first_band, start // growth))
-        yield start, stop
-        start = stop
 
 
 def encode_words(words: Sequence[bytes]) -> bytes:
@@ -61,6 +46,11 @@ def decode_words(content: bytes, count: int) -> list[bytes]:
     if at != len(content):
         raise FormatError(f"has {len(content) - at} bytes after its vocabulary", code="SP-504", hint="Build again")
     return words
+
+
+def encode_numbers(numbers: Iterable[int]) -> bytes:
+    """Write whole numbers from 0 as ``docs/format.md`` has it: seven bits a byte."""
+    return b"".join(map(_varint, numbers))
 
 
 def _varint(number: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Tokenizers in Hugging Face's common format: read, checked, and made into what ``modules/tokens.js`` runs."""
