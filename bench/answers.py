@@ -189,7 +189,7 @@ def photographs(people: bool, work: Path, folder: Path) -> list[Path]:
         if not path.exists():
             (image,) = precision_models.photos(work, (photo,))
             image.thumbnail((longest, longest))
-            image.save(path)
+            image.save(path, icc_profile=None)  # browsers convert colours by it, the reference does not
         found.append(path)
     return found
 
