@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -53,13 +54,29 @@ def upright(picture: Image) -> Image:
     import PIL.Image
     import PIL.ImageOps
 
-    turned = PIL.ImageOps.exif_transpose(picture)
+    turned = _in_srgb(PIL.ImageOps.exif_transpose(picture))
     if turned.mode in {"LA", "PA", "RGBA"} or "transparency" in turned.info:
         see_through = turned.convert("RGBA")
         return PIL.Image.alpha_composite(PIL.Image.new("RGBA", see_through.size, (0, 0, 0, 255)), see_through)
     if turned.mode.startswith("I"):  # 16 bits: a page shows the upper eight
         return PIL.Image.fromarray((np.asarray(turned).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
     return turned
+
+
+def _in_srgb(picture: Image) -> Image:
+    """Give a picture's colours as screens show them, as a page gets them; a damaged profile is left alone."""
+    import PIL.ImageCms
+
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in {"RGB", "CMYK", "L"}:
+        return picture
+    try:
+        source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "L" if picture.mode == "L" else "RGB"
+        found = PIL.ImageCms.profileToProfile(picture, source, PIL.ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (PIL.ImageCms.PyCMSError, OSError):
+        return picture
+    return picture if found is None else found
 
 
 def _plan(

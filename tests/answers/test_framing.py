@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from builder.answers.describe import describe
 from builder.answers.frame import Frame
@@ -113,6 +113,17 @@ def test_pictures_of_all_modes_are_read(mode: str) -> None:
     values, _ = to_input(Image.new(mode, (3, 5)), spec)
     assert values.shape == (1, 8, 8, 3)
     assert np.isfinite(values).all()
+
+
+def test_colours_are_those_of_screens_where_a_picture_has_a_profile(tmp_path: Path) -> None:
+    spec = spec_of((TensorSpec("x", "float32", (1, None, None, 3)),), range=(0.0, 255.0))
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = plain.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")
+    for content, changes in ((swapped, True), (plain, False), (b"no profile", False)):
+        Image.new("RGB", (3, 3), (200, 40, 90)).save(tmp_path / "a.png", icc_profile=content)
+        with Image.open(tmp_path / "a.png") as file:
+            values, _ = to_input(file, spec)
+        assert (abs(values[0, 0, 0] - (200, 40, 90)).max() > 2) is changes
 
 
 def test_what_is_transparent_is_black_and_what_lies_on_its_side_is_turned() -> None:
