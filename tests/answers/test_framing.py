@@ -123,7 +123,7 @@ def test_colours_are_those_of_screens_where_a_picture_has_a_profile(tmp_path: Pa
         Image.new("RGB", (3, 3), (200, 40, 90)).save(tmp_path / "a.png", icc_profile=content)
         with Image.open(tmp_path / "a.png") as file:
             values, _ = to_input(file, spec)
-        assert (abs(values[0, 0, 0] - (200, 40, 90)).max() > 2) is changes
+        assert bool(abs(values[0, 0, 0] - (200, 40, 90)).max() > 2) is changes
 
 
 def test_what_is_transparent_is_black_and_what_lies_on_its_side_is_turned() -> None:
