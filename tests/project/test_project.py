@@ -100,6 +100,7 @@ def test_examples_are_configured_and_their_labels_are_there() -> None:
             "emotion",
             "enlarge",
             "face",
+            "faces",
             "mesh",
             "people",
             "pose",
