@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -40,21 +41,29 @@ class Scene:
     listener: socket.socket
     knocks: list[int] = field(default_factory=list)
     paths: dict[str, Path] = field(default_factory=dict)
+    hashes: dict[tuple[str | int, ...], str] = field(default_factory=dict)
 
     @property
     def sources(self) -> Path:
         return self.folder / "sources"
 
-    def state(self) -> dict[str, tuple[int, ...]]:
-        """Give what is there, by path: the kernel sets the time of the last change, which no program can."""
+    def state(self) -> dict[str, str]:
+        """Give what is there, by path; only what the kernel says was changed, as by a link, is hashed again."""
         found = {}
         for parent, folders, names in os.walk(self.folder):
             if Path(parent) == self.folder:
                 folders.remove("work")
             for path in (os.path.join(parent, name) for name in names):  # noqa: PTH118 of Path it would take seconds
-                status = os.lstat(path)
-                found[path] = (status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns)
+                if os.path.isfile(path):  # noqa: PTH113
+                    found[path] = self._hash(path)
         return found
+
+    def _hash(self, path: str) -> str:
+        status = os.stat(path)  # noqa: PTH116
+        stamp = (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if stamp not in self.hashes:
+            self.hashes[stamp] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return self.hashes[stamp]
 
     def knocked(self) -> int:
         """Give how many connections came; none is left waiting when this returns."""

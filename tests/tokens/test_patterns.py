@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,12 @@ constructs = [
     ),
     *(r"(?i:[a-cx])", r"\.|\$|\/", r"\#|\-|\ ", r"a|", r"(?:)", r"\e|\a|\v|\f"),
 ]
-some = [*odd, *lines(120, 21), "aab abc xab\nfoo foo\n", "a\n", "\n\na", "aaaa bab cabc Kk\u212a s\u017f DON'T"]
+
+
+@functools.cache
+def some() -> list[str]:
+    """Texts of many languages: Node makes them, so not while fast tests are collected."""
+    return [*odd, *lines(120, 21), "aab abc xab\nfoo foo\n", "a\n", "\n\na", "aaaa bab cabc Kk\u212a s\u017f DON'T"]
 
 
 @pytest.mark.slow
@@ -57,8 +63,8 @@ some = [*odd, *lines(120, 21), "aab abc xab\nfoo foo\n", "a\n", "\n\na", "aaaa b
 def test_patterns(pattern: str, tmp_path: Path) -> None:
     replacing = tokenizer_of(normalizers.Replace(Regex(pattern), "·"))
     for tokenizer in (tokenizer_of(splits=pre_tokenizers.Split(Regex(pattern), "isolated")), replacing):
-        found, _, _ = in_node(tokenizer.to_str(), [[text] for text in some], tmp_path)
-        wrong = [text for text, got in zip(some, found, strict=True) if got != reference(tokenizer, [text])]
+        found, _, _ = in_node(tokenizer.to_str(), [[text] for text in some()], tmp_path)
+        wrong = [text for text, got in zip(some(), found, strict=True) if got != reference(tokenizer, [text])]
         assert not wrong
 
 
@@ -69,7 +75,8 @@ def test_what_becomes_of_matches(behaviour: str, invert: bool, tmp_path: Path) -
     for pattern in ("-", Regex("[-0-9]"), Regex("a*")):
         tokenizer = tokenizer_of(splits=pre_tokenizers.Split(pattern, behaviour, invert))
         batches = [
-            [text] for text in ("", "-", "--", "a-b", "-a--b-", "the-final--countdown-1-2", "12-", "aa-aa", *some[:30])
+            [text]
+            for text in ("", "-", "--", "a-b", "-a--b-", "the-final--countdown-1-2", "12-", "aa-aa", *some()[:30])
         ]
         found, _, _ = in_node(tokenizer.to_str(), batches, tmp_path)
         assert found == [reference(tokenizer, batch) for batch in batches]
