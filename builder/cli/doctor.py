@@ -24,6 +24,7 @@ uses = {
     "tflite": "TensorFlow Lite sources",
     "cluster": "building on a Dask cluster (--scheduler)",
     "deploy": "S3 targets and shared caches",
+    "tokens": "texts as inputs of verification, for models with a tokenizer",
     "watch": "--watch",
 }
 usual = frozenset({"convert"})

@@ -19,7 +19,7 @@ from .reasons import explain
 
 worker_module = ".worker"
 light_modules = {  # of tasks that do not need TensorFlow
-    "read_inputs": "..verify.inputs",
+    "read_inputs": "..verify.input_files",
     "convert_onnx": "..onnx.tasks",
     "reference_onnx": "..onnx.tasks",
     "convert_tflite": "..tflite.tasks",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, VerificationError
-from ..files.npz import write_npz
 from ..model import TensorSpec
-from .shown import Shown, make_case, read_shown, write_shown
-from .texts import text_cases
+from .shown import Shown, read_shown
 from .types import InputsRequest, TextInputs, Told
 
 Array = NDArray[np.generic]
@@ -38,7 +32,6 @@ largest_elements = 1 << 28
 most_shown = 50  # pictures that go the whole way
 most_elements = 1 << 22  # of all inputs, where larger sizes are tried
 picture_channels = frozenset({1, 3, 4})
-picture_suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 no_ids: Mapping[str, int] = MappingProxyType({})
 
 
@@ -138,7 +131,7 @@ def load_inputs(
 ) -> tuple[list[Case], list[Shown], list[Told]]:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
 
-    The files are decoded in a worker, see ``read_inputs``.
+    The files are decoded in a worker, see ``input_files.read_inputs``.
 
     Args:
         pattern: of the files' names.
@@ -169,47 +162,6 @@ def load_inputs(
         if (line := out / f"{number}.txt").exists():
             told.append(Told(number, line.read_text(encoding="utf-8")))
     return cases, shown, told
-
-
-def read_inputs(request: InputsRequest) -> None:
-    """Decode the user's cases, in a worker.
-
-    An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
-    A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
-    width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input; or what
-    ``[models.NAME.picture]`` says. A ``.txt`` has a text a line, for models with a tokenizer.
-
-    Raises:
-        ConfigError: a file is unreadable, arrays are missing or do not fit.
-    """
-    numbers = itertools.count()
-    for path in request.files:
-        if request.texts is not None and path.suffix.lower() == ".txt":
-            for line, inputs in text_cases(path, request.texts):
-                number = next(numbers)
-                write_npz(request.out / f"{number}.npz", _whole(inputs, request.specs, str(path)))
-                (request.out / f"{number}.txt").write_text(line, encoding="utf-8", newline="")
-            continue
-        number = next(numbers)
-        if request.picture is None or path.suffix.lower() == ".npz":
-            write_npz(request.out / f"{number}.npz", _case(path, request.specs))
-            continue
-        with _opened(path, request.specs) as file:
-            case, seen, frame = make_case(file, request.picture)
-        write_npz(request.out / f"{number}.npz", case)
-        write_shown(request.out / f"{number}.shown.npz", seen, frame)
-
-
-def _whole(inputs: Case, specs: tuple[TensorSpec, ...], where: str) -> Case:
-    missing = [spec.name for spec in specs if spec.name not in inputs]
-    if missing:
-        raise ConfigError(
-            f"is text, and the model also takes {', '.join(map(repr, missing))}",
-            code="SP-227",
-            where=where,
-            hint="Store the inputs as .npz instead",
-        )
-    return inputs
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:
@@ -295,131 +247,3 @@ def _guess(axis: int, shape: tuple[int | None, ...], sizes: Sizes) -> int:
     is_first = shape[-1] is None and (shape[1] in picture_channels or (shape[1] is None and sizes.first))
     channels = 1 if is_first else rank - 1
     return 3 if axis == channels else sizes.spatial
-
-
-def _case(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
-    return _arrays(path, specs) if path.suffix.lower() == ".npz" else _picture(path, specs)
-
-
-def _arrays(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
-    try:
-        # numpy leaves a file that it opened itself open when it is no archive
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            found = {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ConfigError(
-            f"cannot be read as .npz ({error})", code="SP-224", where=str(path), hint="Write it with numpy.savez"
-        ) from error
-    if len(specs) == len(found) == 1:
-        found = {specs[0].name: next(iter(found.values()))}
-    missing = [spec.name for spec in specs if spec.name not in found]
-    if missing:
-        raise ConfigError(
-            f"lacks the inputs {', '.join(map(repr, missing))}, it has {', '.join(map(repr, found))}",
-            code="SP-225",
-            where=str(path),
-            hint="Store one array for each input under its name",
-        )
-    return {spec.name: fit(found[spec.name], spec, str(path)) for spec in specs}
-
-
-def _array(archive: zipfile.ZipFile, name: str) -> Array:
-    with archive.open(name) as member:
-        array: Array = np.lib.format.read_array(member, allow_pickle=False)  # type: ignore[no-untyped-call]
-    return array
-
-
-def fit(array: Array, spec: TensorSpec, where: str) -> Array:
-    """Return ``array`` in the input's own type.
-
-    Raises:
-        ConfigError: the shape contradicts the input's, or the type cannot be converted without loss of meaning.
-    """
-    wanted = spec.shape
-    if wanted is not None and (
-        len(wanted) != array.ndim
-        or any(length is not None and length != got for length, got in zip(wanted, array.shape, strict=True))
-    ):
-        raise ConfigError(
-            f"input {spec.name!r} has shape {list(array.shape)}, the model takes {_readable(wanted)}",
-            code="SP-226",
-            where=where,
-            hint="Remember the batch axis: one picture is [1, height, width, channels]",
-        )
-    kinds = {"float32": "fiub", "int32": "iub", "bool": "biu", "string": "SU"}
-    if array.dtype.kind not in kinds.get(spec.dtype, ""):
-        raise ConfigError(
-            f"input {spec.name!r} is {array.dtype}, the model takes {spec.dtype}",
-            code="SP-226",
-            where=where,
-            hint=f"Store it as {spec.dtype}",
-        )
-    if spec.dtype == "string":
-        return np.char.encode(array.astype(np.str_), "utf-8") if array.dtype.kind == "U" else array
-    converted: Array = np.ascontiguousarray(array.astype(spec.dtype)).reshape(array.shape)
-    return converted
-
-
-def _readable(shape: tuple[int | None, ...]) -> str:
-    return "[" + ", ".join("any" if length is None else str(length) for length in shape) + "]"
-
-
-@contextmanager
-def _opened(path: Path, specs: tuple[TensorSpec, ...]) -> Iterator[Any]:
-    """Open a picture for a model that takes one."""
-    where = str(path)
-    if path.suffix.lower() not in picture_suffixes:
-        raise ConfigError(
-            "is neither an .npz file nor a picture",
-            code="SP-224",
-            where=where,
-            hint="Narrow the pattern in verify.inputs",
-        )
-    if len(specs) != 1:
-        raise _unfit(where)
-    try:
-        with _pillow(where).open(path) as file:
-            yield file
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot be decoded ({error})", code="SP-224", where=where, hint="Provide a complete PNG or JPEG file"
-        ) from error
-
-
-def _unfit(where: str) -> ConfigError:
-    return ConfigError(
-        "pictures can only be used for a model with one input of shape [1, height, width, 1 or 3]",
-        code="SP-227",
-        where=where,
-        hint="Store the inputs as .npz instead, or say with [models.NAME.picture] how the model takes them",
-    )
-
-
-def _picture(path: Path, specs: tuple[TensorSpec, ...]) -> Case:
-    where = str(path)
-    shape = specs[0].shape if len(specs) == 1 else None
-    if path.suffix.lower() in picture_suffixes and (
-        shape is None or len(shape) != 4 or shape[3] not in {1, 3, None} or shape[0] not in {1, None}
-    ):
-        raise _unfit(where)
-    spec = specs[0]
-    _, height, width, channels = shape or (None,) * 4
-    with _opened(path, specs) as file:
-        picture = file.convert("L" if channels == 1 else "RGB")
-    picture = picture.resize((width or picture.width, height or picture.height), _pillow(where).Resampling.BILINEAR)
-    pixels = np.asarray(picture, dtype=np.uint8).reshape(1, picture.height, picture.width, channels or 3)
-    if spec.dtype == "float32":
-        return {spec.name: pixels.astype(np.float32) / np.float32(255)}
-    return {spec.name: fit(pixels, spec, where)}
-
-
-def _pillow(where: str) -> Any:
-    try:
-        return importlib.import_module("PIL.Image")
-    except ImportError as error:
-        raise ConfigError(
-            "picture inputs need Pillow",
-            code="SP-209",
-            where=where,
-            hint="Run pip install pillow, or use .npz files",
-        ) from error

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from builder.errors import ConfigError, VerificationError
 from builder.model import BytesData, Model, TensorSpec, Weight
 from builder.verify.ids import ids_below
-from builder.verify.inputs import load_inputs, read_inputs, seeded_inputs
+from builder.verify.input_files import read_inputs
+from builder.verify.inputs import load_inputs, seeded_inputs
 from builder.verify.types import InputsRequest
 from builder.work.pool import ConversionPool
 
