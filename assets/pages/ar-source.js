@@ -1,7 +1,21 @@
 /** Where the frames come from: the camera, or a sample clip that moves over a photo. */
-import { make } from "./page.js";
+import { PageError, make, texts } from "./page.js";
 import { canvasOf, openCamera, sample } from "./pictures.js";
 
+const words = texts({
+  en: {
+    denied: "The page is not allowed to use the camera. Allow it in the browser's address bar and try again; the sample clip plays meanwhile.",
+    nocamera: "There is no camera, or another program is using it. Playing the sample clip instead.",
+    insecure: "Browsers allow the camera only for pages over HTTPS or on localhost. Playing the sample clip instead.",
+  },
+  zh: {
+    denied: "页面没有使用摄像头的权限。请在地址栏中允许后重试；现在先播放示例。",
+    nocamera: "这里没有摄像头，或它正被其他程序使用。现在播放示例。",
+    insecure: "浏览器只允许 HTTPS 页面和 localhost 使用摄像头。现在播放示例。",
+  },
+});
+/** Errors of `getUserMedia` after which the sample clip plays. @type {Record<string, string>} */
+const withoutCamera = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "nocamera", NotReadableError: "nocamera", OverconstrainedError: "nocamera" };
 /**
  * @typedef {{
  *   element: HTMLVideoElement | HTMLCanvasElement,
@@ -77,4 +91,23 @@ export async function openClip() {
       stopped = true;
     },
   };
+}
+
+/**
+ * Opens a source; where there is no camera to be had, the sample clip, and says why.
+ *
+ * @param {() => Promise<Source>} open
+ * @param {HTMLElement} notice
+ * @returns {Promise<Source>}
+ */
+export async function openOrClip(open, notice) {
+  try {
+    return await open();
+  } catch (error) {
+    const key = error instanceof PageError ? error.key : withoutCamera[/** @type {Error} */ (error).name];
+    if (!(key === "insecure" || key === "denied" || key === "nocamera")) throw error;
+    words.put(notice, key);
+    notice.hidden = false;
+    return openClip();
+  }
 }

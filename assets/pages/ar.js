@@ -3,7 +3,7 @@
  * `data-state` goes from `waiting` over `loading` and `base` to `full`.
  */
 import { drawSeen } from "./ar-overlay.js";
-import { openClip, openLive } from "./ar-source.js";
+import { openClip, openLive, openOrClip } from "./ar-source.js";
 import { Tracker, partNames } from "./ar-tracker.js";
 import { rank } from "./bars.js";
 import { emotionName, isClear } from "./emotion.js";
@@ -20,22 +20,14 @@ const words = texts({
     waiting: "{kb} kB", loading: "{share} %", base: "first stage", full: "ready", failed: "failed",
     mood: "Looks {emotion}", guess: "Hard to say: perhaps {emotion}", noface: "No face in view.", caption: "{emotion} {share} %", captionguess: "{emotion}? {share} %",
     pace: "{fps} frames per second, {ms} ms each; {skipped} % skipped.",
-    denied: "The page is not allowed to use the camera. Allow it in the browser's address bar and try again; the sample clip plays meanwhile.",
-    nocamera: "There is no camera, or another program is using it. Playing the sample clip instead.",
-    insecure: "Browsers allow the camera only for pages over HTTPS or on localhost. Playing the sample clip instead.",
   },
   zh: {
     face: "人脸", mesh: "网格", emotion: "表情", pose: "姿态",
     waiting: "{kb} kB", loading: "{share} %", base: "第一阶段", full: "就绪", failed: "失败",
     mood: "看起来{emotion}", guess: "不好判断，也许是{emotion}", noface: "画面中没有人脸。", caption: "{emotion} {share} %", captionguess: "{emotion}？{share} %",
     pace: "每秒处理 {fps} 帧，每帧 {ms} 毫秒，跳过 {skipped}%。",
-    denied: "页面没有使用摄像头的权限。请在地址栏中允许后重试；现在先播放示例。",
-    nocamera: "这里没有摄像头，或它正被其他程序使用。现在播放示例。",
-    insecure: "浏览器只允许 HTTPS 页面和 localhost 使用摄像头。现在播放示例。",
   },
 });
-/** Errors of `getUserMedia` after which the sample clip plays. @type {Record<string, string>} */
-const withoutCamera = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "nocamera", NotReadableError: "nocamera", OverconstrainedError: "nocamera" };
 
 const [view, notice, mood, pace, stop, list] = ["#view", "#notice", "#mood", "#pace", "#stop", "#parts"].map((selector) => find(selector));
 const poster = find("img", view);
@@ -257,16 +249,7 @@ async function start(open) {
   enter("starting");
   bring();
   try {
-    let opened;
-    try {
-      opened = await open();
-    } catch (error) {
-      const key = error instanceof PageError ? error.key : withoutCamera[/** @type {Error} */ (error).name];
-      if (!(key === "insecure" || key === "denied" || key === "nocamera")) throw error;
-      words.put(notice, key);
-      notice.hidden = false;
-      opened = await openClip();
-    }
+    const opened = await openOrClip(open, notice);
     if (mine !== run) return opened.stop();
     source = opened;
     play(opened);

@@ -2,28 +2,13 @@
  * What pages with live video share: buttons, the camera or a sample clip in its place, one frame at a time.
  * `body.dataset.state` is `idle`, `starting`, `running` or `failed`.
  */
-import { openClip, openLive } from "./ar-source.js";
-import { PageError, StatusLine, explain, find, load, texts } from "./page.js";
+import { openClip, openLive, openOrClip } from "./ar-source.js";
+import { StatusLine, explain, find, load, texts } from "./page.js";
 import { canvasOf } from "./pictures.js";
 
 /** @typedef {import("./ar-source.js").Source} Source */
 
-const words = texts({
-  en: {
-    pace: "{fps} frames per second.",
-    denied: "The page is not allowed to use the camera. Allow it in the browser's address bar and try again; the sample clip plays meanwhile.",
-    nocamera: "There is no camera, or another program is using it. Playing the sample clip instead.",
-    insecure: "Browsers allow the camera only for pages over HTTPS or on localhost. Playing the sample clip instead.",
-  },
-  zh: {
-    pace: "每秒 {fps} 帧。",
-    denied: "页面没有使用摄像头的权限。请在地址栏中允许后重试；现在先播放示例。",
-    nocamera: "这里没有摄像头，或它正被其他程序使用。现在播放示例。",
-    insecure: "浏览器只允许 HTTPS 页面和 localhost 使用摄像头。现在播放示例。",
-  },
-});
-/** Errors of `getUserMedia` after which the sample clip plays. @type {Record<string, string>} */
-const withoutCamera = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "nocamera", NotReadableError: "nocamera", OverconstrainedError: "nocamera" };
+const words = texts({ en: { pace: "{fps} frames per second." }, zh: { pace: "每秒 {fps} 帧。" } });
 const [view, notice, pace, stop] = ["#view", "#notice", "#pace", "#stop"].map((selector) => find(selector));
 const poster = find("img", view);
 const line = new StatusLine(find("#status"));
@@ -48,17 +33,6 @@ function halt(state, text = "") {
   enter(state);
 }
 
-/** @param {() => Promise<Source>} open @returns {Promise<{ opened: Source, said: string }>} */
-async function opening(open) {
-  try {
-    return { opened: await open(), said: "" };
-  } catch (error) {
-    const key = error instanceof PageError ? error.key : withoutCamera[/** @type {Error} */ (error).name];
-    if (!key || open === openClip) throw error;
-    return { opened: await openClip(), said: key in { denied: 1, nocamera: 1, insecure: 1 } ? words.text(key) : explain(error) };
-  }
-}
-
 /**
  * Plays a source and hands each frame to `look`; frames that come meanwhile are skipped.
  *
@@ -71,11 +45,14 @@ async function play(model, look, open) {
   const mine = ++run;
   enter("starting");
   try {
-    const [{ opened, said }, handle] = await Promise.all([opening(open), load(model, line, { priority: "high" })]);
-    await handle.ready;
+    const loading = load(model, line, { priority: "high" });
+    loading.catch(() => {}); // said below
+    const opened = await openOrClip(open, notice);
     if (mine !== run) return opened.stop();
-    source = opened;
-    [notice.textContent, notice.hidden] = [said, !said];
+    source = opened; // from now on whatever ends this also lets go of the camera
+    const handle = await loading;
+    await handle.ready;
+    if (mine !== run) return;
     const { canvas, context } = canvasOf(opened.width, opened.height);
     canvas.className = "overlay";
     canvas.setAttribute("aria-hidden", "true");

@@ -77,10 +77,16 @@ def agree(got: Any, wanted: Answer, frame: Frame) -> bool:
     reach = farthest * max(1.0, 1 / frame.scale_x, 1 / frame.scale_y)
     if wanted and isinstance(wanted[0], points.Point):
         return len(got) == len(wanted) and all(
-            wanted_point.unsure or max(abs(one["x"] - wanted_point.x), abs(one["y"] - wanted_point.y)) <= reach
+            wanted_point.unsure or _near(one, wanted_point, reach)
             for one, wanted_point in zip(got, wanted, strict=True)
         )
     return _boxes_agree(got, wanted)
+
+
+def _near(got: Mapping[str, Any], wanted: points.Point, reach: float) -> bool:
+    if got["x"] is None or got["y"] is None:  # JSON has no NaN
+        return False
+    return bool(max(abs(got["x"] - wanted.x), abs(got["y"] - wanted.y)) <= reach)
 
 
 def _boxes_agree(got: Sequence[Mapping[str, Any]], wanted: Sequence[boxes.Box]) -> bool:

@@ -90,7 +90,12 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
     if not problem and not check.gate.admits(stages[-1]):
         problem = shortfall(check.gate, stages[-1])
     problem = problem or _unlike(check, result)
-    agreeing = None if problem or expected is None else _agreeing(check, result, expected)
+    agreeing = None
+    if not problem and expected is not None:
+        try:
+            agreeing = _agreeing(check, result, expected)
+        except VerificationError as error:  # the source's outputs are not what its answer needs
+            problem = str(error)
     least = check.gate.min_agreement
     if agreeing and least is not None and agreeing[0] < least * agreeing[1]:
         problem = f"run gives the source's answer to {agreeing[0]} of {agreeing[1]} pictures, asked for is {least:.1%}"

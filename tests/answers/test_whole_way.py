@@ -155,3 +155,4 @@ def test_points_agree_within_a_pixel() -> None:
     got = [{"x": point.x, "y": point.y, "score": point.score} for point in wanted]
     assert agree(got, wanted, frame)
     assert not agree([{**got[0], "x": got[0]["x"] + 15}, got[1]], wanted, frame)
+    assert not agree([{**got[0], "x": None}, got[1]], wanted, frame), "what is no number is null in JSON"

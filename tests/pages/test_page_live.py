@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.bundle.test_render import check_types
 from tests.helpers.browsing import chromium
-from tests.helpers.paging import Witness, built_site, drawing, patience, root
+from tests.helpers.paging import Witness, bare_site, built_site, drawing, patience, root
 from tests.helpers.serving import Site
 
 folder = root / "assets" / "pages"
@@ -75,6 +76,38 @@ def test_the_background_goes_and_the_person_stays(site: Site, browser: Browser) 
     assert max(abs(got - wanted) for got, wanted in zip(face, (24, 92, 84), strict=True)) > 60
     assert witness.troubles == []
     page.close()
+
+
+# A camera that shows a canvas, and a model that never comes.
+stand_in = """
+navigator.mediaDevices.getUserMedia = async () => {
+  const canvas = document.createElement("canvas");
+  canvas.getContext("2d").fillRect(0, 0, 9, 9);
+  const stream = canvas.captureStream(10);
+  window.tracks = stream.getTracks();
+  return stream;
+};
+"""
+gone = """
+const gone = Promise.reject(new Error("gone"));
+gone.catch(() => {});
+export const models = { faces: { load: () => ({ ready: gone, full: gone, progress: { phase: "failed" } }) } };
+export const configure = () => {};
+"""
+
+
+@pytest.mark.slow
+def test_the_camera_is_let_go_of_when_the_model_does_not_come(browser: Browser, tmp_path: Path) -> None:
+    with bare_site(tmp_path, gone) as bare:
+        page = browser.new_page()
+        page.set_default_timeout(patience)
+        page.add_init_script(stand_in)
+        page.goto(f"{bare.url}assets/pages/find.html?lang=en")
+        page.get_by_role("button", name="Use the camera").click()
+        page.wait_for_selector("body[data-state=failed]")
+        assert page.evaluate("window.tracks.map((track) => track.readyState)") == ["ended"]
+        assert page.locator("#notice").inner_text()
+        page.close()
 
 
 @pytest.mark.slow
