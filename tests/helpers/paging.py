@@ -22,6 +22,34 @@ pages = ("index.html", *listed)
 patience = 240_000
 empty_loader = "export const models = {}; export const configure = () => {};"
 
+# Waits of a second and more happen when `pass` says so, and only then: Playwright's clock, which turns back to real
+# time, has lost timers on a busy machine.
+held_waits = """() => {
+  const [later, clear] = [setTimeout, clearTimeout];
+  const waits = new Map();
+  let now = 0;
+  window.setTimeout = (action, ms = 0, ...given) => {
+    if (ms < 1000) return later(action, ms, ...given);
+    const id = later(() => {}, 0);
+    waits.set(id, { at: now + ms, action: () => action(...given) });
+    return id;
+  };
+  window.clearTimeout = (id) => waits.delete(id) || clear(id);
+  window.waiting = (ms) => [...waits.values()].some(({ at }) => at === now + ms);
+  window.pass = async (ms) => {
+    const end = now + ms;
+    for (;;) {
+      const [id, next] = [...waits].sort(([, a], [, b]) => a.at - b.at)[0] ?? [];
+      if (!next || next.at > end) break;
+      waits.delete(id);
+      now = next.at;
+      next.action();
+      await new Promise((done) => later(done, 0));
+    }
+    now = end;
+  };
+}"""
+
 # A Chromium whose WebGL is drawn by the processor, and whose camera is a test picture.
 drawing = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 

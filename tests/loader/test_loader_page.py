@@ -19,6 +19,7 @@ from playwright.sync_api import BrowserContext, Page
 from builder.bundle.render import render_worker
 from tests.helpers import models, tiny
 from tests.helpers.browsing import without_workers
+from tests.helpers.paging import held_waits
 from tests.helpers.serving import Site, serve
 
 pytestmark = pytest.mark.slow
@@ -300,17 +301,15 @@ def test_a_load_survives_an_hour_without_a_network(context: BrowserContext, plac
     page = visit(context, place, concurrency=1)
     page.evaluate("() => { window.phases = []; }")
     context.set_offline(True)
-    page.clock.install()
+    page.evaluate(held_waits)
     page.evaluate("""() => {
       window.running = answer();
       window.handle = loader.models.big.load({ onProgress: ({ phase }) => phases.push(phase) });
     }""")
     page.wait_for_function("handle.progress.phase === 'offline'")
-    page.clock.fast_forward("59:00")
-    page.clock.fast_forward("01:00")
+    page.evaluate("pass(60 * 60 * 1000)")
     assert page.evaluate("handle.progress.phase") == "offline"
     assert page.evaluate("events.map(({ type }) => type)") == ["offline"]
-    page.clock.resume()
     context.set_offline(False)
     page.evaluate("handle.full.then(() => handle.dispose())")
     assert np.abs(np.array(page.evaluate("running")["y"]) - place.expected).max() < 1e-2
@@ -371,10 +370,10 @@ def test_a_lock_that_another_tab_never_gives_back_does_not_stop_a_load(context: 
     }""",
         [place.bundle.models[0].head.blob.sha256],
     )
-    page.clock.install()
+    page.evaluate(held_waits)
     page.evaluate("() => { window.running = answer(); }")
-    page.clock.run_for(6000)
-    page.clock.resume()
+    page.wait_for_function("waiting(5000)")
+    page.evaluate("pass(5000)")
     check(page.evaluate("running"), place)
 
 
