@@ -125,7 +125,7 @@ def test_the_same_models_give_the_same_bytes_and_a_second_build_does_nothing(
     names = [sorted(path.name for path in (folder / "dist/cdn").iterdir()) for folder in (made, other)]
     assert names[0] == names[1]
     monkeypatch.setattr("builder.tfjs_runtime.bundle.subprocess.run", lambda *a, **k: pytest.fail("esbuild ran again"))
-    monkeypatch.setattr("builder.verify.run.run_jobs", lambda *a, **k: pytest.fail("Node ran again"))
+    monkeypatch.setattr("builder.verify.node.Jobs.run", lambda *a, **k: pytest.fail("Node ran again"))
     capsys.readouterr()
     assert main(["--config", str(other / "build.toml"), "--fast"]) == 0
     said = capsys.readouterr().out
