@@ -379,6 +379,15 @@ def test_a_wrong_table_is_told(table: str, says: str, tmp_path: Path) -> None:
         load_config(path)
 
 
+def test_what_fails_with_all_kernels_is_told_its_own_way_out() -> None:
+    from builder.pipeline.bundled_tfjs import _way_out
+
+    assert '"cpu"' in _way_out("TensorFlow.js cannot run it: kernel X is not registered", ("wasm",))
+    for problem, backends in (("output 'y' differs from the source model's", ("wasm",)), ("it fails", ("cpu",))):
+        assert '"cpu"' not in _way_out(problem, backends)
+        assert "build = false" in _way_out(problem, backends)
+
+
 def fake(content: bytes, kernels: tuple[str, ...] | None = None) -> Callable[..., BundledTfjs]:
     """Give a stand-in for ``make_bundled_tfjs`` that makes files of these bytes."""
 
