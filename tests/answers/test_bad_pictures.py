@@ -1,4 +1,4 @@
-"""What visitors give a page for a picture: ``run`` answers it rightly, or says in words what is wrong with it."""
+"""What visitors give a page for a picture: ``run`` answers it rightly in a browser, or says in words what is wrong."""
 
 from __future__ import annotations
 
@@ -86,6 +86,21 @@ window.ask = async ([form, name]) => {
   } catch (error) {
     return { error: error.name, code: error.code, message: error.message };
   }
+};
+const { toInput } = await import("/modules/framing.js");
+window.differ = async (spec) => {
+  const canvas = Object.assign(tall(), { width: 97, height: 70 });
+  const context = canvas.getContext("2d");
+  const wave = (x, y, c) => 128 + 80 * Math.sin(x / 7 + c) + 40 * Math.cos((y / 11) * (c + 1));
+  const pixels = context.createImageData(97, 70);
+  for (const i of pixels.data.keys()) pixels.data[i] = i % 4 === 3 ? 255 : wave((i >> 2) % 97, (i >> 2) / 97, i % 4);
+  context.putImageData(pixels, 0, 0);
+  const [ours, script] = await Promise.all([canvas, pixels].map((given) => toInput(tf, given, spec)));
+  const apart = tf.tidy(() => tf.abs(tf.sub(ours.tensor, script.tensor)).max());
+  const same = JSON.stringify([ours.frame, ours.tensor.shape]) === JSON.stringify([script.frame, script.tensor.shape]);
+  const worst = (await apart.data())[0];
+  tf.dispose([ours.tensor, script.tensor, apart]);
+  return same ? worst : "another frame";
 };
 """
 
@@ -181,6 +196,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
         '[models.what]\nsource = "source/model.json"\nanswer = "picture"\npicture = {}\nload = "manual"\n'
     )
     (folder / "node_modules").symlink_to(root / "node_modules")
+    (folder / "modules").symlink_to(root / "templates" / "modules")
     command = [sys.executable, str(root / "build.py"), "--fast", "-q"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -235,3 +251,28 @@ def test_each_is_answered_rightly_or_refused_in_words(page: Page, backend: str) 
                 failed[f"{name} {form}"] = got
     assert failed == {}
     assert page.evaluate("tf.memory().numTensors") == left
+
+
+def test_kernels_make_of_a_picture_what_the_script_does(page: Page) -> None:
+    page.evaluate("async () => { await tf.setBackend('webgl'); await tf.ready(); }")
+    plain = {
+        "input": "x", "share": 1, "colour": [114, 114, 114], "channels": "rgb", "scale": [2.0], "offset": [-3.0, 5.0, 1],
+        "dtype": "float32", "rank": 4, "size": [64, 96],
+    }  # fmt: skip
+    specs = [
+        {**plain, "fit": fit, "resize": resize}
+        for fit in ("stretch", "cover", "contain", "letterbox")
+        for resize in ("antialiased", "bicubic", "bilinear")
+    ]
+    letterbox = {**plain, "fit": "letterbox", "resize": "bilinear"}
+    specs += [
+        {**letterbox, "colour": [114, 20, 3]},
+        {**letterbox, "channels": "bgr", "share": 0.5, "fit": "cover"},
+        {**letterbox, "channels": "grey", "offset": [0.0], "scale": [1.0]},
+        {**letterbox, "size": [70, 97], "first": True},
+        {**letterbox, "size": [70, 64], "fit": "stretch", "resize": "antialiased"},
+        {**letterbox, "size": [64, 97], "fit": "stretch", "resize": "antialiased", "dtype": "int32"},
+    ]
+    # A value in the middle between two may be rounded to either.
+    apart = [page.evaluate("differ", spec) for spec in specs]
+    assert [(spec, worst) for spec, worst in zip(specs, apart, strict=True) if worst not in {0, 1, 2}] == []
