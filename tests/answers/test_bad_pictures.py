@@ -256,7 +256,7 @@ def test_each_is_answered_rightly_or_refused_in_words(page: Page, backend: str) 
 def test_kernels_make_of_a_picture_what_the_script_does(page: Page) -> None:
     page.evaluate("async () => { await tf.setBackend('webgl'); await tf.ready(); }")
     plain = {
-        "input": "x", "share": 1, "colour": [114, 114, 114], "channels": "rgb", "scale": [2.0], "offset": [-3.0, 5.0, 1],
+        "input": "x", "share": 1, "colour": [114, 114, 114], "channels": "rgb", "scale": [2.0], "offset": [-3, 5, 1],
         "dtype": "float32", "rank": 4, "size": [64, 96],
     }  # fmt: skip
     specs = [
