@@ -19,6 +19,8 @@ from .texts import texts_of
 
 channel_counts = frozenset({1, 3})
 module = "answers"
+vectorization = "vectorization"
+"""Module, and ``model`` of the head's ``tokenizer``, where a page does what Keras' TextVectorization did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def describe(
     glued: bool = False,
     tokenizer: Mapping[str, Any] | None = None,
     rows: Mapping[str, int] | None = None,
+    texts: Mapping[str, Any] | None = None,
 ) -> Described:
     """Describe how a page's ``run`` goes from a picture to an answer.
 
@@ -63,15 +66,18 @@ def describe(
         glued: decoders or encoders were cut off its ends.
         tokenizer: as ``tokens.read`` describes it, where its table names one.
         rows: of the tables that inputs look up, by input.
+        texts: how texts become ids of the model's own words, by input.
 
     Raises:
         ConfigError: the settings do not fit the inputs.
         ConversionError: they do not fit the outputs or labels.
     """
     picture = picture_of(name, settings.picture, inputs)
-    texts = (
-        texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {}) if settings.tokenizer and tokenizer else None
-    )
+    taken = None
+    if settings.tokenizer and tokenizer:
+        taken = texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {})
+    elif texts:
+        taken = {"model": vectorization, "texts": dict(texts)}
     answer = None
     if settings.answer:
         size = picture.get("size") if picture else None
@@ -80,9 +86,10 @@ def describe(
         seen = Seen(tuple(outputs), len(labels or ()), size, from_tensorflow, f"models.{name}.answer", names)
         answer = _answer(settings.answer, seen)
     modules = ["glue"] if glued else []
-    if picture or answer or texts:
-        modules = [module, *modules, *(["tokens"] if texts else []), *([answer["kind"]] if answer else [])]
-    return Described(picture, answer, tuple(modules), texts)
+    if picture or answer or taken:
+        lazy = [] if taken is None else [vectorization if taken["model"] == vectorization else "tokens"]
+        modules = [module, *modules, *lazy, *([answer["kind"]] if answer else [])]
+    return Described(picture, answer, tuple(modules), taken)
 
 
 def table_of(answer: str | AnswerTable | PictureTable) -> AnswerTable | PictureTable:

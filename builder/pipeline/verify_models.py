@@ -295,7 +295,7 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     name, settings = built.bundle.name, built.settings.verify
     folder = work / f"bundle-{name}"
     folder.mkdir()
-    answer = built.bundle.content.answer if answers.shown else None
+    answer = built.bundle.content.answer if answers.shown or answers.told else None
     modules = _write_modules(folder, built.bundle.content.modules) if answer or answers.told else {}
     (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
     return Check(

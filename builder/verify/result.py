@@ -44,6 +44,13 @@ class SampleAnswers(TypedDict, total=False):
     numbered: bool
 
 
+class ToldAnswer(TypedDict):
+    """What ``run`` makes of a text: the model's inputs, and an answer where the head describes one."""
+
+    inputs: dict[str, list[float]]
+    answer: Any
+
+
 class Result(TypedDict, total=False):
     """All of it; a job without an answer has none of the fields."""
 
@@ -60,5 +67,5 @@ class Result(TypedDict, total=False):
     kernels: list[str]
     sample: SampleAnswers | None
     answers: list[Any] | None
-    told: list[dict[str, list[float]]] | None
+    told: list[ToldAnswer] | None
     error: Failure | None

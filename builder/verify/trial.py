@@ -98,7 +98,8 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
             problem = str(error)
     least = check.gate.min_agreement
     if agreeing and least is not None and agreeing[0] < least * agreeing[1]:
-        problem = f"run gives the source's answer to {agreeing[0]} of {agreeing[1]} pictures, asked for is {least:.1%}"
+        right = f"{agreeing[0]} of {agreeing[1]} {_things(check)}"
+        problem = f"run gives the source's answer to {right}, asked for is {least:.1%}"
     return Trial(
         result["backend"] or "",
         tuple(result["present"]),
@@ -113,29 +114,35 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
     )
 
 
+def _things(check: Check) -> str:
+    return " and ".join(["pictures"] * bool(check.shown) + ["texts"] * bool(check.told))
+
+
 def _unlike(check: Check, result: Result) -> str:
-    """Say which text becomes other inputs in a page than the tokenizers package makes of it."""
+    """Say which text becomes other inputs in a page than the reference makes of it."""
     for told, got in zip(check.told, result.get("told") or (), strict=False):
         wanted = check.cases[told.case]
-        if {name: list(values) for name, values in got.items()} != {
-            name: v.reshape(-1).tolist() for name, v in wanted.items()
-        }:
-            return f"run makes other ids of {told.text[:40]!r} than tokenizers"
+        if got["inputs"] != {name: v.reshape(-1).tolist() for name, v in wanted.items()}:
+            return f"run makes other ids of {told.text[:40]!r} than the reference"
     return ""
 
 
 def _agreeing(check: Check, result: Result, expected: Sequence[Tensors]) -> tuple[int, int] | None:
     """Count the answers of ``run`` that are those of the reference."""
     from ..answers.agreement import agree, reference
+    from ..answers.frame import Frame
 
-    answers = result.get("answers")
-    if check.answer is None or not answers:
-        return None
+    answers, told = result.get("answers") or (), result.get("told") or ()
+    if check.answer is None:
+        return (len(told), len(told)) if told else None  # their inputs were compared
+    nowhere = Frame(1, 1, 1.0, 1.0, 0.0, 0.0, 1, 1)  # a text lies in no picture
+    pairs = [(shown.case, shown.frame, got) for shown, got in zip(check.shown, answers, strict=bool(answers))]
+    pairs += [(one.case, nowhere, got["answer"]) for one, got in zip(check.told, told, strict=bool(told))]
     count = 0
-    for shown, got in zip(check.shown, answers, strict=True):
-        wanted = reference(check.answer, expected[shown.case], shown.frame, check.cases[shown.case])
-        count += agree(got, wanted, shown.frame)
-    return count, len(answers)
+    for case, frame, got in pairs:
+        wanted = reference(check.answer, expected[case], frame, check.cases[case])
+        count += agree(got, wanted, frame)
+    return (count, len(pairs)) if pairs else None
 
 
 def settle(check: Check, first: Trial, second: Trial | None) -> Verification:
@@ -227,7 +234,7 @@ def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:
     doubts = doubts_of(check, trial.stages[-1], trial.answers or (), (extra, wanted), other)
     if trial.agreeing and trial.agreeing[0] < trial.agreeing[1] and check.gate.min_agreement is None:
         agreeing, count = trial.agreeing
-        return *doubts, f"run gives the source's answer to {agreeing} of {count} pictures only: {see_answers}"
+        return *doubts, f"run gives the source's answer to {agreeing} of {count} {_things(check)} only: {see_answers}"
     return doubts
 
 

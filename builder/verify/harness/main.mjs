@@ -30,7 +30,7 @@
 //     extra, sourceExtra: [tensor, …] | { message: "…" } | null,
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
 //     answers: [answer, …] | null,      of run to each picture; bytes are { base64 }
-//     told: [{ name: [1, …] }, …] | null,   inputs that run makes of each text
+//     told: [{ inputs: { name: [1, …] }, answer }, …] | null,   what run makes of each text
 //     sample: { base: [tensor, …] | undefined, full: [tensor, …], numbered: false } | null,
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //

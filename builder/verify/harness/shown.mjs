@@ -25,19 +25,22 @@ export async function runShown(handle, { shown }) {
   return answers;
 }
 
-/** Gives the inputs that run makes of each text. */
+/** Gives the inputs that run makes of each text, and its answer, where it is none of tensors. */
 export async function runTold(handle, model, { told }) {
   const { execute } = model;
   const found = [];
   try {
     for (const text of told) {
       alive("run");
+      let inputs = {};
       model.execute = (fed, ...more) => {
-        found.push(Object.fromEntries(Object.entries(fed).map(([name, tensor]) => [name, Array.from(tensor.dataSync())])));
+        inputs = Object.fromEntries(Object.entries(fed).map(([name, tensor]) => [name, Array.from(tensor.dataSync())]));
         return execute.call(model, fed, ...more);
       };
       const answer = await handle.run(text);
-      for (const one of [answer, ...Object.values(answer)]) one?.dispose?.();
+      const tensors = [answer, ...Object.values(answer)].filter((one) => one?.dispose);
+      for (const tensor of tensors) tensor.dispose();
+      found.push({ inputs, answer: tensors.length ? null : JSON.parse(JSON.stringify(answer, bytesAsText)) });
     }
   } finally {
     delete model.execute;
