@@ -80,13 +80,14 @@ def to_tensor(samples: Floats, spec: Mapping[str, Any]) -> NDArray[np.generic]:
         low, high = spec["offset"] - spec["scale"], spec["offset"] + spec["scale"]
         values = np.floor(values + 0.5)
         values = values if mel else np.clip(values, low, high - 1)
-    return values.astype(spec["dtype"]).reshape([-1 if length is None else length for length in shape])
+    found: NDArray[np.generic] = values.astype(spec["dtype"])
+    return found.reshape([-1 if length is None else length for length in shape])
 
 
 def resample(samples: Floats, rate: int, wanted: int) -> Floats:
     """Return samples [n] at another rate: ⌈n · wanted / rate⌉ of them, what lies outside being silence.
 
-    A windowed sinc as torchaudio's ``functional.resample`` has it (``sinc_interp_hann``), 16 zeros to each side, rolloff 0.95:
+    A windowed sinc, torchaudio's ``functional.resample`` (``sinc_interp_hann``) with 16 zeros to each side, rolloff 0.95:
     y(k) = Σ x(i) h(i - k · rate / wanted), h(t) = c · sinc(c · t) · cos²(π · c · t / 32), |c · t| < 16,
     c = 0.95 · min(1, wanted / rate).
     """

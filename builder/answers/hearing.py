@@ -24,7 +24,8 @@ def audio_of(
     Args:
         name: of the model.
         given: its table.
-        inputs, outputs: of the model.
+        inputs: of the model.
+        outputs: of the model.
 
     Raises:
         ConfigError: the settings do not fit the inputs or outputs.
@@ -46,7 +47,9 @@ def audio_of(
     else:
         mel, shape, least, samples = _spectrogram(where, given.mel, spec.shape, given.rate, given.window)
         if samples is not None and samples < least:
-            what = f"a window of {samples} samples gives too few frames for the input {spec.name!r}, which needs {least}"
+            what = (
+                f"a window of {samples} samples gives too few frames for the input {spec.name!r}, which needs {least}"
+            )
             raise _unfit(what, where, "Correct samples, or the numbers of mel", "SP-249")
     if samples is None and (given.hop is not None or given.lead or state):
         key = "hop" if given.hop is not None else "lead" if given.lead else "state"
@@ -103,7 +106,7 @@ def _state(
             continue
         if spec.shape is None or None in spec.shape or spec.dtype not in number_types or spec.dtype != output.dtype:
             shape = list(spec.shape) if spec.shape is not None else "an unknown shape"
-            what = f"{name!r} is {spec.dtype} {shape} and {source!r} {output.dtype}, and state has one type and fixed lengths"
+            what = f"{name!r} is {spec.dtype} {shape} and {source!r} {output.dtype}: state has one type, fixed lengths"
             raise _unfit(what, f"{where}.state", "Fix its lengths with [models.NAME.inputs]", "SP-248")
         if not _alike(spec.shape, output.shape):
             what = f"{name!r} is {list(spec.shape)} and {source!r} {list(output.shape or ())}"

@@ -70,9 +70,9 @@ class BoxesConfig(Table, frozen=True):
 class VerifyConfig(Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
-    inputs: Annotated[str | None, Meta(description="Pattern of .npz files, pictures, sounds or texts; without it seeded.")] = (
-        None
-    )
+    inputs: Annotated[
+        str | None, Meta(description="Pattern of .npz files, pictures, sounds or texts; without it seeded.")
+    ] = None
     max_error: Annotated[
         float | None,
         Meta(

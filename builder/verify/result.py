@@ -44,6 +44,13 @@ class SampleAnswers(TypedDict, total=False):
     numbered: bool
 
 
+class HeardWindow(TypedDict):
+    """What ``run`` made of a window: the model's input as base64, of the first windows of a sound, and its answer."""
+
+    input: str | None
+    answer: Any
+
+
 class Result(TypedDict, total=False):
     """All of it; a job without an answer has none of the fields."""
 
@@ -60,5 +67,6 @@ class Result(TypedDict, total=False):
     kernels: list[str]
     sample: SampleAnswers | None
     answers: list[Any] | None
+    heard: list[list[HeardWindow]] | None
     told: list[dict[str, list[float]]] | None
     error: Failure | None
