@@ -87,7 +87,7 @@ def to_tensor(samples: Floats, spec: Mapping[str, Any]) -> NDArray[np.generic]:
 def resample(samples: Floats, rate: int, wanted: int) -> Floats:
     """Return samples [n] at another rate: ⌈n · wanted / rate⌉ of them, what lies outside being silence.
 
-    A windowed sinc, torchaudio's ``functional.resample`` (``sinc_interp_hann``) with 16 zeros to each side, rolloff 0.95:
+    A windowed sinc, torchaudio's ``functional.resample`` (``sinc_interp_hann``), 16 zeros to each side, rolloff 0.95:
     y(k) = Σ x(i) h(i - k · rate / wanted), h(t) = c · sinc(c · t) · cos²(π · c · t / 32), |c · t| < 16,
     c = 0.95 · min(1, wanted / rate).
     """

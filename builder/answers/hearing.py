@@ -144,9 +144,10 @@ def _spectrogram(
 ) -> tuple[dict[str, Any], list[int | None], int, int | None]:
     """Return the table with nothing left open, the shape, the fewest samples of a window and how many it has."""
     place = f"{where}.mel"
-    axes = [axis for axis, length in enumerate(shape) if length != 1]
-    if len(axes) > 2 and shape[0] is None:
-        axes = axes[1:]  # a batch of any length
+    inner = range(1 if len(shape) > 2 and shape[0] in {1, None} else 0, len(shape))
+    axes = [axis for axis in inner if shape[axis] != 1]
+    if len(axes) == 1 and len(inner) > 1:  # a single frame
+        axes = [axes[0] - 1, axes[0]] if axes[0] - 1 in inner else [axes[0], axes[0] + 1]
     if len(axes) != 2:
         raise _unfit(f"{list(shape)} is no spectrogram of frames and bands", place, other, "SP-249")
     bands = _bands(place, mel, shape, axes)
@@ -161,7 +162,7 @@ def _spectrogram(
     samples = window
     least = 1 if mel.centre else frame
     if wanted is not None:
-        least = (wanted - 1) * mel.hop + (1 if mel.centre else frame)
+        least = max(1, (wanted - 1) * mel.hop + (frame % 2 if mel.centre else frame))
         samples = samples or (wanted * mel.hop if mel.centre else least)
     if samples is not None and mel.centre and mel.padding == "reflect" and samples <= frame // 2:
         what = f"a window of {samples} samples is too short to be reflected at its ends"
@@ -182,7 +183,7 @@ def _bands(place: str, mel: MelConfig, shape: Shape, axes: list[int]) -> int:
         what = f"is {mel.mels}, and the input is {list(shape)}"
         raise _unfit(what, f"{place}.mels", "Remove it, or correct it", "SP-249")
     exact = [axis for axis in fitting if mel.mels and shape[axis] == mel.mels]
-    fitting = exact or fitting
+    fitting = exact or [axis for axis in fitting if shape[axis] != 1]
     wanted = axes[0] if mel.layout == "mels" else axes[1] if mel.layout == "frames" else None
     if wanted is not None:
         if wanted not in fitting:

@@ -1,7 +1,7 @@
 """The reference of spectrograms that pages make: frames, their Fourier transforms, bands, logarithms.
 
-Formulas: librosa's ``filters.mel`` and ``hz_to_mel`` (``htk=True`` for ``scale = "htk"``, ``norm="slaney"`` for
-``area``), torchaudio's ``melscale_fbanks``, and with ``slopes = "mel"`` TensorFlow's ``tf.signal.linear_to_mel_weight_matrix``.
+Formulas: librosa's ``filters.mel`` (``scale = "htk"``: its ``htk=True``, ``area``: its ``norm="slaney"``) and
+torchaudio's ``melscale_fbanks``; with ``slopes = "mel"`` TensorFlow's ``tf.signal.linear_to_mel_weight_matrix``.
 """
 
 from __future__ import annotations

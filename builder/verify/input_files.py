@@ -1,4 +1,4 @@
-"""Files with the user's own examples: arrays, pictures, sounds, texts; decoded in a worker, as decoders are attacked."""
+"""Files with the user's own examples: arrays, pictures, sounds, texts. A worker decodes them: decoders are attacked."""
 
 from __future__ import annotations
 

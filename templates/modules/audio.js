@@ -134,11 +134,11 @@ function toTensor(tf, window, { scale, offset, dtype, shape, mel }, spectrogram)
     const { centre, padding, frame, mels, layout } = mel;
     const least = centre ? (padding === "reflect" ? (frame >> 1) + 1 : 0) : frame;
     if (values.length < least) values = Float64Array.from({ length: least }, (_, i) => values[i] ?? 0);
-    values = spectrogram(values);
-    const frames = shape.includes(null) ? values.length / mels : shape.reduce((product, length) => product * (length ?? 1), 1) / mels;
+    const made = spectrogram(values);
+    const known = sized.reduce((product, _, axis) => product * (shape[axis] ?? 1), 1);
+    const frames = shape.includes(null) ? made.length / mels : known / mels;
     sized = shape.map((length) => length ?? frames);
-    values = values.subarray(0, frames * mels);
-    if (layout === "mels") values = Float64Array.from(values, (_, i) => values[(i % frames) * mels + Math.floor(i / frames)]);
+    values = Float64Array.from({ length: frames * mels }, (_, i) => made[layout === "mels" ? (i % frames) * mels + Math.floor(i / frames) : i]);
   }
   if (dtype === "int32") {
     const [low, high] = mel ? [-Infinity, Infinity] : [offset - scale, offset + scale - 1];
@@ -203,17 +203,17 @@ async function listen(stream, ear, { rate, samples: length, hop = 1, lead = 0 },
   const stop = () => end();
   signal?.addEventListener("abort", stop);
   if (signal?.aborted) stop();
-  return {
+  /** @type {Listening} */
+  const listening = {
     stop,
     next: () => (last = last.catch(() => {}).then(step)),
     async return() {
       stop();
       return { done: true, value: undefined };
     },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
+    [Symbol.asyncIterator]: () => listening,
   };
+  return listening;
 }
 
 /** @param {Float32Array} one @param {Float32Array} other */

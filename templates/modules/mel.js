@@ -119,7 +119,7 @@ function filters({ fft, mels, low, high, scale, slopes, area }, rate) {
     const times = area ? 2 / (hertz[band + 2] - hertz[band]) : 1;
     const all = places.map((place) => Math.max(0, Math.min((place - left) / (middle - left), (right - place) / (right - middle))) * times);
     const start = Math.max(0, all.findIndex((weight) => weight > 0));
-    return { start, weights: all.slice(start, all.findLastIndex((weight) => weight > 0) + 1) };
+    return { start, weights: all.slice(start).filter((weight) => weight > 0) }; // a triangle has no gap
   });
 }
 

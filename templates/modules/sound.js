@@ -122,7 +122,8 @@ export class Resampler {
    */
   constructor(from, to) {
     const common = divisor(from, to);
-    [this.step, this.phases] = [from / common, to / common];
+    this.step = from / common;
+    this.phases = to / common;
     this.cutoff = rolloff * Math.min(1, to / from);
     this.reach = Math.ceil(side / this.cutoff);
   }
