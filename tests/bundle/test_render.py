@@ -347,8 +347,6 @@ const listening = await models.ears.load().run(await navigator.mediaDevices.getU
 for await (const { start, answer } of listening) if (answer.index > start) listening.stop();
 console.log(shape, label, ends);
 // @ts-expect-error
-models.faces.load().run({ samples: [new Float32Array(9)], rate: 16000 });
-// @ts-expect-error
 models.faces.load().until("nothing");
 export {};
 """
