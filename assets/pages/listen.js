@@ -41,8 +41,9 @@ async function listen(live) {
 
 /** @param {number} score */
 function draw(score) {
+  context.globalCompositeOperation = "copy"; // what was there goes
   context.drawImage(canvas, -4, 0);
-  context.clearRect(636, 0, 4, 320);
+  context.globalCompositeOperation = "source-over";
   context.fillStyle = score > 0.5 ? "#8df0b8" : "#4d5b66";
   context.fillRect(636, 160 - 150 * score, 3, 4 + 300 * score);
 }

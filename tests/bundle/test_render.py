@@ -60,7 +60,10 @@ models = [
     },
 ]
 package = render_package(
-    {**empty, "models": {"faces": entry, "ears": entry, "words-2": entry, "words-3": entry}}, models, "my-models", "1.2.3"
+    {**empty, "models": {"faces": entry, "ears": entry, "words-2": entry, "words-3": entry}},
+    models,
+    "my-models",
+    "1.2.3",
 )
 
 
