@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +32,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A shell's background jobs ignore Ctrl-C, and so would every process that a test starts and ends by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Deploys of small bundles write and remove tens of thousands of files: in memory where there is plenty, 8 GB at least.
+memory = Path("/dev/shm")
+if memory.is_dir() and shutil.disk_usage(memory).free > 8e9:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 # Files that take a minute or more, which would otherwise be the last ones to run, each alone on one core.
 long_files = frozenset(

@@ -102,12 +102,13 @@ reasons: tuple[tuple[str, str, str, str], ...] = (
 )  # fmt: skip
 
 
-def explain(error: BaseException, where: str) -> ShardpressError:
-    """Return an error of TensorFlow or Keras as one of ours.
+def explain(error: BaseException, where: str, teller: str = "") -> ShardpressError:
+    """Return an error of TensorFlow, Keras or another runtime as one of ours.
 
     Args:
         error: what was raised.
         where: the source.
+        teller: what cannot be done, where it is not TensorFlow that said it.
     """
     text = escapes.sub("", str(error))
     if isinstance(error, MemoryError):
@@ -116,10 +117,10 @@ def explain(error: BaseException, where: str) -> ShardpressError:
         if found := re.search(pattern, text):
             return SourceError(_shorten(" ".join(found.expand(what).split())), code=code, where=where, hint=hint)
     return ConversionError(
-        f"TensorFlow cannot convert it: {first_sentence(error)}",
+        f"{teller or 'TensorFlow cannot convert it'}: {first_sentence(error)}",
         code="SP-403",
         where=where,
-        hint="Run with -vv for TensorFlow's own words",
+        hint="Run with -vv for all of its words" if teller else "Run with -vv for TensorFlow's own words",
     )
 
 

@@ -25,6 +25,13 @@ light_modules = {  # of tasks that do not need TensorFlow
     "convert_tflite": "..tflite.tasks",
     "reference_tflite": "..tflite.tasks",
 }
+tellers = {  # whose words an error is that none of ours explains; TensorFlow's, where nothing else is said
+    "read_inputs": "The inputs of verification cannot be read",
+    "convert_onnx": "It cannot be lowered",
+    "reference_onnx": "ONNX Runtime cannot run it",
+    "convert_tflite": "It cannot be lowered",
+    "reference_tflite": "LiteRT cannot run it",
+}
 
 
 def main() -> None:
@@ -81,7 +88,8 @@ def answer(task: Task, request: object) -> Reply:
     except ShardpressError as error:
         return Reply(failure=error, notes=(traceback.format_exc(), *getattr(error, "__notes__", ())))
     except Exception as error:
-        return Reply(failure=explain(error, _where(request)), notes=(traceback.format_exc(),))
+        known = tellers.get(task, "") if isinstance(task, str) else ""
+        return Reply(failure=explain(error, _where(request), known), notes=(traceback.format_exc(),))
 
 
 def _where(request: object) -> str:

@@ -77,7 +77,7 @@ def make_bundled_tfjs(
                 f"does not run the models: {problem}",
                 code="SP-541",
                 where="runtime",
-                hint='Add "cpu" to [runtime] backends, or set build = false',
+                hint=_way_out(problem, session.config.runtime.backends),
             )
     notes = (f"TensorFlow.js has all kernels: {doubt}",) if doubt and settings.kernels == "used" else ()
     own = _as_files(session, runtime, notes)
@@ -139,6 +139,13 @@ def _problem(session: Session, models: tuple[Built, ...], runtime: Runtime) -> s
         name, failure = next(iter(error.failures.items()))
         return f"{name}: {failure.what}"
     return ""
+
+
+def _way_out(problem: str, backends: tuple[str, ...]) -> str:
+    """Tell what to do where not even all kernels are enough."""
+    if "differs" in problem or "cpu" in backends:
+        return "Compare with [runtime] build = false; where that is right, report it"
+    return 'Add "cpu" to [runtime] backends, or set build = false'
 
 
 def _gap(session: Session, models: tuple[Built, ...], runtime: Runtime) -> str:

@@ -81,10 +81,10 @@ def _detect_file(path: Path, file: BinaryIO) -> str:
         raise SourceError("is only a Git LFS pointer", code="SP-304", where=str(path), hint="Run git lfs pull")
     if suffix in {".tflite", ".onnx"} or start[4:8] == lite_identifier:
         return _detect_onnx(path, start) if suffix == ".onnx" else _detect_tflite(path, start)
+    if start.startswith(zip_signature):
+        return "keras-zip"  # before HDF5, which may lie in it at one of the places that HDF5 allows
     if _is_hdf5(start):
         return "keras-h5"
-    if start.startswith(zip_signature):
-        return "keras-zip"
     if vector_format(suffix, start):
         return "word-vectors"
     if suffix == ".bin" and start.startswith(fasttext_signature):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import queue
+import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -39,41 +40,78 @@ def run_jobs(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Pa
     Raises:
         VerificationError: Node cannot be started.
     """
-    failed: dict[Path, str] = {}
-    waiting = list(jobs)
-    while waiting:
-        trouble = _run(node, waiting, timeout, reads)
-        left = [job for job in waiting if not answer_of(job).is_file()]
-        if left and (trouble or len(left) == len(waiting)):
-            # The first without an answer brought the process down; the others deserve a run of their own.
-            failed[left.pop(0)] = trouble or "Node ended before it gave an answer"
-        waiting = left
-    return failed
+    return Jobs(node, timeout, reads).run(jobs)
 
 
-def _run(node: str, jobs: Sequence[Path], timeout: float, reads: Sequence[Path]) -> str:
-    """Run the harness behind the wall; say what is wrong with the first job without an answer, "" where nothing is."""
-    arguments = ["--expose-gc", str(harness / "main.mjs"), *map(str, jobs)]
-    folders = [job.parent for job in jobs]
-    with tempfile.TemporaryFile() as errors:
-        try:
-            process = start_behind_wall(node, arguments, [harness, *folders, *reads], folders, errors)
-        except OSError as error:
-            raise VerificationError(
-                f"Node cannot be started ({error.strerror})", code="SP-542", where=node, hint=install_hint
-            ) from error
-        with process:
-            silent = _wait(process.stdout, timeout) if process.stdout else False
+class Jobs:
+    """Runs jobs one after another; another thread may give some of them up."""
+
+    def __init__(self, node: str, timeout: float, reads: Sequence[Path]) -> None:
+        """Prepare; see ``run_jobs``."""
+        self._node, self._timeout, self._reads = node, timeout, reads
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: list[Path] = []
+        self._given_up: set[Path] = set()
+        self._killed = False
+
+    def run(self, jobs: Sequence[Path]) -> dict[Path, str]:
+        """Run jobs; those given up are neither answered nor failed, unless they were done by then."""
+        failed: dict[Path, str] = {}
+        self._waiting = list(jobs)
+        while True:
+            with self._lock:
+                self._waiting = [job for job in self._waiting if job not in self._given_up]
+                count = len(self._waiting)
+            if not count:
+                return failed
+            trouble = self._run(self._waiting)
+            left = [job for job in self._waiting if not answer_of(job).is_file()]
+            if left and not self._killed and (trouble or len(left) == count):
+                # The first without an answer brought the process down; the others deserve a run of their own.
+                failed[left.pop(0)] = trouble or "Node ended before it gave an answer"
+            self._waiting, self._killed = left, False
+
+    def give_up(self, jobs: Iterable[Path]) -> None:
+        """End the process if it is at one of these, and begin none of them."""
+        with self._lock:
+            self._given_up.update(jobs)
+            at = next((job for job in self._waiting if not answer_of(job).is_file()), None)
+            if self._process and at in self._given_up:
+                self._killed = True
+                self._process.kill()
+
+    def _run(self, jobs: Sequence[Path]) -> str:
+        """Run the harness behind the wall; say what is wrong with the first job without an answer, or nothing."""
+        arguments = ["--expose-gc", str(harness / "main.mjs"), *map(str, jobs)]
+        folders = [job.parent for job in jobs]
+        with tempfile.TemporaryFile() as errors:
+            try:
+                reads = [harness, *folders, *self._reads]
+                process = start_behind_wall(self._node, arguments, reads, folders, errors)
+            except OSError as error:
+                raise VerificationError(
+                    f"Node cannot be started ({error.strerror})", code="SP-542", where=self._node, hint=install_hint
+                ) from error
+            with process:
+                self._at(process)
+                silent = _wait(process.stdout, self._timeout) if process.stdout else False
+                if silent:
+                    process.kill()
+            self._at(None)
             if silent:
-                process.kill()
-        if silent:
-            return f"{silence} {timeout:g} seconds"
-        if process.returncode == 0:
-            return ""
-        errors.seek(max(0, errors.seek(0, 2) - largest_output))
-        lines = [line for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
-    ending = f"by signal {-process.returncode}" if process.returncode < 0 else f"with status {process.returncode}"
-    return f"Node ended {ending}: {' | '.join(lines[-5:]) or 'it said nothing'}"
+                return f"{silence} {self._timeout:g} seconds"
+            if process.returncode == 0:
+                return ""
+            errors.seek(max(0, errors.seek(0, 2) - largest_output))
+            lines = [line for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+        ending = f"by signal {-process.returncode}" if process.returncode < 0 else f"with status {process.returncode}"
+        return f"Node ended {ending}: {' | '.join(lines[-5:]) or 'it said nothing'}"
+
+    def _at(self, process: subprocess.Popen[bytes] | None) -> None:
+        with self._lock:
+            self._process = process
+        self.give_up(())  # what was given up while the process started
 
 
 def _wait(stream: IO[bytes], timeout: float) -> bool:

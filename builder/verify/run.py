@@ -8,15 +8,17 @@ be loaded or run, or answers differently, is a ``Verification`` that has not pas
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ..errors import VerificationError
 from ..packages import package_folder
 from ..sources.source_files import source_files
-from .node import answer_of, install_hint, run_jobs
+from .node import Jobs, answer_of, install_hint, run_jobs
 from .tensors import write_tensor
 from .trial import Trial, read_trial, settle
 from .types import Check, SampleInput, Verification
@@ -60,10 +62,11 @@ def verify_all(
     timeout: float = step_seconds,
     thorough: bool = False,
 ) -> list[Verification]:
-    """Verify models on every backend that Node has, one after another, in as few Node processes as it takes.
+    """Verify models on every backend that Node has, in as few Node processes as it takes.
 
-    All that is asked runs on the first backend. On the second one a single case at full precision shows whether it can
-    be used too, unless it would take too long; where the first one fails, all that is asked runs there.
+    All that is asked runs on the first backend. On the second one, at the same time where there are two cores, a single
+    case at full precision shows whether it can be used too, unless it would take too long; where the first one fails,
+    all that is asked runs there.
 
     Args:
         checks: what to verify.
@@ -79,31 +82,79 @@ def verify_all(
     if node is None or node_modules is None:
         problem = missing_runtime(node_modules)
         return [Verification(None, passed=False, problem=problem) for _ in checks]
-    jobs = [_write_job(check, work / str(index), node_modules, backends) for index, check in enumerate(checks)]
     reads = [node_modules, *_read_files(checks)]
-    failed = run_jobs(node, jobs, timeout, reads)
-    first = [_try(check, job, failed.get(job)) for check, job in zip(checks, jobs, strict=True)]
-    for index in _doubtful(first):
-        # An earlier model may have spoilt the process for it: it fails only by itself.
-        job = _write_job(checks[index], work / str(index), node_modules, backends)
-        first[index] = _try(checks[index], job, run_jobs(node, [job], timeout, reads).get(job))
-    whole: list[Path] = []
-    short: list[Path] = []
-    seconds: dict[int, Path] = {}
-    for index, (check, trial) in enumerate(zip(checks, first, strict=True)):
-        others = trial.others
-        is_slow = not trial.problem and trial.too_slow and not thorough
-        if not others or (trial.problem and trial.files_at_fault) or is_slow:
-            continue
-        is_short = not trial.problem and not thorough
-        job = seconds[index] = _write_job(check, work / f"{index}-{others[0]}", node_modules, others, short=is_short)
-        (short if is_short else whole).append(job)
-    failed = run_jobs(node, whole, timeout, reads) | run_jobs(node, short, min(timeout, short_seconds), reads)
-    results = []
-    for index, (check, trial) in enumerate(zip(checks, first, strict=True)):
-        second = _try(check, seconds[index], failed.get(seconds[index])) if index in seconds else None
-        results.append(settle(check, trial, second))
-    return results
+    jobs = [_write_job(check, work / str(index), node_modules, backends) for index, check in enumerate(checks)]
+    with _Second(checks, work, node, node_modules, min(timeout, short_seconds), reads) as second:
+        if not thorough:
+            second.begin()
+        failed = run_jobs(node, jobs, timeout, reads)
+        first = [_try(check, job, failed.get(job)) for check, job in zip(checks, jobs, strict=True)]
+        for index in _doubtful(first):
+            # An earlier model may have spoilt the process for it: it fails only by itself.
+            job = _write_job(checks[index], work / str(index), node_modules, backends)
+            first[index] = _try(checks[index], job, run_jobs(node, [job], timeout, reads).get(job))
+        others = {index for index, trial in enumerate(first) if trial.others}
+        whole = {i for i in others if thorough or (first[i].problem and not first[i].files_at_fault)}
+        short = {i for i in others - whole if not first[i].problem}
+        answered = second.finish({index: first[index].others for index in short if not first[index].too_slow})
+    seconds = {index: answered[index] for index in short if index in answered}
+    late = {i: _write_job(checks[i], work / f"{i}-whole", node_modules, first[i].others) for i in sorted(whole)}
+    failed = run_jobs(node, list(late.values()), timeout, reads)
+    seconds |= {index: _try(checks[index], job, failed.get(job)) for index, job in late.items()}
+    return [settle(check, first[index], seconds.get(index)) for index, check in enumerate(checks)]
+
+
+class _Second:
+    """A single case of each model on the second backend, in a thread and a process of their own."""
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        work: Path,
+        node: str,
+        node_modules: Path,
+        timeout: float,
+        reads: Sequence[Path],
+    ) -> None:
+        self._checks, self._work, self._modules = checks, work, node_modules
+        self._node = Jobs(node, timeout, reads)
+        self._jobs: dict[int, Path] = {}
+        self._begun: Future[dict[Path, str]] | None = None
+        self._thread = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._node.give_up(self._jobs.values())
+        self._thread.shutdown()
+
+    def begin(self) -> None:
+        """Begin before the first backend has answered, where the second one will be known and has a core."""
+        if (os.cpu_count() or 1) > 1 and (self._modules / "@tensorflow" / "tfjs-backend-wasm").is_dir():
+            self._begun = self._submit(dict.fromkeys(range(len(self._checks)), backends[1:]))
+
+    def finish(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Trial]:
+        """Wait for the answers that are wanted, and give all that are there.
+
+        Args:
+            wanted: backends by the number of the model.
+
+        Raises:
+            VerificationError: as ``run_jobs``.
+        """
+        begun = self._begun or self._submit(wanted)
+        self._node.give_up(job for index, job in self._jobs.items() if index not in wanted)
+        failed = begun.result()
+        done = {index: job for index, job in self._jobs.items() if job in failed or answer_of(job).is_file()}
+        return {index: _try(self._checks[index], job, failed.get(job)) for index, job in done.items()}
+
+    def _submit(self, wanted: Mapping[int, Sequence[str]]) -> Future[dict[Path, str]]:
+        self._jobs = {
+            index: _write_job(self._checks[index], self._work / f"{index}-short", self._modules, names, short=True)
+            for index, names in wanted.items()
+        }
+        return self._thread.submit(self._node.run, list(self._jobs.values()))
 
 
 def _doubtful(trials: Sequence[Trial]) -> list[int]:

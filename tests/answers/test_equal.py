@@ -217,6 +217,7 @@ def box_cases() -> Iterator[Case]:
     yield Case(BoxesTable(boxes="o", scores="s"), {"o": np.ones((1, 4, 4), np.float32), "s": np.ones(3, np.float32)})
 
 
+@pytest.mark.slow
 def test_boxes() -> None:
     def same(got: Any, expected: tuple[boxes.Box, ...]) -> None:
         assert len(got) == len(expected)

@@ -78,6 +78,7 @@ def framed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, dict[str
     return [(*job, result, array) for job, result, array in zip(jobs, made["results"], arrays, strict=True)]
 
 
+@pytest.mark.slow
 def test_pages_resize_as_pillow_does(framed: list[tuple[int, dict[str, Any], dict[str, Any], Any]]) -> None:
     sources = pictures()
     for number, spec, result, got in framed:

@@ -281,6 +281,7 @@ const thenable: PromiseLike<unknown> = faces;
 """
 
 
+@pytest.mark.slow
 def test_the_package_is_required_as_commonjs_and_runs_with_its_modules_inlined(tmp_path: Path) -> None:
     folder = tmp_path / "node_modules" / "my-models"
     folder.mkdir(parents=True)

@@ -23,6 +23,17 @@ def archive() -> bytes:
     return target.getvalue()
 
 
+def holding_hdf5(start: int) -> bytes:
+    """A .keras file whose weights, which Keras does not compress, begin at ``start``."""
+    target = io.BytesIO()
+    names = ("config.json", "model.weights.h5")
+    with zipfile.ZipFile(target, "w") as file:
+        file.writestr(names[0], "{" + " " * (start - 62 - sum(map(len, names))) + "}")
+        file.writestr(names[1], hdf5)
+    assert target.getvalue()[start:].startswith(hdf5)
+    return target.getvalue()
+
+
 def graph() -> bytes:
     message = messages().GraphDef()
     add_node(message.node, "x", "Placeholder")
@@ -42,6 +53,7 @@ def graph() -> bytes:
         ("MODEL.H5", hdf5, "keras-h5"),
         ("user-block.h5", bytes(512) + hdf5, "keras-h5"),
         ("model.keras", archive(), "keras-zip"),  # which holds the time it was made
+        *((f"hdf5-at-{start}.keras", holding_hdf5(start), "keras-zip") for start in (512, 1024, 2048)),
         ("old.keras", hdf5, "keras-h5"),
         ("frozen.pb", graph(), "frozen-graph"),
     ],

@@ -166,3 +166,21 @@ def test_graphs_that_compute_in_bfloat16_are_refused() -> None:
     node.attr["DstT"].type = 14
     with pytest.raises(SourceError, match=r"bfloat16.*layer/Cast.*save it in float32"):
         check_types(graph, "m")
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("onnx.tasks.reference_onnx", "ONNX Runtime cannot run it: no kernel"),
+        ("tflite.tasks.reference_tflite", "LiteRT cannot run it: no kernel"),
+        ("onnx.tasks.convert_onnx", "It cannot be lowered: no kernel"),
+    ],
+)
+def test_an_error_names_the_runtime_that_it_comes_from(task: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(request: object) -> None:
+        raise RuntimeError("no kernel")
+
+    monkeypatch.setattr(f"builder.{task}", fail)
+    failure = answer(task.rpartition(".")[2], None).failure
+    assert words in str(failure)
+    assert "TensorFlow" not in str(failure)

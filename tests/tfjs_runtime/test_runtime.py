@@ -125,7 +125,7 @@ def test_the_same_models_give_the_same_bytes_and_a_second_build_does_nothing(
     names = [sorted(path.name for path in (folder / "dist/cdn").iterdir()) for folder in (made, other)]
     assert names[0] == names[1]
     monkeypatch.setattr("builder.tfjs_runtime.bundle.subprocess.run", lambda *a, **k: pytest.fail("esbuild ran again"))
-    monkeypatch.setattr("builder.verify.run.run_jobs", lambda *a, **k: pytest.fail("Node ran again"))
+    monkeypatch.setattr("builder.verify.node.Jobs.run", lambda *a, **k: pytest.fail("Node ran again"))
     capsys.readouterr()
     assert main(["--config", str(other / "build.toml"), "--fast"]) == 0
     said = capsys.readouterr().out
@@ -377,6 +377,15 @@ def test_a_wrong_table_is_told(table: str, says: str, tmp_path: Path) -> None:
     path.write_text(f"[runtime]\nbuild = true\n{table}\n")
     with pytest.raises(ConfigError, match=re.escape(says)):
         load_config(path)
+
+
+def test_what_fails_with_all_kernels_is_told_its_own_way_out() -> None:
+    from builder.pipeline.bundled_tfjs import _way_out
+
+    assert '"cpu"' in _way_out("TensorFlow.js cannot run it: kernel X is not registered", ("wasm",))
+    for problem, backends in (("output 'y' differs from the source model's", ("wasm",)), ("it fails", ("cpu",))):
+        assert '"cpu"' not in _way_out(problem, backends)
+        assert "build = false" in _way_out(problem, backends)
 
 
 def fake(content: bytes, kernels: tuple[str, ...] | None = None) -> Callable[..., BundledTfjs]:

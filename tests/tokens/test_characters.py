@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from pathlib import Path
 
@@ -10,13 +11,9 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from tests.helpers.token_cases import in_node, reference
 
-points = [code for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
-assigned = [code for code in points if unicodedata.category(chr(code)) not in {"Cn", "Co"}]
 recent = """0x88f 0xc5c 0x1acf 0x1ae0 0x20c1 0x2b96 0xa7d2 0x10ec5 0x11b60 0x11de0 0x16ea0 0x16ff4 0x1ccfa
     0x1e6e3 0x1fac8 0x323b0 0x105c9 0x105d2 0x11383 0x113c5 0x16121 0x1611e 0x16d63 0x16d67 0x16d68
     0x1ccd6 0x10d69 0xa7cb 0x1c89 0x378"""
-known = sorted({*assigned, *(int(code, 16) for code in recent.split())})
-"""What Python's Unicode has, and examples of what came later."""
 alike = (
     unicodedata.name(chr(0x4E00)).split("-")[0],
     "HANGUL SYLLABLE",
@@ -25,12 +22,24 @@ alike = (
     "TANGUT",
     "YI SYLLABLE",
 )
-sparse = [
-    chr(code)
-    for code in known
-    if chr(code) != "a" and (code % 61 == 0 or not unicodedata.name(chr(code), "").startswith(alike))
-]
-"""Not all of the large blocks whose characters are alike."""
+
+
+@functools.cache
+def known() -> list[int]:
+    """Give what Python's Unicode has, and examples of what came later."""
+    points = (code for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF)
+    assigned = (code for code in points if unicodedata.category(chr(code)) not in {"Cn", "Co"})
+    return sorted({*assigned, *(int(code, 16) for code in recent.split())})
+
+
+@functools.cache
+def sparse() -> list[str]:
+    """Give all but most of the large blocks whose characters are alike."""
+    return [
+        chr(code)
+        for code in known()
+        if chr(code) != "a" and (code % 61 == 0 or not unicodedata.name(chr(code), "").startswith(alike))
+    ]
 
 
 def tokenizer_of(normalizer: object = None, splits: object = None) -> Tokenizer:
@@ -97,16 +106,18 @@ patterns = [
 @pytest.mark.slow
 @pytest.mark.parametrize("name", normalizing)
 def test_normalizers(name: str, tmp_path: Path) -> None:
-    check(tokenizer_of(normalizing[name]), sparse, tmp_path)
+    check(tokenizer_of(normalizing[name]), sparse(), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["NFC", "NFD", "NFKC", "Bert"])
 def test_characters_that_combine(name: str, tmp_path: Path) -> None:
     marks = [
-        chr(code) for code in known if unicodedata.category(chr(code))[0] == "M" or (code > 0x10D00 and code < 0x17000)
+        chr(code)
+        for code in known()
+        if unicodedata.category(chr(code))[0] == "M" or (code > 0x10D00 and code < 0x17000)
     ]
-    parts = [unicodedata.normalize("NFD", chr(code)) for code in known if unicodedata.decomposition(chr(code))]
+    parts = [unicodedata.normalize("NFD", chr(code)) for code in known() if unicodedata.decomposition(chr(code))]
     units = [part for part in parts if len(part) > 1]
     units += [f"e{mark}\u0334\u0301{mark}" for mark in marks] + [f"\u0345{mark}\u0300" for mark in marks]
     check(tokenizer_of(normalizing[name]), units, tmp_path)
@@ -115,11 +126,11 @@ def test_characters_that_combine(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", cutting)
 def test_pre_tokenizers(name: str, tmp_path: Path) -> None:
-    check(tokenizer_of(splits=cutting[name]), sparse, tmp_path)
+    check(tokenizer_of(splits=cutting[name]), sparse(), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pattern", patterns)
 def test_classes_of_patterns(pattern: str, tmp_path: Path) -> None:
     cut = pre_tokenizers.Split(Regex(pattern), "isolated")
-    check(tokenizer_of(splits=cut), sparse, tmp_path)
+    check(tokenizer_of(splits=cut), sparse(), tmp_path)

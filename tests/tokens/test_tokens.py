@@ -29,6 +29,7 @@ def test_the_module_keeps_its_size() -> None:
     assert len(brotli.compress(render_module("tokens"), quality=11)) <= 8000
 
 
+@pytest.mark.slow
 def test_there_are_texts_of_many_languages() -> None:
     assert {"ar", "de", "en", "hi", "ja", "ko", "ru", "th", "zh-cn", "emoji"} <= texts().keys()
     assert all(len(set(found)) >= 600 for found in texts().values())
