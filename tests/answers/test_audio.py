@@ -90,8 +90,11 @@ def compare(case: Case, got: Any, tolerance: float = 2e-6) -> None:
         channels, rate = (case.channels.astype(np.float32), case.rate) if case.wav is None else read_wav(case.wav)
         wanted = to_windows(channels.astype(np.float64), rate, case.audio)
     except ValueError as error:
-        assert got.get("error") == f"The sound cannot be used: {error}"
-        assert got["code"] == "contract"
+        refusal = [f"The sound cannot be used: {error}", "contract"]
+    else:
+        refusal = []
+    if refusal:
+        assert [got.get("error"), got.get("code")] == refusal
         return
     assert len(got["windows"]) == len(wanted), (case.audio, got)
     for one, other in zip(got["windows"], wanted, strict=True):
@@ -146,7 +149,8 @@ def test_spectrograms_are_the_references() -> None:
             "window": str(generator.choice(["hann", "hamming", "blackman", "none"])),
             "centre": bool(generator.random() < 0.5), "padding": str(generator.choice(["reflect", "zeros"])),
             "power": int(generator.choice([1, 2])), "mels": mels, "low": float(generator.choice([0, 60])),
-            "scale": str(generator.choice(["htk", "slaney", "linear"])), "slopes": str(generator.choice(["hertz", "mel"])),
+            "scale": str(generator.choice(["htk", "slaney", "linear"])),
+            "slopes": str(generator.choice(["hertz", "mel"])),
             "area": bool(generator.random() < 0.5), "log": str(generator.choice(["ln", "log10", "db", "none"])),
             "offset": float(generator.choice([1e-6, 0.01])), "least": float(generator.choice([0, 1e-10, 1e-3])),
             "shift": 4.0, "factor": 0.25, "normalise": bool(generator.random() < 0.3),
@@ -194,10 +198,10 @@ def test_files_of_every_kind_and_of_none_are_read_alike() -> None:
     generator = np.random.default_rng(3)
     audio = described({"hop": 300}, (1, 400))
     whole = described({}, (1, None))
-    cases = [
-        Case(audio, wav=wav(np.clip(wave(generator, 700, 1 + n % 3), -1, 1), rates[n % 9], *kinds[n % 6], wide=n % 2 == 0, odd=n % 3 == 0))
-        for n in range(18)
-    ]  # fmt: skip
+    cases = []
+    for n in range(18):
+        sound = np.clip(wave(generator, 700, 1 + n % 3), -1, 1)
+        cases.append(Case(audio, wav=wav(sound, rates[n % 9], *kinds[n % 6], wide=n % 2 == 0, odd=n % 3 == 0)))
     good = wav(wave(generator, 500, 2), 16_000, 1, 16)
     bad = [b"RIFF", good[:20], good[:40], good[:44], good[:45], good[:-7], good[:12], good[:22] + b"\0\0" + good[24:],
            good[:24] + b"\0\0\0\0" + good[28:], good[:20] + b"\x55\0" + good[22:], wav(np.zeros((2, 0)), 8000, 1, 16),

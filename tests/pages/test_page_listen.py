@@ -54,7 +54,8 @@ async ([bytes, rate]) => {
   const scores = (found) => found.map(({ answer }) => answer.top.find(({ index }) => index === 1).score);
   const result = { file: scores(await handle.run(file)), buffer: scores(await handle.run(decoded)), refused: [] };
   const bad = [new Uint8Array(0), new Blob(["no sound"]), { samples: new Float32Array(0), rate },
-    { samples: Float32Array.of(0, NaN), rate }, { samples: new Float32Array(9), rate: 0 }, 7, "text", { input: 7 }, undefined];
+    { samples: Float32Array.of(0, NaN), rate }, { samples: new Float32Array(9), rate: 0 },
+    7, "text", { input: 7 }, undefined];
   for (const given of bad) {
     try {
       await handle.run(given);
