@@ -26,6 +26,9 @@ const longest = 1 << 28; // samples
 const patience = 50; // milliseconds without a breath for the page
 const behind = 2; // seconds that a slow device may lag before it leaves windows out
 
+/** @param {any} value */
+const isStream = (value) => typeof value?.getAudioTracks === "function";
+
 /**
  * Gives the answers to a sound, window by window.
  *
@@ -38,17 +41,16 @@ const behind = 2; // seconds that a slow device may lag before it leaves windows
  */
 export async function run(lent, given, options, lazy, ModelError) {
   const { audio } = lent.head;
-  const plain = given && !isSound(given) && Object.getPrototypeOf(given) === Object.prototype;
+  const plain = given && !isSound(given) && !isStream(given) && Object.getPrototypeOf(given) === Object.prototype;
   const { [audio.input]: sound, ...rest } = plain ? given : { [audio.input]: given };
   const { Tensor } = /** @type {any} */ (lent.tf);
   if (sound instanceof Tensor && plain) return (await lazy("answers")).run(lent, given, options, lazy, ModelError);
-  const isStream = typeof (/** @type {any} */ (sound)?.getAudioTracks) === "function";
   const refuse = (/** @type {string} */ what) => new ModelError("contract", `The sound cannot be used: ${what}`);
-  if (!isStream && !isSound(sound)) {
+  if (!isStream(sound) && !isSound(sound)) {
     throw new ModelError("contract", `The input ${audio.input} takes a sound: a file, an AudioBuffer, { samples, rate } or the stream of a microphone`);
   }
   const ear = await open(lent, rest, options, lazy, ModelError);
-  if (isStream) return listen(/** @type {any} */ (sound), ear, audio, options, lazy, refuse);
+  if (isStream(sound)) return listen(/** @type {any} */ (sound), ear, audio, options, lazy, refuse);
   try {
     const { samples, rate } = await toMono(sound, audio.rate, refuse);
     if (samples.length * Math.max(1, audio.rate / rate) > longest) throw refuse("it is too long");
@@ -170,6 +172,7 @@ async function listen(stream, ear, { rate, samples: length, hop = 1, lead = 0 },
   }
   const resampler = new Resampler(source.rate, rate);
   let [kept, window, over] = [new Float32Array(lead), 0, false];
+  let skipped = 0; // samples between windows that are yet to come
   const step = async () => {
     while (!over && kept.length < length) {
       const samples = await source.read();
@@ -177,13 +180,16 @@ async function listen(stream, ear, { rate, samples: length, hop = 1, lead = 0 },
         end();
         break;
       }
-      kept = joined(kept, resampler.push(samples));
+      const more = resampler.push(samples);
+      kept = joined(kept, more.subarray(skipped));
+      skipped = Math.max(0, skipped - more.length);
       for (; kept.length > length + behind * rate && kept.length > length + hop; window++) kept = kept.slice(hop);
     }
     if (over) return { done: /** @type {const} */ (true), value: undefined };
     const start = (window++ * hop) / rate;
     const heard = kept.slice(0, length);
-    kept = hop < kept.length ? kept.slice(hop) : kept.slice(kept.length);
+    skipped = Math.max(0, hop - kept.length);
+    kept = kept.slice(hop);
     try {
       return { done: /** @type {const} */ (false), value: { start, end: start + (length - lead) / rate, answer: await ear.answer(heard) } };
     } catch (error) {

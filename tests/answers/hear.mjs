@@ -66,19 +66,46 @@ function modelOf(audio, seen, states) {
   };
 }
 
+/** A microphone that gives pieces of a sound, and what notes that it was released. */
+function microphoneOf(samples, rate, pieces) {
+  const released = [];
+  const queue = [];
+  for (let at = 0, i = 0; at < samples.length; at += pieces[i++ % pieces.length]) queue.push(samples.slice(at, at + pieces[i % pieces.length]));
+  const stream = { getAudioTracks: () => [{ stop: () => released.push("track") }] };
+  const hear = async () => {
+    let over = false;
+    return { rate, read: async () => (over ? undefined : queue.shift()), stop: () => ((over = true), released.push("microphone")) };
+  };
+  return { stream, hear, released };
+}
+
+/** Listens to the end of a stream, or to some windows of it. */
+async function overhear(listening, most) {
+  const heard = [];
+  for await (const one of listening) {
+    heard.push(one);
+    if (heard.length === most) break;
+  }
+  return heard;
+}
+
 const found = [];
-for (const { audio, sound, answer } of JSON.parse(await text(process.stdin))) {
+for (const { audio, sound, answer, pieces, most } of JSON.parse(await text(process.stdin))) {
   const given = sound.wav !== undefined ? new Uint8Array(Buffer.from(sound.wav, "base64")) : { samples: sound.channels.map(floats), rate: sound.rate };
   const [seen, states] = [[], []];
   Tensor.alive = 0;
-  const lazy = (name) => import(`../../templates/modules/${name}.js`);
+  const microphone = pieces && microphoneOf(given.samples[0], sound.rate, pieces);
+  const lazy = async (name) => (name === "listen" ? microphone : import(`../../templates/modules/${name}.js`));
   try {
-    const windows = await run({ tf, model: modelOf(audio, seen, states), head: { audio, answer } }, given, {}, lazy, ModelError);
+    const lent = { tf, model: modelOf(audio, seen, states), head: { audio, answer } };
+    const made = await run(lent, microphone?.stream ?? given, {}, lazy, ModelError);
+    const windows = microphone ? await overhear(made, most) : made;
+    await new Promise((go) => setTimeout(go)); // what is held goes when the last window is done
     for (const { answer: one } of windows) for (const tensor of one.values ? [one] : Object.values(one)) tensor?.dispose?.();
-    found.push({ windows: windows.map(({ start, end, answer: one }, i) => ({ start, end, ...seen[i], score: one.score })), states, left: Tensor.alive });
+    found.push({ windows: windows.map(({ start, end, answer: one }, i) => ({ start, end, ...seen[i], score: one.score })), states, left: Tensor.alive, released: microphone?.released });
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
-    found.push({ error: error.message, code: error.code, left: Tensor.alive });
+    found.push({ error: error.message, code: error.code, left: Tensor.alive, released: microphone?.released });
   }
 }
 process.stdout.write(JSON.stringify(found));

@@ -38,6 +38,8 @@ class Case:
     rate: int = 16_000
     wav: bytes | None = None
     answer: dict[str, Any] | None = None
+    pieces: tuple[int, ...] = ()
+    most: int = 0
 
 
 def described(
@@ -60,6 +62,8 @@ def of_pages(cases: list[Case]) -> list[Any]:
         {
             "audio": case.audio,
             "answer": case.answer,
+            "pieces": case.pieces or None,
+            "most": case.most,
             "sound": {"wav": base64.b64encode(case.wav).decode()}
             if case.wav is not None
             else {
@@ -240,6 +244,41 @@ def test_state_goes_from_window_to_window_and_the_answer_is_that_of_the_others()
     assert first["states"] == second["states"] == [0, 1, 2, 3, 4]
     assert [window["score"] for window in first["windows"]] == [1, 2, 3, 4, 5]
     assert first["left"] == second["left"] == 0
+
+
+def test_a_microphone_gives_the_windows_of_the_whole_sound_and_is_released() -> None:
+    generator = np.random.default_rng(4)
+    cases = []
+    for number in range(24):
+        length = int(generator.integers(20, 400))
+        table: dict[str, Any] = {"rate": int(generator.choice(rates)), "lead": int(generator.integers(0, length))}
+        table["hop"] = int(generator.integers(10, 2 * length))
+        pieces = tuple(int(size) for size in generator.integers(1, 700, 5))
+        rate = int(generator.choice(rates))
+        cases.append(Case(described(table, (1, length)), wave(generator, 2500, 1), rate, pieces=pieces))
+        cases.append(Case(cases[-1].audio, cases[-1].channels, rate, pieces=pieces, most=1 + number % 3))
+    for case, got in zip(cases, of_pages(cases), strict=True):
+        assert got["left"] == 0
+        assert got["released"] == ["microphone"], str(got)[:300]
+        wanted = to_windows(case.channels.astype(np.float32).astype(np.float64), case.rate, case.audio)
+        samples, hop, lead = (case.audio.get(key, 0) for key in ("samples", "hop", "lead"))
+        # All windows that are full; the resampler still waits for what follows the last samples.
+        heard = -(-2500 * case.audio["rate"] // case.rate) + lead
+        full = max(0, (heard - samples) // hop + 1)
+        waiting = 0 if case.rate == case.audio["rate"] else 40 * max(1, case.audio["rate"] // case.rate)
+        least = max(0, (heard - waiting - samples) // hop + 1)
+        assert (min(least, case.most) if case.most else least) <= len(got["windows"]) <= full
+        assert not case.most or len(got["windows"]) <= case.most
+        for one, other in zip(got["windows"], wanted, strict=False):
+            values = np.frombuffer(base64.b64decode(one["values"]), np.float32)
+            assert one["start"] == pytest.approx(other.start)
+            assert np.abs(values - other.tensor.reshape(-1)).max() < 2e-6 * max(1, np.abs(values).max())
+
+
+def test_a_model_of_whole_sounds_cannot_listen() -> None:
+    (got,) = of_pages([Case(described({}, (1, None)), np.ones((1, 9)), pieces=(4,))])
+    assert got["error"].startswith("The sound cannot be used: the model takes whole sounds only")
+    assert got["released"] == ["track"]
 
 
 def test_resampling_keeps_tones_and_drops_what_the_new_rate_lacks() -> None:
