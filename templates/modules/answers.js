@@ -116,7 +116,7 @@ function byName(given, { picture, glue }, ModelError) {
  * @param {Record<string, any>} fed
  * @returns {Promise<Record<string, any>>}
  */
-async function execute(model, fed) {
+export async function execute(model, fed) {
   if (!model.executor) {
     const order = model.inputNames.length === 1 ? Object.values(fed) : model.inputNames.map((/** @type {string} */ name) => fed[name]);
     const found = [model.predict(order.length > 1 ? order : order[0])].flat();
