@@ -82,12 +82,7 @@ def describe(
         taken = {"model": vectorization, "texts": dict(texts)}
     audio = audio_of(name, settings.audio, inputs, outputs)
     if audio and (picture or taken or glued):
-        raise ConfigError(
-            "a model that takes sounds takes no pictures or texts beside them",
-            code="SP-247",
-            where=f"models.{name}.audio",
-            hint="Remove picture and tokenizer; run takes other inputs as tensors by name",
-        )
+        raise _mixed(name)
     answer = None
     if settings.answer:
         size = picture.get("size") if picture else None
@@ -104,6 +99,15 @@ def describe(
     if audio:
         modules = ["audio", "answers", "listen", *(["mel"] if "mel" in audio else []), *modules[1:]]
     return Described(picture, answer, tuple(modules), taken, audio)
+
+
+def _mixed(name: str) -> ConfigError:
+    return ConfigError(
+        "a model that takes sounds takes no pictures or texts beside them",
+        code="SP-247",
+        where=f"models.{name}.audio",
+        hint="Remove picture and tokenizer; run takes other inputs as tensors by name",
+    )
 
 
 def table_of(answer: str | AnswerTable | PictureTable) -> AnswerTable | PictureTable:
