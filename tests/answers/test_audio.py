@@ -207,9 +207,14 @@ def test_files_of_every_kind_and_of_none_are_read_alike() -> None:
         sound = np.clip(wave(generator, 700, 1 + n % 3), -1, 1)
         cases.append(Case(audio, wav=wav(sound, rates[n % 9], *kinds[n % 6], wide=n % 2 == 0, odd=n % 3 == 0)))
     good = wav(wave(generator, 500, 2), 16_000, 1, 16)
-    bad = [b"RIFF", good[:20], good[:40], good[:44], good[:45], good[:-7], good[:12], good[:22] + b"\0\0" + good[24:],
-           good[:24] + b"\0\0\0\0" + good[28:], good[:24] + b"\xff\xff\xff\xff" + good[28:], good[:20] + b"\x55\0" + good[22:], wav(np.zeros((2, 0)), 8000, 1, 16),
-           wav(np.full((1, 9), np.nan), 8000, 3, 32), wav(np.full((1, 9), np.inf), 8000, 3, 64)]  # fmt: skip
+    bad = [
+        b"RIFF", good[:20], good[:40], good[:44], good[:45], good[:-7], good[:12],
+        good[:22] + b"\0\0" + good[24:],  # no channels
+        good[:24] + b"\0\0\0\0" + good[28:], good[:24] + b"\xff\xff\xff\xff" + good[28:],  # rates
+        good[:20] + b"\x55\0" + good[22:],  # compressed
+        wav(np.zeros((2, 0)), 8000, 1, 16), wav(np.full((1, 9), np.nan), 8000, 3, 32),
+        wav(np.full((1, 9), np.inf), 8000, 3, 64),
+    ]  # fmt: skip
     cases += [Case(audio, wav=content) for content in bad]
     cases += [Case(spec, np.zeros((2, 5000)), 44_100) for spec in (audio, whole)]  # silent
     cases += [Case(audio, np.sign(wave(generator, 5000, 1)), 48_000)]  # clipped
