@@ -8,6 +8,7 @@ export const pages = [
   { file: "listen.html", en: "Listen", zh: "听声音" },
   { file: "style.html", en: "Style", zh: "风格迁移" },
   { file: "words.html", en: "Words", zh: "词语" },
+  { file: "understand.html", en: "Understand", zh: "懂句意" },
   { file: "retrain.html", en: "Retrain", zh: "再训练" },
   { file: "create.html", en: "Create", zh: "从零创建" },
   { file: "examples.html", en: "Examples", zh: "示例" },

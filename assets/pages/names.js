@@ -18,6 +18,7 @@ const models = {
   denoise: { en: "noise remover", zh: "降噪模型" },
   style: { en: "style painter", zh: "画风模型" },
   drawing: { en: "drawing network", zh: "简笔画网络" },
+  meaning: { en: "sentence encoder", zh: "句子编码器" },
   "words-en": { en: "English vocabulary", zh: "英文词库" },
   "words-zh": { en: "Chinese vocabulary", zh: "中文词库" },
 };

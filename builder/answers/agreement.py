@@ -69,11 +69,11 @@ def agree(got: Any, wanted: Answer, frame: Frame | None) -> bool:
     if isinstance(wanted, mask.Mask):
         return _masks_agree(got, wanted)
     if isinstance(wanted, vector.Vector):
-        return wanted.similarity(vector.Vector(_floats(got["values"]))) >= least_similarity
+        return bool(wanted.similarity(vector.Vector(_floats(got["values"]))) >= least_similarity)
     if isinstance(wanted, np.ndarray):
         left, right = _bytes(got["data"]).reshape(-1).astype(float), wanted.reshape(-1).astype(float)
         error = float(np.mean((left - right) ** 2)) if len(left) == len(right) else np.inf
-        return error == 0 or 10 * np.log10(255**2 / error) >= close_decibels
+        return error == 0 or bool(10 * np.log10(255**2 / error) >= close_decibels)
     reach = farthest * (max(1.0, 1 / frame.scale_x, 1 / frame.scale_y) if frame else 1.0)
     if wanted and isinstance(wanted[0], points.Point):
         return len(got) == len(wanted) and all(

@@ -20,6 +20,8 @@ from .texts import texts_of
 
 channel_counts = frozenset({1, 3})
 module = "answers"
+vectorization = "vectorization"
+"""Module, and ``model`` of the head's ``tokenizer``, where a page does what Keras' TextVectorization did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def describe(
     glued: bool = False,
     tokenizer: Mapping[str, Any] | None = None,
     rows: Mapping[str, int] | None = None,
+    texts: Mapping[str, Any] | None = None,
 ) -> Described:
     """Describe how a page's ``run`` goes from a picture, sound or text to an answer.
 
@@ -65,23 +68,21 @@ def describe(
         glued: decoders or encoders were cut off its ends.
         tokenizer: as ``tokens.read`` describes it, where its table names one.
         rows: of the tables that inputs look up, by input.
+        texts: how texts become ids of the model's own words, by input.
 
     Raises:
         ConfigError: the settings do not fit the inputs.
         ConversionError: they do not fit the outputs or labels.
     """
     picture = picture_of(name, settings.picture, inputs)
+    taken = None
+    if settings.tokenizer and tokenizer:
+        taken = texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {})
+    elif texts:
+        taken = {"model": vectorization, "texts": dict(texts)}
     audio = audio_of(name, settings.audio, inputs, outputs)
-    if audio and (picture or settings.tokenizer or glued):
-        raise ConfigError(
-            "a model that takes sounds takes no pictures or texts beside them",
-            code="SP-247",
-            where=f"models.{name}.audio",
-            hint="Remove picture and tokenizer; run takes other inputs as tensors by name",
-        )
-    texts = (
-        texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {}) if settings.tokenizer and tokenizer else None
-    )
+    if audio and (picture or taken or glued):
+        raise _mixed(name)
     answer = None
     if settings.answer:
         size = picture.get("size") if picture else None
@@ -92,11 +93,21 @@ def describe(
         seen = Seen(answering, len(labels or ()), size, from_tensorflow, f"models.{name}.answer", names)
         answer = _answer(settings.answer, seen)
     modules = ["glue"] if glued else []
-    if picture or answer or texts or audio:
-        modules = [module, *modules, *(["tokens"] if texts else []), *([answer["kind"]] if answer else [])]
+    if picture or answer or taken or audio:
+        lazy = [] if taken is None else [vectorization if taken["model"] == vectorization else "tokens"]
+        modules = [module, *modules, *lazy, *([answer["kind"]] if answer else [])]
     if audio:
         modules = ["audio", "answers", "listen", *(["mel"] if "mel" in audio else []), *modules[1:]]
-    return Described(picture, answer, tuple(modules), texts, audio)
+    return Described(picture, answer, tuple(modules), taken, audio)
+
+
+def _mixed(name: str) -> ConfigError:
+    return ConfigError(
+        "a model that takes sounds takes no pictures or texts beside them",
+        code="SP-247",
+        where=f"models.{name}.audio",
+        hint="Remove picture and tokenizer; run takes other inputs as tensors by name",
+    )
 
 
 def table_of(answer: str | AnswerTable | PictureTable) -> AnswerTable | PictureTable:

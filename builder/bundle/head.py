@@ -207,7 +207,7 @@ def contract(model: Model, labels: tuple[str, ...] | None, run: Described = plai
     if model.vocabulary:
         facts["vocabulary"] = model.vocabulary
     # Another vocabulary takes the same texts.
-    texts = run.tokenizer["inputs"] if run.tokenizer else None
+    texts = run.tokenizer.get("inputs") if run.tokenizer else None
     described = (("picture", run.picture), ("audio", run.audio), ("answer", run.answer), ("tokenizer", texts))
     facts |= {key: value for key, value in described if value}
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]

@@ -22,6 +22,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
         "storage": "modules/storage.js",  # lasting room, and what was taken away
         "tokens": "modules/tokens.js",  # tokenizers
         "vector": "modules/vector.js",  # one that stands for a meaning
+        "vectorization": "modules/vectorization.js",  # texts to ids of a model's own words
         "vectors": "vectors/vectors.js",  # word vectors
     }
 )

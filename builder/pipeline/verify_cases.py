@@ -92,7 +92,10 @@ class Question:
 
     def _texts(self) -> TextInputs | None:
         """Return how the model takes texts, if it does."""
-        given, spec = self._built.settings.tokenizer, self._built.bundle.content.tokenizer
+        content, given = self._built.bundle.content, self._built.settings.tokenizer
+        spec = content.tokenizer
+        if given is None and spec is not None and len(spec["texts"]) == 1:
+            return TextInputs(None, spec, content.vocabulary)
         if given is None or spec is None:
             return None
         return TextInputs(self._session.config.folder / tokenizer_of(given).file, spec)

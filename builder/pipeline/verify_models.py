@@ -297,7 +297,7 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     folder = work / f"bundle-{name}"
     folder.mkdir()
     content = built.bundle.content
-    answer = content.answer if answers.shown or answers.played else None
+    answer = content.answer if answers.shown or answers.told or answers.played else None
     modules = _write_modules(folder, content.modules) if answer or answers.told or answers.played else {}
     (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
     return Check(

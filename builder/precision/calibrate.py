@@ -110,8 +110,11 @@ def measure_precision(
 
 
 def _texts(name: str, settings: ModelConfig, model: Model, folder: Path) -> TextInputs | None:
-    if settings.tokenizer is None or settings.verify.inputs is None:
+    if settings.verify.inputs is None:
         return None
+    if settings.tokenizer is None:
+        texts = model.texts or {}
+        return TextInputs(None, {"texts": texts}, model.vocabulary) if len(texts) == 1 else None
     path = folder / tokenizer_of(settings.tokenizer).file
     spec = texts_of(name, settings.tokenizer, read_tokenizer(path).spec, model.inputs, ids_below(model))
     return TextInputs(path, spec)

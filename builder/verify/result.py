@@ -44,6 +44,13 @@ class SampleAnswers(TypedDict, total=False):
     numbered: bool
 
 
+class ToldAnswer(TypedDict):
+    """What ``run`` makes of a text: the model's inputs, and an answer where the head describes one."""
+
+    inputs: dict[str, list[float]]
+    answer: Any
+
+
 class HeardWindow(TypedDict):
     """What ``run`` made of a window: the model's input as base64, of the first windows of a sound, and its answer."""
 
@@ -68,5 +75,5 @@ class Result(TypedDict, total=False):
     sample: SampleAnswers | None
     answers: list[Any] | None
     heard: list[list[HeardWindow]] | None
-    told: list[dict[str, list[float]]] | None
+    told: list[ToldAnswer] | None
     error: Failure | None

@@ -100,8 +100,8 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
             problem = str(error)
     least = check.gate.min_agreement
     if agreeing and least is not None and agreeing[0] < least * agreeing[1]:
-        asked = f"{_things(check)}, asked for is {least:.1%}"
-        problem = f"run gives the source's answer to {agreeing[0]} of {agreeing[1]} {asked}"
+        right = f"{agreeing[0]} of {agreeing[1]} {_things(check)}"
+        problem = f"run gives the source's answer to {right}, asked for is {least:.1%}"
     return Trial(
         result["backend"] or "",
         tuple(result["present"]),
@@ -116,14 +116,18 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
     )
 
 
+def _things(check: Check) -> str:
+    if check.played:
+        return "windows of sounds"
+    return " and ".join(["pictures"] * bool(check.shown) + ["texts"] * bool(check.told))
+
+
 def _unlike(check: Check, result: Result) -> str:
-    """Say which text becomes other inputs in a page than the tokenizers package makes of it."""
+    """Say which text becomes other inputs in a page than the reference makes of it."""
     for told, got in zip(check.told, result.get("told") or (), strict=False):
         wanted = check.cases[told.case]
-        if {name: list(values) for name, values in got.items()} != {
-            name: v.reshape(-1).tolist() for name, v in wanted.items()
-        }:
-            return f"run makes other ids of {told.text[:40]!r} than tokenizers"
+        if got["inputs"] != {name: v.reshape(-1).tolist() for name, v in wanted.items()}:
+            return f"run makes other ids of {told.text[:40]!r} than the reference"
     return ""
 
 
@@ -131,10 +135,12 @@ def _agreeing(check: Check, result: Result, expected: Sequence[Tensors]) -> tupl
     """Count the answers of ``run`` that are those of the reference."""
     from ..answers.agreement import agree, reference
 
+    answers, told = result.get("answers") or (), result.get("told") or ()
     if check.answer is None:
-        return None
-    pictures = zip(check.shown, result.get("answers") or (), strict=False)
+        return (len(told), len(told)) if told else None  # their inputs were compared
+    pictures = zip(check.shown, answers, strict=bool(answers))
     given: list[tuple[int, Frame | None, Any]] = [(shown.case, shown.frame, got) for shown, got in pictures]
+    given += [(one.case, None, got["answer"]) for one, got in zip(check.told, told, strict=bool(told))]
     given += [(case, None, window["answer"]) for case, window in windows_of(check, result)]
     count = 0
     for case, frame, got in given:
@@ -233,10 +239,6 @@ def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:
         agreeing, count = trial.agreeing
         return *doubts, f"run gives the source's answer to {agreeing} of {count} {_things(check)} only: {see_answers}"
     return doubts
-
-
-def _things(check: Check) -> str:
-    return "windows of sounds" if check.played else "pictures"
 
 
 def _extra(found: list[StoredTensor] | Complaint | None, content: bytes) -> Tensors | str | None:

@@ -209,8 +209,8 @@ class Verification:
         seconds: time in TensorFlow.js, loading included.
         kernels: those of TensorFlow.js that ran, sorted.
         sample: the golden sample for the head, if there is one.
-        answers: how many answers of ``run`` were the reference's, and of how many pictures or windows of
-            sounds; None: none were asked for.
+        answers: how many answers of ``run`` were the reference's, and of how many pictures, texts or windows of sounds;
+            None: none were asked for.
     """
 
     runtime: str | None
@@ -231,12 +231,14 @@ class TextInputs:
     """How a model takes texts.
 
     Attributes:
-        tokenizer: the tokenizer.json.
+        tokenizer: the tokenizer.json; None: the model's own words.
         spec: ``tokenizer`` of the head.
+        vocabulary: of the head, where the words are the model's own.
     """
 
-    tokenizer: Path
+    tokenizer: Path | None
     spec: Mapping[str, Any]
+    vocabulary: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import * as picture from "../modules/picture.js";
 import * as points from "../modules/points.js";
 import * as storage from "../modules/storage.js";
 import * as tokens from "../modules/tokens.js";
+import * as vectorization from "../modules/vectorization.js";
 import * as vector from "../modules/vector.js";
 import * as vectors from "../vectors/vectors.js";
 
@@ -33,6 +34,7 @@ form.modules = {
   points: async () => points,
   storage: async () => storage,
   tokens: async () => tokens,
+  vectorization: async () => vectorization,
   vector: async () => vector,
   vectors: async () => vectors,
 };

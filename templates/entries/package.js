@@ -17,6 +17,7 @@ form.modules = {
   points: () => import("../modules/points.js"),
   storage: () => import("../modules/storage.js"),
   tokens: () => import("../modules/tokens.js"),
+  vectorization: () => import("../modules/vectorization.js"),
   vector: () => import("../modules/vector.js"),
   vectors: () => import("../vectors/vectors.js"),
 };

@@ -1,16 +1,17 @@
 /*! Shardpress answers */
 import { toInput } from "./framing.js";
-import { isPicture } from "./pixels.js";
+import { isPicture, opening } from "./pixels.js";
 
 /** @import { Frame, PictureSpec } from "./framing.js" */
 /** @import { Glue, Lent } from "./glue.js" */
 /** @import { Picture } from "./pixels.js" */
 /** @import { Spec } from "../tokens/spec.js" */
 /** @import { Text } from "./tokens.js" */
+/** @import { Spec as Layers, Vocabulary } from "./vectorization.js" */
 
 /** @typedef {{ kind: string } & Record<string, any>} AnswerSpec */
 /** @typedef {{ tf: any, outputs: Record<string, any>, spec: AnswerSpec, labels: string[] | undefined, frame: Frame | null, inputs: Record<string, any> }} Answering */
-/** @typedef {Lent & { head: { picture?: PictureSpec, answer?: AnswerSpec, labels?: string[], tokenizer?: Spec } }} Whole */
+/** @typedef {Lent & { head: { picture?: PictureSpec, answer?: AnswerSpec, labels?: string[], tokenizer?: Spec & Partial<Layers>, vocabulary?: Vocabulary } }} Whole */
 
 /**
  * Makes inputs of what a page gives, runs the model, and makes an answer of its outputs.
@@ -25,7 +26,7 @@ import { isPicture } from "./pixels.js";
 export async function run(lent, given, options, lazy, ModelError) {
   const { tf, model, head } = lent;
   const { picture, glue, answer: spec, labels, tokenizer } = head;
-  const { texts, rest } = tokenizer ? split(given) : { texts: undefined, rest: given };
+  const { texts, rest } = tokenizer ? split(given, Object.keys(tokenizer.texts ?? {})) : { texts: undefined, rest: given };
   if (spec && Array.isArray(texts)) {
     // One by one: an answer is that of one text.
     const answers = [];
@@ -40,11 +41,11 @@ export async function run(lent, given, options, lazy, ModelError) {
   let frame = null;
   try {
     if (texts !== undefined) {
-      const { encode } = await lazy("tokens");
-      Object.assign(fed, await encode(tf, model, tokenizer, texts));
+      const { encode } = await lazy(tokenizer?.texts ? "vectorization" : "tokens");
+      Object.assign(fed, await encode(tf, model, tokenizer, texts, head.vocabulary));
       own.push(...Object.values(fed));
     }
-    for (const [key, value] of Object.entries(rest ? byName(rest, head, ModelError) : {})) {
+    for (const [key, value] of Object.entries(texts === undefined || rest ? byName(rest, head, ModelError) : {})) {
       if (value instanceof tf.Tensor) {
         fed[key] = value;
         continue;
@@ -53,7 +54,7 @@ export async function run(lent, given, options, lazy, ModelError) {
       const cut = glue?.inputs?.find(({ name }) => name === key);
       if (cut) {
         const { toPixels, toTensor } = await lazy("glue");
-        const pixels = await toPixels(value);
+        const pixels = await toPixels(value, ModelError);
         own.push((fed[cut.input] = toTensor(ModelError, tf, pixels, cut)));
         const [height, width] = cut.crop ? cut.crop.slice(2) : [pixels.height, pixels.width];
         const [rows, columns] = cut.resize?.size ?? [height, width];
@@ -63,7 +64,7 @@ export async function run(lent, given, options, lazy, ModelError) {
         continue;
       }
       if (picture?.input !== key) throw new ModelError("contract", `The input ${key} takes a tensor`);
-      const made = await toInput(tf, value, picture);
+      const made = await opening(ModelError, () => toInput(tf, value, picture));
       own.push((fed[key] = made.tensor));
       frame = made.frame;
     }
@@ -81,10 +82,15 @@ export async function run(lent, given, options, lazy, ModelError) {
  * Takes what is text out of what a page gives.
  *
  * @param {any} given
- * @returns {{ texts?: Text | Text[], rest?: any }}
+ * @param {string[]} names of inputs that take ids of the model's own words
+ * @returns {{ texts?: any, rest?: any }}
  */
-function split(given) {
+function split(given, names) {
   if (typeof given === "string" || Array.isArray(given)) return { texts: given };
+  if (names.length) {
+    const [told, rest] = [true, false].map((is) => Object.entries(given ?? {}).filter(([name, value]) => (names.includes(name) && typeof value === "string") === is));
+    return { texts: told.length ? Object.fromEntries(told) : undefined, rest: told.length ? Object.fromEntries(rest) : given };
+  }
   if (typeof given?.text !== "string") return { rest: given };
   const { text, pair, ...rest } = given;
   return { texts: { text, pair }, rest };

@@ -1,4 +1,4 @@
-"""Row numbers of a table, which seeded inputs keep to: negative ones count from the end, so each is looked up by its rest."""
+"""Row numbers of a table, which seeded inputs keep to: ONNX counts negative ones from the end, by a remainder."""
 
 from __future__ import annotations
 

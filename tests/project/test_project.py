@@ -101,6 +101,7 @@ def test_examples_are_configured_and_their_labels_are_there() -> None:
             "enlarge",
             "face",
             "faces",
+            "meaning",
             "mesh",
             "people",
             "pose",

@@ -31,8 +31,8 @@
 //     extra, sourceExtra: [tensor, …] | { message: "…" } | null,
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
 //     answers: [answer, …] | null,      of run to each picture; bytes are { base64 }
+//     told: [{ inputs: { name: [1, …] }, answer }, …] | null,   what run makes of each text
 //     heard: [[{ input, answer }, …], …] | null,   of run to each window of each sound: input is base64, of the first ones
-//     told: [{ name: [1, …] }, …] | null,   inputs that run makes of each text
 //     sample: { base: [tensor, …] | undefined, full: [tensor, …], numbered: false } | null,
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //

@@ -68,16 +68,19 @@ export async function runPlayed(handle, model, { played, heard }) {
   return found;
 }
 
-/** Gives the inputs that run makes of each text. */
+/** Gives the inputs that run makes of each text, and its answer, where it is none of tensors. */
 export async function runTold(handle, model, { told }) {
   const found = [];
+  let inputs = {};
   const end = noteInputs(model, (fed) => {
-    found.push(Object.fromEntries(Object.entries(fed).map(([name, tensor]) => [name, Array.from(tensor.dataSync())])));
+    inputs = Object.fromEntries(Object.entries(fed).map(([name, tensor]) => [name, Array.from(tensor.dataSync())]));
   });
   try {
     for (const text of told) {
       alive("run");
-      disposed(await handle.run(text));
+      inputs = {};
+      const answer = await handle.run(text);
+      found.push({ inputs, answer: disposed(answer) ? null : JSON.parse(JSON.stringify(answer, bytesAsText)) });
     }
   } finally {
     end();
