@@ -183,7 +183,10 @@ async function listen(stream, ear, { rate, samples: length, hop = 1, lead = 0 },
       const more = resampler.push(samples);
       kept = joined(kept, more.subarray(skipped));
       skipped = Math.max(0, skipped - more.length);
-      for (; kept.length > length + behind * rate && kept.length > length + hop; window++) kept = kept.slice(hop);
+      const late = Math.max(0, Math.ceil((kept.length - length - behind * rate) / hop));
+      const left = Math.min(late, Math.floor(Math.max(0, kept.length - length) / hop));
+      window += left;
+      kept = kept.slice(left * hop);
     }
     if (over) return { done: /** @type {const} */ (true), value: undefined };
     const start = (window++ * hop) / rate;

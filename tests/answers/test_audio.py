@@ -280,6 +280,21 @@ def test_a_microphone_gives_the_windows_of_the_whole_sound_and_is_released() -> 
             assert np.abs(values - other.tensor.reshape(-1)).max() < 2e-6 * max(1, np.abs(values).max())
 
 
+def test_a_device_that_is_behind_leaves_windows_out_and_tells_the_time() -> None:
+    audio = described({"hop": 1600, "lead": 100}, (1, 1700))
+    sound = wave(np.random.default_rng(5), 80_000, 1)
+    (got,) = of_pages([Case(audio, sound, pieces=(80_000,))])
+    wanted = {
+        round(one.start, 3): one for one in to_windows(sound.astype(np.float32).astype(np.float64), 16_000, audio)
+    }
+    starts = [one["start"] for one in got["windows"]]
+    # 80,100 samples came at once; what is more than a window and two seconds old is left out: ⌈46,400 / 1600⌉ windows.
+    assert starts == pytest.approx([number / 10 for number in range(29, 50)])
+    for one in got["windows"]:
+        expected = wanted[round(one["start"], 3)].tensor.reshape(-1)
+        assert np.abs(np.frombuffer(base64.b64decode(one["values"]), np.float32) - expected).max() < 1e-5
+
+
 def test_a_model_of_whole_sounds_cannot_listen() -> None:
     (got,) = of_pages([Case(described({}, (1, None)), np.ones((1, 9)), pieces=(4,))])
     assert got["error"].startswith("The sound cannot be used: the model takes whole sounds only")
