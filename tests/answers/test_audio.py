@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 
 from builder.answers.audio import resample, to_windows
+from builder.answers.describe import describe
 from builder.answers.hearing import audio_of
 from builder.answers.mel import filters, spectrogram
 from builder.answers.wav import read_wav
 from builder.config.audio import AudioConfig
+from builder.config.tables import ModelConfig
 from builder.errors import ConfigError
 from builder.model import TensorSpec
 from builder.verify.played import write_wav
@@ -404,6 +406,21 @@ def test_settings_that_do_not_fit_the_model_are_refused(
     assert caught.value.code == code
     assert what in str(caught.value)
     assert caught.value.hint
+
+
+def test_a_model_of_sounds_takes_no_pictures_and_its_state_is_no_answer() -> None:
+    inputs = (TensorSpec("x", "float32", (1, 9)), TensorSpec("s", "float32", (3,)))
+    outputs = (TensorSpec("y", "float32", (1, 2)), TensorSpec("next", "float32", (3,)))
+    table: dict[str, Any] = {"source": "m.onnx", "answer": "classes", "audio": {"state": {"s": "next"}}}
+    found = describe("m", msgspec.convert(table, ModelConfig), inputs, outputs, labels=("no", "yes"))
+    assert found.answer is not None
+    assert found.answer["output"] == "y"
+    assert found.modules == ("audio", "answers", "listen", "classes")
+    picture = (TensorSpec("p", "float32", (1, 8, 8, 3)),)
+    both = msgspec.convert(table | {"picture": {}, "audio": {"input": "x"}}, ModelConfig)
+    with pytest.raises(ConfigError, match="takes no pictures or texts beside them") as caught:
+        describe("m", both, (*inputs[:1], *picture), outputs)
+    assert caught.value.code == "SP-247"
 
 
 def test_a_spectrogram_is_as_long_as_the_input_says() -> None:
