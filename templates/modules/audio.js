@@ -93,7 +93,7 @@ async function open({ tf, model, head }, rest, options, lazy, ModelError) {
   const spectrogram = audio.mel && (await lazy("mel")).openMel(audio.mel, audio.rate);
   const carried = Object.entries(audio.state ?? {});
   /** @type {Record<string, any>} */
-  const state = Object.fromEntries(carried.map(([name, { shape, dtype }]) => [name, tf.zeros(shape, dtype)]));
+  const state = Object.fromEntries(carried.map(([name, { shape, dtype }]) => [name, silence(tf, shape, dtype)]));
   return {
     /** @param {Float32Array} window */
     async answer(window) {
@@ -104,7 +104,7 @@ async function open({ tf, model, head }, rest, options, lazy, ModelError) {
         for (const [name, { output, shape, dtype }] of carried) {
           if (!outputs[output]) throw new ModelError("contract", `There is no output ${output} to be the state ${name}`);
           own.push(state[name]);
-          state[name] = tf.tidy(() => outputs[output].reshape(shape).cast(dtype).clone());
+          state[name] = tf.tidy(() => outputs[output].reshape(shape).cast(dtype));
         }
         if (spec) {
           own.push(...Object.values(outputs));
@@ -122,6 +122,9 @@ async function open({ tf, model, head }, rest, options, lazy, ModelError) {
     close: () => tf.dispose(state),
   };
 }
+
+/** @param {any} tf @param {number[]} shape @param {string} dtype */
+const silence = (tf, shape, dtype) => tf.tensor(new Float32Array(shape.reduce((product, length) => product * length, 1)), shape, dtype);
 
 /**
  * @param {any} tf
