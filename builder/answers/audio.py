@@ -14,6 +14,7 @@ from .mel import spectrogram
 
 Floats = NDArray[np.float64]
 zeros_each_side, rolloff = 16, 0.95
+fastest = 1_000_000  # Hz, of a sound
 rows_at_once = 1 << 14
 
 
@@ -37,8 +38,10 @@ def to_windows(channels: Floats, rate: int, spec: Mapping[str, Any]) -> list[Win
     The last window is filled up with silence, so that no sample is left out.
 
     Raises:
-        ValueError: the sound is empty, or has samples that are no numbers.
+        ValueError: the sound is empty, has samples that are no numbers, or a rate that is none.
     """
+    if not 1 <= rate <= fastest:
+        raise ValueError(f"its rate is {rate}")
     if not channels.size:
         raise ValueError("it is empty")
     if not np.isfinite(channels).all():

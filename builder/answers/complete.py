@@ -32,7 +32,7 @@ def complete(table: AnswerTable, seen: Seen) -> AnswerTable:
         if len(lengths) > 1 and None not in lengths:
             raise seen.unfit(f"{output!r} has the shape {list(shape)}, and classes need one row of scores")
         count = lengths[0] if lengths else 1
-        if len(lengths) < 2 and count is not None:
+        if len(lengths) < 2 and count is not None and not seen.is_open(output):
             _check_labels(seen, count, 2 if count == 1 else count)
     elif isinstance(table, MaskTable):
         return _mask(table, output, seen)

@@ -52,6 +52,10 @@ class Seen:
         """Return an output's shape; () where its rank is open."""
         return next((spec.shape for spec in self.outputs if spec.name == name), None) or ()
 
+    def is_open(self, name: str) -> bool:
+        """Whether nothing is known of an output's shape, as of layers models."""
+        return any(spec.shape is None for spec in self.outputs if spec.name == name)
+
     def first(self, fits: Callable[[Shape], bool], *but: str) -> str:
         """Return the name of the first output whose shape fits, other than some; "" if there is none."""
         found = (spec.name for spec in self.outputs if spec.shape is not None and fits(spec.shape))

@@ -8,18 +8,18 @@ yamnet_samples, yamnet_hop, yamnet_classes = 15_600, 7680, 521
 
 
 def silero(clues: Clues) -> Proposal | None:
-    """Recognise Silero's speech detector: its names, and a state of 2 x 128 numbers."""
+    """Recognise Silero's speech detector: its names, and a state of 2 x 128 numbers where that is known."""
     names = {spec.name: spec for spec in clues.inputs}
     shape = names["state"].shape if "state" in names else None
     outputs = {spec.name for spec in clues.outputs}
     if not {"input", "state"} <= set(names) <= {"input", "state", "sr"} or not {"output", "stateN"} <= outputs:
         return None
-    if shape is None or len(shape) != 3 or (shape[0], shape[2]) != (2, 128):
+    if shape is not None and (len(shape) != 3 or (shape[0], shape[2]) != (2, 128)):
         return None
     inputs: Settings = {"input": {"shape": [1, 576]}, "state": {"shape": [2, 1, 128]}}
     audio = {"samples": 576, "hop": 512, "lead": 64, "state": {"state": "stateN"}}
     return Proposal(
-        "its inputs and its state of 2 x 128 numbers are those of Silero's speech detector, from version 5 on",
+        "its inputs and outputs are named as those of Silero's speech detector, from version 5 on",
         {"kind": "classes", "output": "output"},
         labels=("silence", "speech"),
         audio=audio,

@@ -294,8 +294,9 @@ def _try(config: Path, name: str, console: Console, wire: dict[str, int], propos
     """Build one model into the cache alone, to know its size and what it is for; what cannot be built has neither."""
     from ..config.tables import load_config
     from ..pipeline.models import build_models
-    from ..pipeline.proposals import check_run
+    from ..pipeline.proposals import check_run, proposal_by_names
     from ..pipeline.session import BuildOptions, open_session
+    from ..sources.detect import detect
     from ..words.table import kind as vectors_kind
 
     options = BuildOptions(only=(name,), jobs=os.cpu_count() or 1)
@@ -312,6 +313,10 @@ def _try(config: Path, name: str, console: Console, wire: dict[str, int], propos
                     proposal = check_run(session.config, name, built.artefact, built.source.kind)
                     proposals |= {name: proposal} if proposal else {}
     except ShardpressError as error:
+        source = config.parent / load_config(config).models[name].source
+        if found := proposal_by_names(source, detect(source)):
+            proposals[name] = found
+            return
         console.say(f"{name} cannot be built yet, so it has no budget: {error}")
 
 

@@ -39,7 +39,7 @@ from ..words.table import kind as vectors_kind
 from ..work.workers import LocalWorkers
 from .plan_model import check_keys, source_options
 from .preflight import check_files
-from .proposals import check_run, lines_of
+from .proposals import check_run, lines_of, proposal_by_names
 
 # Freezing turns these into constants and plain look-ups.
 frozen_ops = ("VarHandleOp", "Variable", "VariableV2", "ReadVariableOp", "ResourceGather", "ResourceGatherNd")
@@ -109,7 +109,11 @@ def _look(path: Path, kind: str, config: Config, name: str) -> Checked:
     check_keys(name, model, kind)
     proposal = check_run(config, name, path, kind) if kind == "tfjs" else None
     if kind in own_runtimes:
-        proposal = _lower(source_options(path, kind, model, ()), config, name)
+        try:
+            proposal = _lower(source_options(path, kind, model, ()), config, name)
+        except ShardpressError as error:
+            found = None if model.inputs else proposal_by_names(path, kind)
+            return Checked(name, kind, str(error), proposal=found)
     outline = _outline(path, kind, model, custom.names if custom else ())
     if outline is None:
         return Checked(name, kind, "", proposal=proposal)

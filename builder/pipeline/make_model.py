@@ -133,7 +133,8 @@ def _read(plan: Plan) -> Model:
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
     notes, glue, vocabulary, texts = (*model.notes, *notes), None, None, None
     if plan.source.kind == "tfjs":
-        notes = (*notes, *filter(None, [teachable_note(plan.place), band_note(model)]))
+        described = plan.model.picture is not None or plan.model.audio is not None
+        notes = (*notes, *filter(None, ["" if described else teachable_note(plan.place), band_note(model)]))
     else:
         glue, vocabulary, texts = read_glue(plan.place), read_vocabulary(plan.place), read_texts(plan.place)
     return replace(rewrite_for_wasm(model), notes=notes, glue=glue, vocabulary=vocabulary, texts=texts)

@@ -14,6 +14,7 @@ from ..config.tables import Config
 from ..convert.side_files import read_own_words
 from ..model import Model, TensorSpec
 from ..sources.model_folders import teachable, teachable_labels
+from ..sources.onnx_files import value_names
 from ..sources.tfjs import read_model
 from .preflight import read_labels
 
@@ -34,6 +35,15 @@ def proposal_for(model: Model, model_json: Path, kind: str, labels: int) -> Prop
     brought = tuple(map(str, listed)) if isinstance(listed, list) else ()
     outputs, ends = _ends(model)
     return propose(Clues(model.inputs, outputs, kind, labels, words, brought, ends))
+
+
+def proposal_by_names(path: Path, kind: str) -> Proposal | None:
+    """Recognise a model that cannot be lowered as it is, as where lengths must be fixed first, by its ends' names."""
+    if kind != "onnx":
+        return None
+    inputs, outputs = (tuple(TensorSpec(name, "float32", None) for name in names) for names in value_names(path))
+    found = propose(Clues(inputs, outputs, kind))
+    return found if found and found.inputs else None
 
 
 def check_run(config: Config, name: str, model_json: Path, kind: str) -> Proposal | None:

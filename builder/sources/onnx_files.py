@@ -51,6 +51,28 @@ def external_files(path: Path) -> tuple[Path, ...]:
     return tuple(_inside(path, name) for name in sorted(names))
 
 
+def value_names(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the inputs and outputs of the model at ``path``; of none where it is damaged.
+
+    Weights that older files list among the inputs are left out.
+    """
+    found: dict[int, list[str]] = {5: [], 11: [], 12: []}
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            for field, begin, end in _fields(content, 0, len(content)):
+                for inner, start, stop in _fields(content, begin, end) if field == 7 else ():
+                    if inner in found:
+                        found[inner] += _names(content, start, stop, 8 if inner == 5 else 1)
+    except (OSError, ValueError, IndexError):
+        return (), ()
+    return tuple(name for name in found[11] if name not in found[5]), tuple(found[12])
+
+
+def _names(content: mmap.mmap, start: int, stop: int, wanted: int) -> list[str]:
+    """Return the name of a weight (its field 8) or of an input or output (1)."""
+    return [content[begin:end].decode() for field, begin, end in _fields(content, start, stop) if field == wanted]
+
+
 def _inside(path: Path, name: str) -> Path:
     """Resolve a name; a model must not read files outside its folder."""
     file = path.parent / PurePosixPath(name)

@@ -119,7 +119,8 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
 def _things(check: Check) -> str:
     if check.played:
         return "windows of sounds"
-    return " and ".join(["pictures"] * bool(check.shown) + ["texts"] * bool(check.told))
+    kinds = {"pictures": check.shown, "texts": check.told, "windows of sounds": check.played}
+    return " and ".join(kind for kind, given in kinds.items() if given)
 
 
 def _unlike(check: Check, result: Result) -> str:
@@ -137,7 +138,9 @@ def _agreeing(check: Check, result: Result, expected: Sequence[Tensors]) -> tupl
 
     answers, told = result.get("answers") or (), result.get("told") or ()
     if check.answer is None:
-        return (len(told), len(told)) if told else None  # their inputs were compared
+        heard = [window for _, window in windows_of(check, result) if window["input"] is not None]
+        compared = len(told) + len(heard)  # their inputs
+        return (compared, compared) if compared else None
     pictures = zip(check.shown, answers, strict=bool(answers))
     given: list[tuple[int, Frame | None, Any]] = [(shown.case, shown.frame, got) for shown, got in pictures]
     given += [(one.case, None, got["answer"]) for one, got in zip(check.told, told, strict=bool(told))]

@@ -93,7 +93,7 @@ async function open({ tf, model, head }, rest, options, lazy, ModelError) {
   const spectrogram = audio.mel && (await lazy("mel")).openMel(audio.mel, audio.rate);
   const carried = Object.entries(audio.state ?? {});
   /** @type {Record<string, any>} */
-  const state = Object.fromEntries(carried.map(([name, { shape, dtype }]) => [name, tf.zeros(shape, dtype)]));
+  const state = Object.fromEntries(carried.map(([name, { shape, dtype }]) => [name, silence(tf, shape, dtype)]));
   return {
     /** @param {Float32Array} window */
     async answer(window) {
@@ -104,7 +104,7 @@ async function open({ tf, model, head }, rest, options, lazy, ModelError) {
         for (const [name, { output, shape, dtype }] of carried) {
           if (!outputs[output]) throw new ModelError("contract", `There is no output ${output} to be the state ${name}`);
           own.push(state[name]);
-          state[name] = tf.tidy(() => outputs[output].reshape(shape).cast(dtype).clone());
+          state[name] = tf.tidy(() => outputs[output].reshape(shape).cast(dtype));
         }
         if (spec) {
           own.push(...Object.values(outputs));
@@ -122,6 +122,9 @@ async function open({ tf, model, head }, rest, options, lazy, ModelError) {
     close: () => tf.dispose(state),
   };
 }
+
+/** @param {any} tf @param {number[]} shape @param {string} dtype */
+const silence = (tf, shape, dtype) => tf.tensor(new Float32Array(shape.reduce((product, length) => product * length, 1)), shape, dtype);
 
 /**
  * @param {any} tf
@@ -183,7 +186,10 @@ async function listen(stream, ear, { rate, samples: length, hop = 1, lead = 0 },
       const more = resampler.push(samples);
       kept = joined(kept, more.subarray(skipped));
       skipped = Math.max(0, skipped - more.length);
-      for (; kept.length > length + behind * rate && kept.length > length + hop; window++) kept = kept.slice(hop);
+      const late = Math.max(0, Math.ceil((kept.length - length - behind * rate) / hop));
+      const left = Math.min(late, Math.floor(Math.max(0, kept.length - length) / hop));
+      window += left;
+      kept = kept.slice(left * hop);
     }
     if (over) return { done: /** @type {const} */ (true), value: undefined };
     const start = (window++ * hop) / rate;

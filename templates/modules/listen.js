@@ -71,7 +71,11 @@ export async function hear(stream) {
   }
   const read = async () => {
     while (!queue.length && !ended) await /** @type {Promise<void>} */ (new Promise((go) => waiting.push(go)));
-    return ended ? undefined : queue.shift();
+    if (ended) return undefined;
+    // All that waits: whoever reads is told how far behind it is.
+    const all = new Float32Array(queue.reduce((sum, samples) => sum + samples.length, 0));
+    for (let at = 0; queue.length; at += queue.splice(0, 1)[0].length) all.set(queue[0], at);
+    return all;
   };
   return { rate: context.sampleRate, read, stop };
 }

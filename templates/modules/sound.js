@@ -22,7 +22,7 @@ export const isSound = (value) =>
  */
 export async function toMono(given, rate, refuse) {
   const { channels, rate: own } = await decode(given, rate, refuse);
-  if (!(own >= 1 && own <= 1e6)) throw refuse(`its rate is ${own}`);
+  if (!(own >= 1 && own <= 1e6 && Number.isInteger(own))) throw refuse(`its rate is ${own}`);
   const count = channels[0]?.length;
   if (!count) throw refuse("it is empty");
   if (channels.some(({ length }) => length !== count)) throw refuse("its channels have different lengths");

@@ -24,9 +24,6 @@ class Tensor {
   cast(dtype) {
     return new Tensor(this.values, this.shape, dtype);
   }
-  clone() {
-    return new Tensor(this.values, this.shape, this.dtype);
-  }
   async data() {
     return this.values;
   }
@@ -40,11 +37,10 @@ class Tensor {
 const tf = {
   Tensor,
   tensor: (values, shape, dtype) => new Tensor(values, shape, dtype),
-  zeros: (shape, dtype) => new Tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape, dtype),
   dispose: (tensors) => Object.values(tensors).forEach((tensor) => tensor.dispose()),
   tidy: (make) => {
     const made = make();
-    Tensor.alive -= 2; // reshaped and cast
+    Tensor.alive -= 1; // reshaped
     return made;
   },
 };

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 
 from builder.answers.audio import resample, to_windows
+from builder.answers.describe import describe
 from builder.answers.hearing import audio_of
 from builder.answers.mel import filters, spectrogram
 from builder.answers.wav import read_wav
 from builder.config.audio import AudioConfig
+from builder.config.tables import ModelConfig
 from builder.errors import ConfigError
 from builder.model import TensorSpec
 from builder.verify.played import write_wav
@@ -207,9 +209,14 @@ def test_files_of_every_kind_and_of_none_are_read_alike() -> None:
         sound = np.clip(wave(generator, 700, 1 + n % 3), -1, 1)
         cases.append(Case(audio, wav=wav(sound, rates[n % 9], *kinds[n % 6], wide=n % 2 == 0, odd=n % 3 == 0)))
     good = wav(wave(generator, 500, 2), 16_000, 1, 16)
-    bad = [b"RIFF", good[:20], good[:40], good[:44], good[:45], good[:-7], good[:12], good[:22] + b"\0\0" + good[24:],
-           good[:24] + b"\0\0\0\0" + good[28:], good[:20] + b"\x55\0" + good[22:], wav(np.zeros((2, 0)), 8000, 1, 16),
-           wav(np.full((1, 9), np.nan), 8000, 3, 32), wav(np.full((1, 9), np.inf), 8000, 3, 64)]  # fmt: skip
+    bad = [
+        b"RIFF", good[:20], good[:40], good[:44], good[:45], good[:-7], good[:12],
+        good[:22] + b"\0\0" + good[24:],  # no channels
+        good[:24] + b"\0\0\0\0" + good[28:], good[:24] + b"\xff\xff\xff\xff" + good[28:],  # rates
+        good[:20] + b"\x55\0" + good[22:],  # compressed
+        wav(np.zeros((2, 0)), 8000, 1, 16), wav(np.full((1, 9), np.nan), 8000, 3, 32),
+        wav(np.full((1, 9), np.inf), 8000, 3, 64),
+    ]  # fmt: skip
     cases += [Case(audio, wav=content) for content in bad]
     cases += [Case(spec, np.zeros((2, 5000)), 44_100) for spec in (audio, whole)]  # silent
     cases += [Case(audio, np.sign(wave(generator, 5000, 1)), 48_000)]  # clipped
@@ -273,6 +280,21 @@ def test_a_microphone_gives_the_windows_of_the_whole_sound_and_is_released() -> 
             values = np.frombuffer(base64.b64decode(one["values"]), np.float32)
             assert one["start"] == pytest.approx(other.start)
             assert np.abs(values - other.tensor.reshape(-1)).max() < 2e-6 * max(1, np.abs(values).max())
+
+
+def test_a_device_that_is_behind_leaves_windows_out_and_tells_the_time() -> None:
+    audio = described({"hop": 1600, "lead": 100}, (1, 1700))
+    sound = wave(np.random.default_rng(5), 80_000, 1)
+    (got,) = of_pages([Case(audio, sound, pieces=(80_000,))])
+    wanted = {
+        round(one.start, 3): one for one in to_windows(sound.astype(np.float32).astype(np.float64), 16_000, audio)
+    }
+    starts = [one["start"] for one in got["windows"]]
+    # 80,100 samples came at once; what is more than a window and two seconds old is left out: ⌈46,400 / 1600⌉ windows.
+    assert starts == pytest.approx([number / 10 for number in range(29, 50)])
+    for one in got["windows"]:
+        expected = wanted[round(one["start"], 3)].tensor.reshape(-1)
+        assert np.abs(np.frombuffer(base64.b64decode(one["values"]), np.float32) - expected).max() < 1e-5
 
 
 def test_a_model_of_whole_sounds_cannot_listen() -> None:
@@ -384,6 +406,21 @@ def test_settings_that_do_not_fit_the_model_are_refused(
     assert caught.value.code == code
     assert what in str(caught.value)
     assert caught.value.hint
+
+
+def test_a_model_of_sounds_takes_no_pictures_and_its_state_is_no_answer() -> None:
+    inputs = (TensorSpec("x", "float32", (1, 9)), TensorSpec("s", "float32", (3,)))
+    outputs = (TensorSpec("y", "float32", (1, 2)), TensorSpec("next", "float32", (3,)))
+    table: dict[str, Any] = {"source": "m.onnx", "answer": "classes", "audio": {"state": {"s": "next"}}}
+    found = describe("m", msgspec.convert(table, ModelConfig), inputs, outputs, labels=("no", "yes"))
+    assert found.answer is not None
+    assert found.answer["output"] == "y"
+    assert found.modules == ("audio", "answers", "listen", "classes")
+    picture = (TensorSpec("p", "float32", (1, 8, 8, 3)),)
+    both = msgspec.convert(table | {"picture": {}, "audio": {"input": "x"}}, ModelConfig)
+    with pytest.raises(ConfigError, match="takes no pictures or texts beside them") as caught:
+        describe("m", both, (*inputs[:1], *picture), outputs)
+    assert caught.value.code == "SP-247"
 
 
 def test_a_spectrogram_is_as_long_as_the_input_says() -> None:

@@ -47,6 +47,12 @@ yolos: list[tuple[list[int | None], int, bool, dict[str, Any]]] = [
 ]
 
 
+def test_classes_of_layers_models_whose_outputs_have_no_known_shape() -> None:
+    """Their topology does not tell it: that is no output of one number."""
+    made = complete(ClassesTable(), Seen((TensorSpec("dense", "float32", None),), 3, None, where="models.m.answer"))
+    assert made == ClassesTable(output="dense")
+
+
 @pytest.mark.parametrize(("shape", "labels", "tf", "expected"), yolos)
 def test_yolo_by_its_shape(shape: list[int | None], labels: int, tf: bool, expected: dict[str, Any]) -> None:
     size = (1280, 1280) if 102000 in shape else six_forty

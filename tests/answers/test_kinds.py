@@ -231,6 +231,7 @@ def test_models_of_sound_are_recognised_and_what_is_proposed_fits(
     "clues",
     [
         Clues((spec("input", 1, 512), spec("state", 2, 1, 64)), (spec("output", 1, 1), spec("stateN", 2, 1, 64))),
+        Clues((spec("input", 1, 512), spec("h", 2, 1, 128)), (spec("output", 1, 1), spec("stateN", 2, 1, 128))),
         Clues((spec("waveform", 16000),), (spec("scores", 1, 521),)),
         Clues((spec("waveform", None),), (spec("scores", 1, 520),)),
         Clues((spec("x", None, 232),), (spec("y", None, 2),), notes={"wordLabels": ["noise", "yes"]}),

@@ -224,6 +224,35 @@ def test_a_sound_is_made_up_where_there_are_none_and_no_sounds_are_refused(tmp_p
     assert "SP-224" in done.stderr
 
 
+@pytest.mark.slow
+def test_a_sound_project_of_teachable_machine_answers_as_the_reference_does(tmp_path: Path) -> None:
+    """A layers model: its interface tells no shapes of outputs, and it has no execute."""
+    shape = [None, 5, 40, 1]
+    layers = [
+        {"class_name": "Flatten", "config": {"name": "flat", "batch_input_shape": shape, "dtype": "float32"}},
+        {"class_name": "Dense", "config": {"name": "dense", "units": 3, "activation": "softmax", "use_bias": False}},
+    ]
+    topology = {"class_name": "Sequential", "config": {"name": "s", "layers": layers}}
+    content = {"format": "layers-model", "modelTopology": topology}
+    generator = np.random.Generator(np.random.PCG64(7))
+    write(tmp_path, content, {"dense/kernel": generator.normal(size=(200, 3)).astype(np.float32)})
+    (tmp_path / "metadata.json").write_text(json.dumps({"wordLabels": ["noise", "no", "yes"]}))
+    (tmp_path / "node_modules").symlink_to(root / "node_modules")
+    for command in (["init"], ["--fast"]):
+        done = subprocess.run(
+            [sys.executable, str(root / "build.py"), *command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "fft = 1024" in (tmp_path / "build.toml").read_text()
+    (report,) = json.loads((tmp_path / "dist" / "report.json").read_text())["models"].values()
+    agreeing, count = report["verification"]["answers"]
+    assert agreeing == count > 20
+
+
 def test_windows_that_a_page_makes_otherwise_are_told() -> None:
     inputs = np.array([[0.5, -0.25]], np.float32)
     given = {"model": "m", "loader": Path("l"), "gate": Gate(), "cases": [{"x": inputs}] * 2, "heard": "x"}

@@ -25,56 +25,65 @@ export async function runShown(handle, { shown }) {
   return answers;
 }
 
-const told = 8; // windows of a sound whose inputs are told
+/** Calls `note` with the inputs of each run of a model, a graph's or one of layers, by name; gives what ends that. */
+function noteInputs(model, note) {
+  const method = model.executor ? "execute" : "predict";
+  const real = model[method];
+  model[method] = (fed, ...more) => {
+    const byName = model.executor ? fed : Object.fromEntries([fed].flat().map((tensor, i) => [model.inputNames[i], tensor]));
+    note(byName);
+    return real.call(model, fed, ...more);
+  };
+  return () => delete model[method];
+}
+
+const disposed = (answer) => {
+  const tensors = [answer, ...Object.values(answer ?? {})].filter((one) => typeof one?.dispose === "function");
+  for (const tensor of tensors) tensor.dispose();
+  return tensors.length > 0;
+};
+
+const most = 8; // windows of a sound whose inputs are told
 
 /** Gives what run makes of each window of each sound: the model's input, and the answer. */
 export async function runPlayed(handle, model, { played, heard }) {
-  const { execute } = model;
   const found = [];
+  let inputs = [];
+  const end = noteInputs(model, (fed) => {
+    alive("run");
+    const values = inputs.length < most ? fed[heard].dataSync() : undefined;
+    inputs.push(values ? Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64") : null);
+  });
   try {
     for (const file of played) {
       alive("run");
-      const inputs = [];
-      model.execute = (fed, ...more) => {
-        alive("run");
-        const values = inputs.length < told ? fed[heard].dataSync() : undefined;
-        inputs.push(values ? Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64") : null);
-        return execute.call(model, fed, ...more);
-      };
-      const answers = await handle.run(await readFile(file));
-      found.push(
-        answers.map(({ answer }, i) => {
-          const tensors = [answer, ...Object.values(answer ?? {})].filter((one) => typeof one?.dispose === "function");
-          for (const tensor of tensors) tensor.dispose();
-          return { input: inputs[i], answer: tensors.length ? null : JSON.parse(JSON.stringify(answer, bytesAsText)) };
-        }),
-      );
+      inputs = [];
+      const windows = await handle.run(await readFile(file));
+      const answers = windows.map(({ answer }) => (disposed(answer) ? null : JSON.parse(JSON.stringify(answer, bytesAsText))));
+      found.push(answers.map((answer, i) => ({ input: inputs[i], answer })));
     }
   } finally {
-    delete model.execute;
+    end();
   }
   return found;
 }
 
 /** Gives the inputs that run makes of each text, and its answer, where it is none of tensors. */
 export async function runTold(handle, model, { told }) {
-  const { execute } = model;
   const found = [];
+  let inputs = {};
+  const end = noteInputs(model, (fed) => {
+    inputs = Object.fromEntries(Object.entries(fed).map(([name, tensor]) => [name, Array.from(tensor.dataSync())]));
+  });
   try {
     for (const text of told) {
       alive("run");
-      let inputs = {};
-      model.execute = (fed, ...more) => {
-        inputs = Object.fromEntries(Object.entries(fed).map(([name, tensor]) => [name, Array.from(tensor.dataSync())]));
-        return execute.call(model, fed, ...more);
-      };
+      inputs = {};
       const answer = await handle.run(text);
-      const tensors = [answer, ...Object.values(answer)].filter((one) => one?.dispose);
-      for (const tensor of tensors) tensor.dispose();
-      found.push({ inputs, answer: tensors.length ? null : JSON.parse(JSON.stringify(answer, bytesAsText)) });
+      found.push({ inputs, answer: disposed(answer) ? null : JSON.parse(JSON.stringify(answer, bytesAsText)) });
     }
   } finally {
-    delete model.execute;
+    end();
   }
   return found;
 }
