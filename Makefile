@@ -63,6 +63,7 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/style.py
 	$(PY) assets/recipes/words_en.py
 	$(PY) assets/recipes/words_zh.py
+	$(PY) assets/recipes/meaning.py
 
 .PHONY: ops
 ops: setup ## Only write docs/ops.md: what becomes of each op

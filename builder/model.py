@@ -258,6 +258,7 @@ class Model:
         notes: sentences the user should read.
         glue: what was cut off and the loader does instead, see ``docs/format.md``.
         vocabulary: the words of inputs that take ids, by input, see ``docs/format.md``.
+        texts: how texts become these ids, by input, where a page can do it, see ``tokens.vectorization``.
     """
 
     kind: str
@@ -268,6 +269,7 @@ class Model:
     notes: tuple[str, ...] = field(default=())
     glue: dict[str, Any] | None = None
     vocabulary: dict[str, Any] | None = None
+    texts: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check that names are unique."""

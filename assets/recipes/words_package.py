@@ -36,7 +36,7 @@ def read_package(name: str, version: str, members: Mapping[str, str]) -> dict[st
     return contents
 
 
-def write_whole(files: Mapping[Path, Callable[[Path], None]]) -> None:
+def write_whole(files: Mapping[Path, Callable[[Path], object]]) -> None:
     """Write files so that each is there whole or not at all, the last one last."""
     for path, write in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 glue_name = "glue.json"
 vocabulary_name = "vocabulary.json"
+texts_name = "texts.json"
 facts_name = "facts.json"
 words_name = "words.json"
 
@@ -31,6 +32,16 @@ def write_vocabulary(model_json: Path, vocabulary: Mapping[str, object] | None) 
 def read_vocabulary(model_json: Path) -> dict[str, Any] | None:
     """Read the words of inputs that take ids; None if there are none."""
     return _read(model_json.with_name(vocabulary_name))
+
+
+def write_texts(model_json: Path, texts: Mapping[str, object] | None) -> None:
+    """Write how texts become ids of words, if a page can do it."""
+    _write(model_json.with_name(texts_name), texts)
+
+
+def read_texts(model_json: Path) -> dict[str, Any] | None:
+    """Read how texts become ids of words, by input; None if a page cannot do it."""
+    return _read(model_json.with_name(texts_name))
 
 
 def write_step(model_json: Path, step: float) -> None:

@@ -19,6 +19,7 @@ from ..graphs.outline import ancestors, outline_of, source_of
 from ..graphs.rewrites import drop_identities, drop_watchers, may_need_rewrite, rewrite_ops
 from ..graphs.text import finds
 from ..sources.safety import check_graph
+from ..tokens.vectorization import TextSteps
 from . import stock
 from .frozen import Frozen, fed_node_names, run_frozen
 from .graph_cleanup import drop_control_edges, drop_placements, replace_defaults, trim
@@ -26,6 +27,7 @@ from .requests import SourceOptions
 from .session import find_tensor, import_graph, load_tensorflow
 from .tables import Words, exporter, ids_shape, vocabulary_of
 from .tf_types import Arrays, Graph
+from .vectorization import copy_head, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,14 @@ class Prepared:
         run: runs it as it is in TensorFlow; None if nothing was cut.
         glue: what was cut off, for the loader.
         vocabulary: the words of inputs that take ids in place of text.
+        texts: how texts become these ids, where a page can do it.
         notes: sentences the user should read.
     """
 
     run: Callable[[Arrays], Arrays] | None = None
     glue: Glue | None = None
     vocabulary: dict[str, Words] | None = None
+    texts: dict[str, TextSteps] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -82,6 +86,7 @@ def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
         tensor = tensors.get_tensor_by_name(name)
         return tensor.dtype.as_datatype_enum, ids_shape(tensor).as_proto()
 
+    head = copy_head(frozen.graph_def, outline, cut.head)
     ends = cut_graph(frozen.graph_def, outline, cut, info, cut_outputs, where)
     if not any(node.op == "Enter" for node in frozen.graph_def.node):  # TensorFlow's loops need them
         drop_control_edges(frozen.graph_def)  # some lead to what is cut off
@@ -89,12 +94,15 @@ def prepare(frozen: Frozen, options: SourceOptions) -> tuple[Frozen, Prepared]:
     between = _between(frozen, ends)
     specs = {name: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for name, tensor in between.inputs.items()}
     vocabulary = vocabulary_of(outline, ends.entries, frozen.export or exporter(frozen.handles))
-    glue, notes = describe(outline, cut, ends, specs, taken, vocabulary or {})
+    stood_for = {new: old for old, names in ends.replaced_inputs.items() for new in names}
+    entries = {name: tensors.get_tensor_by_name(ends.entries[name]) for name in vocabulary or {}}
+    texts, reasons = texts_of(outline, head, frozen, entries, stood_for, vocabulary or {})
+    glue, notes = describe(outline, cut, ends, specs, taken, {name: reasons.get(name) for name in vocabulary or {}})
 
     def run(arrays: Arrays) -> Arrays:
         return run_frozen(between, arrays)
 
-    return between, Prepared(run, glue, vocabulary, notes)
+    return between, Prepared(run, glue, vocabulary, texts or None, notes)
 
 
 def _shapes_of(graph_def: GraphDef) -> ShapeOf:

@@ -30,7 +30,7 @@ from .layers_model import layers_as_graph
 from .requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult, SourceOptions
 from .saved_model import open_saved_model
 from .session import clear_models, load_tensorflow, loaded_versions
-from .side_files import write_glue, write_step, write_vocabulary
+from .side_files import write_glue, write_step, write_texts, write_vocabulary
 from .surgery import prepare
 
 
@@ -53,6 +53,7 @@ def convert(request: ConvertRequest) -> ConvertResult:
         write_artefact(result, request.out)
         write_glue(request.out / "model.json", prepared.glue)
         write_vocabulary(request.out / "model.json", prepared.vocabulary)
+        write_texts(request.out / "model.json", prepared.texts)
         write_step(request.out / "model.json", step)
         return ConvertResult(request.out / "model.json", (*source.notes, *prepared.notes))
 

@@ -73,7 +73,7 @@ def describe(
     ends: Ends,
     specs: Mapping[str, tuple[int, int | None]],
     taken: Mapping[str, NodeDef],
-    vocabulary: Mapping[str, object],
+    vocabulary: Mapping[str, str | None],
 ) -> tuple[Glue | None, tuple[str, ...]]:
     """Return the ``glue`` of the head, or None, and sentences for the user about what a page has to do itself.
 
@@ -83,7 +83,7 @@ def describe(
         ends: of the cut graph.
         specs: number of type and rank (None: unknown) of each new input.
         taken: what ``loops.take_decoders`` gave.
-        vocabulary: the new inputs that take ids of words.
+        vocabulary: the new inputs that take ids of words, and why ``run`` cannot make them of text, where it cannot.
     """
     glue: Glue = {}
     notes: list[str] = []
@@ -97,7 +97,8 @@ def describe(
         if picture:
             glue.setdefault("inputs", []).append(picture)
         elif len(stand_ins) == 1 and stand_ins[0] in vocabulary:
-            notes.append(_text_note(name, stand_ins[0], _cut_ops(outline, cut.head)))
+            why = vocabulary[stand_ins[0]]
+            notes.append(_text_note(name, stand_ins[0], _cut_ops(outline, cut.head), why))
         else:
             notes.append(_note("input", name, stand_ins, _cut_ops(outline, cut.head)))
     for name, stand_ins in ends.replaced_outputs.items():
@@ -114,11 +115,14 @@ def _note(side: str, name: str, stand_ins: tuple[str, ...], ops: list[str]) -> s
     return f"{side} {name!r} was cut off ({', '.join(ops)}): {what} stands for it, and the page does the rest itself"
 
 
-def _text_note(name: str, stand_in: str, ops: list[str]) -> str:
-    return (
+def _text_note(name: str, stand_in: str, ops: list[str], why: str | None) -> str:
+    what = (
         f"the text part of input {name!r} was cut off ({', '.join(ops)}): it takes ids of words, their places in "
-        f"handle.vocabulary[{stand_in!r}].words, and the page splits its text into words as the model did"
+        f"handle.vocabulary[{stand_in!r}].words"
     )
+    if why is None:
+        return f"{what}, and run makes them of text as the model did"
+    return f"{what}, and the page splits its text into words as the model did, because {why}"
 
 
 def _cut_ops(outline: Outline, names: frozenset[str]) -> list[str]:

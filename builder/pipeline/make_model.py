@@ -17,7 +17,7 @@ from ..bundle.index import IndexEntry
 from ..cache.local import key_of
 from ..config.tables import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes
-from ..convert.side_files import read_glue, read_vocabulary
+from ..convert.side_files import read_glue, read_texts, read_vocabulary
 from ..errors import ConfigError, ConversionError, SourceError
 from ..graphs.bands import band_note
 from ..graphs.wasm_rewrites import rewrite_for_wasm
@@ -131,12 +131,12 @@ def _read(plan: Plan) -> Model:
     notes = plan.artefact()
     model = read_model(plan.place, weights=plan.model.weights)
     model = canonicalise(model) if plan.source.kind != "tfjs" else model
-    notes, glue, vocabulary = (*model.notes, *notes), None, None
+    notes, glue, vocabulary, texts = (*model.notes, *notes), None, None, None
     if plan.source.kind == "tfjs":
         notes = (*notes, *filter(None, [teachable_note(plan.place), band_note(model)]))
     else:
-        glue, vocabulary = read_glue(plan.place), read_vocabulary(plan.place)
-    return replace(rewrite_for_wasm(model), notes=notes, glue=glue, vocabulary=vocabulary)
+        glue, vocabulary, texts = read_glue(plan.place), read_vocabulary(plan.place), read_texts(plan.place)
+    return replace(rewrite_for_wasm(model), notes=notes, glue=glue, vocabulary=vocabulary, texts=texts)
 
 
 def _compat(session: Session, plan: Plan, read: Callable[[], Model]) -> tuple[File, ...]:
@@ -181,6 +181,7 @@ def _assemble(session: Session, plan: Plan, model: Model, measured: Measured | N
         glued=model.glue is not None,
         tokenizer=tokenizer.spec if tokenizer else None,
         rows=ids_below(model),
+        texts=model.texts,
     )
     try:
         return assemble(

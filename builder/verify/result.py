@@ -44,6 +44,20 @@ class SampleAnswers(TypedDict, total=False):
     numbered: bool
 
 
+class ToldAnswer(TypedDict):
+    """What ``run`` makes of a text: the model's inputs, and an answer where the head describes one."""
+
+    inputs: dict[str, list[float]]
+    answer: Any
+
+
+class HeardWindow(TypedDict):
+    """What ``run`` made of a window: the model's input as base64, of the first windows of a sound, and its answer."""
+
+    input: str | None
+    answer: Any
+
+
 class Result(TypedDict, total=False):
     """All of it; a job without an answer has none of the fields."""
 
@@ -60,5 +74,6 @@ class Result(TypedDict, total=False):
     kernels: list[str]
     sample: SampleAnswers | None
     answers: list[Any] | None
-    told: list[dict[str, list[float]]] | None
+    heard: list[list[HeardWindow]] | None
+    told: list[ToldAnswer] | None
     error: Failure | None

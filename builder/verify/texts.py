@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
+from ..tokens.vectorization import ids_of
 from .types import TextInputs
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def text_cases(path: Path, texts: TextInputs) -> Iterator[tuple[str, dict[str, N
     Raises:
         ConfigError: the file cannot be read, or the package is not installed.
     """
-    tokenizer = _open(texts)
+    tokenizer = _open(texts) if texts.tokenizer else None
     try:
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)
@@ -36,6 +37,9 @@ def text_cases(path: Path, texts: TextInputs) -> Iterator[tuple[str, dict[str, N
         raise ConfigError(f"is no text in UTF-8 ({error})", code="SP-224", where=str(path)) from error
     if len(content) > most_bytes:
         raise ConfigError("is longer than a megabyte", code="SP-224", where=str(path), hint="Give fewer lines")
+    if tokenizer is None:
+        yield from ((line, _vectorized(line, texts)) for line in filter(str.strip, lines))
+        return
     names = texts.spec["inputs"]
     for line in filter(str.strip, lines):
         found = tokenizer.encode(line)
@@ -49,6 +53,12 @@ def text_cases(path: Path, texts: TextInputs) -> Iterator[tuple[str, dict[str, N
                 if role in names
             },
         )
+
+
+def _vectorized(line: str, texts: TextInputs) -> dict[str, NDArray[np.generic]]:
+    ((name, steps),) = texts.spec["texts"].items()
+    entry = (texts.vocabulary or {})[name]
+    return {name: np.array(ids_of([line], steps, entry["words"], entry["unknown"]), np.int32)}
 
 
 def _open(texts: TextInputs) -> Any:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import VerificationError
 from .doubts import doubts_of
 from .node import failure_text, silence
 from .result import Complaint, Result, SampleAnswers, StoredTensor
+from .sounds import unheard, windows_of
 from .tensors import read_tensor
 from .types import Check, Comparison, Gate, Verification
 
 if TYPE_CHECKING:
+    from ..answers.frame import Frame
     from .compare import Tensors
 
 # What goes wrong with the files goes wrong on every backend.
@@ -89,7 +91,7 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
         problem = problem or str(error)
     if not problem and not check.gate.admits(stages[-1]):
         problem = shortfall(check.gate, stages[-1])
-    problem = problem or _unlike(check, result)
+    problem = problem or _unlike(check, result) or unheard(check, result)
     agreeing = None
     if not problem and expected is not None:
         try:
@@ -98,7 +100,8 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
             problem = str(error)
     least = check.gate.min_agreement
     if agreeing and least is not None and agreeing[0] < least * agreeing[1]:
-        problem = f"run gives the source's answer to {agreeing[0]} of {agreeing[1]} pictures, asked for is {least:.1%}"
+        right = f"{agreeing[0]} of {agreeing[1]} {_things(check)}"
+        problem = f"run gives the source's answer to {right}, asked for is {least:.1%}"
     return Trial(
         result["backend"] or "",
         tuple(result["present"]),
@@ -113,14 +116,18 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
     )
 
 
+def _things(check: Check) -> str:
+    if check.played:
+        return "windows of sounds"
+    return " and ".join(["pictures"] * bool(check.shown) + ["texts"] * bool(check.told))
+
+
 def _unlike(check: Check, result: Result) -> str:
-    """Say which text becomes other inputs in a page than the tokenizers package makes of it."""
+    """Say which text becomes other inputs in a page than the reference makes of it."""
     for told, got in zip(check.told, result.get("told") or (), strict=False):
         wanted = check.cases[told.case]
-        if {name: list(values) for name, values in got.items()} != {
-            name: v.reshape(-1).tolist() for name, v in wanted.items()
-        }:
-            return f"run makes other ids of {told.text[:40]!r} than tokenizers"
+        if got["inputs"] != {name: v.reshape(-1).tolist() for name, v in wanted.items()}:
+            return f"run makes other ids of {told.text[:40]!r} than the reference"
     return ""
 
 
@@ -128,14 +135,17 @@ def _agreeing(check: Check, result: Result, expected: Sequence[Tensors]) -> tupl
     """Count the answers of ``run`` that are those of the reference."""
     from ..answers.agreement import agree, reference
 
-    answers = result.get("answers")
-    if check.answer is None or not answers:
-        return None
+    answers, told = result.get("answers") or (), result.get("told") or ()
+    if check.answer is None:
+        return (len(told), len(told)) if told else None  # their inputs were compared
+    pictures = zip(check.shown, answers, strict=bool(answers))
+    given: list[tuple[int, Frame | None, Any]] = [(shown.case, shown.frame, got) for shown, got in pictures]
+    given += [(one.case, None, got["answer"]) for one, got in zip(check.told, told, strict=bool(told))]
+    given += [(case, None, window["answer"]) for case, window in windows_of(check, result)]
     count = 0
-    for shown, got in zip(check.shown, answers, strict=True):
-        wanted = reference(check.answer, expected[shown.case], shown.frame, check.cases[shown.case])
-        count += agree(got, wanted, shown.frame)
-    return count, len(answers)
+    for case, frame, got in given:
+        count += agree(got, reference(check.answer, expected[case], frame, check.cases[case], check.labels), frame)
+    return (count, len(given)) if given else None
 
 
 def settle(check: Check, first: Trial, second: Trial | None) -> Verification:
@@ -227,7 +237,7 @@ def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:
     doubts = doubts_of(check, trial.stages[-1], trial.answers or (), (extra, wanted), other)
     if trial.agreeing and trial.agreeing[0] < trial.agreeing[1] and check.gate.min_agreement is None:
         agreeing, count = trial.agreeing
-        return *doubts, f"run gives the source's answer to {agreeing} of {count} pictures only: {see_answers}"
+        return *doubts, f"run gives the source's answer to {agreeing} of {count} {_things(check)} only: {see_answers}"
     return doubts
 
 

@@ -7,10 +7,11 @@ import { isPicture, opening } from "./pixels.js";
 /** @import { Picture } from "./pixels.js" */
 /** @import { Spec } from "../tokens/spec.js" */
 /** @import { Text } from "./tokens.js" */
+/** @import { Spec as Layers, Vocabulary } from "./vectorization.js" */
 
 /** @typedef {{ kind: string } & Record<string, any>} AnswerSpec */
 /** @typedef {{ tf: any, outputs: Record<string, any>, spec: AnswerSpec, labels: string[] | undefined, frame: Frame | null, inputs: Record<string, any> }} Answering */
-/** @typedef {Lent & { head: { picture?: PictureSpec, answer?: AnswerSpec, labels?: string[], tokenizer?: Spec } }} Whole */
+/** @typedef {Lent & { head: { picture?: PictureSpec, answer?: AnswerSpec, labels?: string[], tokenizer?: Spec & Partial<Layers>, vocabulary?: Vocabulary } }} Whole */
 
 /**
  * Makes inputs of what a page gives, runs the model, and makes an answer of its outputs.
@@ -25,7 +26,7 @@ import { isPicture, opening } from "./pixels.js";
 export async function run(lent, given, options, lazy, ModelError) {
   const { tf, model, head } = lent;
   const { picture, glue, answer: spec, labels, tokenizer } = head;
-  const { texts, rest } = tokenizer ? split(given) : { texts: undefined, rest: given };
+  const { texts, rest } = tokenizer ? split(given, Object.keys(tokenizer.texts ?? {})) : { texts: undefined, rest: given };
   if (spec && Array.isArray(texts)) {
     // One by one: an answer is that of one text.
     const answers = [];
@@ -40,8 +41,8 @@ export async function run(lent, given, options, lazy, ModelError) {
   let frame = null;
   try {
     if (texts !== undefined) {
-      const { encode } = await lazy("tokens");
-      Object.assign(fed, await encode(tf, model, tokenizer, texts));
+      const { encode } = await lazy(tokenizer?.texts ? "vectorization" : "tokens");
+      Object.assign(fed, await encode(tf, model, tokenizer, texts, head.vocabulary));
       own.push(...Object.values(fed));
     }
     for (const [key, value] of Object.entries(texts === undefined || rest ? byName(rest, head, ModelError) : {})) {
@@ -81,10 +82,15 @@ export async function run(lent, given, options, lazy, ModelError) {
  * Takes what is text out of what a page gives.
  *
  * @param {any} given
- * @returns {{ texts?: Text | Text[], rest?: any }}
+ * @param {string[]} names of inputs that take ids of the model's own words
+ * @returns {{ texts?: any, rest?: any }}
  */
-function split(given) {
+function split(given, names) {
   if (typeof given === "string" || Array.isArray(given)) return { texts: given };
+  if (names.length) {
+    const [told, rest] = [true, false].map((is) => Object.entries(given ?? {}).filter(([name, value]) => (names.includes(name) && typeof value === "string") === is));
+    return { texts: told.length ? Object.fromEntries(told) : undefined, rest: told.length ? Object.fromEntries(rest) : given };
+  }
   if (typeof given?.text !== "string") return { rest: given };
   const { text, pair, ...rest } = given;
   return { texts: { text, pair }, rest };
@@ -110,7 +116,7 @@ function byName(given, { picture, glue }, ModelError) {
  * @param {Record<string, any>} fed
  * @returns {Promise<Record<string, any>>}
  */
-async function execute(model, fed) {
+export async function execute(model, fed) {
   if (!model.executor) {
     const order = model.inputNames.length === 1 ? Object.values(fed) : model.inputNames.map((/** @type {string} */ name) => fed[name]);
     const found = [model.predict(order.length > 1 ? order : order[0])].flat();

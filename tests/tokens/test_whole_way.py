@@ -50,8 +50,8 @@ def text_model(folder: Path, rows: int, names: tuple[str, ...], length: int = -1
     return write(folder, content, {"table": table, **scalars})
 
 
-def build(folder: Path, table: str = "") -> subprocess.CompletedProcess[str]:
-    (folder / "build.toml").write_text(f'[models.meaning]\nsource = "source/model.json"\n{table}\n')
+def build(folder: Path, table: str = "", source: Path = Path("source/model.json")) -> subprocess.CompletedProcess[str]:
+    (folder / "build.toml").write_text(f'[models.meaning]\nsource = "{source}"\n{table}\n')
     if not (folder / "node_modules").exists():
         (folder / "node_modules").symlink_to(root / "node_modules")
     command = [sys.executable, str(root / "build.py")]
@@ -89,10 +89,10 @@ console.log(JSON.stringify({ seen, answers, left: tf.memory().numTensors - befor
 """
 
 
-def run(folder: Path, given: list[Any]) -> dict[str, Any]:
+def run(folder: Path, given: list[Any], name: str = "meaning") -> dict[str, Any]:
     (folder / "given.json").write_text(json.dumps(given))
     (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "page.mjs").write_text(page)
+    (folder / "page.mjs").write_text(page.replace("models.meaning", f"models.{name}"))
     done = subprocess.run(["node", "page.mjs"], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -172,6 +172,7 @@ def test_the_users_texts_are_verified(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "dist/report.json").read_text())["models"]["meaning"]
     assert report["verification"]["passed"]
     assert report["verification"]["stages"][-1]["max_error"] == 0
+    assert report["verification"]["answers"] == [4, 4]
     found = run(tmp_path, [["a", "b", "a"]])
     assert [set(answer) for answer in found["answers"][0]] == [{"values"}] * 3
     assert found["answers"][0][0] == found["answers"][0][2] != found["answers"][0][1]
