@@ -221,7 +221,7 @@ def in_node(path: Path, output: str) -> Callable[[dict[str, np.ndarray]], Output
         assert node.stdin
         assert node.stdout
         print(json.dumps({"shape": array.shape, "values": values}), file=node.stdin, flush=True)
-        found = json.loads(node.stdout.readline())
+        found = json.loads(next(line for line in node.stdout if line.startswith("{")))  # it says hello first
         return {output: np.frombuffer(base64.b64decode(found["values"]), "<f4").reshape(found["shape"])}
 
     return run

@@ -4,14 +4,17 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 
 const [file, output] = process.argv.slice(2);
 const { modelTopology, weightsManifest, signature } = JSON.parse(readFileSync(file, "utf8"));
 const paths = weightsManifest.flatMap((group) => group.paths).map((name) => path.join(path.dirname(file), name));
 const weightData = new Uint8Array(Buffer.concat(paths.map((one) => readFileSync(one)))).buffer;
 const weightSpecs = weightsManifest.flatMap((group) => group.weights);
-await tf.setBackend("cpu");
+setWasmPaths(fileURLToPath(new URL("../node_modules/@tensorflow/tfjs-backend-wasm/dist/", import.meta.url)));
+await tf.setBackend("wasm");
 const model = await tf.loadGraphModel({ load: async () => ({ modelTopology, weightSpecs, weightData, signature }) });
 for await (const line of createInterface({ input: process.stdin })) {
   const { shape, values } = JSON.parse(line);

@@ -29,6 +29,7 @@ import { matrixOf, spanOf, tapsOf } from "./taps.js";
 
 const most = 1 << 24; // pixels that are read; the browser shrinks larger pictures
 const longest = 4096; // side that every device takes as a texture
+const small = 1 << 20; // pixels of a picture in memory that script resizes sooner than it becomes a texture
 
 /**
  * @param {any} tf
@@ -41,7 +42,8 @@ export async function toInput(tf, picture, spec) {
   const opened = given.data && given.width ? undefined : await toDrawable(picture);
   try {
     const { width, height } = opened ?? given;
-    const onDevice = opened && Math.max(width, height) <= longest && /^webg/.test(tf.getBackend());
+    const kept = opened && width * height <= small && isInMemory(opened.drawn);
+    const onDevice = opened && !kept && Math.max(width, height) <= longest && /^webg/.test(tf.getBackend());
     const pixels = onDevice ? undefined : opened ? read(opened.drawn, width, height) : overBlack(given);
     // Pixels may be fewer than the picture has.
     const raster = pixels ?? { width, height };
@@ -72,6 +74,9 @@ export async function toInput(tf, picture, spec) {
     opened?.close();
   }
 }
+
+/** Whether a canvas holds its pixels where script reads them: what goes to the GPU is less when it has been made smaller. @param {any} drawn */
+const isInMemory = (drawn) => Boolean(drawn.getContext?.("2d")?.getContextAttributes?.().willReadFrequently);
 
 /**
  * Gives what can become a texture as it is: without transparency, which textures of other things keep the colours of.
