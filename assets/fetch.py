@@ -217,6 +217,24 @@ packages = (
     ),
     Package(
         kind="pypi",
+        name="silero-vad",
+        version="6.2.3",
+        licence="MIT",
+        files=(
+            File(
+                "silero_vad/data/silero_vad_16k_op15.onnx",
+                "models/speech/silero_vad_16k_op15.onnx",
+                "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49",
+            ),
+            File(
+                "silero_vad-6.2.3.dist-info/licenses/LICENSE",
+                "models/speech/LICENSE",
+                "2e63e9a38b6e8fc0c7bc37ce174caca1862870856c6daf5697cfb785e925520b",
+            ),
+        ),
+    ),
+    Package(
+        kind="pypi",
         name="scikit-image",
         version="0.25.2",
         licence="pictures free to use, see LICENSE.txt",

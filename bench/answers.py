@@ -1,11 +1,12 @@
 """How often pages and the reference pipeline answer alike: ``python bench/answers.py [NAME …] [--keep FOLDER]``.
 
-Builds models that others have published (``onnx_models.py``, ``tflite_models.py``), with a picture and an answer each,
-and runs them in headless Chromium by ``load().run(picture)`` on 50 photographs out of packages. Beside it goes the
-reference: Pillow and ``builder/answers/picture.py``, ONNX Runtime or LiteRT on the source itself, and
-``builder/answers/``. Agreement is the share of equal labels; 2 · matches / boxes of both, of the same class and an IoU
-of 0.9, where a box nearer than 0.02 to the least score may be on one side only; the IoU of masks; the share of points
-within a pixel of the model's picture; the cosine of vectors. Ends with 1 where it is below 0.99 (masks: 0.98).
+Builds models that others have published (``onnx_models.py``, ``tflite_models.py``), with a picture and an answer
+each, and runs them in headless Chromium by ``load().run(picture)`` on 50 photographs out of packages. Beside it goes
+the reference: Pillow and ``builder/answers/picture.py``, ONNX Runtime, LiteRT or plain TensorFlow.js on the source
+itself, and ``builder/answers/``. Agreement is the share of equal labels; 2 · matches / boxes of both, of the same
+class and an IoU of 0.9, where a box nearer than 0.02 to the least score may be on one side only; the IoU of masks;
+the share of points within a pixel of the model's picture; the cosine of vectors. Ends with 1 where it is below 0.99
+(masks: 0.98).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ sys.path[:0] = [str(root), str(root / "bench")]
 import onnx_models  # noqa: E402
 import precision_models  # noqa: E402
 import tflite_models  # noqa: E402
-from packaged import bring  # noqa: E402
+from packaged import Packaged, bring  # noqa: E402
 
 from builder.answers import boxes, classes, mask, overlaps, points, vector  # noqa: E402
 from builder.answers.picture import to_input  # noqa: E402
@@ -127,8 +128,23 @@ subjects = {
         "points", letterboxed, {"output": "Identity", "order": "xyzs_", "activation": "sigmoid"}, people=True
     ),
     "style-predict": Subject("vector", {"resize": "bilinear"}),
+    "face-description": Subject(
+        "vector", {"range": [0, 255], "resize": "bilinear"}, {"output": "global_pooling/Mean"}, people=True
+    ),
 }
-known = {**onnx_models.models, **tflite_models.models}
+graph_models = {
+    "face-description": Packaged(
+        "npm",
+        "@vladmandic/human",
+        "3.3.6",
+        "MIT",
+        "package/models/faceres.json",
+        "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
+        "faces, their description",
+        beside=(("package/models/faceres.bin", "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b"),),
+    ),
+}
+known = {**onnx_models.models, **tflite_models.models, **graph_models}
 
 page = """async ([name, file]) => {
   const { models } = await import("/dist/cdn/loader.js");
@@ -194,8 +210,27 @@ def photographs(people: bool, work: Path, folder: Path) -> list[Path]:
     return found
 
 
-def runner(path: Path) -> Callable[[dict[str, np.ndarray]], Outputs]:
+def in_node(path: Path, output: str) -> Callable[[dict[str, np.ndarray]], Outputs]:
+    """Give what runs a TensorFlow.js graph model as it is, in a process that ends with this one."""
+    command = ["node", str(root / "bench" / "graph_model.mjs"), str(path), output]
+    node = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(given: dict[str, np.ndarray]) -> Outputs:
+        (array,) = given.values()
+        values = base64.b64encode(array.astype("<f4").tobytes()).decode()
+        assert node.stdin
+        assert node.stdout
+        print(json.dumps({"shape": array.shape, "values": values}), file=node.stdin, flush=True)
+        found = json.loads(node.stdout.readline())
+        return {output: np.frombuffer(base64.b64decode(found["values"]), "<f4").reshape(found["shape"])}
+
+    return run
+
+
+def runner(path: Path, output: str) -> Callable[[dict[str, np.ndarray]], Outputs]:
     """Give what runs a source in its own runtime."""
+    if path.suffix == ".json":
+        return in_node(path, output)
     if path.suffix == ".onnx":
         import onnxruntime
 
@@ -283,7 +318,7 @@ def judge(name: str, source: Path, folder: Path, files: Sequence[Path], give: Ca
     subject = subjects[name]
     (path,) = (folder / "dist" / "cdn" / "assets").glob(f"{name}.*.json")
     head = json.loads(path.read_bytes())
-    run = runner(source)
+    run = runner(source, subject.answer.get("output", ""))
     agreed = total = 0.0
     worst, times, things = 1.0, [], 0
     for file in files:

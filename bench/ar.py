@@ -2,13 +2,14 @@
 
 Builds the four models of ``assets/pages/ar.html`` (``make examples`` first), each also as a stock copy, and opens that
 page in headless Chromium with a fake camera that shows a real face. Twice in every repetition: with this project's
-loader, and with a module in its place that loads the stock files by ``tf.loadGraphModel`` and ``tf.loadLayersModel``.
-The rest of the page is the same, and so are the order of the models and the moment of the first byte: a page that
-loads the stock way at its start pays with its first screen, see ``bench/first_screen.py``. From the click: how soon the
-first face was found, all four models had looked at one frame, and all had full precision. Until all four have looked
-(all shaders are compiled then, on both sides) and for ``--seconds`` after that: p50 and p95 between the screen's frames
-and of looking at one, long tasks, and the share of the camera's frames that nobody looked at. Medians of all
-repetitions. WebGL is drawn by the processor here, so read ratios, not frames a second.
+loader, and with a module in its place that loads the stock files by ``tf.loadGraphModel``. The rest of the page is
+the same, as is what makes inputs and answers of pictures and outputs, and so are the order of the models and the
+moment of the first byte: a page that loads the stock way at its start pays with its first screen, see
+``bench/first_screen.py``. From the click: how soon the first face was found, all four models had looked at one frame,
+and all had full precision. Until all four have looked (all shaders are compiled then, on both sides) and for
+``--seconds`` after that: p50 and p95 between the screen's frames and of looking at one, long tasks, and the share of
+the camera's frames that nobody looked at. Medians of all repetitions. WebGL is drawn by the processor here, so read
+ratios, not frames a second.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ sys.path[:0] = [str(root), str(root / "bench")]
 from first_screen import Handler, Server  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
 
+from builder.config.tables import load_config  # noqa: E402
 from builder.pipeline.report.networks import networks  # noqa: E402
 from tests.helpers.browsing import chromium  # noqa: E402
 
@@ -74,17 +76,22 @@ all_seen = "log.looks.some(([, , , all]) => all)"
 stock_loader = """
 let bring;
 export const configure = ({ tf = bring }) => { bring = tf; };
-const entry = ({ url, layers, labels, wireBytes }) => ({
+const lazy = (name) => import(`/templates/modules/${name}.js`);
+const entry = ({ url, head, wireBytes }) => ({
   wireBytes,
   load({ onProgress } = {}) {
     const open = async () => {
       const tf = await bring();
-      const model = await (layers ? tf.loadLayersModel : tf.loadGraphModel)(new URL(url, import.meta.url).href);
+      const model = await tf.loadGraphModel(new URL(url, import.meta.url).href);
       onProgress?.({ loaded: 1, total: 1, phase: "full" });
       return model;
     };
     const ready = open();
-    return { ready, full: ready, labels, progress: { phase: "full" } };
+    const answers = lazy("answers");
+    lazy(head.answer.kind);
+    const run = async (given, options = {}) =>
+      (await answers).run({ tf: await bring(), model: await ready, head }, given, options, lazy, Error);
+    return { ready, full: ready, run, progress: { phase: "full" } };
   },
 });
 export const models = Object.fromEntries(Object.entries(STOCK).map(([name, facts]) => [name, entry(facts)]));
@@ -95,16 +102,14 @@ def make_site(folder: Path) -> None:
     """Build bundle and stock copies; ``ours`` and ``stock`` have the same pages and another loader.js."""
     # What was asked for goes on while a model's first run blocks the page; of small files that is little.
     config = [f'[build]\nout = "dist"\nshard_bytes = "1 MiB"\ncache = {json.dumps(str(root / ".shardpress"))}']
-    sources = {
-        "face": "face/blazeface.json",
-        "mesh": "mesh/facemesh.json",
-        "emotion": "emotion/emotion_model.hdf5",
-        "pose": "pose/movenet-lightning.json",
-    }
-    for name, source in sources.items():
-        path = root / "assets" / "models" / source
-        config.append(f'[models.{name}]\nsource = {json.dumps(str(path))}\nload = "visible"\ncompat = "float32"')
-    config[3] += f"\nlabels = {json.dumps(str(root / 'assets' / 'labels' / 'emotions.txt'))}"
+    models = load_config(root / "build.toml").models
+    written = (root / "build.toml").read_text(encoding="utf-8")
+    for name in names:
+        table = written.split(f"[models.{name}]")[1].split("\n[")[0]
+        kept = [line for line in table.splitlines() if line.startswith(("answer", "picture"))]
+        more = {"source": models[name].source, "labels": models[name].labels}
+        paths = [f"{key} = {json.dumps(str(root / path))}" for key, path in more.items() if path]
+        config.append("\n".join([f"[models.{name}]", 'load = "visible"', 'compat = "float32"', *paths, *kept]))
     (folder / "build.toml").write_text("\n".join(config))
     command = [sys.executable, str(root / "build.py"), "--config", "build.toml", "--fast", "-q"]
     subprocess.run(command, cwd=folder, check=True)
@@ -113,13 +118,14 @@ def make_site(folder: Path) -> None:
     for name in names:
         files = manifest[name]["compat"]
         (url,) = (file["url"] for file in files if file["url"].endswith(".json"))
-        layers = manifest[name]["format"] == "layers-model"
-        labels = (root / "assets" / "labels" / "emotions.txt").read_text().split() if name == "emotion" else None
-        facts[name] = {"url": url, "layers": layers, "labels": labels, "wireBytes": sum(f["bytes"] for f in files)}
+        whole = json.loads((folder / "dist" / "cdn" / manifest[name]["head"]["url"]).read_text())
+        head = {key: whole[key] for key in ("answer", "picture", "labels") if key in whole}
+        facts[name] = {"url": url, "head": head, "wireBytes": sum(f["bytes"] for f in files)}
     for variant in ("ours", "stock"):
         place = folder / variant
         (place / "dist").mkdir(parents=True)
-        (place / "assets").symlink_to(root / "assets")
+        for name in ("assets", "templates"):
+            (place / name).symlink_to(root / name)
         runtime = Path("node_modules", "@tensorflow", "tfjs", "dist", "tf.min.js")
         write_compressed(place / runtime, (root / runtime).read_bytes())
         (place / "dist" / "manifest.json").symlink_to(folder / "dist" / "manifest.json")

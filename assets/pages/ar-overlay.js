@@ -5,7 +5,6 @@
 
 const colour = "#7cffb2";
 const bodyColour = "#ffd166";
-const sureJoint = 0.3;
 /** Pairs of joints: ears and eyes are left out, the face has its own. */
 const bones = [
   [5, 6], [5, 7], [7, 9], [6, 8], [8, 10], [5, 11], [6, 12], [11, 12], [11, 13], [13, 15], [12, 14], [14, 16],
@@ -31,17 +30,17 @@ export function drawSeen(context, seen, { mirrored, caption, frame }) {
   drawBody(context, seen.pose ?? [], at);
   context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = 2.5;
-  for (const { box } of seen.faces) {
-    const [left, right] = [at(box.left), at(box.right)].sort((a, b) => a - b);
-    drawCorners(context, left, box.top, right, box.bottom);
+  for (const { x, y, width: wide, height: high } of seen.faces) {
+    const [left, right] = [at(x), at(x + wide)].sort((a, b) => a - b);
+    drawCorners(context, left, y, right, y + high);
   }
   if (seen.mesh) {
     context.beginPath();
-    for (const [x, y] of seen.mesh) context.rect(at(x) - 0.7, y - 0.7, 1.4, 1.4);
+    for (const { x, y } of seen.mesh) context.rect(at(x) - 0.7, y - 0.7, 1.4, 1.4);
     context.fill();
   }
   const [face] = seen.faces;
-  if (face && caption) drawCaption(context, caption, at((face.box.left + face.box.right) / 2), face.box.top);
+  if (face && caption) drawCaption(context, caption, at(face.x + face.width / 2), face.y);
 }
 
 /**
@@ -73,14 +72,14 @@ function drawBody(context, joints, at) {
   context.beginPath();
   for (const [from, to] of bones) {
     const [a, b] = [joints[from], joints[to]];
-    if (!a || !b || Math.min(a.score, b.score) < sureJoint) continue;
+    if (!a || !b || a.unsure || b.unsure) continue;
     context.moveTo(at(a.x), a.y);
     context.lineTo(at(b.x), b.y);
   }
   context.stroke();
   context.beginPath();
-  for (const { x, y, score } of joints.slice(5)) {
-    if (score < sureJoint) continue;
+  for (const { x, y, unsure } of joints.slice(5)) {
+    if (unsure) continue;
     context.moveTo(at(x) + 5, y);
     context.arc(at(x), y, 5, 0, 2 * Math.PI);
   }

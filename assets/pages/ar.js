@@ -5,7 +5,6 @@
 import { drawSeen } from "./ar-overlay.js";
 import { openClip, openLive, openOrClip } from "./ar-source.js";
 import { Tracker, partNames } from "./ar-tracker.js";
-import { rank } from "./bars.js";
 import { emotionName, isClear } from "./emotion.js";
 import { PageError, bundle, explain, find, kilobytes, make, onLanguage, runtime, texts } from "./page.js";
 import { canvasOf } from "./pictures.js";
@@ -36,8 +35,6 @@ const tracker = new Tracker();
 const rows = new Map();
 /** @type {Map<Part, Promise<void>>} */
 const loads = new Map();
-/** @type {string[]} */
-let labels = [];
 /** Files at a time: the network has these to go on with while a model's first run blocks the thread for seconds. */
 const concurrency = 6;
 /** Milliseconds after which marks would lie beside what they mark. */
@@ -112,8 +109,8 @@ async function loadPart(part) {
       if (!tracker.models[part] && phase !== "failed") mark(part, "loading", { share: Math.round((100 * loaded) / total) });
     },
   });
-  tracker.models[part] = await handle.ready;
-  if (part === "emotion") labels = handle.labels ?? [];
+  await handle.ready;
+  tracker.models[part] = handle;
   mark(part, "base");
   handle.full.then(() => mark(part, "full"), (/** @type {unknown} */ error) => fail(part, error));
 }
@@ -151,7 +148,7 @@ function say(text) {
 let told;
 /** @param {Seen} seen */
 function tellMood(seen) {
-  const [best] = seen.emotion ? rank(seen.emotion, labels, 1) : [];
+  const [best] = seen.emotion ?? [];
   const clear = !!seen.emotion && isClear(seen.emotion);
   const key = best ? `${best.label}${clear ? "" : "?"}` : (tracker.models.face && !seen.faces.length ? "" : undefined);
   if (key === told) return best;
@@ -174,10 +171,10 @@ function tellMood(seen) {
 async function look(from, capture, overlay, current) {
   const begun = performance.now();
   capture.drawImage(from.element, 0, 0, from.width, from.height);
-  const seen = await tracker.look(await runtime(), capture.canvas);
+  const seen = await tracker.look(capture.canvas);
   if (!current()) return;
   const best = tellMood(seen);
-  const caption = best ? words.text(isClear(seen.emotion ?? []) ? "caption" : "captionguess", { emotion: emotionName(best.label), share: Math.round(100 * best.score) }) : "";
+  const caption = best ? words.text(seen.emotion && isClear(seen.emotion) ? "caption" : "captionguess", { emotion: emotionName(best.label), share: Math.round(100 * best.score) }) : "";
   const ms = performance.now() - begun;
   drawSeen(overlay, seen, { mirrored: from.mirrored, caption, frame: ms > late ? capture.canvas : undefined });
   last = { frame: capture.canvas, seen };

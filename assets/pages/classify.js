@@ -2,11 +2,11 @@
  * The page that names what is on a picture. `body.dataset.state` goes from `loading` over `base`, when there is a first
  * answer, to `done`, when it is as good as it gets and faces were looked for, or to `failed`.
  */
-import { rank, showBars } from "./bars.js";
+import { showBars } from "./bars.js";
 import { emotionName, findFaces, isCertain, isClear, readEmotion, showsExpression } from "./emotion.js";
-import { PageError, StatusLine, bundle, find, kilobytes, load, make, onLanguage, runtime, texts } from "./page.js";
+import { PageError, StatusLine, bundle, find, kilobytes, load, make, onLanguage, texts } from "./page.js";
 import { canvasOf, describe, pictureInput, sample } from "./pictures.js";
-import { aroundFace, middleInput } from "./vision.js";
+import { aroundFace } from "./vision.js";
 
 const words = texts({
   en: {
@@ -28,7 +28,6 @@ const words = texts({
     crop: "找到的人脸",
   },
 });
-const listed = 5;
 /** Below this the likeliest class is told as a guess. */
 const sureScore = 0.3;
 
@@ -48,16 +47,11 @@ const enter = (state) => (document.body.dataset.state = state);
  * @param {HTMLCanvasElement} given
  */
 async function answer(handle, given) {
-  const [tf, model] = await Promise.all([runtime(), handle.ready]);
+  await handle.ready;
   const whole = handle.progress.phase === "full";
   const begun = performance.now();
-  const input = middleInput(tf, given, 224);
-  const output = model.execute(input);
-  const scores = await output.data();
-  tf.dispose([input, output]);
-  const ms = Math.round(performance.now() - begun);
-  const rows = rank(scores, handle.labels ?? [], listed);
-  return { rows, whole, ms };
+  const { top } = await handle.run(given);
+  return { rows: top, whole, ms: Math.round(performance.now() - begun) };
 }
 
 /** @param {{ rows: import("./bars.js").Row[], whole: boolean, ms: number }} given @param {any} handle */
@@ -87,32 +81,31 @@ async function quietly(name) {
  */
 async function lookAtFaces(given, current) {
   const detector = await quietly("face");
-  const [tf, model] = await Promise.all([runtime(), detector.ready]);
-  const face = (await findFaces(tf, model, given)).find(showsExpression);
-  if (!face || !(await isCertain(tf, model, given, face)) || !current()) return;
+  const face = (await findFaces(detector, given)).find(showsExpression);
+  if (!face || !(await isCertain(detector, given, face)) || !current()) return;
   const emotion = await quietly("emotion");
-  const scores = await readEmotion(tf, await emotion.full, given, face);
+  await emotion.full;
+  const rows = await readEmotion(emotion, given, face);
   if (!current()) return;
-  const { left, top, right, bottom } = aroundFace(given, face.box);
+  const { x, y, width, height } = aroundFace(given, face);
   const { canvas, context } = canvasOf(192, 192);
   context.imageSmoothingQuality = "high";
-  context.drawImage(given, left, top, right - left, bottom - top, 0, 0, 192, 192);
+  context.drawImage(given, x, y, width, height, 0, 0, 192, 192);
   canvas.setAttribute("role", "img");
   words.put(canvas, "crop", {}, "aria-label");
   const title = make("strong", { className: "say" });
   title.setAttribute("role", "status");
   const list = make("dl", { className: "chart" });
-  const ranked = rank(scores, emotion.labels ?? [], listed);
   const write = () => {
-    title.textContent = words.text(isClear(scores) ? "face" : "faceguess", { emotion: emotionName(ranked[0].label) });
-    showBars(list, ranked.map(({ label, score }) => ({ label: emotionName(label), score })));
+    title.textContent = words.text(isClear(rows) ? "face" : "faceguess", { emotion: emotionName(rows[0].label) });
+    showBars(list, rows.slice(0, 5).map(({ label, score }) => ({ label: emotionName(label), score })));
   };
   write();
   retell = write;
   find("[data-part=result]", faces).replaceChildren(canvas, make("div", {}, title, list));
   faces.hidden = false;
-  faces.dataset.emotion = ranked[0].label;
-  faces.dataset.clear = String(isClear(scores));
+  faces.dataset.emotion = rows[0].label;
+  faces.dataset.clear = String(isClear(rows));
 }
 
 /** @type {(() => void) | undefined} */

@@ -1,12 +1,12 @@
 /** What a face expresses: the detector finds the face, a small classifier looks at it. */
 import { language } from "./texts.js";
-import { closeUp, greyFaceInput, readFaces, squareInput } from "./vision.js";
+import { aroundFace, cut, lookAt } from "./vision.js";
 
 /** @typedef {import("./vision.js").Face} Face */
 /** @typedef {import("./vision.js").Picture} Picture */
+/** @typedef {import("./bars.js").Row} Row */
 
-const detectorSize = 256;
-const emotionSize = 64;
+const closeSize = 256;
 /** A detector's lower scores are cups, and cats reach this one. */
 const leastScore = 0.75;
 /** How much of its surroundings is seen with a face at a closer look, in its own size: a cat is no face any more at one of them. */
@@ -25,14 +25,11 @@ const sureScore = 0.5;
 const sureLead = 0.15;
 
 /**
- * Tells whether scores are clear enough to be told as what they say.
+ * Tells whether a reading is clear enough to be told as what it says.
  *
- * @param {ArrayLike<number>} scores between 0 and 1
+ * @param {Row[]} rows best first
  */
-export function isClear(scores) {
-  const [best, next = 0] = Array.from(scores).sort((a, b) => b - a);
-  return best >= sureScore && best - next >= sureLead;
-}
+export const isClear = ([best, next]) => best.score >= sureScore && best.score - next.score >= sureLead;
 
 /**
  * Gives a label of the emotion model in a language, the page's if none is named.
@@ -42,62 +39,45 @@ export function isClear(scores) {
 export const emotionName = (label, as = language()) => names[as][label] ?? label;
 
 /**
- * Gives all faces of a picture, the surest first.
+ * Gives all faces of a picture, the surest first. At an edge they reach beyond it: their middle is that of the face.
  *
- * @param {any} tf
- * @param {any} model
+ * @param {any} detector a handle
  * @param {Picture} picture
  * @returns {Promise<Face[]>}
  */
-export async function findFaces(tf, model, picture) {
-  const input = squareInput(tf, picture, detectorSize);
-  const outputs = model.execute(input);
-  try {
-    return await readFaces(outputs, picture, detectorSize);
-  } finally {
-    tf.dispose([input, outputs]);
-  }
-}
+export const findFaces = (detector, picture) => detector.run(picture, { clip: false });
 
 /**
  * Tells whether a face may be one that shows an expression: probable and large enough.
  *
  * @param {Face} face
  */
-export const showsExpression = ({ score, box: { left, top, right, bottom } }) =>
-  score >= leastScore && Math.min(right - left, bottom - top) >= leastSide;
+export const showsExpression = ({ score, width, height }) => score >= leastScore && Math.min(width, height) >= leastSide;
 
 /**
  * Looks at a face again, from closer by, and tells whether it is one each time.
  *
- * @param {any} tf
- * @param {any} model
+ * @param {any} detector a handle
  * @param {Picture} picture
  * @param {Face} face
  */
-export async function isCertain(tf, model, picture, face) {
+export async function isCertain(detector, picture, { x, y, width, height }) {
   for (const look of looks) {
-    const [again] = await findFaces(tf, model, closeUp(picture, face.box, look, detectorSize));
+    const view = { x: x + width / 2, y: y + height / 2, side: look * Math.max(width, height) };
+    const [again] = await findFaces(detector, lookAt(picture, view, closeSize));
     if (!again || again.score < leastScore) return false;
   }
   return true;
 }
 
 /**
- * Gives how sure the model is of each emotion.
+ * Gives how sure the model is of each emotion, the likeliest first.
  *
- * @param {any} tf
- * @param {any} model
+ * @param {any} classifier a handle
  * @param {Picture} picture
  * @param {Face} face
- * @returns {Promise<Float32Array>}
+ * @returns {Promise<Row[]>}
  */
-export async function readEmotion(tf, model, picture, face) {
-  const input = greyFaceInput(tf, picture, face.box, emotionSize);
-  const output = model.predict(input);
-  try {
-    return await output.data();
-  } finally {
-    tf.dispose([input, output]);
-  }
+export async function readEmotion(classifier, picture, face) {
+  return (await classifier.run(cut(picture, aroundFace(picture, face)))).top;
 }

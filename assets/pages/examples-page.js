@@ -3,7 +3,7 @@
  *
  * A section's `data-state` goes from `waiting` over `loading` and `base` to `done`, or to `failed`.
  */
-import { examples, findFace, run } from "./examples.js";
+import { examples, findFace } from "./examples.js";
 import { bundle, explain, find, kilobytes, language, texts } from "./page.js";
 
 /** @typedef {import("./examples.js").Example} Example */
@@ -84,19 +84,13 @@ async function runExample(example, entry, view, tools) {
   const context = /** @type {Context} */ ({ picture });
 
   /**
-   * @param {any} model
    * @param {"base" | "full"} stage
    * @param {number} after
    */
-  const answer = async (model, stage, after) => {
-    const { tf } = /** @type {any} */ (globalThis);
-    context.labels = handle.labels;
-    const input = example.prepare?.(tf, context);
+  const answer = async (stage, after) => {
     const begun = performance.now();
-    const outputs = input && run(model, input);
-    const result = input ? await example.interpret?.(tf, outputs ?? [], context) : await handle.run(picture);
+    const result = await (example.look?.(handle, picture, context.face) ?? handle.run(picture));
     const took = Math.round(performance.now() - begun);
-    if (input) tf.dispose([input, outputs]);
     const { elements, sentence } = example.show(result, context);
     for (const canvas of elements.filter(({ tagName }) => tagName === "CANVAS")) {
       canvas.setAttribute("role", "img");
@@ -109,15 +103,15 @@ async function runExample(example, entry, view, tools) {
 
   const begun = performance.now();
   const since = () => Math.round(performance.now() - begun);
-  const ready = await handle.ready;
+  await handle.ready;
   const readyAfter = since();
-  if (example.needsFace) context.face = await tools.face(picture);
+  if (example.look) context.face = await tools.face(picture);
   if (handle.progress.phase !== "full") {
-    await answer(ready, "base", readyAfter);
+    await answer("base", readyAfter);
     section.dataset.state = "base";
   }
-  const full = await handle.full;
-  await answer(full, "full", since());
+  await handle.full;
+  await answer("full", since());
   section.dataset.state = "done";
 }
 
@@ -165,7 +159,11 @@ async function main() {
   let found;
   /** @type {Tools} */
   const tools = {
-    face: (picture) => (found ??= models.face.load().full.then((/** @type {any} */ model) => findFace(/** @type {any} */ (globalThis).tf, model, picture))),
+    async face(picture) {
+      const detector = models.face.load();
+      await detector.full;
+      return (found ??= findFace(detector, picture));
+    },
   };
   const list = find("#examples");
   for (const example of examples) {

@@ -1,64 +1,31 @@
 /**
- * The examples. Each says what its model is fed (`prepare`), how its outputs are read (`interpret`), and what is shown
- * of that (`show`, which gives elements and one sentence). Texts are in English and Chinese. `findFace` gives the face in the picture.
+ * The examples. Each opens a picture, which its model runs on, and says what is shown of the answer (`show`, which gives elements
+ * and one sentence); `look` runs a model that is for faces. Texts are in English and Chinese. `findFace` gives the face in the picture.
  */
-import { emotionName, isClear } from "./emotion.js";
+import { emotionName, findFaces, isClear, readEmotion } from "./emotion.js";
 import { PageError, make } from "./page.js";
-import {
-  blank,
-  colours,
-  cut,
-  cutOut,
-  fromView,
-  greyFaceInput,
-  loadPicture,
-  meshView,
-  psnr,
-  readFaces,
-  squareInput,
-  stretchedInput,
-  toPicture,
-  viewInput,
-  withNoise,
-} from "./vision.js";
+import { blank, cut, cutOut, loadPicture, meshView, psnr, readMesh, withNoise } from "./vision.js";
 
 /** @typedef {import("./vision.js").Picture} Picture */
 /** @typedef {import("./vision.js").Face} Face */
-/** @typedef {import("./vision.js").View} View */
+/** @typedef {import("./vision.js").Point} Point */
+/** @typedef {import("./bars.js").Row} Row */
 /** @typedef {import("./page.js").Language} Language */
 /** @typedef {Record<Language, string>} Both a text in both languages */
 /** @typedef {HTMLCanvasElement & { clean?: HTMLCanvasElement }} Photo `clean` is the picture before noise came in */
-/** @typedef {{ picture: Photo, face: Face, labels?: string[] }} Context */
+/** @typedef {{ picture: Photo, face: Face }} Context */
 /**
- * @typedef {object} Example the context has `face` where `needsFace` asks for it
+ * @typedef {object} Example the context has `face` where there is `look`
  * @property {string} name of the model
  * @property {Both} title
  * @property {Both} text
- * @property {boolean} [needsFace]
  * @property {() => Promise<Photo>} open
- * @property {(tf: any, context: Context) => any} [prepare]
- * @property {(tf: any, outputs: any[], context: Context) => any} [interpret]
+ * @property {(handle: any, picture: Photo, face: Face) => Promise<any>} [look]
  * @property {(result: any, context: Context) => { elements: HTMLElement[], sentence: Both }} show
  */
 
 /** @param {string} name */
 const sample = (name) => loadPicture(new URL(`../samples/${name}`, import.meta.url).href);
-const faceSize = 256;
-const meshSize = 192;
-const emotionSize = 64;
-const peopleSize = 256;
-
-/**
- * Runs a model and gives its outputs as an array.
- *
- * @param {any} model
- * @param {any} input
- * @returns {any[]}
- */
-export function run(model, input) {
-  const outputs = model.predict(input);
-  return Array.isArray(outputs) ? outputs : outputs.shape ? [outputs] : Object.values(outputs);
-}
 
 /** @satisfies {Example} */
 const face = {
@@ -69,12 +36,10 @@ const face = {
     zh: "BlazeFace 一次给出 896 个候选框，只画出有把握且互不重叠的。",
   },
   open: () => sample("astronaut.png"),
-  prepare: (tf, { picture }) => squareInput(tf, picture, faceSize),
-  interpret: (tf, outputs, { picture }) => readFaces(outputs, picture, faceSize),
   show(/** @type {Face[]} */ faces, { picture }) {
     const { canvas, context } = copyOf(picture);
-    for (const { box, points } of faces) {
-      context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+    for (const { x, y, width, height, points } of faces) {
+      context.strokeRect(x, y, width, height);
       dots(context, points, 3);
     }
     const sure = faces.map(({ score }) => `${(100 * score).toFixed(1)} %`).join(", ");
@@ -93,14 +58,9 @@ const mesh = {
     en: "FaceMesh places 468 points on the face that the first example has found.",
     zh: "FaceMesh 在第一个示例找到的脸上标出 468 个点。",
   },
-  needsFace: true,
   open: () => sample("astronaut.png"),
-  prepare: (tf, { picture, face }) => viewInput(tf, picture, meshView(face), meshSize),
-  async interpret(tf, outputs, { face }) {
-    const points = outputs.find(({ shape }) => shape[1] === 1404);
-    return fromView(await points.data(), meshView(face), meshSize);
-  },
-  show(points, { picture, face }) {
+  look: readMesh,
+  show(/** @type {Point[]} */ points, { picture, face }) {
     const { x, y, side } = meshView(face);
     const { canvas, context } = copyOf(picture);
     dots(context, points, 0.9);
@@ -117,12 +77,9 @@ const emotion = {
     en: "A classifier with 58 thousand weights looks at 64 x 64 grey pixels of the same face.",
     zh: "一个 5.8 万权重的分类器观察同一张脸的 64 x 64 灰度像素。",
   },
-  needsFace: true,
   open: () => sample("astronaut.png"),
-  prepare: (tf, { picture, face }) => greyFaceInput(tf, picture, face.box, emotionSize),
-  interpret: async (tf, [scores]) => [...(await scores.data())],
-  show(/** @type {number[]} */ scores, { picture, face, labels }) {
-    const rows = scores.map((score, i) => ({ label: labels?.[i] ?? `class ${i}`, score })).sort((a, b) => b.score - a.score);
+  look: readEmotion,
+  show(/** @type {Row[]} */ rows, { picture, face }) {
     const list = document.createElement("dl");
     list.className = "bars";
     for (const { label, score } of rows) {
@@ -136,7 +93,7 @@ const emotion = {
     /** @param {string} en @param {string} zh */
     const said = (en, zh) => ({ en: `${en}${emotionName(rows[0].label, "en")}.`, zh: `${zh}${emotionName(rows[0].label, "zh")}。` });
     const seen = enlarged(picture, { x: x - side / 2, y: y - side / 2, side }, 256);
-    return { elements: [seen, list], sentence: isClear(scores) ? said("Mostly ", "看起来") : said("Hard to say: perhaps ", "不好判断，也许是") };
+    return { elements: [seen, list], sentence: isClear(rows) ? said("Mostly ", "看起来") : said("Hard to say: perhaps ", "不好判断，也许是") };
   },
 };
 
@@ -148,9 +105,7 @@ const upscale = {
     en: "A super-resolution network draws four pixels for each one. Left: enlarged by the browser. Right: by the model.",
     zh: "超分辨率网络把每个像素画成四个。左：浏览器放大；右：模型放大。",
   },
-  open: async () => cut(await sample("chelsea.png"), { left: 110, top: 60, right: 238, bottom: 188 }),
-  prepare: (tf, { picture }) => tf.tidy(() => colours(tf, picture).expandDims(0)),
-  interpret: (tf, [large]) => toPicture(tf, large),
+  open: async () => cut(await sample("chelsea.png"), { x: 110, y: 60, width: 128, height: 128 }),
   show(large, { picture }) {
     const before = enlarged(picture, { x: 0, y: 0, side: picture.width }, large.width);
     const [from, to] = [picture, large].map(({ width, height }) => `${width} x ${height}`);
@@ -168,16 +123,11 @@ const people = {
     zh: "MediaPipe 的 TensorFlow Lite 文件，按原样构建；它判断每个像素是否属于人。",
   },
   open: () => sample("astronaut.png"),
-  prepare: (tf, { picture }) => stretchedInput(tf, picture, peopleSize),
-  async interpret(tf, [mask], { picture }) {
-    const shares = await mask.data();
-    const sum = shares.reduce((/** @type {number} */ all, /** @type {number} */ one) => all + one, 0);
-    return { cutout: cutOut(picture, shares, peopleSize), share: sum / shares.length };
-  },
-  show({ cutout, share }, { picture }) {
-    const percent = (100 * share).toFixed(0);
+  show(mask, { picture }) {
+    const sum = mask.data.reduce((/** @type {number} */ all, /** @type {number} */ one) => all + one, 0);
+    const percent = ((100 * sum) / mask.data.length / 255).toFixed(0);
     const sentence = { en: `A person covers ${percent} % of the picture.`, zh: `人占画面的 ${percent} %。` };
-    return { elements: [copyOf(picture).canvas, cutout], sentence };
+    return { elements: [copyOf(picture).canvas, cutOut(picture, mask)], sentence };
   },
 };
 
@@ -190,11 +140,9 @@ const denoise = {
     zh: "本仓库自带脚本几秒训练出的小网络，用在它从未见过的图片上。",
   },
   async open() {
-    const clean = cut(await sample("coffee.png"), { left: 170, top: 90, right: 426, bottom: 282 });
+    const clean = cut(await sample("coffee.png"), { x: 170, y: 90, width: 256, height: 192 });
     return Object.assign(withNoise(clean, 0.1), { clean });
   },
-  prepare: (tf, { picture }) => tf.tidy(() => colours(tf, picture).expandDims(0)),
-  interpret: (tf, [denoised]) => toPicture(tf, denoised),
   show(denoised, { picture }) {
     const [before, after] = [picture, denoised].map((one) => psnr(/** @type {HTMLCanvasElement} */ (picture.clean), one).toFixed(1));
     const sentence = { en: `From ${before} dB to ${after} dB (more is better).`, zh: `从 ${before} dB 提高到 ${after} dB。` };
@@ -202,7 +150,7 @@ const denoise = {
   },
 };
 
-/** Its graph took and gave JPEG; `run` does what was cut off, so nothing has to be prepared or read. @satisfies {Example} */
+/** Its graph took and gave JPEG; `run` does what was cut off. @satisfies {Example} */
 const beautify = {
   name: "beautify",
   title: { en: "A livelier photo", zh: "更鲜活的照片" },
@@ -210,7 +158,7 @@ const beautify = {
     en: "The model was trained with JPEG decoding and encoding in its graph. It builds as it is: the loader's run takes the photo.",
     zh: "该模型的计算图自带 JPEG 解码和编码，按原样构建；加载器的 run 直接接收照片。",
   },
-  open: async () => cut(await sample("astronaut.png"), { left: 96, top: 0, right: 352, bottom: 256 }),
+  open: async () => cut(await sample("astronaut.png"), { x: 96, y: 0, width: 256, height: 256 }),
   show(after, { picture }) {
     const [size, change] = [`${after.width} x ${after.height}`, psnr(picture, after).toFixed(1)];
     const sentence = { en: `${size} pixels, ${change} dB from the photo.`, zh: `${size} 像素，与原图相差 ${change} dB。` };
@@ -224,15 +172,11 @@ export const examples = [face, mesh, emotion, people, upscale, denoise, beautify
 /**
  * Gives the surest face of a picture.
  *
- * @param {any} tf
- * @param {any} model
+ * @param {any} detector a handle
  * @param {Photo} picture
  */
-export async function findFace(tf, model, picture) {
-  const input = face.prepare(tf, /** @type {Context} */ ({ picture }));
-  const outputs = run(model, input);
-  const [best] = await readFaces(outputs, picture, faceSize);
-  tf.dispose([input, outputs]);
+export async function findFace(detector, picture) {
+  const [best] = await findFaces(detector, picture);
   if (!best) throw new PageError("noface");
   return best;
 }
@@ -247,12 +191,12 @@ function copyOf(picture) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {number[][]} points
+ * @param {Point[]} points
  * @param {number} radius
  */
 function dots(context, points, radius) {
   context.beginPath();
-  for (const [x, y] of points) {
+  for (const { x, y } of points) {
     context.moveTo(x + radius, y);
     context.arc(x, y, radius, 0, 2 * Math.PI);
   }

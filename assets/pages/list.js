@@ -5,6 +5,7 @@ export const pages = [
   { file: "ar.html", en: "AR", zh: "AR" },
   { file: "find.html", en: "Find", zh: "找人脸" },
   { file: "cutout.html", en: "Cut out", zh: "抠像" },
+  { file: "listen.html", en: "Listen", zh: "听声音" },
   { file: "style.html", en: "Style", zh: "风格迁移" },
   { file: "words.html", en: "Words", zh: "词语" },
   { file: "understand.html", en: "Understand", zh: "懂句意" },

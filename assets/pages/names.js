@@ -9,6 +9,7 @@ const models = {
   emotion: { en: "expression classifier", zh: "表情识别模型" },
   faces: { en: "face detector", zh: "人脸定位模型" },
   people: { en: "person finder", zh: "人像分割模型" },
+  speech: { en: "speech detector", zh: "语音检测模型" },
   pose: { en: "body tracker", zh: "姿态估计模型" },
   classify: { en: "image classifier", zh: "图像分类模型" },
   beautify: { en: "beautifier", zh: "美化模型" },

@@ -9,7 +9,6 @@ import { StatusLine, find, load, make, runtime, texts } from "./page.js";
 import { canvasOf, pictureInput, sample } from "./pictures.js";
 import { Kinds } from "./retrain-classes.js";
 import { classify, forget, isKept, keep, restore, train } from "./retrain-head.js";
-import { middleInput } from "./vision.js";
 
 /** @typedef {import("./retrain-head.js").Head} Head */
 /** @typedef {import("./ar-source.js").Source} Source */
@@ -78,7 +77,8 @@ function fail(error) {
 }
 
 /**
- * Gives what the frozen network sees in a picture, at full precision: all pictures must be seen alike.
+ * Gives what the frozen network sees in a picture, at full precision: all pictures must be seen alike. That is a tensor
+ * inside of the model, which is none of its answers, so the page feeds the network itself.
  *
  * @param {HTMLCanvasElement | HTMLVideoElement} picture
  * @returns {Promise<Float32Array>}
@@ -89,7 +89,12 @@ async function read(picture) {
     base ??= load("classify", line, { priority: "high" }).then((handle) => handle.full);
     base.catch(() => (base = undefined));
     const [tf, model] = await Promise.all([runtime(), base]);
-    const input = middleInput(tf, /** @type {HTMLCanvasElement} */ (picture), edge);
+    const { canvas, context } = canvasOf(edge, edge);
+    const { width, height } = /** @type {HTMLCanvasElement} */ (picture);
+    const side = Math.min(width, height);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, edge, edge);
+    const input = tf.tidy(() => tf.browser.fromPixels(canvas).toFloat().div(255).expandDims(0));
     const features = model.execute(input, featuresNode);
     try {
       return await features.data();

@@ -3,7 +3,6 @@ import { StatusLine, find, load, make, runtime, texts } from "./page.js";
 import { compare } from "./compare.js";
 import { Pace, roughly } from "./pace.js";
 import { canvasOf, describe, download, pictureInput, sample } from "./pictures.js";
-import { colours, toPicture } from "./vision.js";
 
 const count = 26;
 const words = texts({
@@ -96,14 +95,11 @@ async function paint() {
   /** @param {HTMLCanvasElement} photo @returns {Promise<HTMLCanvasElement>} */
   const run = (photo) =>
     pace.time(photo, async () => {
-      const image = tf.tidy(() => colours(tf, photo).expandDims(0));
       const style = tf.tensor1d(Array.from({ length: count }, (_, i) => Number(i === number - 1)));
-      let painted;
       try {
-        painted = await model.run({ image, style_weights: style });
-        return await toPicture(tf, painted);
+        return await model.run({ image: photo, style_weights: style });
       } finally {
-        tf.dispose([image, style, painted]);
+        style.dispose();
       }
     });
   if (!pace.known) {

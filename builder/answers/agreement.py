@@ -27,14 +27,14 @@ Answer = Any
 
 
 def reference(
-    head_answer: Mapping[str, Any], outputs: Outputs, frame: Frame, inputs: Outputs, labels: Labels = ()
+    head_answer: Mapping[str, Any], outputs: Outputs, frame: Frame | None, inputs: Outputs, labels: Labels = ()
 ) -> Answer:
     """Return the answer to a source model's outputs.
 
     Args:
         head_answer: ``answer`` of a head.
         outputs: of the source model.
-        frame: where the picture lay in its input.
+        frame: where the picture lay in its input; None where there was none.
         inputs: what it was given.
         labels: of the model.
 
@@ -55,7 +55,7 @@ def reference(
     return vector.answer(outputs, table, inputs)
 
 
-def agree(got: Any, wanted: Answer, frame: Frame) -> bool:
+def agree(got: Any, wanted: Answer, frame: Frame | None) -> bool:
     """Whether a page's answer, as JSON, is the reference's.
 
     Of classes the best one and whether it is sure count; of boxes class and place (intersection over union of 0.9),
@@ -69,12 +69,12 @@ def agree(got: Any, wanted: Answer, frame: Frame) -> bool:
     if isinstance(wanted, mask.Mask):
         return _masks_agree(got, wanted)
     if isinstance(wanted, vector.Vector):
-        return wanted.similarity(vector.Vector(_floats(got["values"]))) >= least_similarity
+        return bool(wanted.similarity(vector.Vector(_floats(got["values"]))) >= least_similarity)
     if isinstance(wanted, np.ndarray):
         left, right = _bytes(got["data"]).reshape(-1).astype(float), wanted.reshape(-1).astype(float)
         error = float(np.mean((left - right) ** 2)) if len(left) == len(right) else np.inf
-        return error == 0 or 10 * np.log10(255**2 / error) >= close_decibels
-    reach = farthest * max(1.0, 1 / frame.scale_x, 1 / frame.scale_y)
+        return error == 0 or bool(10 * np.log10(255**2 / error) >= close_decibels)
+    reach = farthest * (max(1.0, 1 / frame.scale_x, 1 / frame.scale_y) if frame else 1.0)
     if wanted and isinstance(wanted[0], points.Point):
         return len(got) == len(wanted) and all(
             wanted_point.unsure or _near(one, wanted_point, reach)

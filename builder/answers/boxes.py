@@ -117,7 +117,7 @@ def answer(
     found = _Found(corners[order], scores[order], classes[order], points[order])
     if not table.suppressed:
         found = _suppressed(found, iou, table)
-    boxes = (_placed(found, row, table, labels, frame) for row in range(len(found.scores)))
+    boxes = (_placed(found, row, table, labels, frame, options.clip is not False) for row in range(len(found.scores)))
     return tuple(islice((box for box in boxes if box is not None), max(0, most)))
 
 
@@ -347,13 +347,16 @@ def _point_numbers(rows: _Rows, points: KeyPoints | None) -> Floats:
     return numbers[:, :width].reshape(count, points.count, points.values).copy()
 
 
-def _placed(found: _Found, row: int, table: BoxesTable, labels: Labels, frame: Frame | None) -> Box | None:
+def _placed(found: _Found, row: int, table: BoxesTable, labels: Labels, frame: Frame | None, clip: bool) -> Box | None:
     """Return a box in pixels of the source picture, or None if none of it is there."""
     ends = found.corners[row].reshape(2, 2)
     spots = found.points[row][:, :2]
     if frame is not None:
-        ends = np.clip(frame.to_source(ends), 0, [frame.width, frame.height])
-        spots = frame.to_source(spots)
+        whole, spots = frame.to_source(ends), frame.to_source(spots)
+        seen = np.clip(whole, 0, [frame.width, frame.height])
+        if not (seen[1] > seen[0]).all():
+            return None
+        ends = seen if clip else whole
     (left, top), (right, bottom) = ends
     if not (right > left and bottom > top):
         return None

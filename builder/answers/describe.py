@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..model import TensorSpec
 from .complete import complete
 from .formats import Seen
+from .hearing import audio_of
 from .texts import texts_of
 
 channel_counts = frozenset({1, 3})
@@ -28,7 +29,7 @@ class Described:
     """What a head says of ``run``.
 
     Attributes:
-        picture, answer, tokenizer: None where nothing is set.
+        picture, answer, tokenizer, audio: None where nothing is set.
         modules: JavaScript that ``run`` needs; its first does it.
     """
 
@@ -36,6 +37,7 @@ class Described:
     answer: dict[str, Any] | None = None
     modules: tuple[str, ...] = ()
     tokenizer: dict[str, Any] | None = None
+    audio: dict[str, Any] | None = None
 
 
 plain_run = Described()
@@ -54,7 +56,7 @@ def describe(
     rows: Mapping[str, int] | None = None,
     texts: Mapping[str, Any] | None = None,
 ) -> Described:
-    """Describe how a page's ``run`` goes from a picture to an answer.
+    """Describe how a page's ``run`` goes from a picture, sound or text to an answer.
 
     Args:
         name: of the model.
@@ -78,18 +80,34 @@ def describe(
         taken = texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {})
     elif texts:
         taken = {"model": vectorization, "texts": dict(texts)}
+    audio = audio_of(name, settings.audio, inputs, outputs)
+    if audio and (picture or taken or glued):
+        raise _mixed(name)
     answer = None
     if settings.answer:
         size = picture.get("size") if picture else None
         size = (size[0], size[1]) if size else None
         names = tuple(spec.name for spec in inputs)
-        seen = Seen(tuple(outputs), len(labels or ()), size, from_tensorflow, f"models.{name}.answer", names)
+        carried = {source["output"] for source in (audio or {}).get("state", {}).values()}
+        answering = tuple(spec for spec in outputs if spec.name not in carried)
+        seen = Seen(answering, len(labels or ()), size, from_tensorflow, f"models.{name}.answer", names)
         answer = _answer(settings.answer, seen)
     modules = ["glue"] if glued else []
-    if picture or answer or taken:
+    if picture or answer or taken or audio:
         lazy = [] if taken is None else [vectorization if taken["model"] == vectorization else "tokens"]
         modules = [module, *modules, *lazy, *([answer["kind"]] if answer else [])]
-    return Described(picture, answer, tuple(modules), taken)
+    if audio:
+        modules = ["audio", "answers", "listen", *(["mel"] if "mel" in audio else []), *modules[1:]]
+    return Described(picture, answer, tuple(modules), taken, audio)
+
+
+def _mixed(name: str) -> ConfigError:
+    return ConfigError(
+        "a model that takes sounds takes no pictures or texts beside them",
+        code="SP-247",
+        where=f"models.{name}.audio",
+        hint="Remove picture and tokenizer; run takes other inputs as tensors by name",
+    )
 
 
 def table_of(answer: str | AnswerTable | PictureTable) -> AnswerTable | PictureTable:

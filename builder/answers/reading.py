@@ -25,12 +25,14 @@ class Options:
         score: least score of an answer.
         iou: how much boxes may overlap.
         most: most boxes.
+        clip: whether boxes end where the picture does.
     """
 
     top: int | None = None
     score: float | None = None
     iou: float | None = None
     most: int | None = None
+    clip: bool | None = None
 
 
 nothing_said = Options()

@@ -89,7 +89,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         artifacts: TensorFlow.js' ModelArtifacts without the weights.
         labels: what the outputs' numbers mean, if known.
         glue, vocabulary: what was cut off the model's ends and is done beside it.
-        picture, tokenizer: how a page's ``run`` makes inputs of pictures and texts.
+        picture, audio, tokenizer: how a page's ``run`` makes inputs of pictures, sounds and texts.
         answer: what it makes of the outputs.
         modules: what ``run`` needs, by name; the first one does it.
         ops: hash of the module of its own ops, if it has some.
@@ -108,6 +108,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     glue: dict[str, Any] | None = None
     vocabulary: dict[str, Any] | None = None
     picture: dict[str, Any] | None = None
+    audio: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None
     tokenizer: dict[str, Any] | None = None
     modules: tuple[str, ...] = ()
@@ -157,6 +158,7 @@ def make_head(
         glue=model.glue,
         vocabulary=model.vocabulary,
         picture=run.picture,
+        audio=run.audio,
         answer=run.answer,
         tokenizer=run.tokenizer,
         modules=run.modules,
@@ -206,7 +208,7 @@ def contract(model: Model, labels: tuple[str, ...] | None, run: Described = plai
         facts["vocabulary"] = model.vocabulary
     # Another vocabulary takes the same texts.
     texts = run.tokenizer.get("inputs") if run.tokenizer else None
-    described = (("picture", run.picture), ("answer", run.answer), ("tokenizer", texts))
+    described = (("picture", run.picture), ("audio", run.audio), ("answer", run.answer), ("tokenizer", texts))
     facts |= {key: value for key, value in described if value}
     return hashlib.sha256(to_json(facts)).hexdigest()[:hash_digits]
 

@@ -8,12 +8,15 @@ from types import MappingProxyType
 module_templates: Mapping[str, str] = MappingProxyType(
     {
         "answers": "modules/answers.js",  # from a picture to an answer
+        "audio": "modules/audio.js",  # from a sound to answers
         "boxes": "modules/boxes.js",
         "classes": "modules/classes.js",
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
+        "listen": "modules/listen.js",  # a microphone, sample by sample
         "mask": "modules/mask.js",
+        "mel": "modules/mel.js",  # spectrograms
         "picture": "modules/picture.js",  # answers that are pictures
         "points": "modules/points.js",
         "storage": "modules/storage.js",  # lasting room, and what was taken away

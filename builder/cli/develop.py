@@ -20,7 +20,7 @@ from .examples import example_names
 from .options import Console, echo, shared_options
 
 if TYPE_CHECKING:
-    from ..answers.kinds import Proposal
+    from ..answers.clues import Proposal
     from ..config.frameworks import Framework
     from ..develop.server.run import Running
     from ..pipeline.run import BuildResult

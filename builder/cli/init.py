@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from ..answers.kinds import Proposal, unknown_range
+from ..answers.clues import Proposal
+from ..answers.kinds import unknown_range
 from ..bundle.format import worker_url
 from ..bundle.render import render, render_worker
 from ..config.frameworks import Framework, own_out

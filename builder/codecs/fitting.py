@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from . import Codec
@@ -18,6 +17,7 @@ ordinary_bits = 27.0  # an element: trained float32 values compress to 29, and t
 coarse_bits = 11.0  # 7.5 of the base and 3.2 of the refinement
 least_gain = 0.97  # of the bytes as it is
 stretches, stretch = 4, 1 << 16  # of a large weight: number, elements
+thorough_share = 4  # of a stretch where it is weighed thoroughly, which takes 30 times as long
 
 
 def no_larger(weight: Weight, codec: Codec) -> Codec:
@@ -50,16 +50,16 @@ def codes_pay(weight: Weight, codes: Weight) -> bool:
 def may_be_coarse(weight: Weight) -> bool:
     """Return whether a float32 weight takes more bytes than its codes and their refinement at worst."""
     quality = _quality(weight)
-    return quality == quick or 8 * _sent(weight, Raw(), quality) > coarse_bits * _weighed(weight)
+    return quality == quick or 8 * _sent(weight, Raw(), quality) > coarse_bits * _weighed(weight, quality)
 
 
 def _quality(weight: Weight) -> int:
     """Return the quality of brotli that is good enough to weigh a weight with."""
-    return quick if 8 * _sent(weight, Raw(), quick) >= ordinary_bits * _weighed(weight) else thorough
+    return quick if 8 * _sent(weight, Raw(), quick) >= ordinary_bits * _weighed(weight, quick) else thorough
 
 
-def _weighed(weight: Weight) -> int:
-    return sum(stop - start for start, stop in _stretches(weight.size))
+def _weighed(weight: Weight, quality: int) -> int:
+    return sum(stop - start for start, stop in _stretches(weight.size, quality))
 
 
 def _sent(weight: Weight, codec: Codec, quality: int) -> int:
@@ -67,22 +67,20 @@ def _sent(weight: Weight, codec: Codec, quality: int) -> int:
     total = 0
     for plane in codec.planes(weight):
         item = plane.nbytes // weight.size if plane.nbytes % weight.size == 0 else 0
-        if not item or weight.size <= stretches * stretch:
+        parts = _stretches(weight.size, quality) if item else ()
+        if len(parts) < stretches:
             total += _compressed(plane.read(0, plane.nbytes), quality)
             continue
-        total += sum(
-            _compressed(plane.read(start * item, stop * item), quality) for start, stop in _stretches(weight.size)
-        )
+        total += sum(_compressed(plane.read(start * item, stop * item), quality) for start, stop in parts)
     return total
 
 
-def _stretches(size: int) -> Iterator[tuple[int, int]]:
-    if size <= stretches * stretch:
-        yield 0, size
-        return
-    for number in range(stretches):
-        start = (size - stretch) * number // (stretches - 1)
-        yield start, start + stretch
+def _stretches(size: int, quality: int) -> tuple[tuple[int, int], ...]:
+    length = stretch if quality == quick else stretch // thorough_share
+    if size <= stretches * length:
+        return ((0, size),)
+    starts = ((size - length) * number // (stretches - 1) for number in range(stretches))
+    return tuple((start, start + length) for start in starts)
 
 
 def _compressed(content: bytes, quality: int) -> int:

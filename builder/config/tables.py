@@ -14,6 +14,7 @@ from msgspec import Meta, field
 from ..errors import ConfigError
 from ..program import program
 from .answers import AnswerTable
+from .audio import AudioConfig
 from .offline import OfflineConfig
 from .pictures import PictureConfig, PictureTable
 from .serve import ServeConfig
@@ -69,9 +70,9 @@ class BoxesConfig(Table, frozen=True):
 class VerifyConfig(Table, frozen=True):
     """The table ``[models.NAME.verify]``."""
 
-    inputs: Annotated[str | None, Meta(description="Pattern of .npz files, pictures or texts; without it seeded.")] = (
-        None
-    )
+    inputs: Annotated[
+        str | None, Meta(description="Pattern of .npz files, pictures, sounds or texts; without it seeded.")
+    ] = None
     max_error: Annotated[
         float | None,
         Meta(
@@ -188,6 +189,7 @@ class ModelConfig(Table, frozen=True):
         Meta(description="last: pictures of an ONNX model go in and come out as a canvas has them, [n, h, w, c]."),
     ] = "first"
     picture: Annotated[PictureConfig | None, Meta(description="How `run` makes an input of a picture.")] = None
+    audio: Annotated[AudioConfig | None, Meta(description="How `run` makes an input of a sound.")] = None
     answer: Annotated[
         AnswerKind | AnswerTable | PictureTable | None, Meta(description="What `run` gives; tensors by itself.")
     ] = None

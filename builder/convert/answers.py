@@ -23,6 +23,10 @@ def reference_result(run: Callable[[Arrays], Arrays], request: ReferenceRequest)
         request: which files there are, and which are to be written.
     """
     chosen, empty = _first_that_runs(run, request)
+    before = chosen[1]
+    for inputs, outputs in request.follow:
+        _answer(run, inputs, outputs, _carried(before, request.state))
+        before = outputs
     besides = next((pair for pair in request.besides if _runs(run, *pair)), None)
     return ReferenceResult(*chosen, empty, besides)
 
@@ -62,11 +66,19 @@ def _runs(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
         return False
 
 
-def _answer(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path) -> bool:
+def _carried(outputs: Path, state: tuple[tuple[str, str], ...]) -> Arrays:
+    """Return the inputs that a run leaves for the next one."""
+    import numpy as np
+
+    with np.load(outputs, allow_pickle=False) as arrays:
+        return {name: arrays[output] for name, output in state}
+
+
+def _answer(run: Callable[[Arrays], Arrays], inputs: Path, outputs: Path, carried: Arrays | None = None) -> bool:
     """Run a model and write what it answers; tells whether that is more than empty tensors."""
     import numpy as np
 
     with np.load(inputs, allow_pickle=False) as arrays:
-        found = {name: plain_array(array) for name, array in run(dict(arrays)).items()}
+        found = {name: plain_array(array) for name, array in run({**arrays, **(carried or {})}).items()}
     write_npz(outputs, found)
     return any(array.size for array in found.values())

@@ -84,6 +84,8 @@ class ReferenceRequest:
         instead: further pairs of such files, to be tried in turn where the model cannot run the first one, or answers
             with empty tensors; then the first that works, or else that ran, counts.
         besides: pairs of which the first that works is wanted too; none has to.
+        follow: pairs that are run in turn after the first one.
+        state: inputs that take an output of the run before in place of what the files of ``follow`` have, and its name.
     """
 
     source: SourceOptions
@@ -91,6 +93,8 @@ class ReferenceRequest:
     outputs: Path
     instead: tuple[tuple[Path, Path], ...] = ()
     besides: tuple[tuple[Path, Path], ...] = ()
+    follow: tuple[tuple[Path, Path], ...] = ()
+    state: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..answers.kinds import Proposal
+from ..answers.clues import Proposal
 from ..answers.texts import tokenizer_of
 from ..config.tables import Config, ModelConfig
 from ..convert.requests import ConvertRequest, ConvertResult, SourceOptions, own_runtimes, task_of

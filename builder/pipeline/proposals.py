@@ -1,4 +1,4 @@
-"""What ``check`` and ``init`` propose for ``run``: the answer and the picture of a model that is recognised."""
+"""What ``check`` and ``init`` propose for ``run`` of a model that is recognised: picture or sound, and the answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..answers.clues import Clues, Proposal
 from ..answers.describe import describe
-from ..answers.kinds import Clues, Proposal, propose
+from ..answers.kinds import propose
 from ..config.tables import Config
 from ..convert.side_files import read_own_words
 from ..model import Model, TensorSpec
@@ -51,7 +52,7 @@ def check_run(config: Config, name: str, model_json: Path, kind: str) -> Proposa
     settings = config.models[name]
     labels = read_labels(config, name) or teachable_labels(model_json) or ()
     model = read_model(model_json, weights=settings.weights)
-    if not settings.answer and not settings.picture:
+    if not settings.answer and not settings.picture and not settings.audio:
         return proposal_for(model, model_json, kind, len(labels))
     describe(name, settings, model.inputs, model.outputs, labels=labels, from_tensorflow=kind != "onnx")
     return None
@@ -59,7 +60,11 @@ def check_run(config: Config, name: str, model_json: Path, kind: str) -> Proposa
 
 def lines_of(proposal: Proposal) -> tuple[str, ...]:
     """Return what a proposal is in a model's table of ``build.toml``."""
-    return f"picture = {in_toml(proposal.picture)}", f"answer = {in_toml(proposal.answer)}"
+    answer = f"answer = {in_toml(proposal.answer)}"
+    if not proposal.audio:
+        return f"picture = {in_toml(proposal.picture)}", answer
+    inputs = [f"inputs = {in_toml(proposal.inputs)}"] if proposal.inputs else []
+    return (*inputs, f"audio = {in_toml(proposal.audio)}", answer)
 
 
 def in_toml(value: object) -> str:

@@ -16,6 +16,7 @@ from ..verify.types import TextInputs, Told
 
 if TYPE_CHECKING:
     from ..verify.inputs import Case, Sizes
+    from ..verify.played import Played
     from ..verify.shown import Shown
     from .make_model import Built
     from .session import Session
@@ -31,7 +32,7 @@ class Answers:
         sizes: what unknown lengths were taken for.
         extra: a case of another batch and other sizes that the source takes, or None.
         extra_reference: what the source answers to it; None where TensorFlow.js runs it.
-        shown, told: pictures and texts that cases were made of, for the whole way from them to answers.
+        shown, told, played: pictures, texts and sounds that cases were made of, for the whole way from them to answers.
     """
 
     cases: list[Case]
@@ -41,6 +42,7 @@ class Answers:
     extra_reference: Case | None
     shown: tuple[Shown, ...] = ()
     told: tuple[Told, ...] = ()
+    played: tuple[Played, ...] = ()
 
 
 class Question:
@@ -61,23 +63,31 @@ class Question:
         self._seeded = pattern is None
         self._shown: list[Shown] = []
         self._told: list[Told] = []
-        picture = built.bundle.content.picture
+        self._played: list[Played] = []
+        picture, self._audio = built.bundle.content.picture, built.bundle.content.audio
         if pattern is None:
             self._cases = [seeded_inputs(self._specs, ids_below=built.assembly.ids_below)]
             self._others = other_cases(self._specs, built.assembly.ids_below)
             self._add_picture(picture)
+            self._add_sound()
         else:
             folder = session.config.folder
-            self._cases, self._shown, self._told = load_inputs(
-                pattern, self._specs, folder, stem.parent, session.pool.submit, picture, self._texts()
-            )
+            submit, texts = session.pool.submit, self._texts()
+            loaded = load_inputs(pattern, self._specs, folder, stem.parent, submit, picture, texts, self._audio)
+            self._cases, self._shown, self._told, self._played = loaded.cases, loaded.shown, loaded.told, loaded.played
             self._others = twice(self._cases[0], self._specs)
         self._futures: list[Future[Any]] = []
+        self._following: list[tuple[tuple[Path, Path], ...]] = []
         if built.needs_tensorflow:
             besides = tuple(self._files(f"other-{n}", case) for n, case in enumerate(self._others))
-            for number, case in enumerate(self._cases):
-                request = ReferenceRequest(built.source, *self._files(str(number), case), besides=besides)
+            files = [self._files(str(number), case) for number, case in enumerate(self._cases)]
+            for first, *more in self._groups():
+                follow = tuple(files[number] for number in more)
+                request = ReferenceRequest(
+                    built.source, *files[first], besides=besides, follow=follow, state=self._state()
+                )
                 besides = ()
+                self._following.append(follow)
                 self._futures.append(session.pool.submit(self._task, request, built.bundle.name))
 
     def _texts(self) -> TextInputs | None:
@@ -101,6 +111,31 @@ class Question:
             self._cases.append(case)
             self._shown.append(shown)
 
+    def _add_sound(self) -> None:
+        """Make up a sound for a model that takes one."""
+        from ..verify.inputs import is_open
+        from ..verify.played import Played, seeded_sound
+
+        if self._audio and (found := seeded_sound(self._audio, self._specs)):
+            cases, content = found
+            if is_open(self._specs):  # a length that was guessed is seldom one that it takes
+                self._cases = []
+            first = len(self._cases)
+            self._cases += cases
+            self._played.append(Played(tuple(range(first, len(self._cases))), content))
+
+    def _state(self) -> tuple[tuple[str, str], ...]:
+        """Return the inputs that carry state from window to window, with the outputs that they are."""
+        return tuple((name, one["output"]) for name, one in (self._audio or {}).get("state", {}).items())
+
+    def _groups(self) -> list[tuple[int, ...]]:
+        """Return the cases that are run one after the other: the windows of a sound where they have state."""
+        if not self._state():
+            return [(number,) for number in range(len(self._cases))]
+        windows = {played.cases[0]: played.cases for played in self._played}
+        later = {number for played in self._played for number in played.cases[1:]}
+        return [windows.get(number, (number,)) for number in range(len(self._cases)) if number not in later]
+
     def answers(self) -> Answers:
         """Wait for the source's answers.
 
@@ -111,7 +146,7 @@ class Question:
 
         if not self._futures:
             extra = self._others[0] if self._others else None
-            return Answers(self._cases, None, usual, extra, None, tuple(self._shown), tuple(self._told))
+            return Answers(self._cases, None, usual, extra, None, tuple(self._shown), tuple(self._told), self._proved())
         sizes = usual
         try:
             results: list[ReferenceResult] = [future.result() for future in self._futures]
@@ -123,17 +158,34 @@ class Question:
         if failure is not None or (self._may_grow() and results[0].empty):
             sizes, result = self._grow(failure)
             results = [result]
-        references = [_read(result.outputs) for result in results]
-        cases = [_read(result.inputs) for result in results]
+        references, cases = self._read_all(results)
         besides = results[0].besides
         extra, reference = (_read(besides[0]), _read(besides[1])) if besides else (None, None)
         shown = tuple(self._shown) if sizes is usual else ()
-        return Answers(cases, references, sizes, extra, reference, shown, tuple(self._told))
+        played = tuple(self._played) if sizes is usual else ()
+        return Answers(cases, references, sizes, extra, reference, shown, tuple(self._told), played)
+
+    def _proved(self) -> tuple[Played, ...]:
+        """Return the sounds whose windows TensorFlow.js can run case by case: none that state holds together."""
+        return () if self._state() else tuple(self._played)
+
+    def _read_all(self, results: list[ReferenceResult]) -> tuple[list[Case], list[Case]]:
+        """Return what the source answered, and to what: state is what the window before left."""
+        references: list[Case] = []
+        cases: list[Case] = []
+        for place, result in enumerate(results):
+            references.append(_read(result.outputs))
+            cases.append(_read(result.inputs))
+            for inputs, outputs in self._following[place] if place < len(self._following) else ():
+                left = {name: references[-1][output] for name, output in self._state()}
+                cases.append(_read(inputs) | left)
+                references.append(_read(outputs))
+        return references, cases
 
     def _may_grow(self) -> bool:
         from ..verify.inputs import is_open
 
-        return self._seeded and is_open(self._specs)
+        return self._seeded and is_open(self._specs) and not self._played
 
     def _grow(self, failure: ShardpressError | None) -> tuple[Sizes, ReferenceResult]:
         """Double the lengths that were guessed until the source takes them, and answers with something."""

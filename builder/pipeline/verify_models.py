@@ -38,6 +38,7 @@ close_error = 0.01  # of devices, where build.toml states no max_error: half pre
 most_steps = 4  # that last bits move the answers of a quantisation-aware model by
 runtime_packages = ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm")
 most_told = 200  # texts that go the whole way
+most_played = 50  # sounds that do
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +296,9 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
     name, settings = built.bundle.name, built.settings.verify
     folder = work / f"bundle-{name}"
     folder.mkdir()
-    answer = built.bundle.content.answer if answers.shown or answers.told else None
-    modules = _write_modules(folder, built.bundle.content.modules) if answer or answers.told else {}
+    content = built.bundle.content
+    answer = content.answer if answers.shown or answers.told or answers.played else None
+    modules = _write_modules(folder, content.modules) if answer or answers.told or answers.played else {}
     (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
     return Check(
         model=name,
@@ -322,7 +324,10 @@ def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> 
         tolerance=close_error if settings.max_error is None else settings.max_error,
         shown=answers.shown if answer else (),
         answer=answer,
+        labels=content.labels or (),
         told=answers.told[:most_told],
+        played=answers.played[:most_played],
+        heard=content.audio["input"] if content.audio else "",
     )
 
 

@@ -205,6 +205,7 @@ def _typed(built: Built) -> dict[str, object]:
         "load": built.settings.load,
         "stages": list(bundle.content.stages),
         "labels": list(labels) if len(labels) <= most_typed_labels else [],
+        "hears": built.bundle.content.audio is not None,
         "answer": (built.bundle.content.answer or {}).get("kind"),
     }
 

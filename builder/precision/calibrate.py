@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..answers.describe import picture_of
+from ..answers.hearing import audio_of
 from ..answers.texts import texts_of, tokenizer_of
 from ..cache.local import Cache
 from ..codecs import Codec
@@ -86,7 +87,8 @@ def measure_precision(
     notes = [noise_note] if settings.verify.inputs is None else []
     picture = picture_of(name, settings.picture, model.inputs)
     texts = _texts(name, settings, model, folder)
-    paths = _write_cases(settings.verify.inputs, model, folder, work, submit, picture, texts)
+    audio = audio_of(name, settings.audio, model.inputs, model.outputs)
+    paths = _write_cases(settings.verify.inputs, model, folder, work, submit, picture, texts, audio)
     verify = settings.verify
     stated = verify.max_error, verify.min_agreement, verify.metric, msgspec.to_builtins(verify.boxes)
     gate = gate_of(settings.precision, *stated)
@@ -126,6 +128,7 @@ def _write_cases(
     submit: Callable[[str, Any, str], Future[Any]],
     picture: Mapping[str, Any] | None,
     texts: TextInputs | None,
+    audio: Mapping[str, Any] | None,
 ) -> tuple[Path, ...]:
     """Write what a model is measured with: the user's inputs, or noise."""
     from ..files.npz import write_npz
@@ -135,7 +138,8 @@ def _write_cases(
     if pattern is None:
         cases = [seeded_inputs(model.inputs, ids_below=ids_below(model))]
     else:
-        cases = spread(load_inputs(pattern, model.inputs, folder, work, submit, picture, texts)[0], most_inputs)
+        loaded = load_inputs(pattern, model.inputs, folder, work, submit, picture, texts, audio)
+        cases = spread(loaded.cases, most_inputs)
     paths = tuple(work / f"case-{number}.npz" for number in range(len(cases)))
     for path, case in zip(paths, cases, strict=True):
         write_npz(path, case)

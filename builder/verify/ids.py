@@ -8,15 +8,16 @@ from ..model import GraphNode, GraphTopology, Model, Weight
 from ..transforms.layers import Layer, config_of, inner_layers, name_of
 
 lookups = frozenset({"Gather", "GatherV2", "ResourceGather"})
-passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
+# ONNX counts negative ids from the end: what is lowered from it looks up their remainder.
+passing = frozenset({"Identity", "Cast", "Reshape", "ExpandDims", "Squeeze", "FloorMod"})
 choosing = frozenset({"Select", "SelectV2"})
 
 
 def ids_below(model: Model) -> dict[str, int]:
     """Return for each input that looks up rows the number of rows of the smallest table it is used with.
 
-    Only what reaches its lookup directly, through casts and reshapes, or as one side of a choice (Keras 3 counts
-    negative ids from the end) is known, and what has a vocabulary.
+    Only what reaches its lookup directly, through casts, reshapes and remainders, or as one side of a choice (Keras 3
+    counts negative ids from the end) is known, and what has a vocabulary.
     """
     found = {name: len(entry["words"]) for name, entry in (model.vocabulary or {}).items()}
     pairs = _graph_lookups(model) if model.kind == "graph-model" else _layer_lookups(model.artifacts["modelTopology"])

@@ -1,4 +1,4 @@
-"""Files with the user's own examples: arrays, pictures and texts, decoded in a worker, as decoders are attacked."""
+"""Files with the user's own examples: arrays, pictures, sounds, texts. A worker decodes them: decoders are attacked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..files.npz import write_npz
 from ..model import TensorSpec
+from .played import make_cases, write_played
 from .shown import make_case, write_shown
 from .texts import text_cases
 from .types import InputsRequest
@@ -32,7 +33,8 @@ def read_inputs(request: InputsRequest) -> None:
     An ``.npz`` holds one array for each input, by name (with a single input, under any name), batch included.
     A picture feeds a model with one input of shape [n, height, width, 1 or 3]: it is resized (bilinear) to height and
     width (its own size where they are unknown) and scaled to 0..1, or kept at 0..255 for an int32 input; or what
-    ``[models.NAME.picture]`` says. A ``.txt`` has a text a line, for models with a tokenizer.
+    ``[models.NAME.picture]`` says. A ``.txt`` has a text a line, for models with a tokenizer; of a ``.wav`` each
+    window is a case, for models with ``[models.NAME.audio]``.
 
     Raises:
         ConfigError: a file is unreadable, arrays are missing or do not fit.
@@ -45,6 +47,13 @@ def read_inputs(request: InputsRequest) -> None:
                 write_npz(request.out / f"{number}.npz", _whole(inputs, request.specs, str(path)))
                 (request.out / f"{number}.txt").write_text(line, encoding="utf-8", newline="")
             continue
+        if request.audio is not None and path.suffix.lower() != ".npz":
+            cases, content = _windows(path, request)
+            first = next(numbers)
+            for number, case in zip(itertools.chain([first], numbers), cases):  # noqa: B905
+                write_npz(request.out / f"{number}.npz", case)
+            write_played(request.out / f"{first}.sound.npz", content, len(cases))
+            continue
         number = next(numbers)
         if request.picture is None or path.suffix.lower() == ".npz":
             write_npz(request.out / f"{number}.npz", _case(path, request.specs))
@@ -53,6 +62,21 @@ def read_inputs(request: InputsRequest) -> None:
             case, seen, frame = make_case(file, request.picture)
         write_npz(request.out / f"{number}.npz", case)
         write_shown(request.out / f"{number}.shown.npz", seen, frame)
+
+
+def _windows(path: Path, request: InputsRequest) -> tuple[list[Case], bytes]:
+    where = str(path)
+    try:
+        return make_cases(path.read_bytes(), request.audio or {}, request.specs)
+    except ConfigError as error:
+        raise ConfigError(error.what, code=error.code, where=where, hint=error.hint) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"cannot be used as a sound ({error})",
+            code="SP-224",
+            where=where,
+            hint="Provide WAV files of whole numbers or floats, or narrow the pattern in verify.inputs",
+        ) from error
 
 
 def _whole(inputs: Case, specs: tuple[TensorSpec, ...], where: str) -> Case:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, VerificationError
 from ..model import TensorSpec
+from .played import Played, read_played
 from .shown import Shown, read_shown
 from .types import InputsRequest, TextInputs, Told
 
@@ -33,6 +34,21 @@ most_shown = 50  # pictures that go the whole way
 most_elements = 1 << 22  # of all inputs, where larger sizes are tried
 picture_channels = frozenset({1, 3, 4})
 no_ids: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The user's cases.
+
+    Attributes:
+        cases: inputs by name.
+        shown, told, played: pictures, texts and sounds that some of them were made of.
+    """
+
+    cases: list[Case]
+    shown: list[Shown]
+    told: list[Told]
+    played: list[Played]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +144,8 @@ def load_inputs(
     submit: Callable[[str, object, str], Future[object]],
     picture: Mapping[str, Any] | None = None,
     texts: TextInputs | None = None,
-) -> tuple[list[Case], list[Shown], list[Told]]:
+    audio: Mapping[str, Any] | None = None,
+) -> Loaded:
     """Read the user's cases: every file that ``pattern`` (relative to ``base_dir``) matches is one, in order of name.
 
     The files are decoded in a worker, see ``input_files.read_inputs``.
@@ -141,19 +158,18 @@ def load_inputs(
         submit: has a task run in a worker.
         picture: how a page makes an input of a picture, as in the head.
         texts: how it makes inputs of texts.
-
-    Returns:
-        The cases, and the pictures and texts among them where ``picture`` and ``texts`` are given.
+        audio: how it makes inputs of sounds, as in the head.
 
     Raises:
         ConfigError: nothing matches, a file is unreadable, arrays are missing or do not fit.
     """
     files = tuple(matching_files(pattern, base_dir))
     out = Path(tempfile.mkdtemp(prefix="inputs-", dir=work))
-    submit("read_inputs", InputsRequest(files, specs, out, picture, texts), "").result()
+    submit("read_inputs", InputsRequest(files, specs, out, picture, texts, audio), "").result()
     cases: list[Case] = []
     shown: list[Shown] = []
     told: list[Told] = []
+    played: list[Played] = []
     for number in itertools.takewhile(lambda number: (out / f"{number}.npz").exists(), itertools.count()):
         with np.load(out / f"{number}.npz", allow_pickle=False) as arrays:
             cases.append(dict(arrays))
@@ -161,7 +177,9 @@ def load_inputs(
             shown.append(read_shown(kept, number))
         if (line := out / f"{number}.txt").exists():
             told.append(Told(number, line.read_text(encoding="utf-8")))
-    return cases, shown, told
+        if (sound := out / f"{number}.sound.npz").exists():
+            played.append(read_played(sound, number))
+    return Loaded(cases, shown, told, played)
 
 
 def matching_files(pattern: str, base_dir: Path) -> list[Path]:

@@ -51,6 +51,13 @@ class ToldAnswer(TypedDict):
     answer: Any
 
 
+class HeardWindow(TypedDict):
+    """What ``run`` made of a window: the model's input as base64, of the first windows of a sound, and its answer."""
+
+    input: str | None
+    answer: Any
+
+
 class Result(TypedDict, total=False):
     """All of it; a job without an answer has none of the fields."""
 
@@ -67,5 +74,6 @@ class Result(TypedDict, total=False):
     kernels: list[str]
     sample: SampleAnswers | None
     answers: list[Any] | None
+    heard: list[list[HeardWindow]] | None
     told: list[ToldAnswer] | None
     error: Failure | None

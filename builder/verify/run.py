@@ -214,6 +214,8 @@ def _write_job(check: Check, folder: Path, node_modules: Path, names: Sequence[s
         "sample": sample or None,
         "short": short,
         "shown": [] if short else _write_shown(check, folder),
+        "played": [] if short else _write_played(check, folder),
+        "heard": check.heard,
         "told": [] if short else [told.text for told in check.told],
         "stages": [{"name": name, "outputs": outputs} for name, outputs in check.stages],
         "data": str(data.resolve()),
@@ -233,6 +235,14 @@ def _write_shown(check: Check, folder: Path) -> list[dict[str, object]]:
         height, width, _ = shown.pixels.shape
         listed.append({"file": str(path.resolve()), "width": width, "height": height})
     return listed
+
+
+def _write_played(check: Check, folder: Path) -> list[str]:
+    """Write the sounds that ``run`` is given; give their files."""
+    files = [folder / f"played-{number}.wav" for number in range(len(check.played))]
+    for path, played in zip(files, check.played, strict=True):
+        path.write_bytes(played.content)
+    return [str(path.resolve()) for path in files]
 
 
 def _sample_tensors(check: Check) -> list[tuple[SampleInput, Array]]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import VerificationError
 from .doubts import doubts_of
 from .node import failure_text, silence
 from .result import Complaint, Result, SampleAnswers, StoredTensor
+from .sounds import unheard, windows_of
 from .tensors import read_tensor
 from .types import Check, Comparison, Gate, Verification
 
 if TYPE_CHECKING:
+    from ..answers.frame import Frame
     from .compare import Tensors
 
 # What goes wrong with the files goes wrong on every backend.
@@ -89,7 +91,7 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
         problem = problem or str(error)
     if not problem and not check.gate.admits(stages[-1]):
         problem = shortfall(check.gate, stages[-1])
-    problem = problem or _unlike(check, result)
+    problem = problem or _unlike(check, result) or unheard(check, result)
     agreeing = None
     if not problem and expected is not None:
         try:
@@ -115,6 +117,8 @@ def read_trial(check: Check, result: Result, content: bytes, *, short: bool) -> 
 
 
 def _things(check: Check) -> str:
+    if check.played:
+        return "windows of sounds"
     return " and ".join(["pictures"] * bool(check.shown) + ["texts"] * bool(check.told))
 
 
@@ -130,19 +134,18 @@ def _unlike(check: Check, result: Result) -> str:
 def _agreeing(check: Check, result: Result, expected: Sequence[Tensors]) -> tuple[int, int] | None:
     """Count the answers of ``run`` that are those of the reference."""
     from ..answers.agreement import agree, reference
-    from ..answers.frame import Frame
 
     answers, told = result.get("answers") or (), result.get("told") or ()
     if check.answer is None:
         return (len(told), len(told)) if told else None  # their inputs were compared
-    nowhere = Frame(1, 1, 1.0, 1.0, 0.0, 0.0, 1, 1)  # a text lies in no picture
-    pairs = [(shown.case, shown.frame, got) for shown, got in zip(check.shown, answers, strict=bool(answers))]
-    pairs += [(one.case, nowhere, got["answer"]) for one, got in zip(check.told, told, strict=bool(told))]
+    pictures = zip(check.shown, answers, strict=bool(answers))
+    given: list[tuple[int, Frame | None, Any]] = [(shown.case, shown.frame, got) for shown, got in pictures]
+    given += [(one.case, None, got["answer"]) for one, got in zip(check.told, told, strict=bool(told))]
+    given += [(case, None, window["answer"]) for case, window in windows_of(check, result)]
     count = 0
-    for case, frame, got in pairs:
-        wanted = reference(check.answer, expected[case], frame, check.cases[case])
-        count += agree(got, wanted, frame)
-    return (count, len(pairs)) if pairs else None
+    for case, frame, got in given:
+        count += agree(got, reference(check.answer, expected[case], frame, check.cases[case], check.labels), frame)
+    return (count, len(given)) if given else None
 
 
 def settle(check: Check, first: Trial, second: Trial | None) -> Verification:

@@ -13,6 +13,7 @@ from ..model import TensorSpec
 
 if TYPE_CHECKING:
     from .compare import Tensors
+    from .played import Played
     from .shown import Shown
 
 metrics = ("top1", "boxes", "psnr", "relative")
@@ -164,7 +165,10 @@ class Check:
         tolerance: max error that the sample allows other devices.
         shown: pictures that ``run`` is given as on a page.
         answer: what it makes of the outputs, as in the head.
+        labels: of the model.
         told: texts that ``run`` must make the inputs of their cases of.
+        played: sounds whose windows ``run`` must make the inputs of their cases of.
+        heard: the input that takes the windows, where there are some.
     """
 
     model: str
@@ -184,7 +188,10 @@ class Check:
     tolerance: float = 0.01
     shown: Sequence[Shown] = ()
     answer: Mapping[str, Any] | None = None
+    labels: tuple[str, ...] = ()
     told: Sequence[Told] = ()
+    played: Sequence[Played] = ()
+    heard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +209,8 @@ class Verification:
         seconds: time in TensorFlow.js, loading included.
         kernels: those of TensorFlow.js that ran, sorted.
         sample: the golden sample for the head, if there is one.
-        answers: how many answers of ``run`` were the reference's, and of how many pictures and texts; None: there were
-            none.
+        answers: how many answers of ``run`` were the reference's, and of how many pictures, texts or windows of sounds;
+            None: none were asked for.
     """
 
     runtime: str | None
@@ -242,9 +249,10 @@ class InputsRequest:
         files: one case each, of texts one a line.
         specs: the inputs of the model.
         out: an empty folder, which gets ``0.npz``, ``1.npz``, …, arrays by input, and ``0.shown.npz``, … of pictures,
-            ``0.txt``, … of texts.
+            ``0.txt``, … of texts, ``0.sound.npz``, … of sounds, at the number of their first window.
         picture: how a page makes an input of a picture, as in the head; None: resized and scaled to 0..1.
         texts: how it makes inputs of texts, where it does.
+        audio: how it makes inputs of sounds, as in the head.
     """
 
     files: tuple[Path, ...]
@@ -252,3 +260,4 @@ class InputsRequest:
     out: Path
     picture: Mapping[str, Any] | None = None
     texts: TextInputs | None = None
+    audio: Mapping[str, Any] | None = None

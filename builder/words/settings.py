@@ -17,6 +17,7 @@ foreign = (
     "custom_ops",
     "trust",
     "picture",
+    "audio",
     "answer",
     "tokenizer",
 )

@@ -1,11 +1,14 @@
 import { form } from "../loader/form.js";
 import * as answers from "../modules/answers.js";
+import * as audio from "../modules/audio.js";
 import * as boxes from "../modules/boxes.js";
 import * as classes from "../modules/classes.js";
 import * as device from "../modules/device.js";
 import * as digest from "../modules/digest.js";
 import * as glue from "../modules/glue.js";
+import * as listen from "../modules/listen.js";
 import * as mask from "../modules/mask.js";
+import * as mel from "../modules/mel.js";
 import * as picture from "../modules/picture.js";
 import * as points from "../modules/points.js";
 import * as storage from "../modules/storage.js";
@@ -18,12 +21,15 @@ export * from "../loader/index.js";
 
 form.modules = {
   answers: async () => answers,
+  audio: async () => audio,
   boxes: async () => boxes,
   classes: async () => classes,
   device: async () => device,
   digest: async () => digest,
   glue: async () => glue,
+  listen: async () => listen,
   mask: async () => mask,
+  mel: async () => mel,
   picture: async () => picture,
   points: async () => points,
   storage: async () => storage,

@@ -4,12 +4,15 @@ export * from "../loader/index.js";
 
 form.modules = {
   answers: () => import("../modules/answers.js"),
+  audio: () => import("../modules/audio.js"),
   boxes: () => import("../modules/boxes.js"),
   classes: () => import("../modules/classes.js"),
   device: () => import("../modules/device.js"),
   digest: () => import("../modules/digest.js"),
   glue: () => import("../modules/glue.js"),
+  listen: () => import("../modules/listen.js"),
   mask: () => import("../modules/mask.js"),
+  mel: () => import("../modules/mel.js"),
   picture: () => import("../modules/picture.js"),
   points: () => import("../modules/points.js"),
   storage: () => import("../modules/storage.js"),

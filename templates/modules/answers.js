@@ -1,6 +1,6 @@
 /*! Shardpress answers */
 import { toInput } from "./framing.js";
-import { isPicture } from "./pixels.js";
+import { isPicture, opening } from "./pixels.js";
 
 /** @import { Frame, PictureSpec } from "./framing.js" */
 /** @import { Glue, Lent } from "./glue.js" */
@@ -45,7 +45,7 @@ export async function run(lent, given, options, lazy, ModelError) {
       Object.assign(fed, await encode(tf, model, tokenizer, texts, head.vocabulary));
       own.push(...Object.values(fed));
     }
-    for (const [key, value] of Object.entries(rest ? byName(rest, head, ModelError) : {})) {
+    for (const [key, value] of Object.entries(texts === undefined || rest ? byName(rest, head, ModelError) : {})) {
       if (value instanceof tf.Tensor) {
         fed[key] = value;
         continue;
@@ -54,7 +54,7 @@ export async function run(lent, given, options, lazy, ModelError) {
       const cut = glue?.inputs?.find(({ name }) => name === key);
       if (cut) {
         const { toPixels, toTensor } = await lazy("glue");
-        const pixels = await toPixels(value);
+        const pixels = await toPixels(value, ModelError);
         own.push((fed[cut.input] = toTensor(ModelError, tf, pixels, cut)));
         const [height, width] = cut.crop ? cut.crop.slice(2) : [pixels.height, pixels.width];
         const [rows, columns] = cut.resize?.size ?? [height, width];
@@ -64,7 +64,7 @@ export async function run(lent, given, options, lazy, ModelError) {
         continue;
       }
       if (picture?.input !== key) throw new ModelError("contract", `The input ${key} takes a tensor`);
-      const made = await toInput(tf, value, picture);
+      const made = await opening(ModelError, () => toInput(tf, value, picture));
       own.push((fed[key] = made.tensor));
       frame = made.frame;
     }
@@ -116,7 +116,7 @@ function byName(given, { picture, glue }, ModelError) {
  * @param {Record<string, any>} fed
  * @returns {Promise<Record<string, any>>}
  */
-async function execute(model, fed) {
+export async function execute(model, fed) {
   if (!model.executor) {
     const order = model.inputNames.length === 1 ? Object.values(fed) : model.inputNames.map((/** @type {string} */ name) => fed[name]);
     const found = [model.predict(order.length > 1 ? order : order[0])].flat();

@@ -33,7 +33,8 @@ import { read, sigmoid, softmax, unreadable } from "./outputs.js";
  * Reads the boxes of one picture, best first; overlapping ones of a class are dropped.
  *
  * @param {Given<BoxesSpec>} given
- * @param {{ score?: number, threshold?: number, iou?: number, most?: number }} [options]
+ * @param {{ score?: number, threshold?: number, iou?: number, most?: number, clip?: boolean }} [options] without `clip` boxes
+ *   may reach beyond the picture
  * @returns {Promise<Box[]>}
  */
 export async function answer(given, options = {}) {
@@ -74,12 +75,12 @@ export async function answer(given, options = {}) {
   const most = options.most ?? spec.most ?? 100;
   for (const box of kept) {
     if (placed.length >= most) break;
-    const [x, y, right, bottom] = box.corners.map((value, side) => {
-      if (!frame) return value;
-      const source = side % 2 ? (value - frame.top) / frame.scaleY : (value - frame.left) / frame.scaleX;
-      return Math.min(Math.max(source, 0), side % 2 ? frame.height : frame.width);
-    });
-    if (!(right > x && bottom > y)) continue;
+    const whole = box.corners.map((value, side) =>
+      !frame ? value : side % 2 ? (value - frame.top) / frame.scaleY : (value - frame.left) / frame.scaleX,
+    );
+    const seen = whole.map((value, side) => (!frame ? value : Math.min(Math.max(value, 0), side % 2 ? frame.height : frame.width)));
+    if (!(seen[2] > seen[0] && seen[3] > seen[1])) continue;
+    const [x, y, right, bottom] = options.clip === false ? whole : seen;
     const { index, score } = box;
     const name = spec.points?.names;
     placed.push({

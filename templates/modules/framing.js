@@ -1,8 +1,10 @@
 /** From a picture to the tensor that a model takes. */
 
-import { makeCanvas, toDrawable } from "./pixels.js";
+import { makeCanvas, overBlack, toDrawable } from "./pixels.js";
+import { matrixOf, spanOf, tapsOf } from "./taps.js";
 
 /** @import { Picture, Pixels } from "./pixels.js" */
+/** @import { Method, Taps } from "./taps.js" */
 
 /**
  * How a picture becomes an input; docs/format.md says what each entry means.
@@ -11,7 +13,6 @@ import { makeCanvas, toDrawable } from "./pixels.js";
  *   colour: [number, number, number], channels: "rgb" | "bgr" | "grey", resize: Method, scale: number[], offset: number[],
  *   dtype: "float32" | "int32", first?: boolean, rank: number }} PictureSpec
  */
-/** @typedef {"antialiased" | "bicubic" | "bilinear" | "nearest"} Method */
 
 /**
  * Where a picture lies in the model's: input = source * scale + offset.
@@ -26,9 +27,8 @@ import { makeCanvas, toDrawable } from "./pixels.js";
  * @typedef {{ box: number[], inner: [number, number], outer: [number, number], at: [number, number] }} Plan
  */
 
-/** @typedef {{ start: number, weights: number[] }[]} Taps the places and weights that each pixel along an axis is made of */
-
 const most = 1 << 24; // pixels that are read; the browser shrinks larger pictures
+const longest = 4096; // side that every device takes as a texture
 
 /**
  * @param {any} tf
@@ -41,8 +41,8 @@ export async function toInput(tf, picture, spec) {
   const opened = given.data && given.width ? undefined : await toDrawable(picture);
   try {
     const { width, height } = opened ?? given;
-    const onDevice = opened && width * height <= most && /^webg/.test(tf.getBackend());
-    const pixels = onDevice ? undefined : opened ? read(opened.drawn, width, height) : given;
+    const onDevice = opened && Math.max(width, height) <= longest && /^webg/.test(tf.getBackend());
+    const pixels = onDevice ? undefined : opened ? read(opened.drawn, width, height) : overBlack(given);
     // Pixels may be fewer than the picture has.
     const raster = pixels ?? { width, height };
     const plan = planOf(spec, raster.width, raster.height);
@@ -63,7 +63,7 @@ export async function toInput(tf, picture, spec) {
       columns: tapsOf(spec.resize, box[1], box[3], inner[1], raster.width),
     };
     const tensor = tf.tidy(() => {
-      const whole = pixels ? inScript(tf, pixels, taps, plan, spec) : inKernels(tf, opened?.drawn, raster, taps, plan, spec);
+      const whole = pixels ? inScript(tf, pixels, taps, plan, spec) : inKernels(tf, opened && flat(opened.drawn, picture), raster, taps, plan, spec);
       const shaped = spec.first ? whole.transpose([2, 0, 1]) : whole;
       return (spec.rank > 3 ? shaped.expandDims(0) : shaped).cast(spec.dtype);
     });
@@ -71,6 +71,19 @@ export async function toInput(tf, picture, spec) {
   } finally {
     opened?.close();
   }
+}
+
+/**
+ * Gives what can become a texture as it is: without transparency, which textures of other things keep the colours of.
+ *
+ * @param {any} drawn
+ * @param {any} given
+ */
+function flat(drawn, given) {
+  if (drawn !== given || drawn.videoWidth) return drawn;
+  const { canvas, context } = makeCanvas(drawn.naturalWidth ?? drawn.width, drawn.naturalHeight ?? drawn.height, false);
+  context.drawImage(drawn, 0, 0);
+  return canvas;
 }
 
 /**
@@ -105,51 +118,11 @@ function read(drawn, width, height) {
   return context.getImageData(0, 0, wide, high);
 }
 
-/**
- * The places and weights that a pixel is made of, for each one along an axis: as Pillow resizes ("antialiased" is its
- * bilinear filter), or as OpenCV's INTER_LINEAR ("bilinear").
- *
- * @param {Method} method
- * @param {number} from first place of what is resized
- * @param {number} length of it
- * @param {number} to
- * @param {number} limit of places
- * @returns {Taps}
- */
-function tapsOf(method, from, length, to, limit) {
-  const scale = length / to;
-  const smooth = method === "antialiased" || method === "bicubic";
-  const stretch = smooth ? Math.max(scale, 1) : 1;
-  const reach = (method === "bicubic" ? 2 : 1) * stretch;
-  const cubic = (/** @type {number} */ x) => (x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0);
-  return Array.from({ length: to }, (_, i) => {
-    const middle = from + (i + 0.5) * scale;
-    if (method === "nearest") return { start: Math.min(Math.floor(middle), limit - 1), weights: [1] };
-    if (!smooth) {
-      const at = Math.min(Math.max(middle - 0.5, 0), limit - 1);
-      const start = Math.min(Math.floor(at), Math.max(limit - 2, 0));
-      return { start, weights: limit > 1 ? [1 - (at - start), at - start] : [1] };
-    }
-    const start = Math.max(Math.trunc(middle - reach + 0.5), 0);
-    const end = Math.min(Math.trunc(middle + reach + 0.5), limit);
-    const weights = [];
-    for (let place = start; place < end; place++) {
-      const x = Math.abs((place - middle + 0.5) / stretch);
-      weights.push(method === "bicubic" ? cubic(x) : Math.max(0, 1 - x));
-    }
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    return { start, weights: weights.map((weight) => weight / sum) };
-  });
-}
-
 /** @param {PictureSpec} spec which of a pixel's bytes are the channels */
 const orderOf = ({ channels }) => (channels === "grey" ? [0] : channels === "bgr" ? [2, 1, 0] : [0, 1, 2]);
 
 /** Red, green and blue as one, by ITU-R 601. @param {ArrayLike<number>} p @param {number} i */
 const greyOf = (p, i) => Math.round(0.299 * p[i] + 0.587 * p[i + 1] + 0.114 * p[i + 2]);
-
-/** @param {Taps} taps @returns {[number, number]} the first place that is needed, and the one behind the last */
-const spanOf = (taps) => [Math.min(...taps.map(({ start }) => start)), Math.max(...taps.map(({ start, weights }) => start + weights.length))];
 
 /**
  * Resizes on the processor, first along rows, as Pillow does.
@@ -196,7 +169,8 @@ function inScript(tf, { data, width }, { rows, columns }, { inner, outer, at }, 
 const pick = (list, channel) => list[list.length > 1 ? channel : 0];
 
 /**
- * Resizes where the picture is already, by products with matrices of taps.
+ * Resizes where the picture is already: by products with matrices of taps, or with the kernel that does the same. A kernel less
+ * is a moment less of each frame of a video.
  *
  * @param {any} tf
  * @param {any} drawn
@@ -205,27 +179,31 @@ const pick = (list, channel) => list[list.length > 1 ? channel : 0];
  * @param {Plan} plan
  * @param {PictureSpec} spec
  */
-function inKernels(tf, drawn, { width, height }, { rows, columns }, { inner, outer, at }, spec) {
+function inKernels(tf, drawn, { width, height }, { rows, columns }, { box, inner, outer, at }, spec) {
   const order = orderOf(spec);
   const count = order.length;
   let x = tf.browser.fromPixels(drawn, 3).toFloat();
   if (spec.channels === "bgr") x = tf.reverse(x, 2);
   if (spec.channels === "grey") x = tf.round(tf.sum(tf.mul(x, [0.299, 0.587, 0.114]), 2, true));
-  x = tf.matMul(matrixOf(tf, rows, height), x.reshape([height, width * count])).reshape([inner[0], width, count]);
-  // Columns come first now, so that one product does all rows.
-  x = tf.matMul(matrixOf(tf, columns, width), x.transpose([1, 0, 2]).reshape([width, inner[0] * count]));
-  x = tf.clipByValue(tf.round(x.reshape([inner[1], inner[0], count]).transpose([1, 0, 2])), 0, 255);
-  if (outer[0] > inner[0] || outer[1] > inner[1]) {
-    const pads = outer.map((n, axis) => [at[axis], n - inner[axis] - at[axis]]);
-    const colour = order.map((from) => spec.colour[from]);
-    x = tf.add(tf.pad(tf.sub(x, colour), [...pads, [0, 0]]), colour);
+  const whole = box[2] === height && box[3] === width;
+  const [sameRows, sameColumns] = [whole && inner[0] === height, whole && inner[1] === width];
+  if (whole && spec.resize === "bilinear") {
+    if (!(sameRows && sameColumns)) x = tf.round(tf.image.resizeBilinear(x, inner, false, true));
+  } else {
+    if (!sameRows) x = tf.matMul(matrixOf(tf, rows, height), x.reshape([height, width * count])).reshape([inner[0], width, count]);
+    if (!sameColumns) {
+      // Columns come first now, so that one product does all rows.
+      x = tf.matMul(matrixOf(tf, columns, width), x.transpose([1, 0, 2]).reshape([width, inner[0] * count]));
+      x = x.reshape([inner[1], inner[0], count]).transpose([1, 0, 2]);
+    }
+    if (!(sameRows && sameColumns)) x = tf.clipByValue(tf.round(x), 0, 255);
   }
-  return tf.add(tf.mul(x, spec.scale), spec.offset);
-}
-
-/** @param {any} tf @param {Taps} taps @param {number} length */
-function matrixOf(tf, taps, length) {
-  const values = new Float32Array(taps.length * length);
-  taps.forEach(({ start, weights }, row) => values.set(weights, row * length + start));
-  return tf.tensor(values, [taps.length, length]);
+  if (outer[0] > inner[0] || outer[1] > inner[1]) {
+    const pads = [...outer.map((n, axis) => [at[axis], n - inner[axis] - at[axis]]), [0, 0]];
+    const colour = order.map((from) => spec.colour[from]);
+    const even = colour.every((value) => value === colour[0]);
+    x = even ? tf.pad(x, pads, colour[0]) : tf.add(tf.pad(tf.sub(x, colour), pads), colour);
+  }
+  if (spec.scale.some((value) => value !== 1)) x = tf.mul(x, spec.scale);
+  return spec.offset.some((value) => value !== 0) ? tf.add(x, spec.offset) : x;
 }

@@ -1,7 +1,7 @@
 /*! Shardpress pictures in and out */
-import { makeCanvas, toDrawable } from "./pixels.js";
+import { makeCanvas, opening, toDrawable } from "./pixels.js";
 
-/** @import { Picture, Pixels } from "./pixels.js" */
+/** @import { Failure, Picture, Pixels } from "./pixels.js" */
 
 /** @typedef {{ name: string, input: string, channels: number, dtype: "int32" | "float32", unit?: boolean, batch?: boolean,
  *   crop?: [number, number, number, number], resize?: { method: "bicubic" | "area", size: [number, number], halfPixel?: boolean } }} PictureInput */
@@ -38,7 +38,7 @@ export async function run({ tf, model, head }, given, { as = "canvas" }, _, Mode
     for (const [key, value] of Object.entries(plain ? given : { [inputs[0].name]: given })) {
       const spec = inputs.find(({ name }) => name === key);
       const made = spec && !(value instanceof tf.Tensor);
-      const tensor = made ? toTensor(ModelError, tf, await toPixels(value), spec) : value;
+      const tensor = made ? toTensor(ModelError, tf, await toPixels(value, ModelError), spec) : value;
       if (made) own.push(tensor);
       fed[spec ? spec.input : key] = tensor;
     }
@@ -66,15 +66,18 @@ export async function run({ tf, model, head }, given, { as = "canvas" }, _, Mode
 
 /**
  * @param {any} picture
+ * @param {Failure} ModelError
  * @returns {Promise<Pixels>}
  */
-export async function toPixels(picture) {
+export async function toPixels(picture, ModelError) {
   if (picture.data && picture.width) return picture;
-  const { drawn, width, height, close } = await toDrawable(picture, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
-  const { context } = makeCanvas(width, height);
-  context.drawImage(drawn, 0, 0, width, height);
-  close();
-  return context.getImageData(0, 0, width, height);
+  return opening(ModelError, async () => {
+    const { drawn, width, height, close } = await toDrawable(picture, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
+    const { context } = makeCanvas(width, height);
+    context.drawImage(drawn, 0, 0, width, height);
+    close();
+    return context.getImageData(0, 0, width, height);
+  });
 }
 
 /**

@@ -135,7 +135,7 @@ def whole_boxes(generator: np.random.Generator) -> Case:
         **more,
     )
     frame = random_frame(generator, *size) if generator.random() < 0.8 else None
-    options = Options(score=0.2, iou=0.3, most=5) if generator.random() < 0.2 else Options()
+    options = Options(score=0.2, iou=0.3, most=5, clip=False) if generator.random() < 0.2 else Options()
     return Case(table, arrays, labels[:4], frame, options)
 
 

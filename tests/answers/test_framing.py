@@ -64,7 +64,7 @@ def framed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, dict[str
         (folder / f"{number}.bin").write_bytes(picture.convert("RGBA").tobytes())
     (folder / "pictures.json").write_text(json.dumps([{"width": width, "height": height} for width, height in sizes]))
     (folder / "jobs.json").write_text(json.dumps([{"picture": number, "spec": spec} for number, spec in jobs]))
-    for name in ("framing", "pixels"):
+    for name in ("framing", "pixels", "taps"):
         shutil.copy(root / "templates" / "modules" / f"{name}.js", folder)
     (folder / "package.json").write_text('{"type": "module"}')
     program = root / "tests" / "js" / "framing.mjs"

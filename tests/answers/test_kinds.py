@@ -7,9 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from builder.answers.clues import Clues
 from builder.answers.complete import complete
-from builder.answers.kinds import Clues, propose
+from builder.answers.hearing import audio_of
+from builder.answers.kinds import propose
 from builder.config.answers import AnswerTable
+from builder.config.audio import AudioConfig
 from builder.model import TensorSpec
 
 
@@ -183,3 +186,55 @@ def test_what_a_file_says_of_its_pixels_counts(notes: dict[str, Any], expected: 
     assert found is not None
     assert found.picture == expected
     assert ("what range" in found.reason) is not bool(expected)
+
+
+sounds: list[tuple[str, Clues, dict[str, Any]]] = [
+    (
+        "Silero's speech detector",
+        Clues(
+            (spec("input", None, None), spec("state", 2, None, 128)),
+            (spec("output", None, 1), spec("stateN", None, None, None)),
+            "onnx",
+        ),
+        {"samples": 576, "hop": 512, "lead": 64, "state": {"state": "stateN"}},
+    ),
+    ("YAMNet's", Clues((spec("waveform", 15600),), (spec("scores", 1, 521),), "tflite"), {"samples": 15600}),
+    (
+        "YAMNet's",
+        Clues((spec("waveform", None),), (spec("output_0", None, 521), spec("output_1", None, 1024))),
+        {"samples": 15600, "hop": 7680},
+    ),
+    (
+        "@tensorflow-models/speech-commands",
+        Clues((spec("x", None, 43, 232, 1),), (spec("y", None, 2),), "tfjs", notes={"wordLabels": ["noise", "yes"]}),
+        {"rate": 44100, "hop": 22016},
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "clues", "wanted"), sounds)
+def test_models_of_sound_are_recognised_and_what_is_proposed_fits(
+    reason: str, clues: Clues, wanted: dict[str, Any]
+) -> None:
+    found = propose(clues)
+    assert found is not None
+    assert reason in found.reason
+    assert found.audio | wanted == found.audio
+    fixed = {name: one["shape"] for name, one in found.inputs.items() if "shape" in one}
+    inputs = [TensorSpec(one.name, one.dtype, tuple(fixed.get(one.name, one.shape))) for one in clues.inputs]
+    audio = audio_of("m", msgspec.convert(found.audio, AudioConfig), inputs, clues.outputs)
+    assert audio is not None
+    assert audio["samples"] in {576, 15600, 43 * 1024}
+
+
+@pytest.mark.parametrize(
+    "clues",
+    [
+        Clues((spec("input", 1, 512), spec("state", 2, 1, 64)), (spec("output", 1, 1), spec("stateN", 2, 1, 64))),
+        Clues((spec("waveform", 16000),), (spec("scores", 1, 521),)),
+        Clues((spec("waveform", None),), (spec("scores", 1, 520),)),
+        Clues((spec("x", None, 232),), (spec("y", None, 2),), notes={"wordLabels": ["noise", "yes"]}),
+    ],
+)
+def test_what_is_like_a_model_of_sound_is_not_proposed(clues: Clues) -> None:
+    assert propose(clues) is None

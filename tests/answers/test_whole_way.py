@@ -15,6 +15,9 @@ from PIL import Image
 
 from builder.answers.agreement import agree, reference
 from builder.answers.frame import Frame
+from builder.verify.played import Played, write_wav
+from builder.verify.sounds import unheard
+from builder.verify.types import Check, Gate
 from tests.helpers.tiny import dimensions, node, write
 
 root = Path(__file__).resolve().parents[2]
@@ -139,13 +142,14 @@ def test_masks_vectors_and_pictures_agree_by_nearness() -> None:
     assert agree({"data": as_bytes(wanted.data)}, wanted, frame)
     assert not agree({"data": as_bytes(np.roll(wanted.data, 9, 1))}, wanted, frame)
     vector = reference({"kind": "vector", "output": "v", "normalise": True}, {"v": np.array([[3.0, 4.0]])}, frame, {})
-    assert agree({"values": as_bytes(np.array([0.6, 0.8], "<f4"))}, vector, frame)
+    assert agree({"values": as_bytes(np.array([0.6, 0.8], "<f4"))}, vector, frame) is True
     assert not agree({"values": as_bytes(np.array([0.8, 0.6], "<f4"))}, vector, frame)
     picture = reference(
         {"kind": "picture", "output": "y", "range": [0, 1]}, {"y": np.full((1, 2, 2, 3), 0.5)}, frame, {}
     )
     assert picture[0, 0].tolist() == [128, 128, 128, 255]
     assert agree({"data": as_bytes(picture)}, picture, frame)
+    assert agree({"data": as_bytes(picture - 1)}, picture, frame) is True  # a report cannot hold NumPy's
     assert not agree({"data": as_bytes(picture + 40)}, picture, frame)
 
 
@@ -156,3 +160,77 @@ def test_points_agree_within_a_pixel() -> None:
     assert agree(got, wanted, frame)
     assert not agree([{**got[0], "x": got[0]["x"] + 15}, got[1]], wanted, frame)
     assert not agree([{**got[0], "x": None}, got[1]], wanted, frame), "what is no number is null in JSON"
+
+
+def sound_model(folder: Path) -> Path:
+    """Write a graph model that gives four sounds' classes: softmax(x @ kernel)."""
+    samples = 64
+    shape = dimensions(1, samples)
+    number = {"dtype": {"type": "DT_FLOAT"}, "value": {"tensor": {"dtype": "DT_FLOAT"}}}
+    nodes = [
+        node("x", "Placeholder", dtype={"type": "DT_FLOAT"}, shape={"shape": shape}),
+        node("kernel", "Const", **number),
+        node("product", "MatMul", "x", "kernel"),
+        node("Identity", "Softmax", "product"),
+    ]
+    content = {
+        "format": "graph-model",
+        "signature": {
+            "inputs": {"x": {"name": "x:0", "dtype": "DT_FLOAT", "tensorShape": shape}},
+            "outputs": {"probs": {"name": "Identity:0", "dtype": "DT_FLOAT", "tensorShape": dimensions(1, kinds)}},
+        },
+        "modelTopology": {"node": nodes, "library": {}, "versions": {"producer": 1882}},
+    }
+    generator = np.random.Generator(np.random.PCG64(5))
+    return write(folder, content, {"kernel": generator.normal(size=(samples, kinds)).astype(np.float32)})
+
+
+def build_sound(folder: Path, table: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """Build that model with a sound of two channels at another rate beside it."""
+    folder.mkdir(exist_ok=True)
+    sound_model(folder / "source")
+    (folder / "build.toml").write_text(f'[models.what]\nsource = "source/model.json"\nanswer = "classes"\n{table}\n')
+    (folder / "node_modules").symlink_to(root / "node_modules")
+    generator = np.random.Generator(np.random.PCG64(6))
+    (folder / "clip.wav").write_bytes(write_wav(generator.normal(0, 0.3, (2, 900)), 22_050))
+    (folder / "none.wav").write_bytes(b"RIFF....WAVE")
+    done = subprocess.run(
+        [sys.executable, str(root / "build.py"), "--fast"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    report = folder / "dist" / "report.json"
+    return done, json.loads(report.read_text())["models"]["what"] if report.exists() else {}
+
+
+@pytest.mark.slow
+def test_answers_to_the_users_sounds_are_the_references(tmp_path: Path) -> None:
+    done, report = build_sound(tmp_path, 'audio = { rate = 16000, hop = 48, lead = 8 }\nverify.inputs = "clip.wav"')
+    assert done.returncode == 0, done.stderr
+    # ⌈900 · 16000 / 22050⌉ = 654 samples, 8 of silence before: windows begin at 0, 48, … 624.
+    assert report["verification"]["answers"] == [14, 14]
+    manifest = json.loads((tmp_path / "dist" / "manifest.json").read_text())
+    assert {"audio", "answers", "listen", "classes"} <= set(manifest["modules"])
+    assert "mel" not in manifest["modules"]
+    assert '"classes",\n    true' in (tmp_path / "dist" / "package" / "index.d.ts").read_text()
+
+
+@pytest.mark.slow
+def test_a_sound_is_made_up_where_there_are_none_and_no_sounds_are_refused(tmp_path: Path) -> None:
+    done, report = build_sound(tmp_path / "made", "audio = {}")
+    assert done.returncode == 0, done.stderr
+    assert report["verification"]["answers"] == [64, 64]
+    done, _ = build_sound(tmp_path / "bad", 'audio = {}\nverify.inputs = "none.wav"')
+    assert done.returncode == 2
+    assert "none.wav: cannot be used as a sound (it has no samples)" in done.stderr
+    assert "SP-224" in done.stderr
+
+
+def test_windows_that_a_page_makes_otherwise_are_told() -> None:
+    inputs = np.array([[0.5, -0.25]], np.float32)
+    given = {"model": "m", "loader": Path("l"), "gate": Gate(), "cases": [{"x": inputs}] * 2, "heard": "x"}
+    check = Check(**given, played=[Played((0, 1), b"")])
+    same = {"input": base64.b64encode(inputs.tobytes()).decode(), "answer": None}
+    off = {"input": base64.b64encode((inputs + np.float32(0.001)).tobytes()).decode(), "answer": None}
+    assert unheard(check, {"heard": [[same, same]]}) == ""
+    assert unheard(check, {"heard": [[same, {"input": None, "answer": None}]]}) == ""
+    assert "another input of sound 0, window 1" in unheard(check, {"heard": [[same, off]]})
+    assert "1 windows of sound 0, the reference 2" in unheard(check, {"heard": [[same]]})

@@ -30,6 +30,17 @@ models = [
         "labels": ["face", "no face"],
     },
     {
+        "name": "ears",
+        "kind": "graph-model",
+        "inputs": ["wave"],
+        "outputs": ["y"],
+        "load": "manual",
+        "stages": ["base"],
+        "labels": ["silence", "speech"],
+        "answer": "classes",
+        "hears": True,
+    },
+    {
         "name": "words-2",
         "kind": "layers-model",
         "inputs": [],
@@ -49,7 +60,10 @@ models = [
     },
 ]
 package = render_package(
-    {**empty, "models": {"faces": entry, "words-2": entry, "words-3": entry}}, models, "my-models", "1.2.3"
+    {**empty, "models": {"faces": entry, "ears": entry, "words-2": entry, "words-3": entry}},
+    models,
+    "my-models",
+    "1.2.3",
 )
 
 
@@ -206,7 +220,7 @@ def test_the_package_imports_under_node_and_asks_for_a_base_url(tmp_path: Path) 
         (tmp_path / path).write_bytes(content)
     (tmp_path / "use.mjs").write_text(touches_nothing)
     said = json.loads(run("node", "use.mjs", cwd=tmp_path))
-    assert said["names"] == ["faces", "words-2", "words-3"]
+    assert said["names"] == ["faces", "ears", "words-2", "words-3"]
     assert said["code"] == "manifest"
     assert "configure({ baseUrl" in said["message"]
 
@@ -278,7 +292,7 @@ const { models, configure, ModelError } = require("my-models");
 configure({ baseUrl: "https://cdn.test/" });
 console.log(JSON.stringify([Object.keys(models), typeof ModelError]));
 """)
-    assert json.loads(run("node", "use.cjs", cwd=tmp_path)) == [["faces", "words-2", "words-3"], "function"]
+    assert json.loads(run("node", "use.cjs", cwd=tmp_path)) == [["faces", "ears", "words-2", "words-3"], "function"]
     (tmp_path / "use.mjs").write_text('export * from "my-models/inline"; console.log("imported");')
     assert run("node", "use.mjs", cwd=tmp_path) == "imported\n"
     # In a service worker and in Jest nothing can be imported later.
@@ -331,7 +345,11 @@ const x = {} as Tensor;
 const boxes: Tensor = model.execute({ image: x }, "boxes");
 const shape: number[] = boxes.shape;
 const label: "face" | undefined = models.faces.load().labels?.[0];
-console.log(shape, label);
+const heard = await models.ears.load().run({ samples: new Float32Array(9), rate: 16000 });
+const ends: number[] = heard.map(({ end, answer }) => end * answer.score);
+const listening = await models.ears.load().run(await navigator.mediaDevices.getUserMedia({ audio: true }));
+for await (const { start, answer } of listening) if (answer.index > start) listening.stop();
+console.log(shape, label, ends);
 // @ts-expect-error
 models.faces.load().until("nothing");
 export {};

@@ -22,7 +22,7 @@ compare = """
 async () => {
   const { latest } = await import("/assets/pages/ar.js");
   const { findFaces } = await import("/assets/pages/emotion.js");
-  const { readMesh, readPose } = await import("/assets/pages/ar-tracker.js");
+  const { readMesh } = await import("/assets/pages/vision.js");
   const { models } = await import("/dist/cdn/loader.js");
   let last;
   for (;;) {
@@ -35,14 +35,30 @@ async () => {
   Object.assign(frame, { width: shown.width, height: shown.height });
   frame.getContext("2d").drawImage(shown, 0, 0);
   document.querySelector("#stop").click();
-  const open = (path) => tf.loadGraphModel(`/assets/models/${path}.json`);
-  const [face, mesh, pose] = await Promise.all(["face/blazeface", "mesh/facemesh", "pose/movenet-lightning"].map(open));
-  const [found] = await findFaces(tf, face, frame);
-  const points = await readMesh(tf, mesh, frame, found);
-  const pairs = (joints) => joints.map(({ x, y }) => [x, y]);
-  const joints = pairs(await readPose(tf, pose, frame));
-  const ours = pairs(await readPose(tf, await models.pose.load().full, frame));
-  const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+  // Each source in the place of what was built of it, in between what makes inputs and answers.
+  const instead = async (name, path) => {
+    const handle = models[name].load();
+    const built = await handle.full;
+    const source = await tf.loadGraphModel(`/assets/models/${path}.json`);
+    const run = async (picture, options) => {
+      const { execute } = built;
+      built.execute = (fed, names) => source.execute(Object.values(fed), names);
+      try {
+        return await handle.run(picture, options);
+      } finally {
+        built.execute = execute;
+      }
+    };
+    return { run };
+  };
+  const face = await instead("face", "face/blazeface");
+  const mesh = await instead("mesh", "mesh/facemesh");
+  const pose = await instead("pose", "pose/movenet-lightning");
+  const [found] = await findFaces(face, frame);
+  const points = await readMesh(mesh, frame, found);
+  const joints = await pose.run(frame);
+  const ours = await models.pose.load().run(frame);
+  const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
   const far = (a, b) => Math.max(...a.map((point, i) => distance(point, b[i])));
   return {
     size: [frame.width, frame.height],
@@ -51,8 +67,8 @@ async () => {
     mesh: far(points, seen.mesh),
     pose: far(joints, ours),
     noses: distance(found.points[2], seen.mesh[1]),
-    body: distance(found.points[2], pairs(seen.pose)[0]),
-    width: found.box.right - found.box.left,
+    body: distance(found.points[2], seen.pose[0]),
+    width: found.width,
   };
 }
 """

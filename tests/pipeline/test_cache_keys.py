@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from builder.cache.local import key_of
+from builder.config.audio import AudioConfig
 from builder.config.pictures import PictureConfig
 from builder.config.source_inputs import InputConfig
 from builder.config.tables import CutConfig, ModelConfig, StageConfig, VerifyConfig
@@ -23,7 +24,7 @@ others: dict[str, Any] = {
     "budget": "1 kB", "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
     "weights": False, "cut": CutConfig(("a",)), "custom_ops": "o.js", "vocabulary": "v.txt", "rows_first": 7,
     "channels": "last", "inputs": {"i": InputConfig(shape=(1,))}, "member": "m.tflite",
-    "picture": PictureConfig(size=9), "answer": "classes", "tokenizer": "t.json",
+    "picture": PictureConfig(size=9), "audio": AudioConfig(rate=8000), "answer": "classes", "tokenizer": "t.json",
     "trust": True, "license": "MIT", "card": "c", "verify": VerifyConfig(max_error=0.5),
 }  # fmt: skip
 by_content = {"source", "labels", "custom_ops", "vocabulary"}  # what they name is in the key by its hash

@@ -105,6 +105,7 @@ def test_examples_are_configured_and_their_labels_are_there() -> None:
             "mesh",
             "people",
             "pose",
+            "speech",
             "style",
             "upscale",
             "words-en",

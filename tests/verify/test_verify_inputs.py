@@ -189,7 +189,7 @@ def run_here(task: str, request: InputsRequest, name: str) -> Future[None]:
 
 def load(pattern: str, specs: tuple[TensorSpec, ...], folder: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as work:
-        return load_inputs(pattern, specs, folder, Path(work), run_here)[0]
+        return load_inputs(pattern, specs, folder, Path(work), run_here).cases
 
 
 def test_inputs_are_decoded_in_a_worker_behind_the_wall(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_inputs_are_decoded_in_a_worker_behind_the_wall(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", np.ones((1, 4, 6, 3)))
     (tmp_path / "work").mkdir()
     with ConversionPool(1) as pool:
-        cases, _, _ = load_inputs("*.*", (picture,), tmp_path, tmp_path / "work", pool.submit)
+        cases = load_inputs("*.*", (picture,), tmp_path, tmp_path / "work", pool.submit).cases
         with pytest.raises(ConfigError, match=str(tmp_path / "b.npz")):
             load_inputs("b.npz", (TensorSpec("x", "float32", (3,)),), tmp_path, tmp_path / "work", pool.submit)
     assert [float(case["image"].mean()) for case in cases] == [pytest.approx(0.2), 1]

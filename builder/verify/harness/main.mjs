@@ -17,6 +17,7 @@
 //     extra: [tensor, …] | null,        one more case, of another batch and other sizes: it may fail
 //     sample: [tensor, …] | null,       inputs of one more run, whose answers are kept only where the model runs at once
 //     shown: [{ file, width, height }, …],   RGBA pictures that run is given
+//     played: ["file", …],              sounds that run is given, heard: the input that takes their windows
 //     told: ["text", …],                 that run is given
 //     short: false,                     only the first case at full precision, and no sample
 //     stages: [{ name: "detect", outputs: ["scores"] }, …],   those to run by themselves, in order
@@ -31,6 +32,7 @@
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
 //     answers: [answer, …] | null,      of run to each picture; bytes are { base64 }
 //     told: [{ inputs: { name: [1, …] }, answer }, …] | null,   what run makes of each text
+//     heard: [[{ input, answer }, …], …] | null,   of run to each window of each sound: input is base64, of the first ones
 //     sample: { base: [tensor, …] | undefined, full: [tensor, …], numbered: false } | null,
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //
@@ -43,7 +45,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { runCases, runExtra, runSample } from "./cases.mjs";
-import { runShown, runTold } from "./shown.mjs";
+import { runPlayed, runShown, runTold } from "./shown.mjs";
 import { during, Failure } from "./failures.mjs";
 import { Files, loadStock } from "./files.mjs";
 import { Output } from "./tensors.mjs";
@@ -97,6 +99,7 @@ async function runBundle(tf, job, data, output, result) {
     result.stages.push({ name: "full", cases });
     if (job.initial) job.weights = refined.getWeights().map((tensor) => tensor.clone());
     if (job.shown.length) result.answers = await during("run", () => runShown(handle.load, job));
+    if (job.played.length) result.heard = await during("run", () => runPlayed(handle.load, refined, job));
     if (job.told.length) result.told = await during("run", () => runTold(handle.load, refined, job));
     result.extra = await runExtra(tf, refined, job, data, output);
     if (job.sample && !early.lost && !job.short) {
@@ -139,6 +142,7 @@ async function attempt(tf, present, job) {
     sourceExtra: null,
     sample: null,
     answers: null,
+    heard: null,
     told: null,
     error: null,
   };

@@ -25,6 +25,37 @@ export async function runShown(handle, { shown }) {
   return answers;
 }
 
+const told = 8; // windows of a sound whose inputs are told
+
+/** Gives what run makes of each window of each sound: the model's input, and the answer. */
+export async function runPlayed(handle, model, { played, heard }) {
+  const { execute } = model;
+  const found = [];
+  try {
+    for (const file of played) {
+      alive("run");
+      const inputs = [];
+      model.execute = (fed, ...more) => {
+        alive("run");
+        const values = inputs.length < told ? fed[heard].dataSync() : undefined;
+        inputs.push(values ? Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64") : null);
+        return execute.call(model, fed, ...more);
+      };
+      const answers = await handle.run(await readFile(file));
+      found.push(
+        answers.map(({ answer }, i) => {
+          const tensors = [answer, ...Object.values(answer ?? {})].filter((one) => typeof one?.dispose === "function");
+          for (const tensor of tensors) tensor.dispose();
+          return { input: inputs[i], answer: tensors.length ? null : JSON.parse(JSON.stringify(answer, bytesAsText)) };
+        }),
+      );
+    }
+  } finally {
+    delete model.execute;
+  }
+  return found;
+}
+
 /** Gives the inputs that run makes of each text, and its answer, where it is none of tensors. */
 export async function runTold(handle, model, { told }) {
   const { execute } = model;
