@@ -11,6 +11,7 @@ import numpy as np
 from ..lowering.graph import Graph
 from ..lowering.lengths import KnownLengths, Origin
 from ..lowering.values import Array, Value
+from .coded import coded
 from .package import load_onnx
 from .registry import Inferred
 from .subgraphs import graphs_within
@@ -54,6 +55,8 @@ def fold(
         return None
     if any(True for _ in graphs_within(node)):
         return None
+    if (codes := coded(graph, node, inputs)) is not None:
+        return [codes]
     arrays = {name: value.array for name, value in zip(node.input, inputs, strict=True) if value is not None}
     if _size_before(node, inputs, outputs) > largest_folded:
         return None
