@@ -1,3 +1,3 @@
-"""Shardpress: TensorFlow and Keras models as static files that web pages load without delay."""
+"""Shardpress: trained models as static files that web pages load without delay."""
 
 __version__ = "0.1.0"

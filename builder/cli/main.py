@@ -44,7 +44,7 @@ common = frozenset({"config", "json", "quiet", "verbose"})  # say nothing to a c
 @click.version_option(__version__, prog_name="shardpress")
 @click.pass_context
 def cli(context: click.Context, console: Console, /, **options: Any) -> None:
-    """Turn TensorFlow and Keras models into files that web pages load without delay.
+    """Turn trained models into files that web pages load without delay.
 
     Without a command: build every model in build.toml into dist/.
     """
