@@ -44,9 +44,9 @@ find("#ask").addEventListener("submit", (event) => {
   event.preventDefault();
   answer();
 });
-for (const button of find("#examples").children) {
+for (const button of find("#examples").querySelectorAll("button")) {
   button.addEventListener("click", () => {
-    field.value = button.textContent ?? "";
+    field.value = button.innerText; // in the page's language
     answer();
   });
 }

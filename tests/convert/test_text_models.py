@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from builder.convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, SourceOptions
-from builder.convert.side_files import read_vocabulary
+from builder.convert.side_files import read_texts, read_vocabulary
 from builder.errors import UnsupportedOpsError
 from builder.sources.detect import detect
 from builder.sources.tfjs import read_model
@@ -48,6 +48,9 @@ built: dict[str, dict[str, Any] | None] = {
 }
 
 
+told = {"int", "int.keras", "int2.keras", "saved2", "one_hot"}  # whose texts run takes; a colour is a text, too
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("text")
@@ -79,6 +82,7 @@ def test_text_is_cut_at_its_ids_and_the_rest_is_equal(pool: ConversionPool, sour
         result = convert(pool, source, work)
         vocabulary = read_vocabulary(result.model_json)
         assert vocabulary == words, name
+        assert bool(read_texts(result.model_json)) == (name in told), name
         assert bool(vocabulary) == any("handle.vocabulary" in note for note in result.notes), name
         model = replace(canonicalise(read_model(result.model_json)), vocabulary=vocabulary)
         inputs = seeded_inputs(model.inputs, ids_below=ids_below(model))
@@ -94,9 +98,18 @@ def test_text_is_cut_at_its_ids_and_the_rest_is_equal(pool: ConversionPool, sour
 
 
 def test_every_way_to_split_text_is_cut(pool: ConversionPool, sources: Path, tmp_path: Path) -> None:
-    for name in ("open", "characters", "pairs", "whole"):
-        model = read_model(convert(pool, options(sources / name), tmp_path / name).model_json)
+    usual = {"lower": True, "strip": True, "split": "whitespace"}
+    texts = {
+        "open": usual,
+        "characters": {"lower": True, "strip": False, "split": "character", "length": 12},
+        "pairs": usual | {"ngrams": [1, 2], "length": 8},
+        "whole": {"lower": False, "strip": True, "split": "none", "length": 1},
+    }
+    for name, steps in texts.items():
+        result = convert(pool, options(sources / name), tmp_path / name)
+        model = read_model(result.model_json)
         assert [(spec.name, spec.dtype) for spec in model.inputs] == [("text", "int32")], name
+        assert read_texts(result.model_json) == {"text": steps}
     result = convert(pool, options(sources / "two"), tmp_path / "two")
     vocabulary = read_vocabulary(result.model_json) or {}
     assert sorted(vocabulary) == ["body", "title"]

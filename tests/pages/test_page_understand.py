@@ -68,13 +68,13 @@ def test_what_means_the_same_comes_first_in_both_languages(site: Site, browser: 
     page.goto(f"{site.url}assets/pages/understand.html?lang=en")
     page.wait_for_selector("nav a")
     assert [url for url in witness.asked if "/cdn/" in url] == []
-    page.get_by_role("button", name="包裹怎么还没有到").click()
+    page.get_by_role("button", name="what are your opening hours").click()
     page.wait_for_selector("body[data-state=done]")
-    assert set(nearest(page)[:2]) == {"我的包裹到哪里了\uff1f", "Where is my package?"}
-    page.locator("#text").fill("what are your opening hours")
-    page.get_by_role("button", name="Find", exact=True).click()
-    page.wait_for_function("document.querySelector('#nearest b').textContent.startsWith('When')")
     assert set(nearest(page)[:2]) == {"你们几点营业\uff1f", "When are you open?"}
+    page.locator("#text").fill("包裹怎么还没有到")
+    page.get_by_role("button", name="Find", exact=True).click()
+    page.wait_for_function("document.querySelector('#nearest b').textContent.startsWith('我的')")
+    assert set(nearest(page)[:2]) == {"我的包裹到哪里了\uff1f", "Where is my package?"}
     page.locator("#sentences").fill("Cats sleep all day.\n\n  狗喜欢跑步。\n狗喜欢跑步。")
     page.locator("#text").fill("dogs love running")
     page.keyboard.press("Enter")
@@ -87,14 +87,17 @@ def test_what_means_the_same_comes_first_in_both_languages(site: Site, browser: 
 
 
 def test_run_makes_of_any_text_what_the_reference_makes(site: Site, browser: Browser) -> None:
-    """The package tokenizers and ONNX Runtime: fifty lines in both languages, and texts that are hardly any."""
+    """The package tokenizers and ONNX Runtime: lines in both languages, and texts that are hardly any."""
     import onnxruntime
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
-    session = onnxruntime.InferenceSession(str(model / "model.onnx"), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Optimised, it would multiply rounded activations where weights are bytes.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
     lines = (root / "assets" / "texts" / "meaning.txt").read_text("utf-8").splitlines()
-    texts = [*lines, *odd.values()]
+    texts = [*lines[::5], *odd.values()]  # bench/texts.py takes all
     page = browser.new_page()
     page.set_default_timeout(patience)
     page.goto(f"{site.url}assets/pages/understand.html")
