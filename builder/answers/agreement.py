@@ -6,11 +6,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config.answers import AnswerTable, BoxesTable, ClassesTable, MaskTable, PointsTable
+from ..typed import from_builtins
 from . import boxes, classes, mask, points, vector
 from .frame import Frame
 from .reading import Labels, Outputs
@@ -43,7 +43,7 @@ def reference(
     """
     if head_answer["kind"] == "picture":
         return _picture(head_answer, outputs)
-    table: AnswerTable = msgspec.convert(dict(head_answer), AnswerTable)
+    table: AnswerTable = from_builtins(dict(head_answer), AnswerTable)
     if isinstance(table, ClassesTable):
         return classes.answer(outputs, table, labels)
     if isinstance(table, BoxesTable):

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from ..config.answers import AnswerTable, head_of
 from ..config.pictures import PictureConfig, PictureTable, each
 from ..config.tables import ModelConfig
 from ..errors import ConfigError
 from ..model import TensorSpec
+from ..typed import from_builtins
 from .complete import complete
 from .formats import Seen
 from .hearing import audio_of
@@ -113,7 +112,7 @@ def _mixed(name: str) -> ConfigError:
 def table_of(answer: str | AnswerTable | PictureTable) -> AnswerTable | PictureTable:
     """Return the whole table of an answer that may only name its kind."""
     made: AnswerTable | PictureTable = (
-        msgspec.convert({"kind": answer}, AnswerTable | PictureTable) if isinstance(answer, str) else answer
+        from_builtins({"kind": answer}, AnswerTable | PictureTable) if isinstance(answer, str) else answer
     )
     return made
 

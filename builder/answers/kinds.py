@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from ..config.answers import AnswerTable
 from ..errors import ConversionError
+from ..typed import from_builtins
 from .clues import Clues, Proposal, Settings, most_labels
 from .complete import complete
 from .formats import mediapipe_of, mediapipe_outputs, tf_names, yolo_family, yolo_strides
@@ -44,7 +43,7 @@ def _fits(found: Proposal, clues: Clues) -> bool:
     """Whether a build would take what is proposed."""
     count = clues.labels or len(found.labels)
     try:
-        complete(msgspec.convert(found.answer, AnswerTable), replace(clues.seen, labels=count))
+        complete(from_builtins(found.answer, AnswerTable), replace(clues.seen, labels=count))
     except ConversionError:
         return False
     return True

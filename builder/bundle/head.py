@@ -17,6 +17,7 @@ from ..files.plain import plain_values
 from ..model import Model
 from ..packing.segments import Segment, Stage
 from ..packing.shards import Shard
+from ..typed import from_builtins
 from .format import Kind, format_version, hash_digits, ops_url, shard_url, to_json
 
 
@@ -151,7 +152,7 @@ def make_head(
     return Head(
         format=format_version,
         name=name,
-        kind=msgspec.convert(model.kind, Kind),
+        kind=from_builtins(model.kind, Kind),
         contract=contract(model, labels, run),
         artifacts=dict(model.artifacts),
         labels=labels,
@@ -229,7 +230,7 @@ def read_head(content: bytes, where: str = "") -> Head:
     """
     try:
         # Not msgspec's own reader: it refuses lone surrogates, which names in JavaScript may hold.
-        head = msgspec.convert(json.loads(content), Head)
+        head = from_builtins(json.loads(content), Head)
     except (ValueError, RecursionError) as error:
         raise FormatError("is not a head", code="SP-505", where=where, hint="Build again") from error
     if any(not 0 <= shard.stage < len(head.stages) for shard in head.shards):

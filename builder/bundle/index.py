@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import FormatError
+from ..typed import from_builtins
 from .format import (
     digest_pattern,
     format_version,
@@ -200,7 +201,7 @@ def _entry(name: str, found: Any) -> IndexEntry:
     Raises:
         ValueError: it does.
     """
-    known = msgspec.convert(found[:7], tuple[str, int, str, str, str, int, int])
+    known = from_builtins(found[:7], tuple[str, int, str, str, str, int, int])
     extras = _extras(found[-1]) if len(found) > 7 and isinstance(found[-1], dict) else Extras()
     entry = IndexEntry(*known, extras)
     if not model_pattern.fullmatch(name) or not all(_is_digest(head.sha256) for head in entry.heads(name)):
@@ -209,8 +210,8 @@ def _entry(name: str, found: Any) -> IndexEntry:
 
 
 def _extras(found: dict[str, Any]) -> Extras:
-    older = msgspec.convert(found["older"], OlderHead) if "older" in found else None
-    version = msgspec.convert(found.get("version", 1), int)
+    older = from_builtins(found["older"], OlderHead) if "older" in found else None
+    version = from_builtins(found.get("version", 1), int)
     return Extras(older, version, {key: item for key, item in found.items() if key not in ("older", "version")})
 
 

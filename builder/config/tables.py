@@ -13,6 +13,7 @@ from msgspec import Meta, field
 
 from ..errors import ConfigError
 from ..program import program
+from ..typed import from_builtins
 from .answers import AnswerTable
 from .audio import AudioConfig
 from .offline import OfflineConfig
@@ -321,7 +322,7 @@ def _named(tables: dict[str, Any], kind: str, path: Path) -> dict[str, Any]:
 
 def _convert(table: Any, kind: type[Struct], path: Path, key: str) -> Struct:
     try:
-        return msgspec.convert(table, kind)
+        return from_builtins(table, kind)
     except msgspec.ValidationError as error:
         text = str(error)
         message, _, inner = text.partition(" - at `$")

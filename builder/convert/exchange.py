@@ -17,6 +17,7 @@ import msgspec
 
 from ..errors import ConversionError, ShardpressError
 from ..precision.types import MeasureResult
+from ..typed import from_msgpack
 from .requests import ConvertResult, ReferenceResult
 
 Task = str | Callable[[Any], object]
@@ -106,8 +107,8 @@ def receive_reply(stream: IO[bytes], kind: object) -> Reply:
     """
     content = _receive(stream, largest_answer)
     try:
-        answer = msgspec.msgpack.decode(content, type=_Answer)
-        result = None if answer.failure else msgspec.msgpack.decode(answer.result, type=kind, dec_hook=_decode)
+        answer = from_msgpack(content, _Answer)
+        result = None if answer.failure else from_msgpack(answer.result, kind, _decode)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ConversionError(
             f"the conversion process sent an invalid answer ({error})", code="SP-406", hint="Do not trust this model"

@@ -26,6 +26,7 @@ from ..transforms.dedupe import find_same
 from ..transforms.inspect import find_non_finite
 from ..transforms.order import order_weights
 from ..transforms.reach import first_stages
+from ..typed import from_builtins
 from ..verify.ids import ids_below
 from ..words.table import Table, plan
 
@@ -242,7 +243,7 @@ def find_files(records: Iterable[FileRecord], cache: Cache, compressor: Compress
 def from_record(found: object, cache: Cache, compressor: Compressor) -> Assembly | None:
     """Find an assembly again; None when anything of it is no longer in the cache."""
     try:
-        record = msgspec.convert(found, AssemblyRecord)
+        record = from_builtins(found, AssemblyRecord)
     except msgspec.ValidationError:
         return None
     files = find_files(record.files, cache, compressor)

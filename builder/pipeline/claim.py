@@ -16,6 +16,7 @@ from ..bundle.modules import module_templates
 from ..bundle.render import client_names
 from ..errors import FormatError, UsageError
 from ..files.atomic import is_stale, write_atomically
+from ..typed import from_json
 
 record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
@@ -108,7 +109,7 @@ def owned(out: Path) -> frozenset[str] | None:
 
 def _recorded(out: Path) -> frozenset[str] | None:
     try:
-        names = msgspec.json.decode((out / record_name).read_bytes(), type=Record).files
+        names = from_json((out / record_name).read_bytes(), Record).files
     except (OSError, msgspec.DecodeError):
         return None
     # Whatever a record says, no other names than those a build gives are replaced or removed.

@@ -29,6 +29,7 @@ from ..sources.model_folders import teachable_note
 from ..sources.tfjs import read_model
 from ..tokens.read import Tokenizer, read_tokenizer
 from ..transforms.canonical import canonicalise
+from ..typed import from_builtins
 from ..verify.ids import ids_below
 from ..words.table import kind as vectors_kind
 from ..words.table import read_table
@@ -144,7 +145,7 @@ def _compat(session: Session, plan: Plan, read: Callable[[], Model]) -> tuple[Fi
     cache, compressor = session.cache, session.compressor
     key = key_of(plan.conversion_key, plan.name, plan.model.weights, session.options.fast, code_hash())
     record = cache.record("compat", key)
-    known = msgspec.convert(record, tuple[FileRecord, ...]) if record else None
+    known = from_builtins(record, tuple[FileRecord, ...]) if record else None
     files = find_files(known, cache, compressor) if known else None
     if files is None:
         files = list(stock_files(plan.name, read(), cache, compressor))

@@ -24,6 +24,7 @@ from ..errors import BuildError, ConversionError, ShardpressError, VerificationE
 from ..packages import code_hash
 from ..precision.calibrate import input_digests
 from ..tfjs_runtime.types import Runtime
+from ..typed import from_builtins
 from ..verify.gates import gate_of
 from ..verify.run import Check, Verification, find_node_modules, missing_runtime, verify_all
 from ..words.check import VectorsCheck, gate_of_vectors, verify_vectors
@@ -110,7 +111,7 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
         key = key_of(inputs)
         record = session.cache.record("verified", key)
         if record is not None:
-            results[name] = msgspec.convert(record, Verification, strict=False)
+            results[name] = from_builtins(record, Verification, strict=False)
         elif built.source.kind != "kept":
             missing.append((built, key))
     words = [(built, key) for built, key in missing if built.source.kind == vectors_kind]

@@ -18,6 +18,7 @@ import msgspec
 
 from ..errors import ConversionError
 from ..sandbox.launch import start_behind_wall
+from ..typed import from_json
 from ..verify.node import harness as verify_harness
 from ..verify.node import install_hint
 from ..verify.result import StoredTensor
@@ -136,7 +137,7 @@ class NodeProcess:
         if not line:
             raise _failure(self._ending())
         try:
-            answer = msgspec.json.decode(self._read("answer.json", largest_index), type=Answer)
+            answer = from_json(self._read("answer.json", largest_index), Answer)
             numbers = self._read("answer.bin", largest_numbers)
         except (OSError, ValueError) as error:
             self._end(0.0)

@@ -14,6 +14,7 @@ from ..bundle.head import read_head
 from ..bundle.index import Index, read_index
 from ..bundle.manifest import FileEntry, Manifest, ModelEntry
 from ..errors import FormatError, UsageError
+from ..typed import from_json
 from .confined import read_confined
 from .names import check_head, check_index, check_manifest
 
@@ -75,7 +76,7 @@ def read_local(out: Path) -> Local:
         FormatError: it is not what a build writes.
     """
     try:
-        manifest = msgspec.json.decode(read_confined(out, "manifest.json", most_manifest), type=Manifest)
+        manifest = from_json(read_confined(out, "manifest.json", most_manifest), Manifest)
         where = str(out / "manifest.json")
         check_manifest(manifest, where)
         pinned = manifest.loader.pinned

@@ -17,6 +17,7 @@ from ..bundle.head import Head, read_head
 from ..bundle.index import HeadName, Index, read_index
 from ..errors import FormatError, StoreError
 from ..stores import Fence, Headers, TargetStore
+from ..typed import from_json
 
 state_mark = b"//# shardpress="
 preview_name = re.compile(r"loader-([a-z0-9][a-z0-9-]*)\.js")
@@ -183,7 +184,7 @@ def split_pointer(content: bytes, where: str = loader_name) -> tuple[bytes, Stat
     if not mark:
         return content, State()
     try:
-        return loader, msgspec.json.decode(text, type=State)
+        return loader, from_json(text, State)
     except msgspec.DecodeError as error:
         raise FormatError(
             "has a damaged last line", code="SP-508", where=where, hint="Deploy again with --repair"

@@ -21,6 +21,7 @@ from ..bundle.head import named_urls
 from ..bundle.index import HeadName, read_index
 from ..errors import FormatError, StoreError, UsageError
 from ..stores import Listed, TargetStore
+from ..typed import from_json
 from .plan import Plan, plain
 from .pointer import StockModel, digits_of, fetch_head, fetch_loader, preview_name, split_pointer
 from .previews import empty, preview_key
@@ -163,7 +164,7 @@ def _read(store: TargetStore, name: str) -> frozenset[str] | None:
     if found is None or name != f"{prefix}{_digits(found[0])}.json":
         return None
     try:
-        keys = msgspec.json.decode(found[0], type=Record).keys
+        keys = from_json(found[0], Record).keys
     except msgspec.DecodeError:
         return None
     # Whatever a record says, no other names than ours are deleted.

@@ -9,6 +9,7 @@ import msgspec
 
 from ..config.units import show_size
 from ..errors import UsageError
+from ..typed import from_json
 
 
 class _File(msgspec.Struct):
@@ -169,7 +170,7 @@ def _change(row: Row) -> str:
 
 def _read(path: Path) -> _Manifest:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Manifest)
+        return from_json(path.read_bytes(), _Manifest)
     except OSError as error:
         raise UsageError(
             f"cannot be read ({error.strerror})", code="SP-122", where=str(path), hint="Run the build first"

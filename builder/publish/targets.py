@@ -17,6 +17,7 @@ from ..config.units import parse_duration
 from ..errors import ConfigError, UsageError
 from ..stores import TargetStore
 from ..stores.directory import DirectoryStore
+from ..typed import from_builtins
 from .uploads import Form
 
 default_name = "public"
@@ -191,7 +192,7 @@ def _filled(table: TargetConfig, where: str, environment: Mapping[str, str] | No
         return found[match[1]]
 
     try:
-        return msgspec.convert(fill(msgspec.to_builtins(table)), TargetConfig)
+        return from_builtins(fill(msgspec.to_builtins(table)), TargetConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(
             str(error).replace("`", "'"), code="SP-205", where=where, hint="Correct the variable's value"
