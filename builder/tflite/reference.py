@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,14 @@ from ..convert.fixed_inputs import array_of
 from ..convert.own_runtime import Arrays, chosen, needed, runner_of
 from ..convert.requests import SourceOptions
 from ..lowering.values import narrowed
+from .detection_options import name as post_process
+from .detection_options import read_options
 from .interface import interface_of
 from .quantized import real_numbers
 from .read import read_tflite
 from .schema import extra, package
 from .substitutes import needs_substitutes, with_substitutes
+from .types import Subgraph
 
 
 def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
@@ -47,15 +50,41 @@ def runner(source: SourceOptions) -> Callable[[Arrays], Arrays]:
             tensor = tensors[interface.inputs[item.name]]
             always[item.name] = array_of(item, tensor.open_shape, tensor.type, where)
 
+    detectors = _detectors(file.subgraphs[interface.subgraph], interface.outputs)
+
     def call(arrays: Arrays) -> Arrays:
         interpreter = _interpreter(content)  # a new one: they keep the state of recurrent layers
         if interface.key:
             found = interpreter.get_signature_runner(interface.key)(**arrays)
         else:
             found = _plain_run(interpreter, interface.inputs, interface.outputs, arrays)
+        found = _without_leftovers(found, detectors)
         return {name: real(name, found[name]) for name in chosen(interface.outputs, source.outputs)}
 
     return runner_of(types, always, call)
+
+
+def _detectors(subgraph: Subgraph, outputs: Mapping[str, int]) -> list[tuple[list[str], str, int]]:
+    """Return for each last step of a detector its outputs, the one that counts boxes, and the classes of a box."""
+    names = {number: name for name, number in outputs.items()}
+    found = []
+    for operator in subgraph.operators:
+        if operator.op == post_process and operator.outputs[-1] in names:
+            own = [names[number] for number in operator.outputs[:-1] if number in names]
+            classes = read_options(bytes(operator.options.get("custom", b""))).classes
+            found.append((own, names[operator.outputs[-1]], classes))
+    return found
+
+
+def _without_leftovers(found: Arrays, detectors: list[tuple[list[str], str, int]]) -> Arrays:
+    """Return zeros where there is no box: the interpreter leaves there what was in its memory."""
+    found = dict(found)
+    for names, counted, classes in detectors:
+        filled = int(np.ravel(found[counted])[0]) * classes
+        for name in names:
+            found[name] = np.array(found[name])
+            found[name][:, filled:] = 0
+    return found
 
 
 def _interpreter(content: bytes) -> Any:

@@ -56,5 +56,6 @@ untested = {
     *("VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE", "CALL_ONCE"),  # refused, see test_reader
     *("custom MaxPoolingWithArgmax2D", "custom MaxUnpooling2D"),  # the interpreter has none, see test_mediapipe
     *("DENSIFY", "QUANTIZE", "FAKE_QUANT"),  # see test_quantized
+    "custom TFLite_Detection_PostProcess",  # see test_detection
     "UNIDIRECTIONAL_SEQUENCE_LSTM",  # see test_keras
 }

@@ -187,7 +187,6 @@ def test_subgraphs_that_call_each_other_end() -> None:
     ("op", "words"),
     [
         ("custom Landmarks2TransformMatrix", "operator custom Landmarks2TransformMatrix"),
-        ("custom TFLite_Detection_PostProcess", "operator custom TFLite_Detection_PostProcess"),
         ("SVDF", "operator SVDF"),
     ],
 )
