@@ -66,8 +66,9 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/meaning.py
 
 .PHONY: ops
-ops: setup ## Only write docs/ops.md: what becomes of each op
+ops: setup ## Only write docs/ops.md and docs/ops.zh.md: what becomes of each op
 	$(PY) -c "from builder.graphs.table import ops_table; open('docs/ops.md', 'w', encoding='utf-8').write(ops_table())"
+	$(PY) -c "from builder.graphs.table import ops_table; open('docs/ops.zh.md', 'w', encoding='utf-8').write(ops_table(chinese=True))"
 
 .PHONY: browser
 browser: ## Only Chromium and Firefox for the tests, when there are none

@@ -1,7 +1,8 @@
-"""Writes ``docs/ops.md``: what becomes of each op."""
+"""Writes ``docs/ops.md`` and ``docs/ops.zh.md``: what becomes of each op."""
 
 from __future__ import annotations
 
+from . import table_zh
 from .ops import (
     advice_by_pattern,
     identities,
@@ -64,8 +65,12 @@ outcomes = {
 }
 
 
-def ops_table() -> str:
-    """Return the page."""
+def ops_table(*, chinese: bool = False) -> str:
+    """Return the page.
+
+    Args:
+        chinese: in Chinese instead of English.
+    """
     supported = supported_ops()
     cut = sorted({*input_edges, *output_edges, *text_edges} - supported)
     lists = {
@@ -76,14 +81,13 @@ def ops_table() -> str:
         "refused": [],
         "supported": sorted(supported),
     }
-    parts = [head]
-    for key, (title, text) in outcomes.items():
+    parts = [table_zh.head if chinese else head]
+    for key, (title, text) in (table_zh.outcomes if chinese else outcomes).items():
         parts.append(f"## {title}\n\n{text}\n")
         if key == "refused":
-            parts.extend(
-                f"- {', '.join(f'`{pattern}`' for pattern in patterns)}: {advice}"
-                for patterns, advice in advice_by_pattern
-            )
+            for patterns, advice in advice_by_pattern:
+                names = ", ".join(f"`{pattern}`" for pattern in patterns)
+                parts.append(f"- {names}：{table_zh.advice[advice]}" if chinese else f"- {names}: {advice}")
             parts.append("")
         else:
             parts.append(", ".join(f"`{op}`" for op in lists[key]) + "\n")

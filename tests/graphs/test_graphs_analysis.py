@@ -152,7 +152,8 @@ def test_check_prints_a_table_and_data(tmp_path: Path, capsys: pytest.CaptureFix
     assert not list(tmp_path.glob("dist*"))
 
 
-def test_the_page_of_ops_is_up_to_date_and_whole() -> None:
-    text = (docs / "ops.md").read_text(encoding="utf-8")
-    assert text == ops_table()
+@pytest.mark.parametrize(("page", "chinese"), [("ops.md", False), ("ops.zh.md", True)])
+def test_the_page_of_ops_is_up_to_date_and_whole(page: str, chinese: bool) -> None:
+    text = (docs / page).read_text(encoding="utf-8")
+    assert text == ops_table(chinese=chinese)
     assert all(f"`{op}`" in text for op in supported_ops())
