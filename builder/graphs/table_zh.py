@@ -12,7 +12,8 @@ outcomes = {
     "cut": (
         "在两端切掉",
         (
-            "位于模型的开头或结尾，在它之前（或之后）没有用权重进行的计算。图片由浏览器在 `handle.run(picture)` 中解码和编码；"
+            "位于模型的开头或结尾，在它之前（或之后）没有用权重进行的计算。"
+            "图片由浏览器在 `handle.run(picture)` 中解码和编码；"
             "其余内容由页面输入或取得张量，构建的提示会说明是哪些。在模型中间的会被拒绝，除非 `cut` 写明在哪里切断。"
             "如果循环逐张处理图片（`tf.map_fn`），先解码再计算，就只取出解码器。"
         ),
@@ -28,8 +29,8 @@ outcomes = {
         "改写",
         (
             "替换为能得到相同数值的受支持算子。Roll 需要常量的轴，FakeQuant… 需要常量的范围，ResizeBicubic、"
-            "ResizeArea 和 "
-            "ScaleAndTranslate 需要前后尺寸都是常量，Matrix…Diag… 需要主对角线；AdjustHue 和 AdjustSaturation 用于非负的颜色。"
+            "ResizeArea 和 ScaleAndTranslate 需要前后尺寸都是常量，Matrix…Diag… 需要主对角线；"
+            "AdjustHue 和 AdjustSaturation 用于非负的颜色。"
             "由常量和已知长度算出的值视为常量；条件因此已知、从不会走到的分支会去掉。同样改写的，还有受支持、"
             "但 TensorFlow.js 或某个后端会算错的节点：分组卷积、带批次的 GatherV2、MatrixBandPart（因果掩码）、"
             "MaxPool3D、"
@@ -41,7 +42,8 @@ outcomes = {
     "refused": (
         "拒绝",
         (
-            "其余一切：构建失败，并写明节点以及可以设置 `cut` 的张量。涉及文件、网络或 Python 的算子，以及没有人审查过的算子，"
+            "其余一切：构建失败，并写明节点以及可以设置 `cut` 的张量。"
+            "涉及文件、网络或 Python 的算子，以及没有人审查过的算子，"
             "在运行任何内容之前就会拒绝。算子也可以用 JavaScript 编写，见 `docs/custom-ops.md`。其中一些附有建议："
         ),
     ),
