@@ -56,7 +56,7 @@ def texts() -> Mapping[str, Sequence[str]]:
     chance = random.Random(5)
     for language, names in json.loads(done.stdout).items():
         found[language] = [" ".join(chance.sample(names, chance.randint(1, 6))) for _ in names]
-    documents = sorted((root / "docs").rglob("*.md"))
+    documents = sorted(path for path in (root / "docs").rglob("*.md") if not path.name.endswith(".zh.md"))
     found["en"] = [line.strip() for path in documents for line in path.read_text().splitlines() if line.strip()]
     found["emoji"] = [_emoji(chance) for _ in range(700)]
     return found
