@@ -44,3 +44,15 @@ def largest_step(subgraph: Subgraph) -> float:
         if tensor.scales is not None and tensor.array is None and tensor.type in {"int8", "uint8", "int16"}
     )
     return max(steps, default=0.0)
+
+
+def is_hybrid(subgraph: Subgraph) -> bool:
+    """Whether real numbers meet quantised weights: the interpreter then rounds these numbers to 8 bits, row by row."""
+    return any(
+        subgraph.tensors[operator.inputs[0]].type == "float32"
+        and subgraph.tensors[operator.inputs[1]].type == "int8"
+        and subgraph.tensors[operator.inputs[1]].quantized
+        for operator in subgraph.operators
+        if operator.op in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+        and min(operator.inputs[:2]) >= 0
+    )

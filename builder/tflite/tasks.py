@@ -10,7 +10,7 @@ from ..lowering.artefact import write_graph
 from .interface import interface_of
 from .lower import lower_file
 from .own_words import own_words
-from .quantized import largest_step
+from .quantized import is_hybrid, largest_step
 from .read import read_tflite
 from .reference import runner
 
@@ -30,7 +30,8 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
     graph, outputs = lower_file(file, interface, where, source.inputs)
     wanted = {name: outputs[name] for name in chosen(outputs, source.outputs)}
     path = write_graph(graph, wanted, request.out, file.description or "TensorFlow Lite")
-    write_step(path, largest_step(file.subgraphs[interface.subgraph]))
+    subgraph = file.subgraphs[interface.subgraph]
+    write_step(path, largest_step(subgraph), is_hybrid=is_hybrid(subgraph))
     write_own_words(path, own_words(source.path))
     return ConvertResult(path)
 

@@ -101,3 +101,6 @@ def test_a_model_of_whole_numbers_is_told_what_would_fit(tmp_path: Path) -> None
     write_step(model.artefact, 0.03)
     off = Verification("tfjs wasm", passed=False, problem="differs", stages=(Comparison("full", 0.00035, 0.0, "y"),))
     assert "[models.lines.verify] max_error = 0.0007 fits" in _way_out(model, off)
+    write_step(model.artefact, 0.0, is_hybrid=True)
+    assert "256 steps, and pages do not: give verify.inputs" in _way_out(model, off)
+    assert "convert the model again" in _way_out(model, cannot)
