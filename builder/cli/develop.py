@@ -236,13 +236,16 @@ def _found(console: Console, folder: Path, paths: tuple[Path, ...], framework: F
 
     Raises:
         UsageError: there are none.
+        ShardpressError: there is one, but damaged.
     """
-    from .init import find_models, find_unreadable
+    from .init import find_damaged, find_models, find_unreadable
 
     outputs = (*framework.outputs, framework.copy) if framework else ()
     found = find_models(folder, paths or (folder,), tuple(folder / name for name in outputs if name))
     for path, advice in find_unreadable(paths or (folder,)):
         console.say(f"{path} cannot be read: {advice}")
+    if not found and (damage := find_damaged(paths or (folder,))):
+        raise damage
     if not found:
         raise UsageError(
             "no model was found",

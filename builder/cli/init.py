@@ -30,6 +30,8 @@ from ..sources.tfjs import read_model
 
 left_out = {"node_modules", own_out, "dist", "build", "venv", "env", "site-packages", "__pycache__", "variables"}
 endings = {".h5", ".hdf5", ".keras", ".pb", ".json", ".bin", ".vec", ".zip", ".onnx", ".tflite", ".task"}
+sure_endings = {".h5", ".hdf5", ".keras", ".onnx", ".tflite"}
+most_topology = 64 << 20  # bytes of a model.json that are looked through
 pictures = {".png", ".jpg", ".jpeg"}
 kinds = {
     "tfjs": "TensorFlow.js model",
@@ -111,6 +113,31 @@ def find_unreadable(places: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
     """Return the files below some places that are models of kinds which are not read, each with what to do instead."""
     files = {path for place in places for path in _files(place) if path.suffix.lower() in {*foreign, *suffixes}}
     return tuple((path, foreign.get(path.suffix.lower()) or export_hint(path)) for path in sorted(files))
+
+
+def find_damaged(places: tuple[Path, ...]) -> ShardpressError | None:
+    """Return what is wrong with the first file that looks like a model by its ending; of ``.json`` by its weights."""
+    for path in sorted(path for place in places for path in _files(place)):
+        is_json = path.suffix.lower() == ".json"
+        if path.suffix.lower() not in sure_endings and not (is_json and b'"weightsManifest"' in _start(path)):
+            continue
+        try:
+            detect(path)
+            if is_json:
+                read_model(path)
+        except ShardpressError as error:
+            return error
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+    return None
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(most_topology)
+    except OSError:
+        return b""
 
 
 def _files(place: Path) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import ConversionError, ShardpressError, SourceError
-from ..sources.folders import check_folder
+from ..sources.folders import check_folder, own_files
 from ..sources.source_files import source_files
 from .side_files import glue_name
 
@@ -148,7 +148,7 @@ def files_of(path: Path) -> tuple[tuple[str, Path], ...]:
     """
     if path.is_dir():
         check_folder(path)
-        return tuple(all_files(path))
+        return tuple((file.relative_to(path).as_posix(), file) for file in own_files(path))
     kind = {".json": "tfjs", ".onnx": "onnx"}.get(path.suffix.lower())
     if kind is None:
         return (("", path),)

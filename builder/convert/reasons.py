@@ -34,6 +34,12 @@ reasons: tuple[tuple[str, str, str, str], ...] = (
         "SP-351",
     ),
     (
+        r"Failed to find any matching files for \S*variables",
+        "is a SavedModel without its weights",
+        "Copy its folder variables too, beside saved_model.pb",
+        "SP-308",
+    ),
+    (
         r"Read less bytes than requested|Data loss|DATA_LOSS|Checksum does not match|corrupted record",
         "has truncated or damaged weights",
         "Copy or download the whole model again, the folder variables with it",

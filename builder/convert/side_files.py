@@ -44,14 +44,19 @@ def read_texts(model_json: Path) -> dict[str, Any] | None:
     return _read(model_json.with_name(texts_name))
 
 
-def write_step(model_json: Path, step: float) -> None:
-    """Write the longest step that the model rounds to, if it simulates quantisation."""
-    _write(model_json.with_name(facts_name), {"step": step} if step else None)
+def write_step(model_json: Path, step: float, *, is_hybrid: bool = False) -> None:
+    """Write the longest step that the model rounds to, or that its runtime rounds what goes into quantised weights."""
+    _write(model_json.with_name(facts_name), {"step": step, "hybrid": is_hybrid} if step or is_hybrid else None)
 
 
 def read_step(model_json: Path) -> float:
     """Read the longest step that the model rounds to; 0 for models that do not simulate quantisation."""
     return float((_read(model_json.with_name(facts_name)) or {}).get("step", 0))
+
+
+def is_hybrid(model_json: Path) -> bool:
+    """Read whether the source's runtime rounds what goes into quantised weights, as pages do not."""
+    return bool((_read(model_json.with_name(facts_name)) or {}).get("hybrid"))
 
 
 def write_own_words(model_json: Path, words: Mapping[str, object]) -> None:

@@ -110,6 +110,13 @@ def _upgraded(model: Any) -> Any:
     return model
 
 
+# Trees, scalers and encoders of scikit-learn, LightGBM and XGBoost.
+tensors_hint = (
+    "It is no network, but made of trees or other classical steps: Hummingbird (PyPI hummingbird-ml) turns these into "
+    "tensor operations, and exports ONNX without them"
+)
+
+
 def _check_domains(model: Any, where: str) -> None:
     foreign = sorted(
         {
@@ -120,12 +127,13 @@ def _check_domains(model: Any, where: str) -> None:
             and not _is_specified(node)
         }
     )
+    classical = any(name.startswith("ai.onnx.ml.") for name in foreign)
     if foreign:
         raise UnsupportedOpsError(
             f"has ops that are not ONNX' own: {', '.join(foreign[:5])}",
             code="SP-383",
             where=where,
-            hint="Export the model without them, before it is optimised for one runtime",
+            hint=tensors_hint if classical else "Export the model without them, before it is optimised for one runtime",
         )
 
 

@@ -19,7 +19,7 @@ from ..bundle.index import make_index
 from ..bundle.render import render_loader, render_module
 from ..cache.local import key_of
 from ..config.tables import VerifyConfig
-from ..convert.side_files import read_step
+from ..convert.side_files import is_hybrid, read_step
 from ..errors import BuildError, ConversionError, ShardpressError, VerificationError
 from ..packages import code_hash
 from ..precision.calibrate import input_digests
@@ -138,6 +138,17 @@ def _way_out(built: Built, result: Verification) -> str:
     if not result.stages and built.needs_tensorflow and guesses_lengths(built):
         return f"Nothing was published; its open lengths were guessed: {fix_lengths(built)}"
     step, error = read_step(built.artefact), result.stages[-1].max_error if result.stages else math.inf
+    fits = f"[models.{name}.verify] max_error = {2 * error:.1g} fits"
+    if step and error <= most_steps * step and built.source.kind == "tflite":
+        return (
+            f"Nothing was published; TensorFlow Lite rounds what it computes to steps of up to {step:.2g}, and pages "
+            f"compute in real numbers: {fits}"
+        )
+    if is_hybrid(built.artefact) and math.isfinite(error):
+        return (
+            "Nothing was published; TensorFlow Lite rounds what goes into the file's quantised weights to 256 steps, "
+            f"and pages do not: give verify.inputs, as it does worse on random numbers than on real ones, or {fits}"
+        )
     if step and error <= most_steps * step:
         fitting = f"{step * math.ceil(error / step) * 1.01:.2g}"
         return (

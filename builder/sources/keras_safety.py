@@ -169,7 +169,8 @@ def _kind_problem(item: dict[str, object], kind: str, name: str, inner: object) 
     elif kind in functions and inner == kind:  # another way to write it
         problem = ""
     elif kind not in classes:
-        problem = f"layer {name!r} {_custom} {kind!r}, which is not one of Keras' layers"
+        what = f"layer {name!r}" if name else "the model itself"
+        problem = f"{what} {_custom} {kind!r}, which is not one of Keras' layers"
     elif kind in {"TFOpLambda", "SlicingOpLambda"}:
         function = config.get("function")
         if not isinstance(function, str) or not _may_call(function):

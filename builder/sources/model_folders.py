@@ -174,10 +174,12 @@ def teachable_note(model: Path) -> str:
 
 def teachable(model: Path) -> dict[str, Any]:
     """Read ``metadata.json`` beside a model if Teachable Machine wrote it; {} if it did not."""
+    if model.name != "model.json":
+        return {}
     path = model.with_name("metadata.json")
     try:
         inside = path.resolve().is_relative_to(model.parent.resolve())
-        if model.name != "model.json" or not inside or path.stat().st_size > most_metadata:
+        if not inside or path.stat().st_size > most_metadata:
             return {}
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .folders import check_folder
+from .folders import check_folder, own_files
 from .model_folders import teachable
 from .onnx_files import external_files
 from .tfjs import weight_files
@@ -33,6 +33,6 @@ def source_files(path: Path, kind: str) -> tuple[tuple[str, Path], ...]:
         return ((path.name, path), *((file.relative_to(folder).as_posix(), file) for file in beside))
     if path.is_dir():
         check_folder(path)
-        found = sorted(file for file in path.rglob("*") if file.is_file() and file.name != random_file)
+        found = [file for file in own_files(path) if file.name != random_file]
         return tuple((file.relative_to(path).as_posix(), file) for file in found)
     return ((path.name, path),)

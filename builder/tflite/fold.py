@@ -14,7 +14,7 @@ from ..lowering.values import Array
 from .strides import indices_of
 
 largest_folded = 1 << 26  # elements of a constant that is computed at build time
-Evaluate = Callable[[list[Array], Mapping[str, Any]], Array]
+Evaluate = Callable[[list[Array], Mapping[str, Any]], Array | list[Array]]
 
 
 def evaluate(op: str, arrays: Sequence[Array | None], options: Mapping[str, Any], type_name: str) -> list[Array] | None:
@@ -38,9 +38,20 @@ def evaluate(op: str, arrays: Sequence[Array | None], options: Mapping[str, Any]
             found = function(known, options)
         except (ValueError, IndexError, TypeError, ArithmeticError):
             return None  # its lowering says what is wrong
-    if found.size > largest_folded:
+    results = found if isinstance(found, list) else [found]
+    if any(array.size > largest_folded for array in results):
         return None
-    return [found.astype(type_name, copy=False)]
+    return [array.astype(type_name, copy=False) for array in results]
+
+
+def _split(arrays: list[Array], _: Mapping[str, Any]) -> list[Array]:
+    x, sizes, axis = arrays
+    lengths = [int(n) for n in sizes]
+    if -1 in lengths:
+        lengths[lengths.index(-1)] = x.shape[int(axis)] - sum(n for n in lengths if n > 0)
+    if min(lengths) < 0 or sum(lengths) != x.shape[int(axis)]:
+        raise ValueError
+    return np.split(x, np.cumsum(lengths)[:-1], int(axis))
 
 
 def _strided_slice(arrays: list[Array], options: Mapping[str, Any]) -> Array:
@@ -100,6 +111,10 @@ functions: dict[str, Evaluate] = {
     "MAXIMUM": _each(np.maximum),
     "MINIMUM": _each(np.minimum),
     "NEG": _each(np.negative),
+    "ABS": _each(np.abs),
+    "CEIL": _each(np.ceil),
+    "FLOOR": _each(np.floor),
+    "ZEROS_LIKE": _each(np.zeros_like),
     "EQUAL": _each(np.equal),
     "NOT_EQUAL": _each(np.not_equal),
     "GREATER": _each(np.greater),
@@ -115,6 +130,7 @@ functions: dict[str, Evaluate] = {
     "CONCATENATION": lambda arrays, options: np.concatenate(arrays, options.get("axis", 0)),
     "STRIDED_SLICE": _strided_slice,
     "SLICE": _slice,
+    "SPLIT_V": _split,
     "GATHER": _gather,
     "RANGE": _range,
     "FILL": _fill,

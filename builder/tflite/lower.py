@@ -84,6 +84,22 @@ class Scope:
             return tensor.signature
         return tensor.shape if self.fixed and tensor.shape and min(tensor.shape) >= 0 else None
 
+    def kinds_behind(self, name: str, passing: frozenset[str]) -> set[str]:
+        """Return the operators that take a tensor, or what others of a kind make of it; "" where it is an output."""
+        waiting = [number for number, tensor in enumerate(self.subgraph.tensors) if tensor.name == name]
+        found, seen = set(), set(waiting)
+        while waiting:
+            number = waiting.pop()
+            if number in self.subgraph.outputs:
+                found.add("")
+            for operator in self.subgraph.operators:
+                if number in operator.inputs and operator.op in passing:
+                    waiting += [made for made in operator.outputs if made not in seen]
+                    seen.update(operator.outputs)
+                elif number in operator.inputs:
+                    found.add(operator.op)
+        return found
+
     def run(self) -> None:
         """Lower all nodes in their order."""
         for operator in self.subgraph.operators:

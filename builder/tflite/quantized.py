@@ -8,7 +8,7 @@ from ..lowering.codes import Codes
 from ..lowering.constants import least_coded
 from ..lowering.graph import Graph
 from ..lowering.values import Array, Value
-from .types import Scales
+from .types import Scales, Subgraph
 
 
 def real_numbers(array: Array, scales: Scales) -> Array:
@@ -32,3 +32,27 @@ def decoded(graph: Graph, value: Value, scales: Scales) -> Value:
     if np.any(zero):
         numbers = graph.elementwise("Sub", [numbers, graph.constant(zero.astype(np.float32))])
     return graph.elementwise("Mul", [numbers, graph.constant(scale)])
+
+
+def largest_step(subgraph: Subgraph) -> float:
+    """Return the longest step that a graph rounds what it computes to, or 0; constants are rounded for good."""
+    numbers = (number for operator in subgraph.operators for number in operator.outputs if number >= 0)
+    tensors = (subgraph.tensors[number] for number in numbers)
+    steps = (
+        float(np.max(tensor.scales.scale, initial=0))
+        for tensor in tensors
+        if tensor.scales is not None and tensor.array is None and tensor.type in {"int8", "uint8", "int16"}
+    )
+    return max(steps, default=0.0)
+
+
+def is_hybrid(subgraph: Subgraph) -> bool:
+    """Whether real numbers meet quantised weights: the interpreter then rounds these numbers to 8 bits, row by row."""
+    return any(
+        subgraph.tensors[operator.inputs[0]].type == "float32"
+        and subgraph.tensors[operator.inputs[1]].type == "int8"
+        and subgraph.tensors[operator.inputs[1]].quantized
+        for operator in subgraph.operators
+        if operator.op in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+        and min(operator.inputs[:2]) >= 0
+    )

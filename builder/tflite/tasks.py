@@ -5,11 +5,12 @@ from __future__ import annotations
 from ..convert.answers import reference_result
 from ..convert.own_runtime import chosen
 from ..convert.requests import ConvertRequest, ConvertResult, ReferenceRequest, ReferenceResult
-from ..convert.side_files import write_own_words
+from ..convert.side_files import write_own_words, write_step
 from ..lowering.artefact import write_graph
 from .interface import interface_of
 from .lower import lower_file
 from .own_words import own_words
+from .quantized import is_hybrid, largest_step
 from .read import read_tflite
 from .reference import runner
 
@@ -29,6 +30,8 @@ def convert_tflite(request: ConvertRequest) -> ConvertResult:
     graph, outputs = lower_file(file, interface, where, source.inputs)
     wanted = {name: outputs[name] for name in chosen(outputs, source.outputs)}
     path = write_graph(graph, wanted, request.out, file.description or "TensorFlow Lite")
+    subgraph = file.subgraphs[interface.subgraph]
+    write_step(path, largest_step(subgraph), is_hybrid=is_hybrid(subgraph))
     write_own_words(path, own_words(source.path))
     return ConvertResult(path)
 

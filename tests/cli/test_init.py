@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli.init import Found, find_models, find_unreadable, write_config
+from builder.cli.init import Found, find_damaged, find_models, find_unreadable, write_config
 from builder.cli.main import main
 from builder.config.tables import load_config
 from builder.config.units import parse_size
 from builder.sources.members import chosen_member
 from tests.helpers import tiny
+from tests.helpers.models import write_model
 
 
 @pytest.fixture
@@ -139,3 +140,22 @@ def test_it_names_what_it_saw_and_cannot_read(tmp_path: Path, capsys: pytest.Cap
     ]
     assert main(["init", str(tmp_path), "--no-build", "--config", str(tmp_path / "build.toml")]) == 0
     assert "speech.safetensors cannot be read: Export it to ONNX in Python" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "deep/model.keras", "net.tflite", "weights.h5"])
+def test_the_only_model_that_is_damaged_is_said_to_be(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"<html>not found</html>")
+    damage = find_damaged((tmp_path,))
+    assert damage is not None
+    assert name in damage.where
+
+
+def test_a_model_json_without_its_weights_is_said_to_lack_them(tmp_path: Path) -> None:
+    path = write_model(tmp_path)
+    (tmp_path / "package.json").write_text("{}")
+    assert find_damaged((tmp_path,)) is None
+    next(tmp_path.glob("*.bin")).unlink()
+    damage = find_damaged((tmp_path,))
+    assert damage is not None
+    assert damage.where == str(path)

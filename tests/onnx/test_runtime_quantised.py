@@ -82,6 +82,10 @@ def test_refusals() -> None:
     _check_domains(made(own("QLinearAdd", ["x"] * 8), x), "one.onnx")
     with pytest.raises(UnsupportedOpsError, match=r"com\.microsoft\.NGramRepeatBlock"):
         _check_domains(made(own("NGramRepeatBlock", ["x"]), x), "one.onnx")
+    trees = make_node("TreeEnsembleClassifier", ["x"], ["y"], domain="ai.onnx.ml")
+    with pytest.raises(UnsupportedOpsError, match="TreeEnsembleClassifier") as caught:
+        _check_domains(made(trees, x), "trees.onnx")
+    assert "Hummingbird" in caught.value.hint
     node = own("QLinearGlobalAveragePool", ["x", "s", "z", "t", "z"], channels_last=1)
     with pytest.raises(UnsupportedOpsError, match="channels_last"):
         lower_model(made(node, x), 17, "one.onnx")

@@ -57,5 +57,6 @@ untested = {
     *("custom MaxPoolingWithArgmax2D", "custom MaxUnpooling2D"),  # the interpreter has none, see test_mediapipe
     *("DENSIFY", "QUANTIZE", "FAKE_QUANT"),  # see test_quantized
     "custom TFLite_Detection_PostProcess",  # see test_detection
+    *("RFFT2D", "COMPLEX_ABS", "REAL", "IMAG"),  # see test_spectra
     "UNIDIRECTIONAL_SEQUENCE_LSTM",  # see test_keras
 }

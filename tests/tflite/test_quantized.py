@@ -12,6 +12,7 @@ import pytest
 
 from builder.codecs.multiples import multiples
 from builder.convert.requests import ConvertRequest, SourceOptions
+from builder.convert.side_files import read_step
 from builder.model import Grid
 from builder.packing.segments import choose_codecs, plan_stages
 from builder.packing.shards import pack, read
@@ -164,3 +165,16 @@ def test_sparse_blocks_are_spread_out() -> None:
 def test_sparse_constants_that_lie_are_refused(levels: list[Level]) -> None:
     with pytest.raises((ValueError, IndexError)):
         densify(np.array([5, 7, 9]), (3, 4), (0, 1), (), levels)
+
+
+def test_the_longest_step_of_what_is_computed_is_kept_for_advice(tmp_path: Path) -> None:
+    lite = Lite()
+    x = lite.input((1, 4), "int8", scales=(0.5, 0, 0))
+    middle = lite.tensor((1, 4), "int8", scales=(0.03, 0, 0))
+    y = lite.tensor((1, 4), "int8", scales=(0.02, 0, 0))
+    weights_ = lite.constant(np.array([[1, 2, 3, 4]], np.int8), scales=(9.0, 0, 0))
+    lite.op("MUL", [x, weights_], [middle], options="MulOptions")
+    lite.op("ADD", [middle, middle], [y], options="AddOptions")
+    (tmp_path / "m.tflite").write_bytes(lite.gives(y).file())
+    made = convert_tflite(ConvertRequest(SourceOptions(tmp_path / "m.tflite", "tflite"), tmp_path / "out"))
+    assert read_step(made.model_json) == pytest.approx(0.03)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builder.convert.side_files import write_step
 from builder.model import TensorSpec
 from builder.pipeline import verify_models
 from builder.pipeline.verify_models import _grown, _Job, _way_out
@@ -92,3 +93,14 @@ def test_what_no_size_helps_ends_with_what_to_write(monkeypatch: pytest.MonkeyPa
     assert found is cannot
     assert len(ran) > 1
     assert "[models.lines.inputs], as x = { shape = […] }" in _way_out(model, cannot)
+
+
+def test_a_model_of_whole_numbers_is_told_what_would_fit(tmp_path: Path) -> None:
+    model = built("tflite", (1, 16))
+    model.artefact = tmp_path / "model.json"
+    write_step(model.artefact, 0.03)
+    off = Verification("tfjs wasm", passed=False, problem="differs", stages=(Comparison("full", 0.00035, 0.0, "y"),))
+    assert "[models.lines.verify] max_error = 0.0007 fits" in _way_out(model, off)
+    write_step(model.artefact, 0.0, is_hybrid=True)
+    assert "256 steps, and pages do not: give verify.inputs" in _way_out(model, off)
+    assert "convert the model again" in _way_out(model, cannot)

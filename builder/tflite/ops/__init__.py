@@ -15,6 +15,7 @@ from . import (
     reductions,
     shapes,
     slices,
+    spectra,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "reductions",
     "shapes",
     "slices",
+    "spectra",
 ]

@@ -17,6 +17,8 @@ def fully_connected(c: Context) -> Value:
     outputs, inputs = kernel.shape
     rows = None
     if x.is_static and inputs:
+        if x.size % inputs:
+            c.refuse(f"{x.size} numbers for rows of {inputs}", "Give its inputs the lengths that it was made for")
         rows = x.size // inputs
     flat = x if x.rank == 2 and x.shape[1] == inputs else c.graph.reshape(x, (rows, inputs))
     stored = c.graph.ordered(kernel, (1, 0))
