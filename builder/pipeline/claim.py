@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ..bundle.format import immutable_name, loader_name
 from ..bundle.index import read_index
 from ..bundle.modules import module_templates
 from ..bundle.render import client_names
+from ..config.schema import schema_file, schema_name
 from ..errors import FormatError, UsageError
 from ..files.atomic import is_stale, write_atomically
 from ..typed import from_json
@@ -33,6 +35,7 @@ beside = (
     "manifest.json",
     "report.json",
     "report.html",
+    schema_name,
 )
 """What a build writes beside ``cdn``, the scripts of development servers apart."""
 
@@ -87,6 +90,24 @@ def claim(out: Path, names: Collection[str]) -> frozenset[str]:
         raise _refusal(out, foreign)
     note(out, {*ours, *names})
     return ours
+
+
+def write_schema(out: Path, project: Path) -> None:
+    """Write the schema of build.toml where builds will, so that editors have it before the first one.
+
+    Nothing is written into a folder of somebody else's: the build will say so.
+
+    Args:
+        out: the folder of builds.
+        project: where build.toml lies.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    with suppress(UsageError):
+        check_claim(out, project)
+        claim(out, {schema_name})
+        write_atomically(out / schema_name, schema_file())
 
 
 def note(out: Path, names: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from ..answers.texts import tokenizer_of
 from ..bundle.files import File, ModelBundle
 from ..bundle.index import IndexEntry
 from ..cache.local import key_of
-from ..config.tables import ModelConfig
+from ..config.models import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes
 from ..convert.side_files import read_glue, read_texts, read_vocabulary
 from ..errors import ConfigError, ConversionError, SourceError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..config.tables import ModelConfig
+from ..config.models import ModelConfig
 from ..config.units import parse_size, show_size
 from ..convert.requests import SourceOptions
 from ..errors import BudgetError, BuildError, ConfigError, RuntimeBuildError, ShardpressError, UsageError

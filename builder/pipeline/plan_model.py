@@ -14,7 +14,8 @@ import msgspec
 
 from ..answers.texts import tokenizer_of
 from ..cache.local import Cache, key_of
-from ..config.tables import ModelConfig, VerifyConfig
+from ..config.models import ModelConfig
+from ..config.verify import VerifyConfig
 from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, takes_shapes, task_of
 from ..convert.versions import versions_for
 from ..errors import ConfigError, SourceError

@@ -18,7 +18,7 @@ from ..bundle.head import write_head
 from ..bundle.index import make_index
 from ..bundle.render import render_loader, render_module
 from ..cache.local import key_of
-from ..config.tables import VerifyConfig
+from ..config.verify import VerifyConfig
 from ..convert.side_files import read_step
 from ..errors import BuildError, ConversionError, ShardpressError, VerificationError
 from ..packages import code_hash

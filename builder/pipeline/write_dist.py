@@ -37,6 +37,7 @@ from ..bundle.render import (
     render_worker,
 )
 from ..cache.local import Cache
+from ..config.schema import schema_file, schema_name
 from ..errors import StoreError
 from ..files.atomic import write_atomically
 from ..packing.compress import Compressor
@@ -188,6 +189,7 @@ def _beside(
         **{name: render(name).encode() for name in client_names()},
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
+        schema_name: schema_file(),
         "headers.json": _pretty(header_rules()),
         "manifest.json": _pretty(msgspec.to_builtins(manifest(models, index, code, verified))),
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from builder.bundle.scripts import ready_scripts, script
+from builder.config.schema import schema_file, schema_name
 from tests.helpers.models import write_frozen_graph, write_model
 from tests.helpers.wheels import install_wheel, make_sdist, make_wheel, wheel_of
 from tests.helpers.whole import assert_whole
@@ -99,6 +100,7 @@ def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"shardpress/templates/scripts.json", "shardpress/templates/loader.js.j2"} <= names
+    assert zipfile.ZipFile(wheel).read(f"shardpress/{schema_name}") == schema_file(), "for editors"
     assert [name for name in names if "/templates/loader/" in name or "node_modules" in name] == [], "made, not modules"
     programs = install_wheel(wheel, tmp_path / "environment")
     project = tmp_path / "project"
