@@ -19,6 +19,7 @@ from ..config.schema import schema_file, schema_name
 from ..errors import FormatError, UsageError
 from ..files.atomic import is_stale, write_atomically
 from ..typed import from_json
+from .report.card_names import card_name, cards_of
 
 record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
@@ -135,7 +136,7 @@ def _recorded(out: Path) -> frozenset[str] | None:
         return None
     # Whatever a record says, no other names than those a build gives are replaced or removed.
     known = all_beside()
-    return frozenset(name for name in names if name in known or _in_bundle(name))
+    return frozenset(name for name in names if name in known or card_name.fullmatch(name) or _in_bundle(name))
 
 
 def _unrecorded(out: Path) -> frozenset[str] | None:
@@ -148,7 +149,10 @@ def _unrecorded(out: Path) -> frozenset[str] | None:
     except (OSError, FormatError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     named = (f"cdn/{url}{suffix}" for url in _urls(manifest) for suffix in ("", ".br", ".gz"))
-    return frozenset((*all_beside(), *old_locks, f"cdn/{loader_name}", *filter(_in_bundle, named)))
+    models = manifest.get("models")
+    cards = {name for model in (models if isinstance(models, dict) else ()) for name in cards_of(model)}
+    ours = (*filter(card_name.fullmatch, cards), *filter(_in_bundle, named))
+    return frozenset((*all_beside(), *old_locks, f"cdn/{loader_name}", *ours))
 
 
 def _urls(value: object) -> Iterator[str]:

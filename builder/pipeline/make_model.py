@@ -47,6 +47,7 @@ from .plan_model import Plan, stamp, stock_kinds
 from .session import Session
 from .stock_copy import StockForm, measure_folder, measure_stock, stock_files
 
+kept_kind = "kept"  # of a source that a build does not look at
 keras_kinds = frozenset({"keras-h5", "keras-zip"})
 
 
@@ -64,6 +65,7 @@ class Built:
         stock: the smallest stock form, when measured.
         cached: nothing had to be done.
         stamps: length and time of its source's files before they were read.
+        digests: name and SHA-256 of each of them; () where it was left as it is.
     """
 
     assembly: Assembly
@@ -75,6 +77,7 @@ class Built:
     stock: StockForm | None = None
     cached: bool = False
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    digests: tuple[tuple[str, str], ...] = ()
 
     @property
     def bundle(self) -> ModelBundle:
@@ -90,6 +93,11 @@ class Built:
     def is_outdated(self) -> bool:
         """Its source has been changed since: what that answers now says nothing of this model."""
         return any(before != stamp(path) for path, before in self.stamps.items())
+
+    @property
+    def is_kept(self) -> bool:
+        """This build left it as the last one made it."""
+        return self.source.kind == kept_kind
 
     @property
     def needs_tensorflow(self) -> bool:
@@ -125,6 +133,7 @@ def make_model(session: Session, plan: Plan) -> Built:
         stock=stock,
         cached=plan.assembly is not None,
         stamps=plan.stamps,
+        digests=plan.digests,
     )
 
 

@@ -11,7 +11,7 @@ from ..config.units import parse_size, show_size
 from ..convert.requests import SourceOptions
 from ..errors import BudgetError, BuildError, ConfigError, RuntimeBuildError, ShardpressError, UsageError
 from .assemble import from_record
-from .make_model import Built, make_model
+from .make_model import Built, kept_kind, make_model
 from .plan_model import Plan, plan_model
 from .preflight import check_files
 from .session import Session
@@ -77,7 +77,7 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
     if latest is None or assembly is None:
         session.progress.note(name, "was never built, so this build is without it")
         return None
-    source = SourceOptions(session.config.folder / model.source, "kept")
+    source = SourceOptions(session.config.folder / model.source, kept_kind)
     return Built(assembly, model, source, latest["key"], Path(latest["artefact"]), cached=True)
 
 

@@ -109,6 +109,7 @@ class Plan:
     ops: CustomOps | None
     conversion_key: str
     key: str
+    digests: tuple[tuple[str, str], ...]
     stamps: Mapping[Path, tuple[int, int]]
     compressor: Compressor
     assembly: Assembly | None
@@ -187,7 +188,9 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
     place = source.path if source.kind in stock_kinds else tree / "model.json"
     begin = partial(_artefact, session, name, source, conversion_key, tree)
     artefact = begin() if assembly is None else partial(_call, begin)  # most often nobody asks
-    return Plan(name, model, source, labels, ops, conversion_key, key, stamps, compressor, assembly, place, artefact)
+    return Plan(
+        name, model, source, labels, ops, conversion_key, key, digests, stamps, compressor, assembly, place, artefact
+    )
 
 
 def _located(session: Session, model: ModelConfig, where: str) -> Path:

@@ -112,7 +112,7 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
         record = session.cache.record("verified", key)
         if record is not None:
             results[name] = from_builtins(record, Verification, strict=False)
-        elif built.source.kind != "kept":
+        elif not built.is_kept:
             missing.append((built, key))
     words = [(built, key) for built, key in missing if built.source.kind == vectors_kind]
     results |= _run_vectors(session, words)
