@@ -19,8 +19,8 @@ from tests.helpers.serving import serve
 
 root = Path(__file__).resolve().parents[2]
 able = {
-    "aiohttp", "boto3", "botocore", "distributed", "ftplib", "http", "httpx", "imaplib", "poplib", "requests", "smtplib",
-    "socket", "socketserver", "ssl", "telnetlib", "urllib3", "uvicorn", "websockets", "xmlrpc",
+    "aiohttp", "boto3", "botocore", "distributed", "ftplib", "http", "httpx", "imaplib", "poplib", "requests",
+    "smtplib", "socket", "socketserver", "ssl", "telnetlib", "urllib3", "uvicorn", "websockets", "xmlrpc",
 }  # fmt: skip
 able_parts = {"urllib.request"}
 # What connects where the user says, or listens for the user's own pages.
@@ -71,6 +71,7 @@ def watched(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder), "CONNECTIONS": str(tmp_path / "connections.txt")}
 
 
+@pytest.mark.slow
 def test_a_build_and_the_other_commands_connect_to_nothing(tmp_path: Path, watched: dict[str, str]) -> None:
     tiny.graph_model(tmp_path / "site/face")
     commands = (["init"], ["doctor"], ["check"], [], ["report"], ["schema"])
