@@ -30,7 +30,7 @@ from tests.helpers.browsing import chromium  # noqa: E402
 from tests.helpers.paging import drawing  # noqa: E402
 from tests.helpers.serving import media_types  # noqa: E402
 
-window = {"width": 1000, "height": 800}
+window = {"width": 1000, "height": 860}
 width, strip = 760, 26
 least_seconds = 0.4  # between frames
 last_seconds = 4.0
