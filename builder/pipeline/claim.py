@@ -96,16 +96,13 @@ def claim(out: Path, names: Collection[str]) -> frozenset[str]:
 def write_schema(out: Path, project: Path) -> None:
     """Write the schema of build.toml where builds will, so that editors have it before the first one.
 
-    Nothing is written into a folder of somebody else's: the build will say so.
+    Nothing is written into a folder of somebody else's, or one that cannot be written: the build will say so.
 
     Args:
         out: the folder of builds.
         project: where build.toml lies.
-
-    Raises:
-        OSError: the folder cannot be written.
     """
-    with suppress(UsageError):
+    with suppress(UsageError, OSError):
         check_claim(out, project)
         claim(out, {schema_name})
         write_atomically(out / schema_name, schema_file())

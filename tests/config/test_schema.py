@@ -115,7 +115,7 @@ def _toml(value: Any) -> str:
 def documents() -> list[tuple[str, str]]:
     """Give place and text of each build.toml in README and docs; parts of one get the sources that they leave out."""
     found = []
-    for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+    for path in [*sorted(root.glob("README*.md")), *sorted((root / "docs").rglob("*.md"))]:
         for number, block in enumerate(re.findall(r"^```toml\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)):
             if re.search(r"^\[(models|targets|build|runtime|serve|offline)\b", block, re.MULTILINE):
                 found.append((f"{path.relative_to(root)}-{number}".replace("/", "_"), with_sources(block)))
