@@ -52,7 +52,7 @@ class KeyPoints(Table, frozen=True):
 
     count: Annotated[int, Meta(ge=1, description="How many a box has.", examples=[6])]
     values: Annotated[Literal[2, 3], Meta(description="Numbers of a point: x, y, and a score if there are 3.")] = 2
-    start: Annotated[int, Meta(title="First column", ge=0, description="Column of the first one.", examples=[4])] = 4
+    start: Annotated[int, Meta(title="First column", ge=0, description="Column of the first one.", examples=[5])] = 4
     output: Annotated[
         Names, Meta(description="Outputs with the points, if they have ones of their own.", examples=["keypoints"])
     ] = ()
@@ -208,7 +208,7 @@ class MaskTable(Table, frozen=True, tag_field="kind", tag="mask"):
             title="Background class",
             ge=0,
             description="Class of what the model did not see, and of no colour.",
-            examples=[0],
+            examples=[20],
         ),
     ] = 0
 

@@ -38,7 +38,7 @@ class MelConfig(Table, frozen=True):
     ] = None
     hop: Annotated[
         int,
-        Meta(title="Step between frames", ge=1, le=longest, description="Samples from frame to frame.", examples=[160]),
+        Meta(title="Step between frames", ge=1, le=longest, description="Samples from frame to frame.", examples=[512]),
     ] = 160
     window: Annotated[
         Literal["hann", "hamming", "blackman", "none"], Meta(description="What frames are multiplied with, periodic.")
@@ -78,7 +78,7 @@ class MelConfig(Table, frozen=True):
             ge=0,
             le=1e30,
             description="Added before the logarithm.",
-            examples=[1e-06],
+            examples=[0.001],
         ),
     ] = 1e-6
     least: Annotated[
@@ -141,7 +141,7 @@ class AudioConfig(Table, frozen=True):
             ge=slowest,
             le=fastest,
             description="Samples a second of what the model takes.",
-            examples=[16000],
+            examples=[44100],
         ),
     ] = 16_000
     samples: Annotated[

@@ -120,10 +120,8 @@ class ModelConfig(Table, frozen=True):
         Literal["float32"] | None,
         Meta(title="Stock copy", description="Also write a stock model.json for tf.loadGraphModel."),
     ] = None
-    signature: Annotated[str, Meta(description="Signature of a SavedModel.", examples=["serving_default"])] = (
-        "serving_default"
-    )
-    tags: Annotated[tuple[str, ...], Meta(description="Tags of a SavedModel's graph.", examples=[["serve"]])] = (
+    signature: Annotated[str, Meta(description="Signature of a SavedModel.", examples=["predict"])] = "serving_default"
+    tags: Annotated[tuple[str, ...], Meta(description="Tags of a SavedModel's graph.", examples=[["serve", "gpu"]])] = (
         "serve",
     )
     outputs: Annotated[

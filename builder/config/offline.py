@@ -27,7 +27,7 @@ class OfflineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         Meta(
             title="Address of the bundle",
             description="Where the bundle is: a folder of the site, or a full address.",
-            examples=["models/", "https://cdn.example.com/models/"],
+            examples=["https://cdn.example.com/models/", "models/"],
         ),
     ] = "models/"
     shell: Annotated[
@@ -54,7 +54,7 @@ class OfflineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         ),
     ] = None
     worker: Annotated[
-        str, Meta(title="Service worker", description="File to write, in the site.", examples=["sw.js"])
+        str, Meta(title="Service worker", description="File to write, in the site.", examples=["service-worker.js"])
     ] = "sw.js"
 
     def __post_init__(self) -> None:

@@ -19,21 +19,27 @@ Schema = dict[str, Any]
 
 
 def json_schema() -> Schema:
-    """Return the JSON Schema of build.toml.
+    """Return the JSON Schema of build.toml as editors take it.
 
     Every key has a title, a description, an example, and a default unless it is required. null, which TOML does not
     have, stands for a key that is not there.
     """
+    found = described_schema()
+    older: Schema = {name: _older(table) for name, table in found["$defs"].items()}
+    about = {key: older[Document.__name__][key] for key in ("title", "description")}
+    return {"$schema": draft, **about, "$ref": found["$ref"], "$defs": older}
+
+
+def described_schema() -> Schema:
+    """Return the same in the newest draft, where a reference may stand beside a description: for documents."""
     found = msgspec.json.schema(Document)
-    definitions: dict[str, Schema] = found["$defs"]
-    for name, table in definitions.items():
+    for name, table in found["$defs"].items():
         _complete(table)
         kind = name.removesuffix("Config").removesuffix("Table")
         table["title"] = whole if name == Document.__name__ else _words(kind)
         for key, entry in table["properties"].items():
             _complete_key(key, entry, table)
-    older: Schema = _older(found)
-    return {"$schema": draft, "title": whole, "description": definitions[Document.__name__]["description"], **older}
+    return found
 
 
 def schema_file() -> bytes:

@@ -29,14 +29,14 @@ class BuildConfig(Table, frozen=True):
     """The table ``[build]``."""
 
     out: Annotated[
-        str, Meta(title="Output folder", description="Folder to write to.", examples=["dist", "models-dist"])
+        str, Meta(title="Output folder", description="Folder to write to.", examples=["models-dist", "dist"])
     ] = "dist"
     cache: Annotated[
         str,
         Meta(
             title="Build cache",
             description="Folder of the build cache, or s3://bucket/prefix: shared.",
-            examples=[".shardpress", "s3://my-bucket/cache"],
+            examples=["s3://my-bucket/cache", ".shardpress"],
         ),
     ] = ".shardpress"
     shard_bytes: Annotated[
@@ -44,7 +44,7 @@ class BuildConfig(Table, frozen=True):
         Meta(
             title="Shard size",
             description="About how large a shard is before compression.",
-            examples=["256 KiB", 1048576],
+            examples=["1 MiB", 262144],
         ),
     ] = "256 KiB"
     package: Annotated[
@@ -53,7 +53,7 @@ class BuildConfig(Table, frozen=True):
             title="Package name",
             description="Name of the ES package in dist/package.",
             min_length=1,
-            examples=["models", "@my-site/models"],
+            examples=["@my-site/models"],
         ),
     ] = "models"
 
@@ -75,7 +75,7 @@ class RuntimeConfig(Table, frozen=True):
     ] = False
     backends: Annotated[
         tuple[Literal["webgpu", "webgl", "wasm", "cpu"], ...],
-        Meta(description="What it can run on, the best first.", min_length=1, examples=[["webgl", "wasm", "cpu"]]),
+        Meta(description="What it can run on, the best first.", min_length=1, examples=[["webgpu", "wasm"]]),
     ] = ("webgl", "wasm", "cpu")
     kernels: Annotated[
         Literal["used", "all"],

@@ -59,14 +59,14 @@ class TargetConfig(Table, frozen=True):
         ),
     ] = field(default_factory=dict)
     keep_releases: Annotated[
-        int, Meta(title="Releases to keep", ge=1, description="How many releases prune keeps.", examples=[5])
+        int, Meta(title="Releases to keep", ge=1, description="How many releases prune keeps.", examples=[10])
     ] = 5
     grace: Annotated[
         str,
         Meta(
             title="Grace period",
             description="Nothing that was live or written more recently is pruned.",
-            examples=["24 h", "7 d"],
+            examples=["7 d", "90 min"],
         ),
     ] = "24 h"
     origin: Annotated[

@@ -51,6 +51,7 @@ def test_every_key_has_title_description_default_and_example() -> None:
         assert entry["description"].endswith((".", ")", "…")), place
         assert entry["examples"], place
         assert required is not ("default" in entry), place
+        assert required or entry["examples"][0] != entry["default"], f"{place}: an example shows another value"
     for name, table in schema["$defs"].items():
         assert table["title"], name
         assert "``" not in table["description"], "editors read Markdown"
