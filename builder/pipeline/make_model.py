@@ -65,7 +65,8 @@ class Built:
         stock: the smallest stock form, when measured.
         cached: nothing had to be done.
         stamps: length and time of its source's files before they were read.
-        digests: name and SHA-256 of each of them; () where it was left as it is.
+        digests: name and SHA-256 of each of them.
+        origin: the kind of its source, also where this build does not look at it; "" where an earlier version built it.
     """
 
     assembly: Assembly
@@ -78,6 +79,7 @@ class Built:
     cached: bool = False
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
     digests: tuple[tuple[str, str], ...] = ()
+    origin: str = ""
 
     @property
     def bundle(self) -> ModelBundle:
@@ -122,7 +124,8 @@ def make_model(session: Session, plan: Plan) -> Built:
     compared = session.options.compare and plan.source.kind != vectors_kind  # no converter has a stock form of them
     stock = _measure(session, plan, read) if compared else None
     if not session.options.draft:
-        cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(plan.place)})
+        latest = {"key": plan.key, "artefact": str(plan.place), "kind": plan.source.kind, "digests": plan.digests}
+        cache.put_record("latest", plan.name, latest)
     return Built(
         assembly,
         plan.model,
@@ -134,6 +137,7 @@ def make_model(session: Session, plan: Plan) -> Built:
         cached=plan.assembly is not None,
         stamps=plan.stamps,
         digests=plan.digests,
+        origin=plan.source.kind,
     )
 
 

@@ -78,7 +78,9 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
         session.progress.note(name, "was never built, so this build is without it")
         return None
     source = SourceOptions(session.config.folder / model.source, kept_kind)
-    return Built(assembly, model, source, latest["key"], Path(latest["artefact"]), cached=True)
+    digests = tuple((file, digest) for file, digest in latest.get("digests", ()))
+    place, origin = Path(latest["artefact"]), latest.get("kind", "")
+    return Built(assembly, model, source, latest["key"], place, cached=True, digests=digests, origin=origin)
 
 
 def _check_budget(built: Built, model: ModelConfig) -> Built:

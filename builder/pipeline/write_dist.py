@@ -49,7 +49,6 @@ from ..words.table import kind as vectors_kind
 from .bundled_tfjs import BundledTfjs
 from .claim import all_beside, claim, note
 from .make_model import Built
-from .report.card_names import cards_of
 from .report.cards import write_cards
 from .report.details import segment_sizes
 
@@ -134,9 +133,10 @@ def write_output(
     ]
     store = DirectoryStore(out / "cdn")
     names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
-    names |= {f"cdn/{loader_name}", *all_beside()}
-    cards = _cards(models, verified, out, own_runtime=own is not None)
-    names |= {card for built in models for card in cards_of(built.bundle.name)}
+    cards: dict[str, bytes] = {}
+    for built in models:
+        cards |= write_cards(built, verified.get(built.bundle.name), own_runtime=own is not None)
+    names |= {f"cdn/{loader_name}", *all_beside(), *cards}
     try:
         with locked(out, lock_seconds):
             ours = claim(out, names)
@@ -157,18 +157,6 @@ def write_output(
             hint="Check the disk and the permissions",
         ) from error
     return Output(index, loader, published.put, removed, worker.url)
-
-
-def _cards(
-    models: Iterable[Built], verified: Mapping[str, Verification], out: Path, *, own_runtime: bool
-) -> dict[str, bytes]:
-    """Write the models' cards; a model that this build left as it is keeps the ones that it has."""
-    cards: dict[str, bytes] = {}
-    for built in models:
-        name = built.bundle.name
-        if not (built.is_kept and all((out / card).is_file() for card in cards_of(name))):
-            cards |= write_cards(built, verified.get(name), own_runtime=own_runtime)
-    return cards
 
 
 def make_modules(models: Iterable[Built], cache: Cache, compressor: Compressor) -> dict[str, File]:

@@ -61,7 +61,13 @@ def built(**settings: object) -> Built:
         bundle, ("The optimiser's state in the source is left out: pages only need the model",), {}, measured
     )
     return Built(
-        assembly, table, SourceOptions(Path("what.onnx"), "onnx"), "", Path(), digests=(("what.onnx", "ab" * 32),)
+        assembly,
+        table,
+        SourceOptions(Path("what.onnx"), "onnx"),
+        "",
+        Path(),
+        digests=(("what.onnx", "ab" * 32),),
+        origin="onnx",
     )
 
 
@@ -167,6 +173,9 @@ def test_builds_write_and_remove_cards_and_the_report_links_them(tmp_path: Path)
     assert len(re.findall(r'href="cards/', page)) == 4
     assert main([*build, "--only", "one"]) == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, "what is left alone keeps its card"
+    config.write_text(table.format("one") + table.format("two").replace("MIT", "BSD-2-Clause"))
+    assert main([*build, "--only", "one"]) == 0
+    assert (folder / "two.md").read_bytes() == before["two.md"].replace(b"Licence: MIT", b"Licence: BSD-2-Clause")
     (tmp_path / "dist/.shardpress.json").unlink()
     config.write_text(table.format("one"))
     assert main(build) == 0, "a folder whose record got lost is known by its manifest"

@@ -41,7 +41,8 @@ def write_cards(built: Built, verification: Verification | None, *, own_runtime:
     values = {
         "name": built.bundle.name,
         "generator": f"shardpress {__version__}",
-        "kept": built.is_kept,
+        "kept": built.is_kept and not built.origin,
+        "draws": built.bundle.content.kind != "word-vectors",
         "source": _source(built),
         "license": _line(built.settings.license or ""),
         "card": _link(built.settings.card or ""),
@@ -113,7 +114,7 @@ def _link(text: str) -> str:
 def _source(built: Built) -> dict[str, Any]:
     files, given = built.digests, Path(built.settings.source)
     return {
-        "kind": built.source.kind,
+        "kind": built.origin,
         "name": given.name if given.is_absolute() else given.as_posix(),  # a card may leave this machine
         "member": built.settings.member,
         "files": files[:most_files],

@@ -19,6 +19,8 @@ def support_of(built: Built) -> Support:
     if content.kind == "graph-model":
         with suppress(ConversionError):
             lacking = sorted(set(count_ops(content)) - supported_ops() - set(custom))
+    if built.is_kept and built.bundle.ops and lacking is not None:
+        custom, lacking = lacking, []  # such a build does not read the module of its ops
     browser = []
     for side, words in (("inputs", "is decoded and fitted"), ("outputs", "is encoded")):
         for end in (content.glue or {}).get(side, []):
