@@ -27,7 +27,8 @@ from precision_models import Cases, Subject, subjects  # noqa: E402
 
 from builder.cache.local import Cache  # noqa: E402
 from builder.codecs.quantized import widen  # noqa: E402
-from builder.config.tables import ModelConfig, VerifyConfig  # noqa: E402
+from builder.config.models import ModelConfig  # noqa: E402
+from builder.config.verify import VerifyConfig  # noqa: E402
 from builder.convert import worker  # noqa: E402
 from builder.convert.graph_runner import GraphRunner  # noqa: E402
 from builder.convert.layers_model import layers_as_graph  # noqa: E402

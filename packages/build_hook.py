@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 from pathlib import Path
@@ -34,7 +35,7 @@ class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
             file.write_text(stand_in.format(folder=str(root / "builder")), encoding="utf-8")
             build_data["force_include_editable"][str(file)] = "shardpress/__init__.py"
             return
-        scripts = self._scripts()
+        scripts = self._module("builder.bundle.scripts")
         made = folder / scripts.ready_name
         made.write_bytes(scripts.ready_scripts())
         included: dict[str, str] = build_data["force_include"]
@@ -42,6 +43,9 @@ class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
             included[str(made)] = f"templates/{made.name}"
             return
         included[str(made)] = f"shardpress/templates/{made.name}"
+        schema = folder / "build.schema.json"
+        schema.write_bytes(self._module("builder.config.schema").schema_file())
+        included[str(schema)] = f"shardpress/{schema.name}"
         sources = {*scripts.source_files(root / "templates"), root / "templates" / made.name}
         for path in sorted((root / "templates").rglob("*")):
             if path.is_file() and path not in sources and "__pycache__" not in path.parts:
@@ -51,11 +55,10 @@ class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
         """Remove what ``initialize`` made."""
         self._made.cleanup()
 
-    def _scripts(self) -> Any:
-        """Import this checkout's ``builder.bundle.scripts``, which needs only the standard library."""
+    def _module(self, name: str) -> Any:
+        """Import a module of this checkout that needs no more than ``[build-system] requires``."""
         sys.path.insert(0, self.root)
         try:
-            from builder.bundle import scripts
+            return importlib.import_module(name)
         finally:
             sys.path.remove(self.root)
-        return scripts

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config.answers import AnswerTable, head_of
+from ..config.models import ModelConfig
 from ..config.pictures import PictureConfig, PictureTable, each
-from ..config.tables import ModelConfig
 from ..errors import ConfigError
 from ..model import TensorSpec
 from ..typed import from_builtins

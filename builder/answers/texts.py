@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..config.tables import TokenizerConfig
+from ..config.models import TokenizerConfig
 from ..errors import ConfigError
 from ..model import TensorSpec
 

@@ -186,6 +186,7 @@ def init(
     """
     from ..config.frameworks import find_framework
     from ..files.atomic import write_atomically
+    from ..pipeline.claim import write_schema
     from .init import write_config
 
     if example:
@@ -214,6 +215,7 @@ def init(
         size = f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else ""
         run = f"; for run(): {proposals[model.name].reason}" if model.name in proposals else ""
         console.say(f"{model.name}: {model.path}{size}{run}")
+    write_schema(_out_of(config), config.parent)
     worker = _write_worker(config, framework)
     console.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
     if worker:
@@ -229,6 +231,14 @@ def init(
             "line": framework.line if framework else None,
         }
     )
+
+
+def _out_of(config: Path) -> Path:
+    """Return the folder that a build.toml says builds write to."""
+    from ..config.tables import load_config
+
+    settings = load_config(config)
+    return settings.folder / settings.build.out
 
 
 def _found(console: Console, folder: Path, paths: tuple[Path, ...], framework: Framework | None) -> tuple[Found, ...]:
@@ -270,6 +280,7 @@ def _write_worker(config: Path, framework: Framework | None) -> Path | None:
 
 
 def _write_example(name: str, paths: tuple[Path, ...], console: Console, *, force: bool) -> None:
+    from ..pipeline.claim import write_schema
     from ..verify.run import find_node_modules
     from .examples import write_example
 
@@ -282,6 +293,7 @@ def _write_example(name: str, paths: tuple[Path, ...], console: Console, *, forc
         )
     folder = paths[0].absolute()
     files = write_example(name, folder, force=force)
+    write_schema(_out_of(folder / "build.toml"), folder)
     for file in files:
         console.say(f"written: {file.relative_to(folder)}")
     python, typed = shlex.quote(sys.executable), Path(sys.argv[0]).absolute()

@@ -17,6 +17,7 @@ from ..answers.kinds import unknown_range
 from ..bundle.format import worker_url
 from ..bundle.render import render, render_worker
 from ..config.frameworks import Framework, own_out
+from ..config.schema import schema_name
 from ..config.tables import model_name
 from ..errors import ShardpressError, UsageError
 from ..pipeline.proposals import lines_of
@@ -170,6 +171,7 @@ def write_config(
     out = own_out if framework else "dist"
     note = f"not {', '.join(framework.outputs)}: {framework.name} empties that" if framework else "what a build writes"
     lines = [
+        f"#:schema {out}/{schema_name}",
         f"# Written by shardpress init. Paths start at this folder; {program()} schema explains every key.",
         "",
         "[build]",

@@ -15,7 +15,8 @@ import click
 from click.core import ParameterSource
 
 from .. import __version__
-from ..config.tables import json_schema, load_config
+from ..config.schema import json_schema
+from ..config.tables import load_config
 from ..errors import ShardpressError, UsageError
 from ..program import script
 from .deploy import deploy

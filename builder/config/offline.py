@@ -13,16 +13,49 @@ kinds = ("html", "js", "mjs", "css", "json", "webmanifest", "svg", "png", "webp"
 class OfflineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The table ``[offline]``: the service worker of a finished site."""
 
-    site: Annotated[str, Meta(description="Folder of the finished site; the worker is written into it.", min_length=1)]
-    base: Annotated[str, Meta(description="Where the bundle is: a folder of the site, or a full address.")] = "models/"
+    site: Annotated[
+        str,
+        Meta(
+            title="Folder of the site",
+            description="Folder of the finished site; the worker is written into it.",
+            min_length=1,
+            examples=["public"],
+        ),
+    ]
+    base: Annotated[
+        str,
+        Meta(
+            title="Address of the bundle",
+            description="Where the bundle is: a folder of the site, or a full address.",
+            examples=["https://cdn.example.com/models/", "models/"],
+        ),
+    ] = "models/"
     shell: Annotated[
-        tuple[str, ...], Meta(description="Patterns of pages and their files: asked for first, else the kept copy.")
+        tuple[str, ...],
+        Meta(
+            description="Patterns of pages and their files: asked for first, else the kept copy.",
+            examples=[["**/*.html", "**/*.js", "**/*.css"]],
+        ),
     ] = tuple(f"**/*.{kind}" for kind in kinds)
     runtime: Annotated[
-        tuple[str, ...], Meta(description="Patterns of files that never change in place: kept copy first.")
+        tuple[str, ...],
+        Meta(
+            title="Files that never change",
+            description="Patterns of files that never change in place: kept copy first.",
+            examples=[["assets/**"]],
+        ),
     ] = ()
-    fallback: Annotated[str | None, Meta(description="Page that answers for all routes of a single-page app.")] = None
-    worker: Annotated[str, Meta(description="File to write, in the site.")] = "sw.js"
+    fallback: Annotated[
+        str | None,
+        Meta(
+            title="Fallback page",
+            description="Page that answers for all routes of a single-page app.",
+            examples=["index.html"],
+        ),
+    ] = None
+    worker: Annotated[
+        str, Meta(title="Service worker", description="File to write, in the site.", examples=["service-worker.js"])
+    ] = "sw.js"
 
     def __post_init__(self) -> None:
         """Check that all of it is below the site's folder."""

@@ -17,19 +17,36 @@ Share = Annotated[float, Meta(gt=0, le=1)]
 class PictureConfig(Table, frozen=True):
     """The table ``[models.NAME.picture]``: how ``run`` makes a model's input of a picture."""
 
-    input: Annotated[str, Meta(description="Which input it is; by itself the only one that can be.")] = ""
+    input: Annotated[
+        str, Meta(description="Which input it is; by itself the only one that can be.", examples=["image"])
+    ] = ""
     size: Annotated[  # bounds in a union with a fixed tuple crash msgspec 0.22
         int | tuple[int, int] | None,
-        Meta(description="Its side, or [height, width]; by itself the input's own, else the picture's."),
+        Meta(
+            description="Its side, or [height, width]; by itself the input's own, else the picture's.",
+            examples=[224, [192, 256]],
+        ),
     ] = None
     fit: Annotated[
         Literal["stretch", "cover", "contain", "letterbox"],
         Meta(description="cover cuts off what is too long, contain makes the other side shorter, letterbox fills it."),
     ] = "stretch"
     share: Annotated[
-        Share, Meta(description="With cover: how much of the shorter side is kept, 0.875 for 224 of 256.")
+        Share,
+        Meta(
+            title="Share that is kept",
+            description="With cover: how much of the shorter side is kept, 0.875 for 224 of 256.",
+            examples=[0.875],
+        ),
     ] = 1.0
-    colour: Annotated[tuple[Byte, Byte, Byte], Meta(description="What letterbox fills with: red, green, blue.")] = (
+    colour: Annotated[
+        tuple[Byte, Byte, Byte],
+        Meta(
+            title="Colour of the border",
+            description="What letterbox fills with: red, green, blue.",
+            examples=[[114, 114, 114]],
+        ),
+    ] = (
         0,
         0,
         0,
@@ -37,9 +54,22 @@ class PictureConfig(Table, frozen=True):
     channels: Annotated[
         Literal["rgb", "bgr", "grey"] | None, Meta(description="Their order; by itself rgb, or grey of one channel.")
     ] = None
-    range: Annotated[tuple[float, float], Meta(description="What black and white become.")] = (0.0, 1.0)
-    mean: Annotated[float | tuple[float, ...], Meta(description="Then taken off, for each channel.")] = 0.0
-    std: Annotated[float | tuple[float, ...], Meta(description="Then divided by, for each channel.")] = 1.0
+    range: Annotated[tuple[float, float], Meta(description="What black and white become.", examples=[[-1.0, 1.0]])] = (
+        0.0,
+        1.0,
+    )
+    mean: Annotated[
+        float | tuple[float, ...],
+        Meta(description="Then taken off, for each channel.", examples=[[0.485, 0.456, 0.406]]),
+    ] = 0.0
+    std: Annotated[
+        float | tuple[float, ...],
+        Meta(
+            title="Standard deviation",
+            description="Then divided by, for each channel.",
+            examples=[[0.229, 0.224, 0.225]],
+        ),
+    ] = 1.0
     resize: Annotated[
         Literal["antialiased", "bicubic", "bilinear", "nearest"],
         Meta(description="As Pillow's BILINEAR and BICUBIC, as OpenCV's INTER_LINEAR, or the nearest pixel."),
@@ -74,6 +104,10 @@ def each(value: float | tuple[float, ...]) -> tuple[float, ...]:
 class PictureTable(Table, frozen=True, tag_field="kind", tag="picture"):
     """The table ``[models.NAME.answer]`` for a picture."""
 
-    output: Annotated[str, Meta(description="Output with the picture; by itself the only one.")] = ""
-    range: Annotated[tuple[float, float], Meta(description="The numbers of black and white.")] = (0.0, 1.0)
+    output: Annotated[str, Meta(description="Output with the picture; by itself the only one.", examples=["image"])] = (
+        ""
+    )
+    range: Annotated[
+        tuple[float, float], Meta(description="The numbers of black and white.", examples=[[-1.0, 1.0]])
+    ] = (0.0, 1.0)
     channels: Annotated[Literal["rgb", "bgr"], Meta(description="Their order.")] = "rgb"

@@ -44,13 +44,25 @@ class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     hosts: Annotated[
         tuple[str, ...],
-        Meta(description="Names it answers to, such as a tunnel's; '.example.com' stands for all below it, too."),
+        Meta(
+            description="Names it answers to, such as a tunnel's; '.example.com' stands for all below it, too.",
+            examples=[["my-tunnel.example.com", ".example.org"]],
+        ),
     ] = ()
     origins: Annotated[
-        tuple[str, ...], Meta(description="Pages that may read the bundle, by origin: 'https://app.example.com'.")
+        tuple[str, ...],
+        Meta(
+            description="Pages that may read the bundle, by origin: 'https://app.example.com'.",
+            examples=[["https://app.example.com"]],
+        ),
     ] = ()
     links: Annotated[
-        tuple[str, ...], Meta(description="Folders that links in served folders may lead to, besides those.")
+        tuple[str, ...],
+        Meta(
+            title="Folders that links may lead to",
+            description="Folders that links in served folders may lead to, besides those.",
+            examples=[["/data/models"]],
+        ),
     ] = ()
 
     def __post_init__(self) -> None:

@@ -14,33 +14,48 @@ from msgspec import Meta, field
 from ..errors import ConfigError
 from ..program import program
 from ..typed import from_builtins
-from .answers import AnswerTable
-from .audio import AudioConfig
+from .models import ModelConfig
 from .offline import OfflineConfig
-from .pictures import PictureConfig, PictureTable
 from .serve import ServeConfig
-from .source_inputs import InputConfig
 from .table import Table
 from .targets import TargetConfig
-from .units import parse_size
+from .units import Size, parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
 smallest_shard = 1024
-Size = Annotated[int | str, Meta(description="Bytes, as a number or as text: '256 KiB', '600 kB'.")]
-Load = Literal["now", "idle", "visible", "interaction", "manual"]
-Priority = Literal["high", "normal", "low"]
-WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
-AnswerKind = Literal["classes", "boxes", "mask", "points", "picture", "vector"]
-Precision = Literal["exact", "balanced", "small", "auto", "float16", "uint8", "uint16"]
 
 
 class BuildConfig(Table, frozen=True):
     """The table ``[build]``."""
 
-    out: Annotated[str, Meta(description="Folder to write to.")] = "dist"
-    cache: Annotated[str, Meta(description="Folder of the build cache, or s3://bucket/prefix: shared.")] = ".shardpress"
-    shard_bytes: Annotated[Size, Meta(description="About how large a shard is before compression.")] = "256 KiB"
-    package: Annotated[str, Meta(description="Name of the ES package in dist/package.", min_length=1)] = "models"
+    out: Annotated[
+        str, Meta(title="Output folder", description="Folder to write to.", examples=["models-dist", "dist"])
+    ] = "dist"
+    cache: Annotated[
+        str,
+        Meta(
+            title="Build cache",
+            description="Folder of the build cache, or s3://bucket/prefix: shared.",
+            examples=["s3://my-bucket/cache", ".shardpress"],
+        ),
+    ] = ".shardpress"
+    shard_bytes: Annotated[
+        Size,
+        Meta(
+            title="Shard size",
+            description="About how large a shard is before compression.",
+            examples=["1 MiB", 262144],
+        ),
+    ] = "256 KiB"
+    package: Annotated[
+        str,
+        Meta(
+            title="Package name",
+            description="Name of the ES package in dist/package.",
+            min_length=1,
+            examples=["@my-site/models"],
+        ),
+    ] = "models"
 
     def __post_init__(self) -> None:
         """Check the address of a shared cache."""
@@ -48,76 +63,39 @@ class BuildConfig(Table, frozen=True):
             raise ValueError(f"the cache {self.cache!r} is neither a folder nor 's3://bucket/prefix'")
 
 
-class BoxesConfig(Table, frozen=True):
-    """The table ``[models.NAME.verify.boxes]``: how the metric boxes reads the outputs."""
-
-    boxes: Annotated[str, Meta(description="Output with 4 numbers or more for each box; further ones are scores.")]
-    scores: Annotated[str | None, Meta(description="Output with the scores, if they have one of their own.")] = None
-    classes: Annotated[str | None, Meta(description="Output with the classes; else the best score tells.")] = None
-    format: Annotated[
-        Literal["xyxy", "yxyx", "xywh", "cxcywh"], Meta(description="What the 4 numbers are; c is the centre.")
-    ] = "xyxy"
-    classes_last: Annotated[bool, Meta(description="A row is 4 numbers, one score, and the class as its last.")] = False
-    columns_first: Annotated[bool, Meta(description="The output is [pictures, numbers, boxes], as YOLO's.")] = False
-    min_score: Annotated[float, Meta(description="Least score of a box that counts, as the model gives it.")] = 0.3
-    iou: Annotated[float, Meta(description="Least intersection over union of two boxes that match.", gt=0, le=1)] = 0.7
-    nms: Annotated[
-        float | None,
-        Meta(description="Drop boxes that overlap better ones of their class so much; none: the model did."),
-    ] = None
-    anchored: Annotated[bool, Meta(description="Boxes are relative to anchors, so only like rows can match.")] = False
-
-
-class VerifyConfig(Table, frozen=True):
-    """The table ``[models.NAME.verify]``."""
-
-    inputs: Annotated[
-        str | None, Meta(description="Pattern of .npz files, pictures, sounds or texts; without it seeded.")
-    ] = None
-    max_error: Annotated[
-        float | None,
-        Meta(
-            description="Largest error at full precision: max |a-b| / max(1, max |b|). By itself 1e-4 for exact, 1e-3 "
-            "for balanced and 0.05 for other precisions, and none beside min_agreement."
-        ),
-    ] = None
-    min_agreement: Annotated[
-        float | None, Meta(description="Least share of cases that agree by the metric, 0 to 1.")
-    ] = None
-    metric: Annotated[
-        Literal["top1", "boxes", "psnr", "relative"],
-        Meta(description="What agreement means: same top class, F1 of matched boxes, ≥ 40 dB, ≤ 1 %."),
-    ] = "top1"
-    boxes: Annotated[BoxesConfig | None, Meta(description="How the metric boxes reads the outputs.")] = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        if self.max_error is not None and not 0 < self.max_error < float("inf"):
-            raise ValueError(f"max_error is {self.max_error}, it must be above 0")
-        if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
-            raise ValueError(f"min_agreement is {self.min_agreement}, it must be from 0 to 1")
-        if (self.metric == "boxes") is not (self.boxes is not None):
-            raise ValueError('metric = "boxes" and the table boxes need each other')
-
-
 class RuntimeConfig(Table, frozen=True):
     """The table ``[runtime]``: TensorFlow.js as a file of the bundle."""
 
-    build: Annotated[bool, Meta(description="Make TensorFlow.js for the models, from npm's packages with esbuild.")] = (
-        False
-    )
+    build: Annotated[
+        bool,
+        Meta(
+            title="Build TensorFlow.js",
+            description="Make TensorFlow.js for the models, from npm's packages with esbuild.",
+        ),
+    ] = False
     backends: Annotated[
         tuple[Literal["webgpu", "webgl", "wasm", "cpu"], ...],
-        Meta(description="What it can run on, the best first.", min_length=1),
+        Meta(description="What it can run on, the best first.", min_length=1, examples=[["webgpu", "wasm"]]),
     ] = ("webgl", "wasm", "cpu")
     kernels: Annotated[
         Literal["used", "all"],
         Meta(description="used: only what the models, the loader and the functions below need, where that verifies."),
     ] = "used"
     functions: Annotated[
-        tuple[str, ...], Meta(description="More that pages call, as after tf.: 'topk', 'image.cropAndResize'.")
+        tuple[str, ...],
+        Meta(
+            description="More that pages call, as after tf.: 'topk', 'image.cropAndResize'.",
+            examples=[["topk", "image.cropAndResize"]],
+        ),
     ] = ()
-    budget: Annotated[Size | None, Meta(description="Most wire bytes of its code; over it the build fails.")] = None
+    budget: Annotated[
+        Size | None,
+        Meta(
+            title="Size budget",
+            description="Most wire bytes of its code; over it the build fails.",
+            examples=["700 kB"],
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Check that no backend is named twice."""
@@ -125,110 +103,48 @@ class RuntimeConfig(Table, frozen=True):
             raise ValueError("a backend is named twice")
 
 
-class CutConfig(Table, frozen=True):
-    """The table ``[models.NAME.cut]``: where the model begins and ends inside its graph."""
-
-    inputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages feed, by node name.")] = ()
-    outputs: Annotated[tuple[str, ...], Meta(description="Tensors that pages get, by node name.")] = ()
-
-
-class StageConfig(Table, frozen=True):
-    """An item of ``stages``: outputs that can be executed before later ones have arrived."""
-
-    name: Annotated[str, Meta(description="What pages wait for: handle.until(NAME).", pattern="^[a-z][a-z0-9-]*$")]
-    outputs: Annotated[tuple[str, ...], Meta(description="Names of outputs, as in the signature.", min_length=1)]
-
-
-class TokenizerConfig(Table, frozen=True):
-    """The table ``[models.NAME.tokenizer]``: how ``run`` makes inputs of texts."""
-
-    file: Annotated[str, Meta(description="tokenizer.json of Hugging Face's tokenizers.", min_length=1)]
-    ids: Annotated[str, Meta(description="Input that takes the ids; by itself the one that is named so.")] = ""
-    mask: Annotated[str, Meta(description="Input that tells ids from what fills up, if there is one.")] = ""
-    types: Annotated[str, Meta(description="Input that tells the first text of two from the second, if any.")] = ""
-
-
-class ModelConfig(Table, frozen=True):
-    """The table ``[models.NAME]``."""
-
-    source: Annotated[
-        str,
-        Meta(
-            description="SavedModel folder, .h5, .hdf5, .keras, .pb, .onnx, .tflite, .task or model.json; "
-            ".bin, .vec, .txt or .npy of words.",
-            min_length=1,
-        ),
-    ]
-    member: Annotated[
-        str, Meta(description="Which TensorFlow Lite model of a .task or .zip archive; by itself the only one.")
-    ] = ""
-    load: Annotated[Load, Meta(description="When a page loads it.")] = "visible"
-    priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
-    precision: Annotated[
-        Precision | dict[str, WeightPrecision],
-        Meta(description="How weights are stored; or a table of patterns of weight names, of which the first counts."),
-    ] = "exact"
-    stages: Annotated[
-        tuple[StageConfig, ...], Meta(description="Which outputs come first; by itself all come together.")
-    ] = ()
-    budget: Annotated[Size | None, Meta(description="Most wire bytes of all stages; over it the build fails.")] = None
-    labels: Annotated[str | None, Meta(description="Text file, a label a line, carried in the head.")] = None
-    compat: Annotated[
-        Literal["float32"] | None, Meta(description="Also write a stock model.json for tf.loadGraphModel.")
-    ] = None
-    signature: Annotated[str, Meta(description="Signature of a SavedModel.")] = "serving_default"
-    tags: Annotated[tuple[str, ...], Meta(description="Tags of a SavedModel's graph.")] = ("serve",)
-    outputs: Annotated[tuple[str, ...], Meta(description="Outputs to keep; all when empty.")] = ()
-    weights: Annotated[
-        bool, Meta(description="false: only the layers, with initial weights, for pages that train them.")
-    ] = True
-    inputs: Annotated[
-        dict[str, InputConfig], Meta(description="Inputs of an ONNX or TensorFlow Lite model that are fixed, by name.")
-    ] = field(default_factory=dict)
-    channels: Annotated[
-        Literal["first", "last"],
-        Meta(description="last: pictures of an ONNX model go in and come out as a canvas has them, [n, h, w, c]."),
-    ] = "first"
-    picture: Annotated[PictureConfig | None, Meta(description="How `run` makes an input of a picture.")] = None
-    audio: Annotated[AudioConfig | None, Meta(description="How `run` makes an input of a sound.")] = None
-    answer: Annotated[
-        AnswerKind | AnswerTable | PictureTable | None, Meta(description="What `run` gives; tensors by itself.")
-    ] = None
-    tokenizer: Annotated[
-        str | TokenizerConfig | None, Meta(description="tokenizer.json, or a table: how `run` makes inputs of texts.")
-    ] = None
-    cut: Annotated[CutConfig, Meta(description="Where to cut the graph, if that is not clear by itself.")] = CutConfig()
-    custom_ops: Annotated[str | None, Meta(description="JavaScript module that registers ops TensorFlow.js lacks.")] = (
-        None
-    )
-    vocabulary: Annotated[str | None, Meta(description="Words of a .npy of vectors: text, a word a line.")] = None
-    rows_first: Annotated[int, Meta(ge=1, description="How many rows of word vectors come first.")] = 5000
-    trust: Annotated[
-        bool,
-        Meta(description="The model may hold code, and functions and ops that are not on the list of harmless ones."),
-    ] = False
-    license: Annotated[str | None, Meta(description="Licence of the model, for the manifest.")] = None
-    card: Annotated[str | None, Meta(description="Where the model is described, for the manifest.")] = None
-    verify: Annotated[VerifyConfig, Meta(description="How the bundle is checked.")] = VerifyConfig()
-
-    def __post_init__(self) -> None:
-        """Check the names of the stages."""
-        names = [stage.name for stage in self.stages]
-        if "refine" in names:
-            raise ValueError("a stage cannot be named refine: the last one is")
-        if len(set(names)) < len(names):
-            raise ValueError("two stages have one name")
-
-
 class Document(Table, frozen=True):
     """All of build.toml; the source of the published JSON Schema."""
 
-    build: BuildConfig = BuildConfig()
-    runtime: RuntimeConfig = RuntimeConfig()
-    offline: OfflineConfig | None = None
-    models: dict[str, ModelConfig] = field(default_factory=dict)
-    targets: dict[str, TargetConfig] = field(default_factory=dict)
-    serve: ServeConfig = ServeConfig()
+    build: Annotated[
+        BuildConfig,
+        Meta(description="Where a build writes, and how.", examples=[{"out": "dist", "shard_bytes": "1 MiB"}]),
+    ] = BuildConfig()
+    runtime: Annotated[
+        RuntimeConfig,
+        Meta(
+            title="TensorFlow.js in the bundle",
+            description="TensorFlow.js made for the bundle's models.",
+            examples=[{"build": True, "backends": ["webgl", "wasm"]}],
+        ),
+    ] = RuntimeConfig()
+    offline: Annotated[
+        OfflineConfig | None,
+        Meta(description="The service worker of a finished site; none by itself.", examples=[{"site": "public"}]),
+    ] = None
+    models: Annotated[
+        dict[Annotated[str, Meta(pattern=f"^{model_name.pattern}$")], ModelConfig],
+        Meta(
+            description="The models, by the name that pages use: lower-case letters, digits and hyphens.",
+            examples=[{"faces": {"source": "models/faces.tflite", "answer": "boxes"}}],
+        ),
+    ] = field(default_factory=dict)
+    targets: Annotated[
+        dict[Annotated[str, Meta(pattern=f"^{model_name.pattern}$")], TargetConfig],
+        Meta(
+            title="Publishing targets",
+            description="Where releases are published, by name.",
+            examples=[{"public": {"type": "directory", "path": "public/models"}}],
+        ),
+    ] = field(default_factory=dict)
+    serve: Annotated[
+        ServeConfig,
+        Meta(
+            title="Development server",
+            description="Who may reach the server of --watch.",
+            examples=[{"hosts": ["my-tunnel.example.com"]}],
+        ),
+    ] = ServeConfig()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,11 +211,6 @@ def load_config(path: Path) -> Config:
     )
     _check_sizes(config)
     return config
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of build.toml."""
-    return msgspec.json.schema(Document)
 
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from msgspec import Meta
 
 factors = {
     "": 1,
@@ -14,6 +17,11 @@ factors = {
     "mib": 1024**2,
     "gib": 1024**3,
 }
+
+SizeText = Annotated[
+    str, Meta(extra_json_schema={"pattern": r"^\s*\d+(\.\d+)?\s*([kKmMgG][iI]?)?[bB]?\s*$"})  # for editors only
+]
+Size = Annotated[int | SizeText, Meta(description="Bytes, as a number or as text: '256 KiB', '600 kB'.")]
 
 
 def parse_size(text: str | int) -> int:

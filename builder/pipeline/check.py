@@ -11,7 +11,8 @@ from typing import Any
 
 from ..answers.clues import Proposal
 from ..answers.texts import tokenizer_of
-from ..config.tables import Config, ModelConfig
+from ..config.models import ModelConfig
+from ..config.tables import Config
 from ..convert.requests import ConvertRequest, ConvertResult, SourceOptions, own_runtimes, task_of
 from ..errors import ShardpressError, SourceError
 from ..graphs.analysis import Finding, analyse, refusal

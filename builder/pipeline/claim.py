@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from ..bundle.format import immutable_name, loader_name
 from ..bundle.index import read_index
 from ..bundle.modules import module_templates
 from ..bundle.render import client_names
+from ..config.schema import schema_file, schema_name
 from ..errors import FormatError, UsageError
 from ..files.atomic import is_stale, write_atomically
 from ..typed import from_json
+from .report.card_names import card_name, cards_of
 
 record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
@@ -33,6 +36,7 @@ beside = (
     "manifest.json",
     "report.json",
     "report.html",
+    schema_name,
 )
 """What a build writes beside ``cdn``, the scripts of development servers apart."""
 
@@ -89,6 +93,21 @@ def claim(out: Path, names: Collection[str]) -> frozenset[str]:
     return ours
 
 
+def write_schema(out: Path, project: Path) -> None:
+    """Write the schema of build.toml where builds will, so that editors have it before the first one.
+
+    Nothing is written into a folder of somebody else's, or one that cannot be written: the build will say so.
+
+    Args:
+        out: the folder of builds.
+        project: where build.toml lies.
+    """
+    with suppress(UsageError, OSError):
+        check_claim(out, project)
+        claim(out, {schema_name})
+        write_atomically(out / schema_name, schema_file())
+
+
 def note(out: Path, names: Collection[str]) -> None:
     """Write the record, unless it says so already.
 
@@ -114,7 +133,7 @@ def _recorded(out: Path) -> frozenset[str] | None:
         return None
     # Whatever a record says, no other names than those a build gives are replaced or removed.
     known = all_beside()
-    return frozenset(name for name in names if name in known or _in_bundle(name))
+    return frozenset(name for name in names if name in known or card_name.fullmatch(name) or _in_bundle(name))
 
 
 def _unrecorded(out: Path) -> frozenset[str] | None:
@@ -127,7 +146,10 @@ def _unrecorded(out: Path) -> frozenset[str] | None:
     except (OSError, FormatError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     named = (f"cdn/{url}{suffix}" for url in _urls(manifest) for suffix in ("", ".br", ".gz"))
-    return frozenset((*all_beside(), *old_locks, f"cdn/{loader_name}", *filter(_in_bundle, named)))
+    models = manifest.get("models")
+    cards = {name for model in (models if isinstance(models, dict) else ()) for name in cards_of(model)}
+    ours = (*filter(card_name.fullmatch, cards), *filter(_in_bundle, named))
+    return frozenset((*all_beside(), *old_locks, f"cdn/{loader_name}", *ours))
 
 
 def _urls(value: object) -> Iterator[str]:

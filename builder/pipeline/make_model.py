@@ -15,7 +15,7 @@ from ..answers.texts import tokenizer_of
 from ..bundle.files import File, ModelBundle
 from ..bundle.index import IndexEntry
 from ..cache.local import key_of
-from ..config.tables import ModelConfig
+from ..config.models import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes
 from ..convert.side_files import read_glue, read_texts, read_vocabulary
 from ..errors import ConfigError, ConversionError, SourceError
@@ -47,6 +47,7 @@ from .plan_model import Plan, stamp, stock_kinds
 from .session import Session
 from .stock_copy import StockForm, measure_folder, measure_stock, stock_files
 
+kept_kind = "kept"  # of a source that a build does not look at
 keras_kinds = frozenset({"keras-h5", "keras-zip"})
 
 
@@ -64,6 +65,8 @@ class Built:
         stock: the smallest stock form, when measured.
         cached: nothing had to be done.
         stamps: length and time of its source's files before they were read.
+        digests: name and SHA-256 of each of them.
+        origin: the kind of its source, also where this build does not look at it; "" where an earlier version built it.
     """
 
     assembly: Assembly
@@ -75,6 +78,8 @@ class Built:
     stock: StockForm | None = None
     cached: bool = False
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    digests: tuple[tuple[str, str], ...] = ()
+    origin: str = ""
 
     @property
     def bundle(self) -> ModelBundle:
@@ -90,6 +95,11 @@ class Built:
     def is_outdated(self) -> bool:
         """Its source has been changed since: what that answers now says nothing of this model."""
         return any(before != stamp(path) for path, before in self.stamps.items())
+
+    @property
+    def is_kept(self) -> bool:
+        """This build left it as the last one made it."""
+        return self.source.kind == kept_kind
 
     @property
     def needs_tensorflow(self) -> bool:
@@ -114,7 +124,8 @@ def make_model(session: Session, plan: Plan) -> Built:
     compared = session.options.compare and plan.source.kind != vectors_kind  # no converter has a stock form of them
     stock = _measure(session, plan, read) if compared else None
     if not session.options.draft:
-        cache.put_record("latest", plan.name, {"key": plan.key, "artefact": str(plan.place)})
+        latest = {"key": plan.key, "artefact": str(plan.place), "kind": plan.source.kind, "digests": plan.digests}
+        cache.put_record("latest", plan.name, latest)
     return Built(
         assembly,
         plan.model,
@@ -125,6 +136,8 @@ def make_model(session: Session, plan: Plan) -> Built:
         stock=stock,
         cached=plan.assembly is not None,
         stamps=plan.stamps,
+        digests=plan.digests,
+        origin=plan.source.kind,
     )
 
 

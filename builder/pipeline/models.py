@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..config.tables import ModelConfig
+from ..config.models import ModelConfig
 from ..config.units import parse_size, show_size
 from ..convert.requests import SourceOptions
 from ..errors import BudgetError, BuildError, ConfigError, RuntimeBuildError, ShardpressError, UsageError
 from .assemble import from_record
-from .make_model import Built, make_model
+from .make_model import Built, kept_kind, make_model
 from .plan_model import Plan, plan_model
 from .preflight import check_files
 from .session import Session
@@ -77,8 +77,10 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
     if latest is None or assembly is None:
         session.progress.note(name, "was never built, so this build is without it")
         return None
-    source = SourceOptions(session.config.folder / model.source, "kept")
-    return Built(assembly, model, source, latest["key"], Path(latest["artefact"]), cached=True)
+    source = SourceOptions(session.config.folder / model.source, kept_kind)
+    digests = tuple((file, digest) for file, digest in latest.get("digests", ()))
+    place, origin = Path(latest["artefact"]), latest.get("kind", "")
+    return Built(assembly, model, source, latest["key"], place, cached=True, digests=digests, origin=origin)
 
 
 def _check_budget(built: Built, model: ModelConfig) -> Built:

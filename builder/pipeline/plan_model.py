@@ -14,7 +14,8 @@ import msgspec
 
 from ..answers.texts import tokenizer_of
 from ..cache.local import Cache, key_of
-from ..config.tables import ModelConfig, VerifyConfig
+from ..config.models import ModelConfig
+from ..config.verify import VerifyConfig
 from ..convert.requests import ConvertRequest, FixedInput, SourceOptions, own_runtimes, takes_shapes, task_of
 from ..convert.versions import versions_for
 from ..errors import ConfigError, SourceError
@@ -108,6 +109,7 @@ class Plan:
     ops: CustomOps | None
     conversion_key: str
     key: str
+    digests: tuple[tuple[str, str], ...]
     stamps: Mapping[Path, tuple[int, int]]
     compressor: Compressor
     assembly: Assembly | None
@@ -186,7 +188,9 @@ def plan_model(session: Session, name: str, model: ModelConfig) -> Plan:
     place = source.path if source.kind in stock_kinds else tree / "model.json"
     begin = partial(_artefact, session, name, source, conversion_key, tree)
     artefact = begin() if assembly is None else partial(_call, begin)  # most often nobody asks
-    return Plan(name, model, source, labels, ops, conversion_key, key, stamps, compressor, assembly, place, artefact)
+    return Plan(
+        name, model, source, labels, ops, conversion_key, key, digests, stamps, compressor, assembly, place, artefact
+    )
 
 
 def _located(session: Session, model: ModelConfig, where: str) -> Path:

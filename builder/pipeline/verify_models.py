@@ -18,7 +18,7 @@ from ..bundle.head import write_head
 from ..bundle.index import make_index
 from ..bundle.render import render_loader, render_module
 from ..cache.local import key_of
-from ..config.tables import VerifyConfig
+from ..config.verify import VerifyConfig
 from ..convert.side_files import is_hybrid, read_step
 from ..errors import BuildError, ConversionError, ShardpressError, VerificationError
 from ..packages import code_hash
@@ -112,7 +112,7 @@ def verify_models(session: Session, models: tuple[Built, ...], own: Runtime | No
         record = session.cache.record("verified", key)
         if record is not None:
             results[name] = from_builtins(record, Verification, strict=False)
-        elif built.source.kind != "kept":
+        elif not built.is_kept:
             missing.append((built, key))
     words = [(built, key) for built, key in missing if built.source.kind == vectors_kind]
     results |= _run_vectors(session, words)

@@ -37,6 +37,7 @@ from ..bundle.render import (
     render_worker,
 )
 from ..cache.local import Cache
+from ..config.schema import schema_file, schema_name
 from ..errors import StoreError
 from ..files.atomic import write_atomically
 from ..packing.compress import Compressor
@@ -48,6 +49,7 @@ from ..words.table import kind as vectors_kind
 from .bundled_tfjs import BundledTfjs
 from .claim import all_beside, claim, note
 from .make_model import Built
+from .report.cards import write_cards
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
@@ -131,14 +133,18 @@ def write_output(
     ]
     store = DirectoryStore(out / "cdn")
     names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
-    names |= {f"cdn/{loader_name}", *all_beside()}
+    cards: dict[str, bytes] = {}
+    for built in models:
+        cards |= write_cards(built, verified.get(built.bundle.name), own_runtime=own is not None)
+    names |= {f"cdn/{loader_name}", *all_beside(), *cards}
     try:
         with locked(out, lock_seconds):
             ours = claim(out, names)
             store.remove_stale()
             published = publish(files, loader, store)
             removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
-            for name, content in _beside(package_name, models, index, code, verified).items():
+            beside = _beside(package_name, models, index, code, verified)
+            for name, content in (beside | cards).items():
                 _write(out / name, content)
             for name in ours - names:
                 (out / name).unlink(missing_ok=True)
@@ -188,6 +194,7 @@ def _beside(
         **{name: render(name).encode() for name in client_names()},
         "preload.html": preload.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
+        schema_name: schema_file(),
         "headers.json": _pretty(header_rules()),
         "manifest.json": _pretty(msgspec.to_builtins(manifest(models, index, code, verified))),
     }

@@ -15,7 +15,7 @@ from ..answers.hearing import audio_of
 from ..answers.texts import texts_of, tokenizer_of
 from ..cache.local import Cache
 from ..codecs import Codec
-from ..config.tables import ModelConfig
+from ..config.models import ModelConfig
 from ..model import Model
 from ..tokens.read import read_tokenizer
 from ..verify.gates import gate_of

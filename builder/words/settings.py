@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config.tables import ModelConfig
+from ..config.models import ModelConfig
 from ..errors import ConfigError
 
 foreign = (

@@ -20,7 +20,7 @@ from builder.answers.hearing import audio_of
 from builder.answers.mel import filters, spectrogram
 from builder.answers.wav import read_wav
 from builder.config.audio import AudioConfig
-from builder.config.tables import ModelConfig
+from builder.config.models import ModelConfig
 from builder.errors import ConfigError
 from builder.model import TensorSpec
 from builder.verify.played import write_wav

@@ -16,8 +16,8 @@ from PIL import Image, ImageCms
 from builder.answers.describe import describe
 from builder.answers.frame import Frame
 from builder.answers.picture import to_input
+from builder.config.models import ModelConfig
 from builder.config.pictures import PictureConfig
-from builder.config.tables import ModelConfig
 from builder.errors import ConfigError
 from builder.model import TensorSpec
 

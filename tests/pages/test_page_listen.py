@@ -15,7 +15,7 @@ from builder.answers.audio import resample, to_windows
 from builder.answers.wav import read_wav
 from tests.bundle.test_render import check_types
 from tests.helpers.browsing import chromium
-from tests.helpers.paging import Witness, drawing, patience, root
+from tests.helpers.paging import Witness, drawing, for_documents, patience, root
 from tests.helpers.serving import Site, serve
 
 folder = root / "assets" / "pages"
@@ -127,6 +127,7 @@ def test_the_microphone_is_heard_and_released(site: Site, browser: Browser) -> N
     page.get_by_role("button", name="Use the microphone").click()
     for words in ("Somebody is speaking.", "Nobody is speaking.", "Somebody is speaking."):
         page.wait_for_function("words => document.querySelector('#found').textContent === words", arg=words)
+    for_documents(page, "listen")
     assert page.evaluate("nodes") == ["worklet"]
     assert page.evaluate("tracks.map(({ readyState }) => readyState)") == ["live"]
     page.get_by_role("button", name="Stop").click()

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.bundle.test_render import check_types
 from tests.helpers.browsing import chromium
-from tests.helpers.paging import Witness, drawing, patience, root, violations
+from tests.helpers.paging import Witness, drawing, for_documents, patience, root, violations
 from tests.helpers.serving import Site, serve
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def nearest(page: Page) -> list[str]:
 
 def test_what_means_the_same_comes_first_in_both_languages(site: Site, browser: Browser) -> None:
     witness = Witness()
-    page = browser.new_page(viewport={"width": 1100, "height": 800})
+    page = browser.new_page(viewport={"width": 1200, "height": 800})
     page.set_default_timeout(patience)
     witness.watch(page)
     page.goto(f"{site.url}assets/pages/understand.html?lang=en")
@@ -71,6 +71,7 @@ def test_what_means_the_same_comes_first_in_both_languages(site: Site, browser: 
     page.get_by_role("button", name="what are your opening hours").click()
     page.wait_for_selector("body[data-state=done]")
     assert set(nearest(page)[:2]) == {"你们几点营业\uff1f", "When are you open?"}
+    for_documents(page, "understand")
     page.locator("#text").fill("包裹怎么还没有到")
     page.get_by_role("button", name="Find", exact=True).click()
     page.wait_for_function("document.querySelector('#nearest b').textContent.startsWith('我的')")

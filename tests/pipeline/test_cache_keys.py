@@ -12,9 +12,10 @@ import pytest
 
 from builder.cache.local import key_of
 from builder.config.audio import AudioConfig
+from builder.config.models import CutConfig, ModelConfig, StageConfig
 from builder.config.pictures import PictureConfig
 from builder.config.source_inputs import InputConfig
-from builder.config.tables import CutConfig, ModelConfig, StageConfig, VerifyConfig
+from builder.config.verify import VerifyConfig
 from builder.convert.requests import SourceOptions
 from builder.pipeline.plan_model import AssemblyInputs, ConversionInputs, relevant
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from builder.bundle.scripts import ready_scripts, script
+from builder.config.schema import schema_file, schema_name
 from tests.helpers.models import write_frozen_graph, write_model
 from tests.helpers.wheels import install_wheel, make_sdist, make_wheel, wheel_of
 from tests.helpers.whole import assert_whole
@@ -99,6 +100,7 @@ def test_the_wheel_holds_all_it_needs(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"shardpress/templates/scripts.json", "shardpress/templates/loader.js.j2"} <= names
+    assert zipfile.ZipFile(wheel).read(f"shardpress/{schema_name}") == schema_file(), "for editors"
     assert [name for name in names if "/templates/loader/" in name or "node_modules" in name] == [], "made, not modules"
     programs = install_wheel(wheel, tmp_path / "environment")
     project = tmp_path / "project"
@@ -150,3 +152,44 @@ def test_a_wheel_is_made_of_an_sdist_without_node(tmp_path: Path) -> None:
         content = archive.extractfile(member)
         assert content
         assert made.read("shardpress/templates/scripts.json") == content.read() == ready_scripts()
+
+
+def table_of_figures() -> list[list[str]]:
+    """Give the rows of the README's comparison with what people use today."""
+    section = readme.split("## What it is better at")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    return rows[1:]
+
+
+def test_the_readme_compares_with_measured_figures_only() -> None:
+    """Each number of the table, and of what it is worse at, is one of docs/figures.md."""
+    figures = (root / "docs" / "figures.md").read_text(encoding="utf-8")
+    rows = table_of_figures()
+    assert len(rows) >= 8
+    worse = readme.split("**Only the speed")[1].split("\n- ")[0]
+    told = [cell for row in rows for cell in row[1:3]] + re.findall(r"[\d.]+ ms", worse)
+    numbers = [number for cell in told for number in re.findall(r"\d[\d,.]*\d|\d", cell)]
+    assert len(numbers) > 15
+    for number in numbers:
+        assert re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d]|[.,]\d)", figures), number
+
+
+@pytest.mark.slow
+def test_the_commands_behind_the_figures_start() -> None:
+    """They take from minutes to hours, so they are only asked what they would do."""
+    found = {name for row in table_of_figures() for name in re.findall(r"python (bench/\w+\.py)", row[-1])}
+    assert len(found) >= 4
+    for name in sorted(found):
+        command = [sys.executable, str(root / name), "--help"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "usage" in done.stdout, name
+
+
+def test_pictures_and_links_of_the_readme_are_there() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (root / link).exists(), link
+    picture = (root / "docs/images/classify.webp").read_bytes()
+    assert picture[:4] == b"RIFF"
+    assert picture.count(b"ANMF") > 5, "it moves"
+    assert len(picture) < 200_000

@@ -66,8 +66,8 @@ def test_what_a_model_does_not_take_is_said(tmp_path: Path, fixed: FixedInput, m
 
 @pytest.mark.parametrize(("kind", "right"), [("onnx", True), ("tflite", True), ("saved-model", False), ("tfjs", False)])
 def test_only_sources_that_can_be_fixed_take_the_key(kind: str, *, right: bool) -> None:
+    from builder.config.models import ModelConfig
     from builder.config.source_inputs import InputConfig
-    from builder.config.tables import ModelConfig
 
     model: Any = ModelConfig(source="m", inputs={"x": InputConfig(shape=(1, 2))})
     if right:

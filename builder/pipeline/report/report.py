@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -15,9 +14,7 @@ from ...bundle.head import count_ops
 from ...cache.local import Cache, key_of
 from ...config.tables import Config
 from ...config.units import parse_size, show_size
-from ...errors import ConversionError
 from ...files.atomic import write_atomically
-from ...graphs.ops import supported_ops
 from ...packages import code_hash
 from ...verify.run import Verification
 from ...verify.types import Comparison
@@ -30,6 +27,7 @@ from .coarseness import advise_precision
 from .details import byte_details
 from .networks import networks
 from .shape import Details, ModelReport, PrecisionReport, Previous, Report, RuntimeReport, StageBytes, Waterfall
+from .support import support_of
 from .waterfall import simulate
 
 most_sections = 40
@@ -125,24 +123,8 @@ def _details(built: Built, cache: Cache, loader_wire: int, code: str) -> ModelRe
             *advise_precision(_measured(built), bytes_of["weights"]),
         ],
         "ops": count_ops(bundle.content),
-        "support": _support(built),
+        "support": support_of(built),
     }
-
-
-def _support(built: Built) -> dict[str, object]:
-    """Say what of a model TensorFlow.js does not do by itself: what the page registers, and what the browser does."""
-    content = built.bundle.content
-    custom = sorted(set(count_ops(content)) & set(built.source.custom_ops))
-    lacking: list[str] | None = None
-    if content.kind == "graph-model":
-        with suppress(ConversionError):
-            lacking = sorted(set(count_ops(content)) - supported_ops() - set(custom))
-    browser = []
-    for side, words in (("inputs", "is decoded and fitted"), ("outputs", "is encoded")):
-        for end in (content.glue or {}).get(side, []):
-            kind = end.get("type", "picture" if side == "inputs" else "data")
-            browser.append(f"{end.get('input' if side == 'inputs' else 'output', end.get('name'))}: {kind} {words}")
-    return {"custom": custom, "lacking": lacking, "browser": browser}
 
 
 def _previous(old: Report | None, release: str) -> Previous | None:

@@ -62,6 +62,14 @@ class PrecisionReport(TypedDict, total=False):
     weights: list[MeasuredWeight]
 
 
+class Support(TypedDict):
+    """Ops that the page registers and that TensorFlow.js lacks (None: not known), and what is left to the browser."""
+
+    custom: list[str]
+    lacking: list[str] | None
+    browser: list[str]
+
+
 class StageBytes(TypedDict):
     """A stage: bytes of its shards, decoded and as sent."""
 
@@ -116,7 +124,7 @@ class ModelReport(TypedDict, total=False):
     waterfalls: list[Waterfall]
     advice: list[Advice]
     ops: Mapping[str, int]
-    support: Mapping[str, object]
+    support: Support
     budget_bytes: int | None
     new_bytes: int
 
