@@ -14,6 +14,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
         "glue": "modules/glue.js",  # pictures in and out
+        "ladder": "modules/ladder.js",  # models that take the place of smaller ones
         "listen": "modules/listen.js",  # a microphone, sample by sample
         "mask": "modules/mask.js",
         "mel": "modules/mel.js",  # spectrograms
