@@ -29,7 +29,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
 )
 """Template of each module; a name here makes its files immutable ones of the bundle, for deploy and prune too."""
 
-always = frozenset({"device", "digest", "glue", "storage", "vectors"})
+always = frozenset({"device", "digest", "glue", "ladder", "storage", "vectors"})
 """Modules that every bundle has; it has the others if one of its heads names them."""
 
 runtime_name = "tf"

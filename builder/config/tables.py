@@ -16,22 +16,20 @@ from ..program import program
 from ..typed import from_builtins
 from .answers import AnswerTable
 from .audio import AudioConfig
+from .ladders import LadderConfig, expand
 from .offline import OfflineConfig
 from .pictures import PictureConfig, PictureTable
+from .rungs import AnswerKind, Precision, RungConfig, Size, WeightPrecision
 from .serve import ServeConfig
+from .sizes import check_sizes
 from .source_inputs import InputConfig
 from .table import Table
 from .targets import TargetConfig
 from .units import parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
-smallest_shard = 1024
-Size = Annotated[int | str, Meta(description="Bytes, as a number or as text: '256 KiB', '600 kB'.")]
 Load = Literal["now", "idle", "visible", "interaction", "manual"]
 Priority = Literal["high", "normal", "low"]
-WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
-AnswerKind = Literal["classes", "boxes", "mask", "points", "picture", "vector"]
-Precision = Literal["exact", "balanced", "small", "auto", "float16", "uint8", "uint16"]
 
 
 class BuildConfig(Table, frozen=True):
@@ -156,9 +154,12 @@ class ModelConfig(Table, frozen=True):
         Meta(
             description="SavedModel folder, .h5, .hdf5, .keras, .pb, .onnx, .tflite, .task or model.json; "
             ".bin, .vec, .txt or .npy of words.",
-            min_length=1,
         ),
-    ]
+    ] = ""
+    ladder: Annotated[
+        tuple[RungConfig, ...],
+        Meta(description="In place of source: models for one purpose, the smallest first, which answers first."),
+    ] = ()
     member: Annotated[
         str, Meta(description="Which TensorFlow Lite model of a .task or .zip archive; by itself the only one.")
     ] = ""
@@ -172,6 +173,7 @@ class ModelConfig(Table, frozen=True):
         tuple[StageConfig, ...], Meta(description="Which outputs come first; by itself all come together.")
     ] = ()
     budget: Annotated[Size | None, Meta(description="Most wire bytes of all stages; over it the build fails.")] = None
+    first_budget: Annotated[Size | None, Meta(description="Most wire bytes until the model first answers.")] = None
     labels: Annotated[str | None, Meta(description="Text file, a label a line, carried in the head.")] = None
     compat: Annotated[
         Literal["float32"] | None, Meta(description="Also write a stock model.json for tf.loadGraphModel.")
@@ -212,7 +214,9 @@ class ModelConfig(Table, frozen=True):
     verify: Annotated[VerifyConfig, Meta(description="How the bundle is checked.")] = VerifyConfig()
 
     def __post_init__(self) -> None:
-        """Check the names of the stages."""
+        """Check that there is a source, and the names of the stages."""
+        if bool(self.source) is bool(self.ladder):
+            raise ValueError("source and ladder exclude each other" if self.source else "missing the key 'source'")
         names = [stage.name for stage in self.stages]
         if "refine" in names:
             raise ValueError("a stage cannot be named refine: the last one is")
@@ -237,7 +241,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         serve: its table for development.
         path: the file; relative paths in it start at its folder.
-        build, runtime, offline, models, targets: its tables.
+        build, runtime, offline, models, targets: its tables; each rung of a ladder is a model.
+        ladders: by name.
     """
 
     path: Path
@@ -245,6 +250,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     runtime: RuntimeConfig = RuntimeConfig()
     offline: OfflineConfig | None = None
     models: dict[str, ModelConfig]
+    ladders: dict[str, LadderConfig] = field(default_factory=dict)
     targets: dict[str, TargetConfig]
     serve: ServeConfig = ServeConfig()
 
@@ -278,22 +284,23 @@ def load_config(path: Path) -> Config:
         ) from error
     _known_keys(tables, Document, str(path))
     build = _convert(tables.get("build", {}), BuildConfig, path, "build")
+    tables_of_models = _named(tables, "models", path).items()
+    models = {name: _convert(table, ModelConfig, path, f"models.{name}") for name, table in tables_of_models}
+    models, ladders = expand(path, models)
     config = Config(
         path=path,
         build=build,
         runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
         offline=_convert(tables["offline"], OfflineConfig, path, "offline") if "offline" in tables else None,
-        models={
-            name: _convert(table, ModelConfig, path, f"models.{name}")
-            for name, table in _named(tables, "models", path).items()
-        },
+        models=models,
+        ladders=ladders,
         targets={
             name: _convert(table, TargetConfig, path, f"targets.{name}")
             for name, table in _named(tables, "targets", path).items()
         },
         serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
     )
-    _check_sizes(config)
+    check_sizes(config)
     return config
 
 
@@ -373,25 +380,3 @@ def _unknown(key: str, kind: type[msgspec.Struct], place: str, cause: Exception 
 def _hint(text: str, known: list[str], lead: str) -> str:
     near = difflib.get_close_matches(text, known, 1, 0.5)
     return f"Did you mean {near[0]!r}?" if near else f"{lead} {', '.join(known)}"
-
-
-def _check_sizes(config: Config) -> None:
-    sizes: list[tuple[str, int | str | None]] = [
-        ("build.shard_bytes", config.build.shard_bytes),
-        ("runtime.budget", config.runtime.budget),
-    ]
-    sizes += [(f"models.{name}.budget", model.budget) for name, model in config.models.items()]
-    for key, size in sizes:
-        try:
-            count = parse_size(size) if size is not None else smallest_shard
-        except ValueError as error:
-            raise ConfigError(
-                str(error), code="SP-205", where=f"{config.path}, {key}", hint="Correct the value"
-            ) from error
-        if key == "build.shard_bytes" and count < smallest_shard:
-            raise ConfigError(
-                f"shards of {count} bytes are too small",
-                code="SP-205",
-                where=f"{config.path}, {key}",
-                hint="Use at least 1 KiB",
-            )
