@@ -41,9 +41,8 @@ def build_models(session: Session) -> tuple[Built, ...]:
             "no model to build", code="SP-210", where=str(config.path), hint="Add a table [models.NAME] with a source"
         )
     asked = options.only or tuple(config.models)
-    wanted = dict.fromkeys(
-        rung for name in asked for rung in (config.ladders[name].rungs if name in config.ladders else (name,))
-    )
+    names = [config.ladders[name].rungs if name in config.ladders else (name,) for name in asked]
+    wanted = dict.fromkeys(chain.from_iterable(names))
     for name in wanted:
         check_files(config, name)
     failures: dict[str, ShardpressError] = {}

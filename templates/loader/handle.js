@@ -65,7 +65,7 @@ export class Handle {
     work.contract.promise.then((found) => {
       if (!contract || found === contract) return;
       const { name: model } = work.entry;
-      this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page anew`, { model }));
+      this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page again`, { model }));
       this.cancel();
     });
     if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.now.tf, work.now.model, idle, work.now.head.avoid)));
@@ -211,4 +211,4 @@ export class Handle {
 }
 
 /** @param {string} model */
-const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model}, or answers otherwise: give load a fallback`, { model });
+const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model}, or answers wrong: give load a fallback`, { model });

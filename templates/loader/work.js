@@ -48,8 +48,17 @@ export class Work {
   constructor(entry) {
     this.entry = entry;
     this.reports = new Reports(entry);
-    this.job = new Job(entry, true, (bytes, wire, source) => this.reports.file(bytes, wire, source));
+    this.job = new Job(entry, true, (...file) => this.came(...file));
     works.set(entry, this);
+  }
+
+  /**
+   * A file has come: its bytes, those that the network sent, and from where.
+   *
+   * @param {[number, number, string]} file
+   */
+  came(...file) {
+    this.reports.file(...file);
   }
 
   /** A handle joins. */

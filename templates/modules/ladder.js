@@ -10,6 +10,11 @@ import { Rung, entriesOf, stepsOf } from "./rungs.js";
 
 /** @typedef {new (code: "contract", message: string, where?: object) => Error} Failure */
 /** @typedef {(name: string) => Promise<any>} Lazy */
+/**
+ * What tells a page of the ladder: its progress, and the files that come.
+ *
+ * @typedef {{ progress: Progress, tell: (news: Partial<Progress>) => void, file: (bytes: number, wire: number, source: string) => void }} Telling
+ */
 /** @typedef {{ now: Rung, runners: Map<Rung, string> }} Ladder */
 
 /** The rung that answers in place of each, by its work. @type {WeakMap<object, Ladder>} */
@@ -30,7 +35,7 @@ export const plan = (entry, index, settings) => stepsOf(entriesOf(entry, index),
  * Loads the rungs of a ladder one after the other, each of which takes the place of the one before.
  *
  * @param {Work} work of the ladder
- * @param {{ tell: (news: Partial<Progress>) => void }} reports
+ * @param {Telling} reports
  * @param {Index} index
  * @param {Settings} settings
  * @param {Lazy} lazy
@@ -47,25 +52,21 @@ export async function climb(work, reports, index, settings, lazy, ModelError) {
   let early;
   /** @type {any} */
   const state = { now: undefined, runners: new Map() };
-  const gone = new Map();
   const sum = (/** @type {"bytes" | "wire"} */ key) => taken.reduce((total, step) => total + step[key], 0);
-  const listen = () => {
-    for (const rung of rungs) gone.set(rung, rung.hold.progress);
-    reports.tell({ loaded: [...gone.values()].reduce((total, { loaded }) => total + loaded, 0), source: rungs.at(-1)?.hold.progress.source ?? "network" });
-  };
   reports.tell({ total: sum("bytes"), wire: sum("wire") });
   const model = stable(entry, state, rungs, ModelError);
   try {
     for (const [i, step] of taken.entries()) {
       reports.tell({ phase: `rung:${step.rung}` });
-      const rung = new Rung(entries[step.rung - 1], step.rung, work, !i, i === taken.length - 1, listen);
+      const rung = new Rung(entries[step.rung - 1], step.rung, work, !i, i === taken.length - 1, (...file) => reports.file(...file));
       rungs.push(rung);
       const next = taken[i + 1] && entries[taken[i + 1].rung - 1];
       const contract = await job.race(Promise.race([rung.work.contract.promise, rung.hold.ready.then(() => rung.work.contract.promise)]));
       early?.end();
       if (next) {
-        early = new /** @type {any} */ (job.constructor)(next, true);
-        early?.head().catch(() => {});
+        const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
+        early = new Kind(next, true, (_, wire, source) => reports.file(0, wire, source));
+        early.head().catch(() => {});
       }
       if (i) check(entry, contract, work, ModelError);
       else {
@@ -75,10 +76,12 @@ export async function climb(work, reports, index, settings, lazy, ModelError) {
       }
       await job.race(rung.hold.ready);
       if (i) await job.race(warm(rung.work, lazy));
+      const { total = 0, loaded = 0 } = state.now?.hold.progress ?? {};
       adopt(work, rung, state, model);
+      // What would have refined the rung below will not come.
+      reports.tell({ total: reports.progress.total - total + loaded });
     }
     await job.race(state.now.hold.full);
-    listen();
   } catch (error) {
     // What answers stays whole, and what was on its way to take its place goes.
     for (const rung of rungs) if (rung !== state.now) rung.dispose();

@@ -73,14 +73,19 @@ export class Rung {
    * @param {Work} ladder
    * @param {boolean} first
    * @param {boolean} last
-   * @param {() => void} onProgress
+   * @param {(bytes: number, wire: number, source: string) => void} onFile
    */
-  constructor(entry, number, ladder, first, last, onProgress) {
+  constructor(entry, number, ladder, first, last, onFile) {
     this.number = number;
     // Whoever loads the entry from now on joins this work.
     this.work = new /** @type {typeof Work} */ (ladder.constructor)(entry);
+    const { came } = this.work;
+    this.work.came = (...file) => {
+      came.apply(this.work, file);
+      onFile(...file);
+    };
     /** @type {Handle} */
-    this.hold = entry.load({ onProgress });
+    this.hold = entry.load();
     const { job } = this.work;
     // As urgent as the ladder is at any time; but whatever else answers first on the page goes before a higher rung.
     Object.defineProperties(job, {
