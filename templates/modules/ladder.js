@@ -35,13 +35,13 @@ export const plan = (entry, index, settings) => stepsOf(entriesOf(entry, index),
  * Loads the rungs of a ladder one after the other, each of which takes the place of the one before.
  *
  * @param {Work} work of the ladder
- * @param {Telling} reports
+ * @param {Telling} telling
  * @param {Index} index
  * @param {Settings} settings
  * @param {Lazy} lazy
  * @param {Failure} ModelError
  */
-export async function climb(work, reports, index, settings, lazy, ModelError) {
+export async function climb(work, telling, index, settings, lazy, ModelError) {
   const { entry, job } = work;
   const entries = entriesOf(entry, index);
   const steps = await job.race(stepsOf(entries, settings));
@@ -53,19 +53,19 @@ export async function climb(work, reports, index, settings, lazy, ModelError) {
   /** @type {any} */
   const state = { now: undefined, runners: new Map() };
   const sum = (/** @type {"bytes" | "wire"} */ key) => taken.reduce((total, step) => total + step[key], 0);
-  reports.tell({ total: sum("bytes"), wire: sum("wire") });
+  telling.tell({ total: sum("bytes"), wire: sum("wire") });
   const model = stable(entry, state, rungs, ModelError);
   try {
     for (const [i, step] of taken.entries()) {
-      reports.tell({ phase: `rung:${step.rung}` });
-      const rung = new Rung(entries[step.rung - 1], step.rung, work, !i, i === taken.length - 1, (...file) => reports.file(...file));
+      telling.tell({ phase: `rung:${step.rung}` });
+      const rung = new Rung(entries[step.rung - 1], step.rung, work, !i, i === taken.length - 1, (...file) => telling.file(...file));
       rungs.push(rung);
       const next = taken[i + 1] && entries[taken[i + 1].rung - 1];
       const contract = await job.race(Promise.race([rung.work.contract.promise, rung.hold.ready.then(() => rung.work.contract.promise)]));
       early?.end();
       if (next) {
         const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
-        early = new Kind(next, true, (_, wire, source) => reports.file(0, wire, source));
+        early = new Kind(next, true, (_, wire, source) => telling.file(0, wire, source));
         early.head().catch(() => {});
       }
       if (i) check(entry, contract, work, ModelError);
@@ -79,7 +79,7 @@ export async function climb(work, reports, index, settings, lazy, ModelError) {
       const { total = 0, loaded = 0 } = state.now?.hold.progress ?? {};
       adopt(work, rung, state, model);
       // What would have refined the rung below will not come.
-      reports.tell({ total: reports.progress.total - total + loaded });
+      telling.tell({ total: telling.progress.total - total + loaded });
     }
     await job.race(state.now.hold.full);
   } catch (error) {
