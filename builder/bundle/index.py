@@ -86,7 +86,8 @@ class Extras:
         """Return the object, which is empty when there is nothing to say."""
         version = {"version": self.version} if self.version != 1 else {}
         older = {"older": msgspec.to_builtins(self.older)} if self.older else {}
-        ladder = {"ladder": msgspec.to_builtins(self.ladder)} if self.ladder else {}
+        rungs = self.ladder and {**msgspec.to_builtins(self.ladder), "rungs": list(self.ladder.rungs)}
+        ladder = {"ladder": rungs} if rungs else {}
         return {**version, **older, **ladder, **self.unknown}
 
 

@@ -21,7 +21,8 @@ from builder.pipeline.plan_model import AssemblyInputs, ConversionInputs, releva
 plain = ModelConfig(source="a")
 others: dict[str, Any] = {
     "source": "b", "load": "now", "priority": "high", "precision": "small", "stages": (StageConfig("a", ("b",)),),
-    "budget": "1 kB", "first_budget": "1 kB", "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
+    "budget": "1 kB", "first_budget": "1 kB",
+    "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
     "weights": False, "cut": CutConfig(("a",)), "custom_ops": "o.js", "vocabulary": "v.txt", "rows_first": 7,
     "channels": "last", "inputs": {"i": InputConfig(shape=(1,))}, "member": "m.tflite",
     "picture": PictureConfig(size=9), "audio": AudioConfig(rate=8000), "answer": "classes", "tokenizer": "t.json",
