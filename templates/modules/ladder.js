@@ -186,5 +186,8 @@ function stable({ name, ladder }, state, rungs, ModelError) {
  */
 export function run(lent, given, options, lazy, ModelError) {
   const { now, runners } = /** @type {Ladder} */ (ladders.get(lent));
-  return now.during(async () => (await lazy(/** @type {string} */ (runners.get(now)))).run(now.work, given, options, lazy, ModelError));
+  return now.during(async () => {
+    await now.work.recovery;
+    return (await lazy(/** @type {string} */ (runners.get(now)))).run(now.work, given, options, lazy, ModelError);
+  });
 }

@@ -104,7 +104,11 @@ export class Rung {
 
   /** The rung is in use: its calls are counted, wherever they come from. */
   use() {
-    const { executor } = this.work.model;
+    const { full, model } = this.work;
+    const { executor } = model;
+    const { promise } = full;
+    // Whoever waits for the final precision all the same, as weights that are to be brought back do, gets it.
+    Object.defineProperty(full, "promise", { get: () => (this.#open(), promise) });
     const call = executor?.executeAsync;
     if (call) executor.executeAsync = (/** @type {any[]} */ ...args) => this.during(() => call.apply(executor, args));
   }
@@ -142,8 +146,10 @@ export class Rung {
 
   /** Lets go of the model; what has not come of it is not an aborted load that anybody has to hear of. */
   dispose() {
+    const { job, full } = this.work;
     this.work.state = "full";
-    this.work.job.abort();
+    job.abort();
+    full.reject(job.stopped);
     this.hold.dispose();
   }
 }

@@ -327,3 +327,49 @@ test("whole runs count: the rung that made the input is there until the answer i
   assert.deepEqual(answers.filter((value) => Math.abs(value - 4) > 0.1 && Math.abs(value - 8) > 0.1), []);
   handle.dispose();
 });
+
+/** A second backend of TensorFlow.js' own, so that weights can be moved. */
+const Kind = tf.backend().constructor;
+tf.registerBackend("wasm", () => new Kind());
+for (const kernel of tf.getKernelsForBackend("cpu")) tf.registerKernel({ ...kernel, backendName: "wasm" });
+
+test("weights that are to be brought back in mid-climb get their final precision first, and the climb goes on", async () => {
+  const gate = makeGate();
+  const { models, server } = await open(two(), { answer: (path) => (isTop(path) && path.endsWith(".bin") ? gate.pass() : undefined) });
+  const handle = models.faces.load();
+  const model = await handle.ready;
+  await tf.setBackend("cpu");
+  const result = await handle.pickBackend();
+  assert.deepEqual([result.passed, result.backend], [true, "wasm"]);
+  assert.equal(handle.rung, 1);
+  assert.equal(ask(model), 6);
+  assert.ok(server.paths().some((path) => path.startsWith("assets/faces-rung1-refine")));
+  gate.open();
+  await handle.full;
+  assert.equal(ask(model), 12);
+  handle.dispose();
+  await tf.setBackend("cpu");
+});
+
+test("a rung that goes while its weights are brought back ends nothing", async () => {
+  const gate = makeGate();
+  const refine = makeGate();
+  const { models } = await open(two(), {
+    answer: (path) => (isTop(path) && path.endsWith(".bin") ? gate.pass() : path.includes("rung1-refine") ? refine.pass() : undefined),
+  });
+  const handle = models.faces.load();
+  const model = await handle.ready;
+  await tf.setBackend("cpu");
+  const picked = handle.pickBackend();
+  await refine.arrived;
+  gate.open();
+  await handle.full;
+  assert.equal(handle.rung, 2);
+  await new Promise((done) => setTimeout(done, 20));
+  const result = await picked;
+  assert.deepEqual([result.passed, result.backend], [true, "wasm"]);
+  assert.equal(ask(model), 12);
+  handle.dispose();
+  refine.open();
+  await tf.setBackend("cpu");
+});
