@@ -274,6 +274,33 @@ test("two handles share one climb; the rungs go with the last of them", async ()
   await assert.rejects(wrong.ready, { code: "contract" });
 });
 
+test("layers models climb too, and the first one's variables go with it", async () => {
+  const before = tf.memory().numTensors;
+  const source = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [4], useBias: false, name: "d" })] });
+  const modelTopology = JSON.parse(JSON.stringify(source.toJSON(null, false)));
+  source.dispose();
+  const layers = (name, factor) =>
+    makeModel(name, {
+      kind: "layers-model",
+      artifacts: { modelTopology },
+      weights: [{ name: "d/kernel", shape: [4, 2], dtype: "float32", codec: "exact", bytes: bytesOf(new Float32Array(8).fill(factor)) }],
+    });
+  const gate = makeGate();
+  const { models } = await open(ladderOf("faces", [layers("faces-rung1", 1), layers("faces", 3)]), {
+    answer: (path) => (isTop(path) && path.endsWith(".bin") ? gate.pass() : undefined),
+  });
+  const handle = models.faces.load();
+  const model = await handle.ready;
+  assert.ok(Math.abs(ask(model) - 4) < 0.1);
+  assert.equal((await handle.selfTest()).passed, true);
+  gate.open();
+  await handle.full;
+  assert.equal(ask(model), 12);
+  await until("the first rung is gone", () => tf.memory().numTensors === before + 1);
+  handle.dispose();
+  assert.equal(tf.memory().numTensors, before);
+});
+
 test("rungs that take different tensors refuse them in words, and run", async () => {
   const answering = { edit: (head) => Object.assign(head, { modules: ["glue"], glue: { inputs: [] } }) };
   const built = ladderOf("faces", [rung("faces-rung1", 1, { sides: 4, ...answering }), rung("faces", 2, { sides: 3, ...answering, extra: 40 })], { tensors: false });
