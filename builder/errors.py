@@ -99,6 +99,10 @@ class BudgetError(ShardpressError):
     """A model is larger than its budget."""
 
 
+class LadderError(ShardpressError):
+    """Models that are to be rungs of a ladder do not go together."""
+
+
 class StoreError(ShardpressError):
     """A store is not what it should be."""
 

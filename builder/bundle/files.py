@@ -85,6 +85,13 @@ class ModelBundle:
         """Sent bytes of the head and all shards."""
         return sum(file.wire for file in (*self.shards, self.head))
 
+    @property
+    def first_wire(self) -> int:
+        """Sent bytes of the head and of all stages but the one that refines, or of what word vectors answer from."""
+        words = self.content.kind == "word-vectors"
+        stages = self.stage_sizes()
+        return self.head.wire + sum(stage.wire for stage in (stages[:1] if words else stages) if stage.name != "refine")
+
     def stage_files(self, number: int) -> tuple[File, ...]:
         """Return the shards of a stage."""
         shards = zip(self.shards, self.content.shards, strict=True)

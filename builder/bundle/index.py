@@ -52,17 +52,33 @@ class OlderHead(msgspec.Struct, frozen=True, array_like=True):
     nbytes: int
 
 
+class LadderRungs(msgspec.Struct, frozen=True):
+    """The models that answer before the one that has their ladder's name.
+
+    Attributes:
+        rungs: their names in the index, the first one first.
+        bytes: decoded ones of the first.
+        tensors: all rungs take and give the same tensors.
+    """
+
+    rungs: tuple[str, ...]
+    bytes: int
+    tensors: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Extras:
     """The named, versioned object at an entry's end.
 
     Attributes:
         older: the last head with another contract that was live.
+        ladder: the models that answer before this one.
         version: a tool that knows only a lower one cannot tell which files the entry needs.
         unknown: what later versions put there; it is kept.
     """
 
     older: OlderHead | None = None
+    ladder: LadderRungs | None = None
     version: int = 1
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,7 +86,9 @@ class Extras:
         """Return the object, which is empty when there is nothing to say."""
         version = {"version": self.version} if self.version != 1 else {}
         older = {"older": msgspec.to_builtins(self.older)} if self.older else {}
-        return {**version, **older, **self.unknown}
+        rungs = self.ladder and {**msgspec.to_builtins(self.ladder), "rungs": list(self.ladder.rungs)}
+        ladder = {"ladder": rungs} if rungs else {}
+        return {**version, **older, **ladder, **self.unknown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +123,11 @@ class IndexEntry:
         own = HeadName(name, self.head_sha256, self.head_bytes)
         older = self.extras.older
         return (own, HeadName(name, older.sha256, older.nbytes)) if older else (own,)
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """Return the names of the models that answer before it."""
+        return self.extras.ladder.rungs if self.extras.ladder else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +165,10 @@ class Index:
         """Return the addresses of the modules and binaries that it names, and their hashes."""
         modules = {module_url(name, digest): digest for name, digest in self.modules.items()}
         return modules | {wasm_url(name, digest): digest for name, digest in self.wasm.items()}
+
+    def lower_rungs(self) -> set[str]:
+        """Return the names of models that only stand in for the last rung of their ladder."""
+        return {rung for entry in self.models.values() for rung in entry.rungs}
 
     @property
     def is_understood(self) -> bool:
@@ -204,15 +231,18 @@ def _entry(name: str, found: Any) -> IndexEntry:
     known = from_builtins(found[:7], tuple[str, int, str, str, str, int, int])
     extras = _extras(found[-1]) if len(found) > 7 and isinstance(found[-1], dict) else Extras()
     entry = IndexEntry(*known, extras)
-    if not model_pattern.fullmatch(name) or not all(_is_digest(head.sha256) for head in entry.heads(name)):
+    names = (name, *entry.rungs)
+    if not all(map(model_pattern.fullmatch, names)) or not all(_is_digest(head.sha256) for head in entry.heads(name)):
         raise ValueError(name)
     return entry
 
 
 def _extras(found: dict[str, Any]) -> Extras:
     older = from_builtins(found["older"], OlderHead) if "older" in found else None
+    ladder = from_builtins(found["ladder"], LadderRungs) if "ladder" in found else None
     version = from_builtins(found.get("version", 1), int)
-    return Extras(older, version, {key: item for key, item in found.items() if key not in ("older", "version")})
+    known = ("ladder", "older", "version")
+    return Extras(older, ladder, version, {key: item for key, item in found.items() if key not in known})
 
 
 def _is_digest(item: object) -> bool:

@@ -56,6 +56,18 @@ class VerifiedEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tr
     answers: tuple[int, int] | None = None
 
 
+class LadderEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """The rungs below the last one of a ladder, which are models of their own.
+
+    ``agreement`` is the share of each one's answers that are the last one's, null where it was not measured.
+    ``tensors`` says whether all take and give the same tensors, so that pages may use them.
+    """
+
+    rungs: list[str]
+    agreement: list[float | None]
+    tensors: bool
+
+
 class ModelEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A model."""
 
@@ -64,6 +76,8 @@ class ModelEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     priority: str
     precision: str | dict[str, str]
     contract: str
+    ladder: LadderEntry | None = None
+    rung_of: str | None = None
     verified: VerifiedEntry | None
     head: FileEntry
     ops: FileEntry | None = None

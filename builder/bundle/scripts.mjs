@@ -22,7 +22,7 @@ const marked = (text) => text.replace(/^(\s*)\/\*\*/gm, "$1/*!@*").replace(/(^|\
 const unmarked = (text) => text.replaceAll("/*!@*", "/**").replaceAll("//!@ ", "// ");
 
 /** Names of properties that only the loader itself knows: short ones take their place. A test holds that they are nowhere else. */
-const internal = ["claims", "listeners", "owner", "refines", "reports", "stopped"];
+const internal = ["claims", "headBytes", "listeners", "owner", "refines", "reports", "stopped"];
 
 /** @param {boolean} readable @param {string} extension of the modules beside the ES package */
 const ours = (readable, extension) => ({

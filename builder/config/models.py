@@ -9,6 +9,7 @@ from msgspec import Meta, field
 from .answers import AnswerTable
 from .audio import AudioConfig
 from .pictures import PictureConfig, PictureTable
+from .rungs import AnswerKind, Precision, RungConfig, WeightPrecision
 from .source_inputs import InputConfig
 from .table import Table
 from .units import Size
@@ -16,9 +17,6 @@ from .verify import VerifyConfig
 
 Load = Literal["now", "idle", "visible", "interaction", "manual"]
 Priority = Literal["high", "normal", "low"]
-WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
-AnswerKind = Literal["classes", "boxes", "mask", "points", "picture", "vector"]
-Precision = Literal["exact", "balanced", "small", "auto", "float16", "uint8", "uint16"]
 
 
 class CutConfig(Table, frozen=True):
@@ -77,10 +75,16 @@ class ModelConfig(Table, frozen=True):
         Meta(
             description="SavedModel folder, .h5, .hdf5, .keras, .pb, .onnx, .tflite, .task or model.json; "
             ".bin, .vec, .txt or .npy of words.",
-            min_length=1,
             examples=["models/face.onnx", "models/saved_model", "models/web/model.json"],
         ),
-    ]
+    ] = ""
+    ladder: Annotated[
+        tuple[RungConfig, ...],
+        Meta(
+            description="In place of source: models for one purpose, the smallest first, which answers first.",
+            examples=[[{"source": "models/student.keras"}, {"source": "models/teacher.onnx", "precision": "small"}]],
+        ),
+    ] = ()
     member: Annotated[
         str,
         Meta(
@@ -111,6 +115,14 @@ class ModelConfig(Table, frozen=True):
             title="Size budget",
             description="Most wire bytes of all stages; over it the build fails.",
             examples=["600 kB", 614400],
+        ),
+    ] = None
+    first_budget: Annotated[
+        Size | None,
+        Meta(
+            title="Budget of the first answer",
+            description="Most wire bytes until the model first answers.",
+            examples=["200 kB"],
         ),
     ] = None
     labels: Annotated[
@@ -217,7 +229,9 @@ class ModelConfig(Table, frozen=True):
     ] = VerifyConfig()
 
     def __post_init__(self) -> None:
-        """Check the names of the stages."""
+        """Check that there is a source, and the names of the stages."""
+        if bool(self.source) is bool(self.ladder):
+            raise ValueError("source and ladder exclude each other" if self.source else "missing the key 'source'")
         names = [stage.name for stage in self.stages]
         if "refine" in names:
             raise ValueError("a stage cannot be named refine: the last one is")

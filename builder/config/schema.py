@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from .models import ModelConfig
 from .tables import Document
 
 draft = "http://json-schema.org/draft-07/schema#"  # the newest one that all editors of TOML know
@@ -39,6 +40,8 @@ def described_schema() -> Schema:
         table["title"] = whole if name == Document.__name__ else _words(kind)
         for key, entry in table["properties"].items():
             _complete_key(key, entry, table)
+    # The struct itself says so in words.
+    found["$defs"][ModelConfig.__name__]["anyOf"] = [{"required": [key]} for key in ("source", "ladder")]
     return found
 
 

@@ -14,15 +14,16 @@ from msgspec import Meta, field
 from ..errors import ConfigError
 from ..program import program
 from ..typed import from_builtins
+from .ladders import LadderConfig, expand
 from .models import ModelConfig
 from .offline import OfflineConfig
 from .serve import ServeConfig
+from .sizes import check_sizes
 from .table import Table
 from .targets import TargetConfig
 from .units import Size, parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
-smallest_shard = 1024
 
 
 class BuildConfig(Table, frozen=True):
@@ -153,7 +154,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         serve: its table for development.
         path: the file; relative paths in it start at its folder.
-        build, runtime, offline, models, targets: its tables.
+        build, runtime, offline, models, targets: its tables; each rung of a ladder is a model.
+        ladders: by name.
     """
 
     path: Path
@@ -161,6 +163,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     runtime: RuntimeConfig = RuntimeConfig()
     offline: OfflineConfig | None = None
     models: dict[str, ModelConfig]
+    ladders: dict[str, LadderConfig] = field(default_factory=dict)
     targets: dict[str, TargetConfig]
     serve: ServeConfig = ServeConfig()
 
@@ -194,22 +197,23 @@ def load_config(path: Path) -> Config:
         ) from error
     _known_keys(tables, Document, str(path))
     build = _convert(tables.get("build", {}), BuildConfig, path, "build")
+    tables_of_models = _named(tables, "models", path).items()
+    models = {name: _convert(table, ModelConfig, path, f"models.{name}") for name, table in tables_of_models}
+    models, ladders = expand(path, models)
     config = Config(
         path=path,
         build=build,
         runtime=_convert(tables.get("runtime", {}), RuntimeConfig, path, "runtime"),
         offline=_convert(tables["offline"], OfflineConfig, path, "offline") if "offline" in tables else None,
-        models={
-            name: _convert(table, ModelConfig, path, f"models.{name}")
-            for name, table in _named(tables, "models", path).items()
-        },
+        models=models,
+        ladders=ladders,
         targets={
             name: _convert(table, TargetConfig, path, f"targets.{name}")
             for name, table in _named(tables, "targets", path).items()
         },
         serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
     )
-    _check_sizes(config)
+    check_sizes(config)
     return config
 
 
@@ -284,25 +288,3 @@ def _unknown(key: str, kind: type[msgspec.Struct], place: str, cause: Exception 
 def _hint(text: str, known: list[str], lead: str) -> str:
     near = difflib.get_close_matches(text, known, 1, 0.5)
     return f"Did you mean {near[0]!r}?" if near else f"{lead} {', '.join(known)}"
-
-
-def _check_sizes(config: Config) -> None:
-    sizes: list[tuple[str, int | str | None]] = [
-        ("build.shard_bytes", config.build.shard_bytes),
-        ("runtime.budget", config.runtime.budget),
-    ]
-    sizes += [(f"models.{name}.budget", model.budget) for name, model in config.models.items()]
-    for key, size in sizes:
-        try:
-            count = parse_size(size) if size is not None else smallest_shard
-        except ValueError as error:
-            raise ConfigError(
-                str(error), code="SP-205", where=f"{config.path}, {key}", hint="Correct the value"
-            ) from error
-        if key == "build.shard_bytes" and count < smallest_shard:
-            raise ConfigError(
-                f"shards of {count} bytes are too small",
-                code="SP-205",
-                where=f"{config.path}, {key}",
-                hint="Use at least 1 KiB",
-            )

@@ -13,7 +13,7 @@ import msgspec
 from ..answers.describe import describe
 from ..answers.texts import tokenizer_of
 from ..bundle.files import File, ModelBundle
-from ..bundle.index import IndexEntry
+from ..bundle.index import Extras, IndexEntry, LadderRungs
 from ..cache.local import key_of
 from ..config.models import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes
@@ -52,6 +52,23 @@ keras_kinds = frozenset({"keras-h5", "keras-zip"})
 
 
 @dataclass(frozen=True, slots=True)
+class Ladder:
+    """What the last rung of a ladder knows of the others.
+
+    Attributes:
+        lower: names of the models that answer before it, the first one first.
+        nbytes: decoded bytes of the first.
+        tensors: all take and give the same tensors.
+        agreement: share of the answers of each lower rung that are the last one's; None: not measured.
+    """
+
+    lower: tuple[str, ...]
+    nbytes: int
+    tensors: bool
+    agreement: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """One model, built but not yet verified.
 
@@ -67,6 +84,9 @@ class Built:
         stamps: length and time of its source's files before they were read.
         digests: name and SHA-256 of each of them.
         origin: the kind of its source, also where this build does not look at it; "" where an earlier version built it.
+        rung_of: name of the ladder that it is a rung of, or "".
+        rung: its number there, from 1.
+        ladder: the other rungs, if it is the last one.
     """
 
     assembly: Assembly
@@ -80,6 +100,9 @@ class Built:
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
     digests: tuple[tuple[str, str], ...] = ()
     origin: str = ""
+    rung_of: str = ""
+    rung: int = 0
+    ladder: Ladder | None = None
 
     @property
     def bundle(self) -> ModelBundle:
@@ -89,7 +112,17 @@ class Built:
     @property
     def entry(self) -> IndexEntry:
         """What the index says of it."""
-        return self.bundle.entry(self.settings.load, self.settings.priority)
+        entry = self.bundle.entry(self.settings.load, self.settings.priority)
+        if self.ladder is None:
+            return entry
+        return replace(
+            entry, extras=Extras(ladder=LadderRungs(self.ladder.lower, self.ladder.nbytes, self.ladder.tensors))
+        )
+
+    @property
+    def is_lower(self) -> bool:
+        """It only stands in for the last rung of its ladder: pages name that one."""
+        return bool(self.rung_of) and self.ladder is None
 
     @property
     def is_outdated(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from ..config.models import ModelConfig
@@ -25,19 +26,23 @@ def build_models(session: Session) -> tuple[Built, ...]:
         BuildError: one or several models failed; it holds the failure of each.
     """
     config, options = session.config, session.options
+    lower = {rung for ladder in config.ladders.values() for rung in ladder.rungs[:-1]}
     for name in options.only:
-        if name not in config.models:
+        if name not in config.models or name in lower:
+            known = [model for model in config.models if model not in lower]
             raise UsageError(
                 f"there is no model {name!r}",
                 code="SP-102",
                 where="--only",
-                hint=f"build.toml has {', '.join(config.models) or 'none'}",
+                hint=f"build.toml has {', '.join(known) or 'none'}",
             )
     if not config.models:
         raise ConfigError(
             "no model to build", code="SP-210", where=str(config.path), hint="Add a table [models.NAME] with a source"
         )
-    wanted = options.only or tuple(config.models)
+    asked = options.only or tuple(config.models)
+    names = [config.ladders[name].rungs if name in config.ladders else (name,) for name in asked]
+    wanted = dict.fromkeys(chain.from_iterable(names))
     for name in wanted:
         check_files(config, name)
     failures: dict[str, ShardpressError] = {}
@@ -84,6 +89,14 @@ def _last(session: Session, name: str, model: ModelConfig) -> Built | None:
 
 
 def _check_budget(built: Built, model: ModelConfig) -> Built:
+    first = built.bundle.first_wire
+    if model.first_budget is not None and first > parse_size(model.first_budget):
+        raise BudgetError(
+            f"{show_size(first)} on the wire until it first answers are over the budget of {model.first_budget}",
+            code="SP-560",
+            where=f"models.{built.bundle.name}.first_budget",
+            hint="Make the model smaller, begin with a smaller one (ladder), or raise the budget",
+        )
     if model.budget is not None and built.bundle.wire > parse_size(model.budget):
         stages = ", ".join(f"{stage.name} {show_size(stage.wire)}" for stage in built.bundle.stage_sizes())
         raise BudgetError(

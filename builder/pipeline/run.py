@@ -16,10 +16,12 @@ from ..verify.run import Verification, find_node_modules, missing_runtime
 from ..words.table import kind as vectors_kind
 from .bundled_tfjs import BundledTfjs, make_bundled_tfjs
 from .claim import check_claim
+from .ladders import check_ladders, join_ladders
 from .make_model import Built
 from .models import build_models
 from .offline import write_offline
 from .report.report import Evidence, write_report
+from .rung_agreement import measure_agreement
 from .session import BuildOptions, open_session
 from .verify_models import verify_models, with_samples
 from .write_dist import Output, write_output
@@ -78,12 +80,14 @@ def build(
     with open_session(config, options, progress, pool) as session:
         session.before_work = partial(_need_runtime, config, strict=strict and check)
         models = build_models(session)
+        check_ladders(session, models)
         verified = verify_models(session, models) if check else {}
+        agreement = measure_agreement(session, models) if check else {}
         own = make_bundled_tfjs(session, models, verified, check=check)
         warnings = (*_warnings(models, verified), *(own.notes if own else ()))
         if strict and warnings:
             raise VerificationError(f"--strict: {warnings[0]}", code="SP-547", hint="Fix it, or build without --strict")
-        models = with_samples(session, models)
+        models = join_ladders(session, with_samples(session, models), agreement)
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
         # Browsers without SIMD keep the other binary when they have used it.
         binaries = tuple(file.url for name, file in own.wasm.items() if "simd" in name) if own else ()

@@ -296,13 +296,21 @@ def _jobs(session: Session, missing: list[tuple[Built, str]], work: Path, runtim
         except ShardpressError as error:
             failures[built.bundle.name] = error
             continue
-        jobs.append(_Job(built, key, _check(built, answers, work, runtime)))
+        jobs.append(_Job(built, key, check_of(built, answers, work, runtime)))
     if failures:
         raise BuildError(failures)
     return jobs
 
 
-def _check(built: Built, answers: Answers, work: Path, runtime: Path | None) -> Check:
+def check_of(built: Built, answers: Answers, work: Path, runtime: Path | None) -> Check:
+    """Put together what Node is to run of a model.
+
+    Args:
+        built: the model.
+        answers: its cases.
+        work: an existing folder, in which one is made for its loader.
+        runtime: the bundle's own TensorFlow.js, or None for the installed one.
+    """
     from ..verify.samples import sample_inputs
 
     name, settings = built.bundle.name, built.settings.verify

@@ -17,6 +17,7 @@ from ..bundle.headers import header_rules
 from ..bundle.index import Index, make_index
 from ..bundle.manifest import (
     FileEntry,
+    LadderEntry,
     LoaderEntry,
     Manifest,
     ModelEntry,
@@ -53,6 +54,7 @@ from .report.cards import write_cards
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
+ladder_module = "ladder"
 most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
@@ -182,11 +184,14 @@ def _beside(
     code: Code,
     verified: dict[str, Verification],
 ) -> dict[str, bytes]:
-    types = [_typed(built) for built in models]
+    types = [_typed(built) for built in models if not built.is_lower]
     package = render_package(index.encode(), types, package_name, f"0.0.0-r{index.release}")
-    now = [built.bundle for built in models if built.settings.load == "now"]
-    preloads = [file.url for bundle in now for file in (bundle.head, *bundle.stage_files(0))]
+    now = [
+        built for built in models if built.settings.load == "now" and built.rung <= 1
+    ]  # of a ladder what answers first
+    preloads = [file.url for built in now for file in (built.bundle.head, *built.bundle.stage_files(0))]
     modules = [code.own.code.url] if code.own and preloads else []
+    modules += [code.modules[ladder_module].url] if any(built.rung for built in now) else []
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
@@ -210,11 +215,19 @@ def _typed(built: Built) -> dict[str, object]:
         "inputs": [spec.name for spec in bundle.inputs],
         "outputs": [spec.name for spec in bundle.outputs],
         "load": built.settings.load,
-        "stages": list(bundle.content.stages),
+        "stages": _stages(built),
+        "ladder": None if built.ladder is None else ("tensors" if built.ladder.tensors else "run"),
         "labels": list(labels) if len(labels) <= most_typed_labels else [],
         "hears": built.bundle.content.audio is not None,
         "answer": (built.bundle.content.answer or {}).get("kind"),
     }
+
+
+def _stages(built: Built) -> list[str]:
+    """Return what pages of a model can wait for: of a ladder its rungs."""
+    if built.ladder is None:
+        return list(built.bundle.content.stages)
+    return [f"rung:{number}" for number in range(1, built.rung + 1)]
 
 
 def manifest(models: tuple[Built, ...], index: Index, code: Code, verified: Mapping[str, Verification]) -> Manifest:
@@ -248,6 +261,8 @@ def _model(built: Built, verification: Verification | None) -> ModelEntry:
         priority=settings.priority,
         precision="int8" if head.kind == vectors_kind else precision,
         contract=head.contract,
+        ladder=_ladder(built),
+        rung_of=built.rung_of if built.is_lower else None,
         verified=_verified(verification),
         head=_file(bundle.head),
         ops=_file(bundle.ops) if bundle.ops else None,
@@ -260,6 +275,11 @@ def _model(built: Built, verification: Verification | None) -> ModelEntry:
         license=settings.license,
         card=settings.card,
     )
+
+
+def _ladder(built: Built) -> LadderEntry | None:
+    ladder = built.ladder
+    return LadderEntry(list(ladder.lower), list(ladder.agreement), ladder.tensors) if ladder else None
 
 
 def _weights(head: Head) -> list[WeightEntry]:

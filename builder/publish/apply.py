@@ -293,7 +293,8 @@ def _concerned(base: Pointer | None, choice: Choice) -> dict[str, IndexEntry | N
     if base is None or choice.preview:
         return {}
     models = base.index.models
-    return {name: models.get(name) for name in choice.only} if choice.only else dict(models)
+    rungs = {rung for name in choice.only if name in models for rung in models[name].rungs}
+    return {name: models.get(name) for name in (*choice.only, *rungs)} if choice.only else dict(models)
 
 
 def _apply(deployer: Deployer, plan: Plan, local: Local, choice: Choice, progress: Progress) -> Deployed:

@@ -178,7 +178,10 @@ def _merged(base: Pointer, loader: bytes, target: PastRelease, only: tuple[str, 
                 where="--only",
                 hint=f"It has: {', '.join(past)}",
             )
-        entries[name] = past[name]
+        # The rungs of a ladder come and go with it.
+        for rung in entries[name].rungs if name in entries else ():
+            entries.pop(rung, None)
+        entries |= {one: past[one] for one in (*past[name].rungs, name) if one in past}
         stock.pop(name, None)
         if name in target.stock:
             stock[name] = target.stock[name]

@@ -176,7 +176,10 @@ def _touched(local: Local, only: tuple[str, ...]) -> tuple[str, ...]:
                 where="--only",
                 hint=f"Its models: {', '.join(local.models) or 'none'}",
             )
-    return tuple(sorted(set(only))) if only else tuple(local.models)
+    if not only:
+        return tuple(local.models)
+    rungs = {rung for name in only for rung in local.index.models[name].rungs}
+    return tuple(sorted({*only, *(rung for rung in rungs if rung in local.models)}))
 
 
 def _old_heads(
@@ -202,13 +205,18 @@ def _entries(
     old_heads: Mapping[str, Head | None],
     choice: Choice,
 ) -> tuple[dict[str, IndexEntry], tuple[str, ...]]:
-    """Merge the index entries; a live contract that changes stays reachable as the entry's older head."""
-    entries = dict(live) if choice.only else {}
+    """Merge the index entries; a live contract that changes stays reachable as the entry's older head.
+
+    Rungs below the last one of a ladder go with it: no page names them, so they have no contract of their own to keep.
+    """
+    outgoing = _rungs(live, touched)
+    entries = {name: entry for name, entry in live.items() if name not in outgoing} if choice.only else {}
+    lower = outgoing | _rungs(local.index.models, touched)
     broken: list[str] = []
     notes: list[str] = []
     for name in touched:
         entry = local.index.models[name]
-        if name in live:
+        if name in live and name not in lower:
             older = live[name].extras.older
             if name in old_heads:
                 head = old_heads[name]
@@ -219,7 +227,7 @@ def _entries(
                     older = OlderHead(head.contract, live[name].head_sha256, live[name].head_bytes)
             entry = replace(entry, extras=replace(entry.extras, older=older or entry.extras.older))
         entries[name] = entry
-    gone = [] if choice.only else sorted(set(live) - set(entries))
+    gone = [] if choice.only else sorted(set(live) - set(entries) - outgoing)
     if (broken or gone) and not choice.breaking and not choice.preview:
         what = [f"{name} has other inputs, outputs or labels than the live one" for name in broken]
         what += [f"{name} is live but not in this bundle" for name in gone]
@@ -232,6 +240,11 @@ def _entries(
     notes += [f"{name}: the contract changes; the last head of the older one stays" for name in broken]
     notes += [f"{name}: is taken out of the live release" for name in gone]
     return entries, tuple(notes)
+
+
+def _rungs(models: Mapping[str, IndexEntry], names: Iterable[str]) -> set[str]:
+    """Return the models that only stand in for the last rung of some ladders."""
+    return {rung for name in names if name in models for rung in models[name].rungs}
 
 
 def _stock(local: Local, base: Pointer | None, touched: Iterable[str], choice: Choice) -> dict[str, str]:

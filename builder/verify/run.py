@@ -12,12 +12,14 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ..errors import VerificationError
 from ..packages import package_folder
 from ..sources.source_files import source_files
+from .agreement import Answered, read_answers
 from .node import Jobs, answer_of, install_hint, run_jobs
 from .tensors import write_tensor
 from .trial import Trial, read_trial, settle
@@ -249,3 +251,23 @@ def _sample_tensors(check: Check) -> list[tuple[SampleInput, Array]]:
     from .samples import sample_tensor
 
     return [(spec, sample_tensor(spec, position)) for position, spec in enumerate(check.sample)]
+
+
+def answers_of(checks: Sequence[Check], *, work: Path, node_modules: Path | None) -> list[Answered | None]:
+    """Have the first backend run models at full precision, and judge nothing.
+
+    Args:
+        checks: what to run; neither sources nor references are needed.
+        work: an existing folder for the jobs and answers; the caller removes it.
+        node_modules: as ``find_node_modules`` gives it.
+
+    Returns:
+        What each of them answered; None for one that could not be run.
+    """
+    node = shutil.which("node")
+    if node is None or node_modules is None:
+        return [None] * len(checks)
+    asked = [replace(check, references=check.references or ()) for check in checks]
+    jobs = [_write_job(check, work / str(index), node_modules, backends) for index, check in enumerate(asked)]
+    failed = run_jobs(node, jobs, step_seconds, [node_modules, *_read_files(asked)])
+    return [None if job in failed else read_answers(job) for job in jobs]

@@ -26,7 +26,8 @@ import path from "node:path";
  * @property {Listed} worker
  * @property {Record<string, Listed>} modules
  * @property {{ wasm: Listed[] } | null} runtime
- * @property {Record<string, { load: string, head: Listed, stages: { name: string }[], shards: Listed[] }>} models
+ * @property {Record<string, { load: string, head: Listed, stages: { name: string }[], shards: Listed[], ladder?: { rungs: string[] } | null,
+ *   rung_of?: string | null }>} models
  */
 
 /** Names of the files that make a bundle, and of their compressed copies. */

@@ -29,6 +29,17 @@ function reached(output, entry) {
 }
 
 /**
+ * Whether nothing answers before a model: of a ladder only the first rung is urgent.
+ *
+ * @param {string} name
+ * @param {import("./bundle.js").Manifest["models"][string]} model
+ * @param {import("./bundle.js").Manifest} manifest
+ */
+function answersFirst(name, { ladder, rung_of: top }, manifest) {
+  return top ? manifest.models[top]?.ladder?.rungs[0] === name : !ladder;
+}
+
+/**
  * Gives the preload lines of a page: none where it has no way to the models, or none of them loads at once.
  *
  * @param {object} page
@@ -42,7 +53,7 @@ function reached(output, entry) {
  */
 export function preloads({ output, entry, id, manifest, address, bundled }) {
   const chunks = reached(output, entry).filter(({ chunk }) => chunk.moduleIds.includes(id));
-  const models = Object.values(manifest.models).filter(({ load }) => load === "now");
+  const models = Object.entries(manifest.models).flatMap(([name, model]) => (model.load === "now" && answersFirst(name, model, manifest) ? [model] : []));
   if (!chunks.length || !models.length) return [];
   const modules = chunks.filter(({ first }) => !first).map(({ chunk }) => address(chunk.fileName));
   if (manifest.runtime && manifest.modules.tf) modules.push(bundled(manifest.modules.tf.url));

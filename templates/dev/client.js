@@ -63,6 +63,8 @@ export function attach(loader, heads) {
   const { load, ioHandler } = kind;
   if (load) {
     kind.load = function (/** @type {any[]} */ ...args) {
+      // The rungs of a ladder come and go: when one of them changes, the page climbs anew.
+      for (const rung of this.ladder ? [this.name, ...this.ladder.rungs] : []) one.opaque.add(rung);
       const handle = load.apply(this, args);
       follow(one, this.name, handle);
       return handle;

@@ -6,6 +6,7 @@ import * as classes from "../modules/classes.js";
 import * as device from "../modules/device.js";
 import * as digest from "../modules/digest.js";
 import * as glue from "../modules/glue.js";
+import * as ladder from "../modules/ladder.js";
 import * as listen from "../modules/listen.js";
 import * as mask from "../modules/mask.js";
 import * as mel from "../modules/mel.js";
@@ -27,6 +28,7 @@ form.modules = {
   device: async () => device,
   digest: async () => digest,
   glue: async () => glue,
+  ladder: async () => ladder,
   listen: async () => listen,
   mask: async () => mask,
   mel: async () => mel,

@@ -10,6 +10,7 @@ form.modules = {
   device: () => import("../modules/device.js"),
   digest: () => import("../modules/digest.js"),
   glue: () => import("../modules/glue.js"),
+  ladder: () => import("../modules/ladder.js"),
   listen: () => import("../modules/listen.js"),
   mask: () => import("../modules/mask.js"),
   mel: () => import("../modules/mel.js"),

@@ -109,7 +109,7 @@ export async function openDecoder({ weights, shards }) {
   }
   worker.postMessage([specs]);
   const broken = deferred();
-  worker.onerror = ({ message }) => broken.reject(new ModelError("runtime", `The decoding worker failed: ${message}`));
+  worker.onerror = ({ message }) => broken.reject(new ModelError("runtime", `Decoding failed: ${message}`));
   return {
     add({ segments }, bytes, sole) {
       const own = sole ? bytes : bytes.slice();

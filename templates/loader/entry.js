@@ -1,10 +1,13 @@
 import { openDecoder, ownersOf } from "./decode.js";
 import { ModelError } from "./errors.js";
+import { index } from "./form.js";
 import { Handle } from "./handle.js";
 import { readHead } from "./head.js";
 import { Job } from "./job.js";
+import { lazy } from "./lazy.js";
 import { prefetch, takeOver } from "./prefetch.js";
 import { artifactsOf } from "./runtime.js";
+import { settings } from "./settings.js";
 import { fileStore, keyOf, readStored } from "./store.js";
 import { works } from "./underway.js";
 import { Work } from "./work.js";
@@ -24,9 +27,15 @@ export class Entry {
   constructor(name, [sha256, headBytes, load, priority, format, bytes, wireBytes, ...rest], contract) {
     this.name = name;
     this.contract = contract;
-    const [older] = rest.flatMap((item) => (item?.older ? [item.older] : []));
+    const { older, ladder } = rest.at(-1) ?? {};
     /** The last model with another contract, for pages that were built against it. @type {Entry | undefined} */
     this.older = older && new Entry(name, [...older.slice(1), load, priority, format, 0, 0], older[0]);
+    /**
+     * Models that answer before this one, the first one first; its bytes; whether all take the same tensors.
+     *
+     * @type {{ rungs: string[], bytes: number, tensors?: boolean } | undefined}
+     */
+    this.ladder = ladder;
     /** @type {string} */
     this.sha256 = sha256;
     /** @type {number} */
@@ -117,6 +126,11 @@ export class Entry {
   /** Says whether the device has the memory for this model, as far as it tells: 16 times its bytes, and half a gigabyte. */
   canRun() {
     const { deviceMemory = Infinity } = /** @type {any} */ (globalThis.navigator ?? {});
-    return deviceMemory * 0x40000000 >= Math.max(0x20000000, 16 * this.bytes);
+    return deviceMemory * 0x40000000 >= Math.max(0x20000000, 16 * (this.ladder?.bytes ?? this.bytes));
+  }
+
+  /** Tells what of a ladder this device would be given now, and why. @returns {Promise<import("../modules/rungs.js").Step[]>} */
+  plan() {
+    return lazy("ladder").then(({ plan }) => plan(this, index, settings));
   }
 }

@@ -65,10 +65,10 @@ export class Handle {
     work.contract.promise.then((found) => {
       if (!contract || found === contract) return;
       const { name: model } = work.entry;
-      this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page anew`, { model }));
+      this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page again`, { model }));
       this.cancel();
     });
-    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.tf, work.model, idle, work.head.avoid)));
+    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.now.tf, work.now.model, idle, work.now.head.avoid)));
     if (signal?.aborted) abort();
     else if (fallback && !work.entry.canRun()) this.#stop.reject(tooWeak(work.entry.name));
     else {
@@ -122,14 +122,19 @@ export class Handle {
     return this.#work.reports.progress;
   }
 
+  /** Of a ladder, the number of the rung that answers, from 1: there with `ready`. */
+  get rung() {
+    return this.#work.rung;
+  }
+
   /** What the outputs' numbers mean, where the bundle says so: there with `ready`. */
   get labels() {
-    return this.#work.head.labels;
+    return this.#work.now.head.labels;
   }
 
   /** The words of inputs that take their ids, by input: there with `ready`. */
   get vocabulary() {
-    return this.#work.head.vocabulary;
+    return this.#work.now.head.vocabulary;
   }
 
   /**
@@ -142,7 +147,7 @@ export class Handle {
   async run(given, options = {}) {
     if (this.#fallback && !(await (this.#able ??= this.#isAble()))) return this.#fallback(given);
     await this.ready;
-    const work = this.#work;
+    const work = this.#work.now;
     await work.recovery;
     return (await lazy(work.head.modules?.[0] ?? "glue")).run(work, given, options, lazy, ModelError);
   }
@@ -150,7 +155,7 @@ export class Handle {
   /** Runs the model's sample and tells how far its answer is from the right one, on the backend as it is. @returns {Promise<SelfTest>} */
   async selfTest() {
     const { selfTest } = await this.#device();
-    const { tf, model, head, state } = this.#work;
+    const { tf, model, head, state } = this.#work.now;
     return selfTest(tf, model, head.sample, state === "full", head.avoid);
   }
 
@@ -162,8 +167,8 @@ export class Handle {
   /** @param {boolean} stay whether the backend as it is will do */
   async #pick(stay) {
     const { pickBackend } = await this.#device();
-    const work = this.#work;
-    const result = await pickBackend(work.tf, () => this.selfTest(), () => reload(work), stay, work.head.avoid);
+    const work = this.#work.now;
+    const result = await pickBackend(work.tf, () => this.selfTest(), () => reload(this.#work.now), stay, work.head.avoid);
     if (!result) throw tooWeak(work.entry.name);
     watch(work);
     return result;
@@ -181,7 +186,7 @@ export class Handle {
   /** The module of tests and warm-up, once the model is there. */
   async #device() {
     await this.ready;
-    const { recovery, tf, entry } = this.#work;
+    const { recovery, tf, entry } = this.#work.now;
     await recovery;
     if (!tf) throw new ModelError("contract", `${entry.name} is no model of TensorFlow.js`, { model: entry.name });
     return lazy("device");
@@ -206,4 +211,4 @@ export class Handle {
 }
 
 /** @param {string} model */
-const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model}, or answers otherwise: give load a fallback`, { model });
+const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model}, or answers wrong: give load a fallback`, { model });

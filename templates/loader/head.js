@@ -66,7 +66,7 @@ export function readHead(bytes, spec) {
   const [url] = resolve(spec.path, model);
   /** @param {unknown} fine @param {string} what */
   const need = (fine, what) => {
-    if (!fine) throw new ModelError("manifest", `${url} is not a head this loader can read (${what}): build and publish again`, { model, url });
+    if (!fine) throw new ModelError("manifest", `${url} is no head this loader reads (${what}): build and publish again`, { model, url });
   };
   try {
     const head = JSON.parse(new TextDecoder().decode(bytes));

@@ -37,7 +37,7 @@ export async function prune() {
   const store = await fileStore();
   if (!store) return 0;
   const named = new Set();
-  for (const entry of Object.values(models).flatMap((one) => (one.older ? [one, one.older] : [one]))) {
+  for (const entry of Object.values(models).flatMap((one) => [one, one.older ?? one])) {
     const head = await readStored(entry.file());
     if (!head) continue;
     for (const spec of [entry.file(), ...readHead(head, entry.file()).shards]) named.add(keyOf(spec));

@@ -44,6 +44,8 @@ export async function recovered(work, renewed) {
 export async function reload(work) {
   await work.full.promise.catch(() => {});
   const { tf, model, entry } = work;
+  // A rung may have gone with its place taken.
+  if (!model) return;
   const job = new Job(entry);
   const { head, buffers } = await entry.whole(job);
   const fresh = await tf.io.decodeWeights(dataOf(head.weights, buffers), specsOf(head.weights));

@@ -50,7 +50,7 @@ export async function makeTensors(tf, weights, decoder, job, fresh) {
 
 /** @param {any[]} tensors */
 function checkAlive(tensors) {
-  if (tensors.some(({ isDisposed }) => isDisposed)) throw new ModelError("abort", "The model was disposed before its last stage came");
+  if (tensors.some(({ isDisposed }) => isDisposed)) throw new ModelError("abort", "The model was disposed");
 }
 
 /**

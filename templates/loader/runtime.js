@@ -29,12 +29,12 @@ async function findRuntime() {
     });
     tfjs = tfjs?.default?.tensor ? tfjs.default : tfjs;
     if (!tfjs) {
-      throw new ModelError("runtime", 'No TensorFlow.js: call configure({ tf: () => import("@tensorflow/tfjs") }) or load it with a script element');
+      throw new ModelError("runtime", 'No TensorFlow.js: call configure({ tf: () => import("@tensorflow/tfjs") }) or load its script');
     }
     const version = String(tfjs.version_core ?? tfjs.version?.["tfjs-core"]);
     const [major, minor] = version.split(".").map(Number);
     if (major !== 4 || !(minor >= 22)) {
-      throw new ModelError("runtime", `TensorFlow.js ${version} does not fit: use a version from 4.22 and below 5`);
+      throw new ModelError("runtime", `TensorFlow.js ${version} does not fit: use >=4.22 <5`);
     }
     await tfjs.ready();
     return tfjs;

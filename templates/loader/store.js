@@ -71,7 +71,7 @@ export async function keep(file, bytes) {
     await store?.put(keyOf(spec), bytes, spec.model);
     file.kept = !!store;
   } catch (error) {
-    emit(spec.model, { type: "failure", code: "quota", message: `${spec.path} cannot be kept for the next visit: ${error}`, ms: 0 });
+    emit(spec.model, { type: "failure", code: "quota", message: `${spec.path} cannot be kept: ${error}`, ms: 0 });
   }
 }
 

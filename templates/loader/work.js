@@ -1,8 +1,11 @@
 import { ModelError, asModelError, cancelled } from "./errors.js";
+import { index } from "./form.js";
 import { Job, rankOfPriority } from "./job.js";
+import { lazy } from "./lazy.js";
 import { takeOver } from "./prefetch.js";
 import { alive, recovered } from "./recovery.js";
 import { Reports } from "./reports.js";
+import { settings } from "./settings.js";
 import { go, loadStates } from "./states.js";
 import { works } from "./underway.js";
 import { takeVectors } from "./vectors.js";
@@ -36,13 +39,26 @@ export class Work {
   head = {};
   /** @type {Promise<unknown> | undefined} */
   recovery;
+  /** The work that answers: of a ladder that of its rung. @type {Work} */
+  now = this;
+  /** Number of the rung that answers, from 1. @type {number | undefined} */
+  rung;
 
   /** @param {Entry} entry */
   constructor(entry) {
     this.entry = entry;
     this.reports = new Reports(entry);
-    this.job = new Job(entry, true, (bytes, wire, source) => this.reports.file(bytes, wire, source));
+    this.job = new Job(entry, true, (...file) => this.came(...file));
     works.set(entry, this);
+  }
+
+  /**
+   * A file has come: its bytes, those that the network sent, and from where.
+   *
+   * @param {[number, number, string]} file
+   */
+  came(...file) {
+    this.reports.file(...file);
   }
 
   /** A handle joins. */
@@ -71,24 +87,34 @@ export class Work {
   async #run() {
     const { entry, job, reports } = this;
     reports.tell({ phase: "head" });
-    const head = await job.head();
-    // Weights and topology are not kept here: they are large.
-    const { artifacts, weights, shards, ...facts } = head;
-    takeOver(entry);
-    this.contract.resolve(facts.contract);
-    // The index does not say how large an older model is.
-    const sum = (/** @type {"bytes" | "wire"} */ key) => shards.reduce((total, shard) => total + shard[key], entry.headBytes);
-    if (!reports.progress.total) reports.tell({ total: sum("bytes"), wire: sum("wire") });
-    this.head = facts;
-    go(this, loadStates, "stages");
-    for (const name of this.#stages.keys()) this.stage(name);
-    this.usable("head");
-    await (head.kind === "word-vectors" ? takeVectors(this, head) : takeWeights(this, head));
+    if (entry.ladder) {
+      await (await job.race(lazy("ladder"))).climb(this, reports, index, settings, lazy, ModelError);
+      takeOver(entry);
+    } else {
+      const head = await job.head();
+      // Weights and topology are not kept here: they are large.
+      const { artifacts, weights, shards, ...facts } = head;
+      takeOver(entry);
+      // The index does not say how large an older model is.
+      const sum = (/** @type {"bytes" | "wire"} */ key) => shards.reduce((total, shard) => total + shard[key], entry.headBytes);
+      if (!reports.progress.total) reports.tell({ total: sum("bytes"), wire: sum("wire") });
+      this.know(facts);
+      await (head.kind === "word-vectors" ? takeVectors(this, head) : takeWeights(this, head));
+    }
     go(this, loadStates, "full");
     reports.tell({ phase: "full" });
     this.full.resolve(this.model);
     this.usable("full");
     job.end();
+  }
+
+  /** @param {Partial<Head> & { contract: string }} head what it says, without what is large */
+  know(head) {
+    this.head = head;
+    this.contract.resolve(head.contract);
+    go(this, loadStates, "stages");
+    for (const name of this.#stages.keys()) this.stage(name);
+    this.usable("head");
   }
 
   /**

@@ -58,6 +58,20 @@ models = [
         "stages": ["base"],
         "labels": [],
     },
+    *(
+        {
+            "name": name,
+            "kind": "graph-model",
+            "inputs": ["x"],
+            "outputs": ["y"],
+            "load": "idle",
+            "stages": ["rung:1", "rung:2"],
+            "labels": [],
+            "ladder": form,
+            "answer": "classes",
+        }
+        for name, form in (("steps", "tensors"), ("strides", "run"))
+    ),
 ]
 package = render_package(
     {**empty, "models": {"faces": entry, "ears": entry, "words-2": entry, "words-3": entry}},
@@ -343,6 +357,23 @@ configure({ baseUrl: "/models/", store, onEvent: (event) => event.type === "offl
 const model = await models.faces.load().until("detect");
 const x = {} as Tensor;
 const boxes: Tensor = model.execute({ image: x }, "boxes");
+const ladder = models.steps.load();
+await ladder.until("rung:2");
+const climbing = await ladder.ready;
+const step: Tensor = climbing.execute({ x }, "y");
+const later: Promise<Tensor> = climbing.executeAsync({ x }, "y");
+const rung: number | undefined = ladder.rung;
+const why: string[] = (await models.steps.plan()).map((one) => one.why);
+const best: number = (await models.strides.load().run(new Uint8Array(1))).score;
+console.log(step, later, rung, why, best);
+// @ts-expect-error
+await ladder.until("base");
+// @ts-expect-error
+climbing.executor;
+const closed = await models.strides.load().full;
+closed.dispose();
+// @ts-expect-error
+closed.execute;
 const shape: number[] = boxes.shape;
 const label: "face" | undefined = models.faces.load().labels?.[0];
 const heard = await models.ears.load().run({ samples: new Float32Array(9), rate: 16000 });

@@ -40,6 +40,10 @@ def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
 
+def test_ladders_with_tensorflow(tmp_path: Path) -> None:
+    run_node("ladder.test.mjs", tmp_path)
+
+
 @pytest.mark.slow
 def test_with_tensorflow(tmp_path: Path) -> None:
     run_node("models.test.mjs", tmp_path)
@@ -53,6 +57,7 @@ def test_every_file_of_tests_is_run() -> None:
         "files.test.mjs",
         "ground.test.mjs",
         "heads.test.mjs",
+        "ladder.test.mjs",
         "models.test.mjs",
         "schedule.test.mjs",
         "states.test.mjs",

@@ -10,7 +10,7 @@ from ...config.units import show_size
 from .chart import rate_distortion
 from .labels import Label, telling
 from .languages import Both, both, word
-from .shape import ModelReport, Previous, Report, RuntimeReport, Waterfall, WeightBytes
+from .shape import LadderReport, ModelReport, Previous, Report, RuntimeReport, Waterfall, WeightBytes
 from .treemap import Box, squarify
 
 View = dict[str, object]  # what the template names
@@ -83,6 +83,7 @@ def _model(name: str, data: ModelReport, report: Report) -> View:
             "first_use_bytes": show_size(data["first_use_bytes"]),
             "head_wire_bytes": show_size(data["head_wire_bytes"]),
         },
+        "rungs": _rungs(name, data.get("ladder")),
         "change": _change(name, data, report.get("previous")),
         "budget": _budget(data),
         "planes": [
@@ -103,6 +104,22 @@ def _model(name: str, data: ModelReport, report: Report) -> View:
         ],
         "chart": rate_distortion((data["precision"] or {}).get("weights", [])),
     }
+
+
+def _rungs(name: str, ladder: LadderReport | None) -> list[Both]:
+    """Say how often each lower rung answers as the last one."""
+    told = []
+    for rung, share in zip(ladder["rungs"], ladder["agreement"], strict=True) if ladder else ():
+        if share is None:
+            told.append(Both(f"{rung} was not compared with {name}", f"{rung} 未与 {name} 比较"))
+        else:
+            told.append(
+                Both(
+                    f"{rung} answers as {name} in {share:.1%} of the cases",
+                    f"{rung} 在 {share:.1%} 的样例上与 {name} 答案一致",
+                )
+            )
+    return told
 
 
 def _cells(weights: Sequence[WeightBytes]) -> list[View]:

@@ -26,7 +26,17 @@ from .advice import advise
 from .coarseness import advise_precision
 from .details import byte_details
 from .networks import networks
-from .shape import Details, ModelReport, PrecisionReport, Previous, Report, RuntimeReport, StageBytes, Waterfall
+from .shape import (
+    Details,
+    LadderReport,
+    ModelReport,
+    PrecisionReport,
+    Previous,
+    Report,
+    RuntimeReport,
+    StageBytes,
+    Waterfall,
+)
 from .support import support_of
 from .waterfall import simulate
 
@@ -199,6 +209,7 @@ def _model(built: Built, verification: Verification | None) -> ModelReport:
         "stock": None if built.stock is None else _stock(built.stock),
         "cached": built.cached,
         "precision": _measured(built),
+        "ladder": _ladder(built),
         "notes": [*built.assembly.notes, *(verification.notes if verification else ())],
         "verification": None
         if verification is None
@@ -221,6 +232,13 @@ def _model(built: Built, verification: Verification | None) -> ModelReport:
             "seconds": round(verification.seconds, 3),
         },
     }
+
+
+def _ladder(built: Built) -> LadderReport | None:
+    ladder = built.ladder
+    if ladder is None:
+        return None
+    return {"rungs": list(ladder.lower), "agreement": list(ladder.agreement), "tensors": ladder.tensors}
 
 
 def _stock(stock: StockForm) -> dict[str, object]:
@@ -252,9 +270,9 @@ def summary(models: tuple[Built, ...], verified: dict[str, Verification]) -> str
         rows.append(_total(models, compared))
     rows = [[*row, ""][: len(head)] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    ladders = ((built.bundle.name, _ladder(built)) for built in models)
+    return "\n".join([*lines, *(told for name, ladder in ladders if ladder for told in agreements(name, ladder))])
 
 
 def _first_use(built: Built) -> int:
@@ -275,6 +293,12 @@ def _row(built: Built, verification: Verification | None, compared: bool) -> lis
     sizes = [show_size(_first_use(built)), show_size(bundle.wire)]
     told = [runtime or "not checked", error, f"{answers[0]} of {answers[1]}" if answers else ""]
     return [bundle.name, built.source.kind, *sizes, *stock, *told]
+
+
+def agreements(name: str, ladder: LadderReport) -> list[str]:
+    """Say how often each lower rung of a ladder answers as the last one, where that was measured."""
+    shares = zip(ladder["rungs"], ladder["agreement"], strict=True)
+    return [f"{rung} answers as {name} in {share:.1%} of the cases" for rung, share in shares if share is not None]
 
 
 def show_error(comparison: Comparison) -> str:

@@ -99,6 +99,14 @@ class RuntimeReport(TypedDict):
     notes: Sequence[str]
 
 
+class LadderReport(TypedDict):
+    """The rungs below a ladder's last one: names, and shares of their answers that are its; None: not measured."""
+
+    rungs: list[str]
+    agreement: list[float | None]
+    tensors: bool
+
+
 class ModelReport(TypedDict, total=False):
     """A model; ``--json`` of a build has no more than the first part."""
 
@@ -112,6 +120,7 @@ class ModelReport(TypedDict, total=False):
     precision: PrecisionReport | None
     notes: list[str]
     verification: Mapping[str, object] | None
+    ladder: LadderReport | None
 
     format: str
     load: str

@@ -1,0 +1,194 @@
+"""Ladders: whether built rungs are one, what pages see of them, and how each agrees with the last."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+import msgspec
+
+from ..bundle.files import File
+from ..bundle.format import hash_digits, head_url, to_json
+from ..bundle.head import Head, write_head
+from ..config.ladders import LadderConfig
+from ..config.units import parse_size, show_size
+from ..errors import BudgetError, BuildError, ConfigError, LadderError, ShardpressError
+from ..words.table import kind as vectors_kind
+from .make_model import Built, Ladder
+from .session import Session
+
+Rungs = tuple[Built, ...]
+
+
+def check_ladders(session: Session, models: tuple[Built, ...]) -> None:
+    """Refuse rungs that are none, before anything is verified.
+
+    Raises:
+        ConfigError: a rung cannot be in a ladder.
+        BuildError: rungs do not go together, or are over the budget of their ladder.
+    """
+    failures: dict[str, ShardpressError] = {}
+    for name, (ladder, rungs) in ladders_of(session, models).items():
+        try:
+            _check_kinds(name, rungs)
+            _check_contracts(name, rungs)
+            if not session.options.draft:
+                _check_sizes(name, ladder, rungs)
+        except ConfigError:
+            raise
+        except ShardpressError as error:
+            failures[name] = error
+    if failures:
+        raise BuildError(failures)
+
+
+def join_ladders(
+    session: Session, models: tuple[Built, ...], agreement: Mapping[str, float | None]
+) -> tuple[Built, ...]:
+    """Make ladders of the built rungs: where pages cannot give tensors, heads get the contract of what pages see.
+
+    Args:
+        session: of the build.
+        models: what it made, samples in their heads.
+        agreement: of lower rungs with the last one, as far as it was measured.
+    """
+    joined: dict[str, Built] = {}
+    for name, (_, rungs) in ladders_of(session, models).items():
+        tensors = takes_tensors(rungs)
+        contract = rungs[-1].bundle.content.contract if tensors else _contract(rungs[-1])
+        lower = tuple(built.bundle.name for built in rungs[:-1])
+        shares = tuple(agreement.get(rung) for rung in lower)
+        ladder = Ladder(lower, rungs[0].bundle.nbytes, tensors, shares)
+        for number, built in enumerate(rungs, 1):
+            joined[built.bundle.name] = replace(
+                built if tensors else _with_contract(session, built, contract),
+                rung_of=name,
+                rung=number,
+                ladder=ladder if built is rungs[-1] else None,
+            )
+    return tuple(joined.get(built.bundle.name, built) for built in models)
+
+
+def ladders_of(session: Session, models: tuple[Built, ...]) -> dict[str, tuple[LadderConfig, Rungs]]:
+    """Return the ladders whose rungs are all there: with --only, some may never have been built."""
+    built = {one.bundle.name: one for one in models}
+    return {
+        name: (ladder, tuple(built[rung] for rung in ladder.rungs))
+        for name, ladder in session.config.ladders.items()
+        if all(rung in built for rung in ladder.rungs)
+    }
+
+
+def _check_kinds(name: str, rungs: Rungs) -> None:
+    for number, built in enumerate(rungs, 1):
+        where = f"models.{name}.ladder, rung {number}"
+        head = built.bundle.content
+        if head.kind == vectors_kind:
+            raise ConfigError(
+                "word vectors are in no ladder: they answer from their first rows on",
+                code="SP-251",
+                where=where,
+                hint="Write source in place of ladder, and rows_first",
+            )
+        if head.tokenizer or head.vocabulary:
+            raise ConfigError(
+                "a model that takes texts is in no ladder: its rungs would have to share one vocabulary",
+                code="SP-251",
+                where=where,
+                hint="Write source in place of ladder",
+            )
+        if (head.answer or {}).get("kind") == "vector":
+            raise ConfigError(
+                "answers with a vector, and vectors of two models cannot be compared",
+                code="SP-251",
+                where=where,
+                hint="Write source in place of ladder",
+            )
+
+
+def _check_contracts(name: str, rungs: Rungs) -> None:
+    if takes_tensors(rungs):
+        return
+    last = _seen(rungs[-1])
+    for number, built in enumerate(rungs, 1):
+        where = f"models.{name}.ladder, rung {number}"
+        seen = _seen(built)
+        if seen is None or last is None:
+            raise LadderError(
+                "the rungs take or give different tensors, so pages can only use run(), which takes a single picture",
+                code="SP-563",
+                where=where,
+                hint="Set picture and answer, or name models with the same inputs and outputs",
+            )
+        other = sorted(key for key in last if seen[key] != last[key])
+        if other:
+            raise LadderError(
+                f"has another contract than the last rung: its {' and '.join(other)} are {_told(seen, other)}, "
+                f"not {_told(last, other)}",
+                code="SP-563",
+                where=where,
+                hint="Rungs of a ladder take and give the same in a page",
+            )
+
+
+def _told(seen: Mapping[str, object], keys: list[str]) -> str:
+    texts = (to_json(seen[key]).decode() for key in keys)
+    return " and ".join(text if len(text) <= 80 else f"{text[:77]}…" for text in texts)
+
+
+def _check_sizes(name: str, ladder: LadderConfig, rungs: Rungs) -> None:
+    for number, (lower, higher) in enumerate(pairwise(rungs), 1):
+        if lower.bundle.wire >= higher.bundle.wire:
+            sizes = show_size(lower.bundle.wire), show_size(higher.bundle.wire)
+            raise LadderError(
+                f"rung {number} takes {sizes[0]} on the wire and rung {number + 1} only {sizes[1]}: "
+                "nobody would wait for it",
+                code="SP-562",
+                where=f"models.{name}.ladder",
+                hint="Put the smaller model first, or leave the larger one out",
+            )
+    wire = sum(built.bundle.wire for built in rungs)
+    if ladder.budget is not None and wire > parse_size(ladder.budget):
+        sizes_of = ", ".join(show_size(built.bundle.wire) for built in rungs)
+        raise BudgetError(
+            f"{show_size(wire)} on the wire (rungs of {sizes_of}) are over the budget of {ladder.budget}",
+            code="SP-560",
+            where=f"models.{name}.budget",
+            hint="Make a rung smaller, or raise the budget",
+        )
+
+
+def takes_tensors(rungs: Rungs) -> bool:
+    """Whether pages may give tensors: all rungs are one model to them."""
+    heads = [built.bundle.content for built in rungs]
+    return len({(head.contract, head.kind) for head in heads}) == 1
+
+
+def _seen(built: Built) -> dict[str, object] | None:
+    """Return what a page sees of a model through ``run`` with a single picture; None where that is not all it takes."""
+    head, bundle = built.bundle.content, built.bundle
+    pictures = [*([head.picture] if head.picture else []), *((head.glue or {}).get("inputs") or ())]
+    if len(pictures) != 1 or len(bundle.inputs) != 1 or head.audio:
+        return None
+    return {"gives": _gives(head, built), "labels": head.labels, "takes": "picture"}
+
+
+def _gives(head: Head, built: Built) -> object:
+    if head.answer:
+        return head.answer["kind"]
+    pictures = {one["output"]: [one["name"], one["type"]] for one in (head.glue or {}).get("outputs") or ()}
+    return [pictures.get(spec.name, [spec.name, spec.dtype, spec.shape]) for spec in built.bundle.outputs]
+
+
+def _contract(built: Built) -> str:
+    return hashlib.sha256(to_json({"ladder": _seen(built)})).hexdigest()[:hash_digits]
+
+
+def _with_contract(session: Session, built: Built, contract: str) -> Built:
+    bundle = built.bundle
+    content = msgspec.structs.replace(bundle.content, contract=contract)
+    blob = session.cache.put(write_head(content))
+    head = File(head_url(bundle.name, blob.sha256), blob, session.compressor.encode(blob))
+    return replace(built, assembly=replace(built.assembly, bundle=replace(bundle, head=head, content=content)))
