@@ -102,7 +102,9 @@ def test_conversion_is_told_the_commands_that_fix_it(
     versions: dict[str, str], hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever way it was installed, TensorFlow by whichever name."""
-    fine = {"keras": "3.15.1", "pillow": "12.0", "numpy": "2.1", "protobuf": "5.29"} if versions else {}
+    fine = (
+        {"keras": "3.15.1", "pillow": "12.0", "scipy": "1.17", "numpy": "2.1", "protobuf": "5.29"} if versions else {}
+    )
     asks = ["protobuf>=5.28.0", "numpy>=1.26", 'nothing==1; extra == "cuda"']
     Distribution(monkeypatch, fine | versions, {"tensorflow": asks, "tensorflow-cpu": asks})
     (found,) = (finding for finding in examine(root) if finding.subject == "[convert]")

@@ -93,7 +93,7 @@ def test_what_is_installed_apart_is_the_same_everywhere() -> None:
     assert f"--no-deps {' '.join(packages.apart)}\n" in makefile
     line = re.search(r"pip install --no-deps .*", packages.to_convert)
     assert line
-    for path in (*root.glob("README*.md"), *(root / "docs").glob("*.md"), *(root / "docs/pipelines").glob("*.yml")):
+    for path in (*root.glob("README*.md"), *(root / "docs").glob("*.md")):
         for told in re.findall(r"pip install [^\n`]*--no-deps[^\n`]*", path.read_text(encoding="utf-8")):
             assert "constraints.txt" in told or line[0].replace('"', "'") in told.replace("--quiet ", ""), path
 
