@@ -135,6 +135,14 @@ def test_the_package_says_its_version_and_that_it_is_typed() -> None:
     assert "## [Unreleased]" in (root / "CHANGELOG.md").read_text()
 
 
+def test_all_packages_have_one_version() -> None:
+    """Python's is the first; npm's cannot read it."""
+    packed = {path: json.loads(path.read_text())["version"] for path in (root / "packages").glob("*/package.json")}
+    assert packed
+    assert set(packed.values()) == {__version__}
+    assert f"## [{__version__}]" in (root / "CHANGELOG.md").read_text()
+
+
 def test_examples_are_configured_and_their_labels_are_there() -> None:
     models = load_config(root / "build.toml").models
     assert set(models) == {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from builder import __version__
 from builder.bundle.scripts import ready_scripts, script
 from tests.helpers.models import write_frozen_graph, write_model
 from tests.helpers.wheels import install_wheel, make_sdist, make_wheel, wheel_of
@@ -150,3 +151,20 @@ def test_a_wheel_is_made_of_an_sdist_without_node(tmp_path: Path) -> None:
         content = archive.extractfile(member)
         assert content
         assert made.read("shardpress/templates/scripts.json") == content.read() == ready_scripts()
+
+
+@pytest.mark.slow
+def test_what_is_published_works_from_a_folder_alone(tmp_path: Path) -> None:
+    """Metadata is right, and ``uvx`` builds a model with nothing of this checkout: what the release workflow runs."""
+    tools = tmp_path / "tools"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tools), "build", "twine", "uv"]
+    subprocess.run(pip, check=True, capture_output=True)
+    environment = {**os.environ, "PYTHONPATH": str(tools)}
+    command = [sys.executable, "packages/check_release.py", str(tmp_path / "made")]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.name.removeprefix(f"shardpress-{__version__}") for path in (tmp_path / "made").iterdir()} == {
+        "-py3-none-any.whl", ".tar.gz"
+    }  # fmt: skip
+    again = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert (again.returncode, "is not empty" in again.stderr) == (1, True)
