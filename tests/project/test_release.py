@@ -20,6 +20,7 @@ from tests.project.test_pipelines import complaints, pinned, run_step
 
 root = Path(__file__).resolve().parents[2]
 release, versions = (root / "docs" / "pipelines" / f"{name}.yml" for name in ("release", "versions"))
+node = shutil.which("node")  # which the builds of the fixture do not find
 action: dict[str, Any] = yaml.safe_load((root / "packages" / "action" / "action.yml").read_text())
 
 
@@ -140,7 +141,6 @@ def test_the_steps_of_the_action_run(folder: Path) -> None:
     fake.parent.mkdir()
     fake.write_text('#!/bin/sh\necho "$@" >> calls.txt\ncase "$*" in *paginate*) :;; *) cp body.md sent.md;; esac\n')
     fake.chmod(0o755)
-    node = shutil.which("node")
     assert node
     for name, program in (("python", sys.executable), ("node", node)):
         (fake.parent / name).symlink_to(program)
