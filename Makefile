@@ -1,4 +1,4 @@
-# Everything from a fresh clone on Debian with Python 3.11 or 3.12, Node 20.19 or later, and make:
+# Everything from a fresh clone on Debian with Python 3.11 to 3.13, Node 20.19 or later, and make:
 #   make build    the examples into dist/
 #   make test     all checks and tests
 # PYTHON=python3.12 picks another interpreter for the virtual environment.
@@ -10,9 +10,11 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 ifndef PYTHON
-PYTHON := $(shell for name in python3.11 python3.12 python3; do \
-	if $$name -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2> /dev/null; then echo $$name; break; fi; done)
+PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2> /dev/null; then echo $$name; break; fi; done)
 endif
+needs_python := Python 3.11, 3.12 or 3.13 is needed. Name one with make PYTHON=..., or let uv bring one: \
+	pip install uv && uv python install 3.12 && make PYTHON="$$(uv python find 3.12)" $(or $(MAKECMDGOALS),setup)
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8000
@@ -80,13 +82,15 @@ browser: ## Only Chromium and Firefox for the tests, when there are none
 clean: ## Remove all that was made here, the example models included
 	rm -rf $(VENV) node_modules dist .shardpress .bundled assets/models assets/samples .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Debian packs the venv module apart from Python.
+# Debian packs the venv module apart from Python. The converter and tf-keras are installed apart, as they name gigabytes
+# that are never used (docs/decisions/0013-the-converter-without-its-dependencies.md).
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or 3.12 is needed. Install one, or name it: make PYTHON=..." >&2; exit 1; fi
+	@if [ -z "$(PYTHON)" ]; then echo 'error: $(needs_python)' >&2; exit 1; fi
 	@if ! $(PYTHON) -c 'import ensurepip' 2> /dev/null; then \
 		version=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); $(APT) $$version; fi
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,dev]'
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[tensorflow,dev]'
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --no-deps tensorflowjs tf-keras
 	@touch $@
 
 node_modules/.package-lock.json: package.json package-lock.json

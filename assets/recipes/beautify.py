@@ -3,7 +3,7 @@
 A small network (5.6 thousand weights) learns from two sample pictures what a slow filter does: it smooths skin and
 noise, keeps edges, and lifts contrast and colour a little. It is exported with decoding and encoding inside its graph,
 as training code often does it. Seeds are fixed and TensorFlow runs deterministic kernels, so the same machine makes the
-same weights. Needs the sample pictures (``python assets/fetch.py``) and ``pip install "shardpress[convert]"``.
+same weights. Needs the sample pictures (``python assets/fetch.py``) and TensorFlow (docs/install.md).
 """
 
 from __future__ import annotations

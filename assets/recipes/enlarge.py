@@ -2,7 +2,7 @@
 
 The network is the one of ``assets/models/upscale``, weight for weight; only decoding before it and encoding behind it
 are new, as a server that is asked for files has them. Needs ``python assets/fetch.py`` and
-``pip install "shardpress[convert]"``.
+TensorFlow (docs/install.md).
 """
 
 from __future__ import annotations

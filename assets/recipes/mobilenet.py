@@ -4,7 +4,7 @@ MobileNetV2 with ImageNet's 1000 classes, from the state dict that torchvision p
 takes pictures as they are, [n, 224, 224, 3] in 0..1; the means and deviations of ImageNet and the batch normalisation
 are folded in. The node ``features`` has what its last layer sees, 1280 numbers a picture. Beside it come the names of
 the classes, and cuttings of the sample pictures as inputs to measure and verify the model with. Needs what
-``python assets/fetch.py`` brings and ``pip install "shardpress[convert]"``.
+``python assets/fetch.py`` brings and TensorFlow (docs/install.md).
 """
 
 from __future__ import annotations

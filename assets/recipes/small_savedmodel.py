@@ -2,7 +2,7 @@
 
 Four convolutions (12 thousand weights) learn to predict the noise in patches of two sample pictures; a third one is
 kept for judging. Seeds are fixed and TensorFlow runs deterministic kernels, so the same machine makes the same weights.
-Needs the sample pictures (``python assets/fetch.py``) and ``pip install "shardpress[convert]"``.
+Needs the sample pictures (``python assets/fetch.py``) and TensorFlow (docs/install.md).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
-from ..packages import extras, fits, installed, numbers
+from ..packages import extras, fits, fix, for_conversion, installed, lean, numbers
 from ..sandbox.wall import missing
 from ..verify.run import find_node_modules
 
@@ -57,13 +57,17 @@ def examine(folder: Path) -> tuple[Finding, ...]:
     Args:
         folder: the project's, where ``node_modules`` is looked for.
     """
-    return (_python(), *map(_extra, extras().items()), _node(), *_tfjs(folder), _wall())
+    found = extras()
+    if lean in found:  # another way to install what [convert] has
+        found["convert"] = for_conversion()
+        del found[lean]
+    return (_python(), *map(_extra, found.items()), _node(), *_tfjs(folder), _wall())
 
 
 def _python() -> Finding:
     version = platform.python_version()
-    ok = (3, 11) <= sys.version_info[:2] < (3, 13)
-    hint = "" if ok else "Use Python 3.11 or 3.12: TensorFlow Decision Forests has no wheel for others"
+    ok = (3, 11) <= sys.version_info[:2] < (3, 14)
+    hint = "" if ok else "TensorFlow has no wheel for it. Use Python 3.11 to 3.13, as with uv venv --python 3.12"
     return Finding("Python", version, ok, "conversion", hint)
 
 
@@ -71,20 +75,18 @@ def _extra(item: tuple[str, dict[str, str]]) -> Finding:
     extra, packages = item
     found = {package: installed(package) for package in packages}
     lacking = [package for package, version in found.items() if version is None]
-    wrong = {
-        package: wanted
+    wrong = [
+        package
         for package, wanted in packages.items()
         if (version := found[package]) is not None and not fits(version, wanted)
-    }
+    ]
     told = [f"{package} {version}" for package, version in found.items() if version is not None]
     if len(lacking) == len(packages):
         state = "not installed"
     else:
         state = ", ".join(told) + (f"; without {', '.join(lacking)}" if lacking else "")
     ok = not lacking and not wrong
-    hint = "" if ok else f'Run pip install "shardpress[{extra}]" with the constraints file'
-    if wrong:
-        hint += f"; needed is {', '.join(f'{package}{wanted}' for package, wanted in wrong.items())}"
+    hint = "" if ok else f"Run {fix(extra, packages, lacking, wrong)}"
     needed_for = uses.get(extra, f"what needs shardpress[{extra}]")
     # What is there but does not fit breaks what it is for; what is not there may not be wanted.
     return Finding(f"[{extra}]", state, ok, needed_for, hint, optional=extra not in usual and not told)

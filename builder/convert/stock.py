@@ -18,13 +18,13 @@ from typing import Any, TypedDict
 
 from ..errors import ConversionError
 from ..graphs.messages import GraphDef, MetaGraphDef, SignatureDef
-from ..packages import installed
+from ..packages import apart, installed
 from ..sources.keras_applications import application_layers
 from .folding import MakeTensor, fold_batch_norms
 from .tf_types import Array, Function, Graph, Tensor
 
 # The versions in which all of them were found; a test holds them to those that pyproject.toml asks for.
-seen_in = {"tensorflow": "==2.19.*", "tensorflowjs": "==4.22.0", "tf-keras": "==2.19.*", "keras": ">=3.5,<4"}
+seen_in = {"tensorflow": ">=2.19,<2.22", **apart, "keras": ">=3.9,<4"}
 
 
 class StockWeight(TypedDict):

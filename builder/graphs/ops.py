@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import ConversionError
+from ..packages import to_convert
 
 # Ops that begin a picture, and ops that end one; the browser does both.
 decoding = frozenset(
@@ -146,7 +147,7 @@ def supported_ops() -> frozenset[str]:
         raise ConversionError(
             "tensorflowjs is not installed, so its list of ops cannot be read",
             code="SP-405",
-            hint='Run pip install "shardpress[convert]"',
+            hint=to_convert,
         )
     return frozenset(entry["tfOpName"] for file in files for entry in json.loads(file.read_bytes())) - passed_through
 

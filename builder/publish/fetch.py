@@ -98,10 +98,10 @@ def _opener(deadline: float) -> urllib.request.OpenerDirector:
     """Return what opens web addresses and nothing else: proxies of the environment, but no redirects, files or FTP."""
 
     class Plain(http.client.HTTPConnection):
-        response_class = partial(TimedResponse, deadline=deadline)  # type: ignore[assignment]
+        response_class = staticmethod(partial(TimedResponse, deadline=deadline))  # type: ignore[assignment]
 
     class Secure(http.client.HTTPSConnection):
-        response_class = partial(TimedResponse, deadline=deadline)  # type: ignore[assignment]
+        response_class = staticmethod(partial(TimedResponse, deadline=deadline))  # type: ignore[assignment]
 
     class Http(urllib.request.HTTPHandler):
         def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:

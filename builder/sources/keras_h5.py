@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ConversionError, SourceError, UnsafeModelError
+from ..packages import to_convert
 from .keras_safety import parse_config
 
 
@@ -110,8 +111,6 @@ def _h5py() -> ModuleType:
     try:
         import h5py
     except ModuleNotFoundError as error:
-        raise ConversionError(
-            "h5py cannot be imported: not installed", code="SP-405", hint='Run pip install "shardpress[convert]"'
-        ) from error
+        raise ConversionError("h5py cannot be imported: not installed", code="SP-405", hint=to_convert) from error
     module: ModuleType = h5py
     return module

@@ -29,10 +29,10 @@ from ..convert.exchange import Reply, Task, receive_reply, send_request, type_of
 from ..convert.handover import Handover, collect_results, paths_of, stage_request, with_own_paths
 from ..convert.serve import light_modules
 from ..errors import ConversionError
+from ..packages import fix, for_conversion
 from ..sandbox.wall import Wall, clean_environment, python_files
 
-needed_packages = ("tensorflow", "tensorflowjs", "tf_keras")
-install_hint = 'Run pip install "shardpress[convert]"'
+needed_packages = {"tensorflow": "tensorflow", "tensorflowjs": "tensorflowjs", "tf_keras": "tf-keras"}  # modules
 quoted_lines, quoted_bytes = 40, 1 << 16
 patience = 5.0  # seconds for a worker to end by itself
 beginning = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {serve.__name__} import main; main()"
@@ -270,7 +270,9 @@ def _check_installed() -> None:
     missing = [package for package in needed_packages if importlib.util.find_spec(package) is None]
     if missing:
         raise ConversionError(
-            f"{' and '.join(missing)} cannot be imported: not installed", code="SP-405", hint=install_hint
+            f"{' and '.join(missing)} cannot be imported: not installed",
+            code="SP-405",
+            hint=f"Run {fix('convert', for_conversion(), [needed_packages[name] for name in missing])}",
         )
 
 

@@ -6,7 +6,9 @@ import importlib.metadata
 import json
 import os
 import re
+import sys
 import tomllib
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -44,15 +46,70 @@ def test_all_extras_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     tables = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     wanted = set(tables) - {"dev"}
     assert set(extras()) == wanted
-    assert {finding.subject for finding in examine(root)} >= {f"[{extra}]" for extra in wanted}
+    told = {f"[{extra}]" for extra in wanted - {packages.lean}}  # which is a way to what [convert] has
+    assert {finding.subject for finding in examine(root)} >= told
+
     # An installed package has no pyproject.toml: its metadata says the same.
-    lines = [f'{line}; extra == "{extra}"' for extra, lines in tables.items() for line in lines]
+    def in_metadata(line: str, extra: str) -> str:
+        requirement, _, marker = line.partition(";")
+        return f'{requirement}; ({marker}) and extra == "{extra}"' if marker else f'{line}; extra == "{extra}"'
+
+    from_source = extras()
+    lines = [in_metadata(line, extra) for extra, lines in tables.items() for line in lines]
     monkeypatch.setattr(packages, "source", tmp_path / "none")
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["click>=8.1", *lines])
+    described = Message()
+    for extra in tables:
+        described.add_header("Provides-Extra", extra)
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda name: described)
     assert set(extras()) == wanted
-    assert {extra: set(found) for extra, found in extras().items()} == {
-        extra: {re.split(r"[\[<>=!~ ]", line)[0] for line in tables[extra]} for extra in wanted
-    }
+    assert extras() == from_source
+    assert set(from_source["convert"]) >= {"tensorflow", "tensorflowjs", "tf-keras"} - (
+        {"tensorflowjs"} if sys.version_info >= (3, 13) else set()
+    )
+
+
+class Distribution:
+    """Stands in for the packages of another machine."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, versions: dict[str, str], asks: dict[str, list[str]]) -> None:
+        def version(name: str) -> str:
+            if name not in versions:
+                raise importlib.metadata.PackageNotFoundError(name)
+            return versions[name]
+
+        monkeypatch.setattr(importlib.metadata, "version", version)
+        monkeypatch.setattr(importlib.metadata, "requires", lambda name: asks.get(name, []))
+
+
+apart = 'pip install --no-deps "tensorflowjs==4.22.0" "tf-keras>=2.19,<2.22"'
+
+
+@pytest.mark.parametrize(
+    ("versions", "hint"),
+    [
+        ({}, f'Run pip install "shardpress[tensorflow]" and {apart}'),
+        ({"tensorflow-cpu": "2.20.0"}, 'Run pip install --no-deps "tensorflowjs==4.22.0" "tf-keras==2.20.*"'),
+        ({"tensorflow": "2.20.0", "tensorflowjs": "4.22.0", "tf-keras": "2.19.0"},
+         'Run pip install --no-deps "tf-keras==2.20.*"'),
+        ({"tensorflow-cpu": "2.20.0", "tensorflowjs": "4.22.0", "tf-keras": "2.20.1", "protobuf": "4.25.3"},
+         'Run pip install "protobuf>=5.28.0"'),
+        ({"tensorflow": "2.18.0", "tensorflowjs": "4.22.0", "tf-keras": "2.18.0"}, 'Run pip install "tensorflow'),
+        ({"tensorflow-cpu": "2.20.0", "tensorflowjs": "4.22.0", "tf-keras": "2.20.1"}, ""),
+    ],
+)  # fmt: skip
+def test_conversion_is_told_the_commands_that_fix_it(
+    versions: dict[str, str], hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever way it was installed, TensorFlow by whichever name."""
+    fine = (
+        {"keras": "3.15.1", "pillow": "12.0", "scipy": "1.17", "numpy": "2.1", "protobuf": "5.29"} if versions else {}
+    )
+    asks = ["protobuf>=5.28.0", "numpy>=1.26", 'nothing==1; extra == "cuda"']
+    Distribution(monkeypatch, fine | versions, {"tensorflow": asks, "tensorflow-cpu": asks})
+    (found,) = (finding for finding in examine(root) if finding.subject == "[convert]")
+    assert found.hint.startswith(hint) if hint else found.ok
+    assert not found.optional
 
 
 @pytest.mark.parametrize(

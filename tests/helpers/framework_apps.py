@@ -41,13 +41,24 @@ def install(folder: Path) -> Path:
     shutil.copy(root / ".npmrc", folder)
     quietly = ("--ignore-scripts", "--prefer-offline", "--loglevel", "error")
     run("npm", "install", *quietly, cwd=folder, seconds=500)
-    packed = run("npm", "pack", "--silent", plugin, cwd=folder).split()[-1]
-    place = folder / "node_modules" / "vite-plugin-shardpress"
-    place.mkdir()
-    run("tar", "-xzf", packed, "-C", place, "--strip-components", "1", cwd=folder)
+    unpack_plugin(folder / "node_modules" / "vite-plugin-shardpress")
     for name in ("@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm", "esbuild"):
         _bring(name, folder / "node_modules")
     return folder
+
+
+def pack_plugin(folder: Path) -> Path:
+    """Write what npm would publish of the plugin into ``folder``; give the archive."""
+    return folder / run("npm", "pack", "--silent", plugin, cwd=folder).split()[-1]
+
+
+def unpack_plugin(place: Path) -> Path:
+    """Make the folder ``place`` with the plugin as npm would install it."""
+    place.mkdir()
+    packed = pack_plugin(place.parent)
+    run("tar", "-xzf", packed, "-C", place, "--strip-components", "1", cwd=place.parent)
+    packed.unlink()
+    return place
 
 
 def _bring(name: str, modules: Path) -> None:

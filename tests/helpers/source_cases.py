@@ -151,14 +151,42 @@ def teachable_machine(folder: Path, keras: Any) -> None:
     (folder / "metadata.json").write_text(json.dumps({**metadata, "imageSize": 32}))
 
 
-def forest(path: Path, np: Any, tf: Any) -> None:
-    """Write a random forest of TensorFlow Decision Forests."""
-    import tensorflow_decision_forests as tfdf
+# What TensorFlow Decision Forests, which no longer installs beside newer TensorFlows, writes in place of a table's ops.
+forest_ops = {
+    "HashTableV2": "SimpleMLCreateModelResource",
+    "InitializeTableFromTextFileV2": "SimpleMLLoadModelFromPathWithHandle",
+    "LookupTableFindV2": "SimpleMLInferenceOpWithHandle",
+}
 
-    x = np.random.default_rng(1).normal(size=(60, 3)).astype("f4")
-    net = tfdf.keras.RandomForestModel(num_trees=2, verbose=0)
-    net.fit(tf.data.Dataset.from_tensor_slices((x, (x[:, 0] > 0).astype(int))).batch(20))
-    net.save(str(path))
+
+def forest(path: Path, tf: Any) -> None:
+    """Write a decision forest: a resource that is read from a file, with the ops that such models have."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    class Forest(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            rows = path.with_suffix(".txt")
+            rows.write_text("0\n1\n2\n")
+            keys, values = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+            words = tf.lookup.TextFileInitializer(str(rows), tf.string, keys, tf.int64, values)
+            self.trees = tf.lookup.StaticHashTable(words, -1)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+        def __call__(self, x: Any) -> Any:
+            return tf.cast(self.trees.lookup(tf.strings.as_string(x[:, 0])), tf.float32)
+
+    net = Forest()
+    tf.saved_model.save(net, str(path), signatures=net.__call__)
+    file = path / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    graph = model.meta_graphs[0].graph_def
+    found = set()
+    for node in (*graph.node, *(node for function in graph.library.function for node in function.node_def)):
+        found.add(node.op)
+        node.op = forest_ops.get(node.op, node.op)
+    assert found >= set(forest_ops)
+    file.write_bytes(model.SerializeToString())
 
 
 def main(folder: Path) -> None:
@@ -182,7 +210,7 @@ def main(folder: Path) -> None:
     old = tf_keras.Sequential([keras2.LSTM(24, input_shape=(None, 12)), keras2.Dense(3)])
     old.save(folder / "lstm2.h5")
     old.save(folder / "lstm2", save_format="tf")
-    forest(folder / "forest", np, tf)
+    forest(folder / "forest", tf)
     teachable_machine(folder / "pets", tf_keras)
 
 

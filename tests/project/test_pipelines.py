@@ -232,7 +232,7 @@ def test_the_gitlab_jobs_run_in_clean_folders(tmp_path: Path) -> None:
         shim = image / "bin" / "pip"  # this machine's pip for that interpreter: making one takes half a minute
         shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pip --python "{image}/bin/python" "$@"\n')
         shim.chmod(0o755)
-    own = {"SHARDPRESS": "shardpress", "PIP_FIND_LINKS": str(tmp_path / "registry")}
+    own = {"SHARDPRESS": "shardpress", "CONVERTER": "", "PIP_FIND_LINKS": str(tmp_path / "registry")}
     run_job("build", checkout, images["build"], **own)
     assert json.loads((checkout / "build.json").read_text())["warnings"] == [], "verified, so Node was there"
     for name in ("sizes", "deploy"):
@@ -263,3 +263,22 @@ def test_the_gitlab_pipeline_deploys_from_the_protected_branch_alone() -> None:
         for line in job["script"]:
             assert isinstance(line, str)
             subprocess.run(["bash", "-n", "-c", line], check=True)
+
+
+@pytest.mark.parametrize("converter", ["tensorflowjs==4.22.0 tf-keras<2.22", ""])
+def test_both_pipelines_install_the_converter_without_its_dependencies(converter: str, tmp_path: Path) -> None:
+    """And nothing where it is emptied, by the very lines; what they ask of pip is written down instead."""
+    variables = yaml.safe_load(gitlab.read_text())["variables"]
+    assert variables == yaml.safe_load(github.read_text())["env"]
+    assert variables["CONVERTER"] == "tensorflowjs==4.22.0 tf-keras<2.22"
+    pip = tmp_path / "pip"
+    pip.write_text(f'#!/bin/sh\nprintf "%s|" "$@" >> "{tmp_path}/asked"; echo >> "{tmp_path}/asked"\n')
+    pip.chmod(0o755)
+    lines = yaml.safe_load(gitlab.read_text())["build"]["script"]
+    for script in (step_with("build", "$CONVERTER")["run"], "\n".join(line for line in lines if "pip install" in line)):
+        (tmp_path / "asked").unlink(missing_ok=True)
+        environment = {**variables, "CONVERTER": converter, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+        subprocess.run(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script], env=environment, check=True)
+        first, *others = (tmp_path / "asked").read_text().replace("--quiet|", "").splitlines()
+        assert first.startswith("install|shardpress[tensorflow]|")
+        assert others == (["install|--no-deps|tensorflowjs==4.22.0|tf-keras<2.22|"] if converter else [])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from builder import __version__
 from builder.bundle.scripts import ready_scripts, script
 from builder.config.schema import schema_file, schema_name
 from tests.helpers.models import write_frozen_graph, write_model
@@ -193,3 +194,20 @@ def test_pictures_and_links_of_the_readme_are_there() -> None:
     assert picture[:4] == b"RIFF"
     assert picture.count(b"ANMF") > 5, "it moves"
     assert len(picture) < 200_000
+
+
+@pytest.mark.slow
+def test_what_is_published_works_from_a_folder_alone(tmp_path: Path) -> None:
+    """Metadata is right, and ``uvx`` builds a model with nothing of this checkout: what the release workflow runs."""
+    tools = tmp_path / "tools"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tools), "build", "twine", "uv"]
+    subprocess.run(pip, check=True, capture_output=True)
+    environment = {**os.environ, "PYTHONPATH": str(tools)}
+    command = [sys.executable, "packages/check_release.py", str(tmp_path / "made")]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.name.removeprefix(f"shardpress-{__version__}") for path in (tmp_path / "made").iterdir()} == {
+        "-py3-none-any.whl", ".tar.gz"
+    }  # fmt: skip
+    again = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert (again.returncode, "is not empty" in again.stderr) == (1, True)

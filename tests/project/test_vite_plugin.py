@@ -70,15 +70,22 @@ shardpress({{ base: "/models" }});
 """
 
 
-def test_globs_settings_and_names_are_read_as_they_are_meant(tmp_path: Path) -> None:
-    (tmp_path / "try.mjs").write_text(global_tests.format(plugin=apps.plugin))
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the plugin as npm would install it, not its source folder."""
+    return apps.unpack_plugin(tmp_path_factory.mktemp("packed") / "vite-plugin-shardpress")
+
+
+@pytest.mark.slow
+def test_globs_settings_and_names_are_read_as_they_are_meant(plugin: Path, tmp_path: Path) -> None:
+    (tmp_path / "try.mjs").write_text(global_tests.format(plugin=plugin))
     apps.run("node", "try.mjs", cwd=tmp_path)
 
 
 @pytest.mark.slow
-def test_the_plugin_is_typed(tmp_path: Path) -> None:
+def test_the_plugin_is_typed(plugin: Path, tmp_path: Path) -> None:
     """Its own code under strict, and a use of it with every option and without."""
-    shutil.copytree(apps.plugin, tmp_path / "plugin")
+    shutil.copytree(plugin, tmp_path / "plugin")
     (tmp_path / "node_modules").symlink_to(apps.root / "node_modules")
     (tmp_path / "use.ts").write_text("""
 import { defineConfig } from "vite";
@@ -109,9 +116,22 @@ def test_npm_would_publish_all_that_it_needs(tmp_path: Path) -> None:
         assert f"`{option}`" in readme or option in ("file", "include", "exclude", "fallback"), option
 
 
+@pytest.mark.slow
+def test_linters_of_packages_have_no_complaints(tmp_path: Path) -> None:
+    """By ``publint`` and ``attw`` every way to import it finds code and types. It is for ES modules alone."""
+    packed = apps.pack_plugin(tmp_path)
+    modules = apps.root / "node_modules"
+    assert "All good!" in apps.run("node", modules / "publint/src/cli.js", "run", packed, "--strict", cwd=tmp_path)
+    attw = modules / "@arethetypeswrong/cli/dist/index.js"
+    apps.run("node", attw, packed, "--profile", "esm-only", cwd=tmp_path)
+    with pytest.raises(AssertionError, match="CJSResolvesToESM"):  # a linter that finds nothing proves nothing
+        apps.run("node", attw, packed, cwd=tmp_path)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vite")
+    apps.unpack_plugin(folder / "plugin")
     use = 'import("my-models").then(({ models }) => (window.models = models));'
     pages = {"index.html": "./main.js", "pages/two.html": "../main.js", "pages/none.html": "../none.js"}
     apps.write_files(
@@ -133,7 +153,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(project: Path, base: str, options: str) -> subprocess.CompletedProcess[str]:
-    (project / "vite.config.js").write_text(config.format(plugin=apps.plugin, base=base, options=options))
+    (project / "vite.config.js").write_text(config.format(plugin=project / "plugin", base=base, options=options))
     return subprocess.run(
         ["node", str(vite), "build"], cwd=project, capture_output=True, text=True, check=False, timeout=120
     )
