@@ -28,7 +28,10 @@ def _section(heading: str, context: click.Context, language: str) -> str:
     command = context.command
     usage = command.get_usage(context).removeprefix("Usage: ")
     text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").replace("\b", "").split("\n\n"))
-    head, line = f"| {say('option', language)} | {say('by default', language)} | {say('meaning', language)} |", "|---|---|---|"
+    head, line = (
+        f"| {say('option', language)} | {say('by default', language)} | {say('meaning', language)} |",
+        "|---|---|---|",
+    )
     rows = [
         f"| {_names(one)} | {_default(one)} | {cell(one.help or '')} |"
         for one in command.get_params(context)
@@ -39,7 +42,11 @@ def _section(heading: str, context: click.Context, language: str) -> str:
 
 def _names(option: click.Option) -> str:
     value = "" if option.is_flag or option.count else f" {option.make_metavar(click.Context(click.Command('')))}"
-    return cell(", ".join(f"`{name}{value if name.startswith('--') else ''}`" for name in [*option.opts, *option.secondary_opts]))
+    return cell(
+        ", ".join(
+            f"`{name}{value if name.startswith('--') else ''}`" for name in [*option.opts, *option.secondary_opts]
+        )
+    )
 
 
 def _default(option: click.Option) -> str:

@@ -135,7 +135,8 @@ def _told(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
         given = [*call.args, *named.values()]
         codes = [one.value for one in given if isinstance(one, ast.Constant) and _is_code(one.value)]
         what = _text(named.get("what", call.args[0] if call.args else None))
-        if len(codes) == 1 and what and not _is_code(what):
+        says_something = len(re.findall(r"[^\W\d_]{3,}", what)) >= 2  # "…: …" does not
+        if len(codes) == 1 and says_something and not _is_code(what):
             yield str(codes[0]), what, _text(named.get("hint"))
 
 

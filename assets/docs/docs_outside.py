@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 root = Path(__file__).resolve().parents[2]
@@ -45,5 +46,10 @@ def inside(markdown: str, source: str) -> str:
             return f"[{text}]({posixpath.relpath(page, posixpath.dirname(source) or '.')}{anchor})"
         return text if (root / path).exists() else match[0]  # which --strict then complains of
 
+    return outside_code(markdown, lambda text: link.sub(change, text))
+
+
+def outside_code(markdown: str, change: Callable[[str], str]) -> str:
+    """Change a text between its pieces of code."""
     parts = code.split(markdown)
-    return "".join(part if place % 2 else link.sub(change, part) for place, part in enumerate(parts))
+    return "".join(part if place % 2 else change(part) for place, part in enumerate(parts))

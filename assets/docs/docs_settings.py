@@ -61,7 +61,9 @@ class _Reference:
         return keys if place or not self.toml else []  # build.toml itself has tables only, each with its own section
 
     def _section(self, name: str, place: str) -> str:
-        heading = f"`[{place}]`" if self.toml else f"`{place or 'manifest.json'}`"
+        kind = self._kind(name)
+        heading = f"`{_table(place)}`" if self.toml else f"`{place or 'manifest.json'}`"
+        heading += f" · `{kind}`" if kind else ""
         required = self.defs[name].get("required", ())
         about = plain_code(self.defs[name].get("description", "")).strip()
         if place and about.startswith(f"The table `[{place}]`"):
@@ -71,7 +73,18 @@ class _Reference:
             f"| `{key}` | {cell(self._type(value))} | {self._default(key, value, required)} | {self._meaning(value)} |"
             for key, value in self._keys(name, place)
         ]
-        return "\n".join([f"## {heading} {{ #{_anchor(place)} }}", "", about, "", f"| {head} |", "|---|---|---|---|", *rows])
+        return "\n".join(
+            [f"## {heading} {{ #{self._anchor(name)} }}", "", about, "", f"| {head} |", "|---|---|---|---|", *rows]
+        )
+
+    def _kind(self, name: str) -> str:
+        """Return what tells an object from others that may stand in its place: the one value of its key ``kind``."""
+        values = self.defs[name].get("properties", {}).get("kind", {}).get("enum", ())
+        return str(values[0]) if len(values) == 1 else ""
+
+    def _anchor(self, name: str) -> str:
+        words = f"{self.places[name]} {self._kind(name)}".lower()
+        return re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "document"
 
     def _meaning(self, value: Mapping[str, Any]) -> str:
         text = plain_code(value.get("description", ""))
@@ -92,7 +105,8 @@ class _Reference:
             name = value["$ref"].rsplit("/", 1)[1]
             if "properties" not in self.defs[name]:
                 return self._type(self.defs[name])
-            return f"[{say('table', self.language)}](#{_anchor(self.places[name])})"
+            kind = self._kind(name)
+            return f"[{f'`{kind}`' if kind else say('table', self.language)}](#{self._anchor(name)})"
         if "enum" in value:
             return ", ".join(f"`{json.dumps(one, ensure_ascii=False)}`" for one in value["enum"])
         if "anyOf" in value:
@@ -103,7 +117,11 @@ class _Reference:
             return f"{say('list of', self.language)} {self._type(value.get('items') or _first(value))}".strip()
         if kind == "object":
             inner = value.get("additionalProperties")
-            return f"{say('table', self.language)}: {self._type(inner)}" if isinstance(inner, dict) else say("table", self.language)
+            return (
+                f"{say('table', self.language)}: {self._type(inner)}"
+                if isinstance(inner, dict)
+                else say("table", self.language)
+            )
         return say(names.get(kind, kind), self.language)
 
 
@@ -123,5 +141,6 @@ def _objects(value: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
     return found
 
 
-def _anchor(place: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-") or "document"
+def _table(place: str) -> str:
+    """Return the head of a table in TOML; of a list of tables it has two brackets."""
+    return f"[[{place[:-2]}]]" if place.endswith("[]") else f"[{place}]"

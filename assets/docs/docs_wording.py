@@ -35,10 +35,10 @@ def say(word: str, language: str) -> str:
 
 def cell(text: str) -> str:
     """Make a text one cell of a table."""
-    return re_space(text).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")
 
 
-def re_space(text: str) -> str:
+def one_line(text: str) -> str:
     """Put a text on one line."""
     return " ".join(text.split())
 

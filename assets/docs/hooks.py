@@ -8,6 +8,7 @@ an index for the search in each language, and the example pages as a playground.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ made_of_the_program = {
     "<!-- made: playground -->": docs_playground.listing,
 }
 fence_title = re.compile(r"^(\s*```+)(\w+) (\S[^\n\"{}]*)$", re.MULTILINE)
+chinese_lines = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])\n *(?=[\u3001-\u9fff\uff01-\uff5e])")
+alternate = re.compile(r'\s*<link rel="alternate" href="(?!https?:)[^"]*" hreflang="[^"]*">')
+no_addresses = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"/>\n'
 virtual: dict[str, str] = {}  # text of the pages that are not files of docs/, by their place in it
 
 
@@ -70,22 +74,29 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
             markdown = markdown.replace(mark, make(language))
     if page.file.src_uri in {"errors.md", "errors.zh.md"}:
         markdown = docs_errors.linked(markdown)
+    if language == "zh":  # a line break between two characters is no space in Chinese
+        markdown = docs_outside.outside_code(markdown, lambda text: chinese_lines.sub("", text))
     markdown = docs_outside.inside(markdown, page.file.src_uri)
     return fence_title.sub(r'\1{.\2 title="\3"}', markdown)
 
 
 def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -> str:
-    """Leave out the site map, which is of use only with the site's address."""
-    return "" if template_name == "sitemap.xml" and not config.site_url else output
+    """Leave the site map empty until the site has an address: its places would be wrong, and the theme asks for it."""
+    return no_addresses if template_name == "sitemap.xml" and not config.site_url else output
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
-    """Have Chinese pages search the index of Chinese pages."""
+    """Have Chinese pages search the index of Chinese pages; other languages by their full addresses or not at all."""
+    output = alternate.sub("", output)
     return docs_search.own_index(output) if page.url.startswith("zh/") else output
 
 
 @event_priority(-200)
 def on_post_build(*, config: MkDocsConfig, **_: Any) -> None:
     """Divide the search index by language and bring in the playground, after all plugins."""
-    docs_search.divide(Path(config.site_dir) / "search")
-    docs_playground.copy(root, Path(config.site_dir) / "playground")
+    site = Path(config.site_dir)
+    docs_search.divide(site / "search")
+    shutil.copyfile(
+        site / "sitemap.xml", site / "zh" / "sitemap.xml"
+    )  # where the theme looks for that of Chinese pages
+    docs_playground.copy(root, site / "playground")
