@@ -1,4 +1,4 @@
-"""A page for each error code: its row of ``docs/errors.md``, and the messages that the program's sources give with it."""
+"""A page for each error code: its row of ``docs/errors.md``, and the messages that the sources give with it."""
 
 from __future__ import annotations
 

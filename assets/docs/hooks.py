@@ -1,8 +1,8 @@
 """What the documentation's site does beyond Markdown: MkDocs calls these functions (``mkdocs.yml``, ``hooks``).
 
-Pages are written for two readers, a repository's viewer and the site. Here is what the site needs besides: titles of code
-blocks, the pages that stand outside of ``docs/``, reference pages made of the program itself, a page for each error code,
-an index for the search in each language, and the example pages as a playground.
+Pages are written for two readers, a repository's viewer and the site. Here is what the site needs besides: titles of
+code blocks, the pages that stand outside of ``docs/``, reference pages made of the program itself, a page for each
+error code, an index for the search in each language, and the example pages as a playground.
 """
 
 from __future__ import annotations
@@ -96,7 +96,5 @@ def on_post_build(*, config: MkDocsConfig, **_: Any) -> None:
     """Divide the search index by language and bring in the playground, after all plugins."""
     site = Path(config.site_dir)
     docs_search.divide(site / "search")
-    shutil.copyfile(
-        site / "sitemap.xml", site / "zh" / "sitemap.xml"
-    )  # where the theme looks for that of Chinese pages
+    shutil.copyfile(site / "sitemap.xml", site / "zh" / "sitemap.xml")  # where the theme looks for it
     docs_playground.copy(root, site / "playground")

@@ -1,4 +1,4 @@
-"""The documentation's site as `make docs` builds it: without a warning, every link leads somewhere, nothing from elsewhere."""
+"""The site as `make docs` builds it: without a warning, every link leads somewhere, nothing is from elsewhere."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ searches = [
     ("index.html", "keep_releases", "build.toml"),
     ("index.html", "word vectors", "Word vectors"),
     ("zh/index.html", "镜像", "安装"),
-    ("zh/index.html", "检测框", "操作指南"),
+    ("zh/index.html", "检测框", "第一天"),
 ]
 
 
