@@ -83,7 +83,8 @@ class _Reference:
         return str(values[0]) if len(values) == 1 else ""
 
     def _anchor(self, name: str) -> str:
-        words = f"{self.places[name]} {self._kind(name)}".lower()
+        kind = self._kind(name)
+        words = f"{self.places[name]} {f'kind {kind}' if kind else ''}".lower()
         return re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "document"
 
     def _meaning(self, value: Mapping[str, Any]) -> str:

@@ -222,3 +222,19 @@ def test_the_playground_is_in_the_site(site: Path) -> None:
         }
     built = (root / "dist/cdn/loader.js").is_file()
     assert (site / "playground/dist/cdn/loader.js").is_file() is built
+
+
+def test_a_page_of_the_playground_works(site: Path, address: str, browser: Browser) -> None:
+    """With the models of `make build` it answers, without them it says so; nothing is asked for elsewhere."""
+    visitor = browser.new_context()
+    page = visitor.new_page()
+    elsewhere: list[str] = []
+    page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or elsewhere.append(asked.url))
+    page.goto(f"{address}zh/playground.html")
+    page.locator(".sp-card").first.click()
+    page.click("#start")
+    page.wait_for_function("/done|failed/.test(document.body.dataset.state)", timeout=240_000)  # a processor draws
+    built = (site / "playground/dist/cdn/loader.js").is_file()
+    assert page.locator("body").get_attribute("data-state") == ("done" if built else "failed")
+    assert elsewhere == []
+    visitor.close()
