@@ -166,7 +166,7 @@ searches = [
     ("index.html", "keep_releases", "build.toml"),
     ("index.html", "word vectors", "Word vectors"),
     ("zh/index.html", "镜像", "安装"),
-    ("zh/index.html", "检测框", "第一天"),
+    ("zh/index.html", "操作指南", "操作指南"),
 ]
 
 
@@ -232,6 +232,7 @@ def test_a_page_of_the_playground_works(site: Path, address: str, browser: Brows
     page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or elsewhere.append(asked.url))
     page.goto(f"{address}zh/playground.html")
     page.locator(".sp-card").first.click()
+    page.wait_for_function("document.body.dataset.state === 'idle'")
     page.click("#start")
     page.wait_for_function("/done|failed/.test(document.body.dataset.state)", timeout=240_000)  # a processor draws
     built = (site / "playground/dist/cdn/loader.js").is_file()
