@@ -124,7 +124,13 @@ def messages() -> dict[str, list[tuple[str, str]]]:
     for path in sorted((root / "builder").rglob("*.py")):
         for code, what, hint in _told(ast.parse(path.read_text(encoding="utf-8"))):
             found[code][what, hint] = None
-    return {code: list(told) for code, told in found.items()}
+    return {code: _advised(list(told)) for code, told in found.items()}
+
+
+def _advised(told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out a message without advice where the same one has some: the program adds it later."""
+    helped = {what for what, hint in told if hint}
+    return [(what, hint) for what, hint in told if hint or what not in helped]
 
 
 def _told(tree: ast.AST) -> Iterator[tuple[str, str, str]]:

@@ -19,11 +19,14 @@ start = re.compile(r"^export (?:declare )?(?:class|const|function|interface|type
 
 
 def declarations(language: str) -> str:
-    """Return a section for each exported name: what it is for, and its declaration."""
+    """Return a section for each exported name: what it is for, and its declaration.
+
+    What a page imports comes first, then the types that it speaks of.
+    """
     from builder.bundle.render import render_types
 
     lines = render_types([sample]).decode().splitlines()
-    parts: list[str] = []
+    parts: list[tuple[bool, str]] = []
     about: list[str] = []
     place = 0
     while place < len(lines):
@@ -33,11 +36,12 @@ def declarations(language: str) -> str:
             place = end + 1
         elif match := start.match(lines[place]):
             end = _end(lines, place)
-            parts.append(_section(match[1], about, lines[place : end + 1]))
+            is_type = not lines[place].startswith("export declare")
+            parts.append((is_type, _section(match[1], about, lines[place : end + 1])))
             about, place = [], end + 1
         else:
             about, place = [], place + 1
-    return "\n\n".join(parts)
+    return "\n\n".join(text for _, text in sorted(parts, key=lambda part: part[0]))
 
 
 def _end(lines: list[str], begin: int) -> int:

@@ -41,6 +41,7 @@ made_of_the_program = {
 }
 fence_title = re.compile(r"^(\s*```+)(\w+) (\S[^\n\"{}]*)$", re.MULTILINE)
 chinese_lines = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])\n *(?=[\u3001-\u9fff\uff01-\uff5e])")
+nested = re.compile(r"^ {2,3}(?=(?:[-*]|\d+\.) )", re.MULTILINE)
 alternate = re.compile(r'\s*<link rel="alternate" href="(?!https?:)[^"]*" hreflang="[^"]*">')
 no_addresses = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"/>\n'
 virtual: dict[str, str] = {}  # text of the pages that are not files of docs/, by their place in it
@@ -76,6 +77,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         markdown = docs_errors.linked(markdown)
     if language == "zh":  # a line break between two characters is no space in Chinese
         markdown = docs_outside.outside_code(markdown, lambda text: chinese_lines.sub("", text))
+    # A list in a list begins with four spaces here, with two or three elsewhere.
+    markdown = docs_outside.outside_code(markdown, lambda text: nested.sub("    ", text))
     markdown = docs_outside.inside(markdown, page.file.src_uri)
     return fence_title.sub(r'\1{.\2 title="\3"}', markdown)
 

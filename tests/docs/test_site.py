@@ -107,6 +107,12 @@ def test_links_to_elsewhere_are_few_and_known(site: Path) -> None:
     assert hosts - {None, "127.0.0.1", "localhost"} <= {"keepachangelog.com", "semver.org", "www.apache.org"}
 
 
+def test_lists_in_lists_are_lists(site: Path) -> None:
+    text = (site / "project/contributing.html").read_text(encoding="utf-8")
+    steps = text.split('id="how-to-add-an-onnx-operator"')[1].split("</ol>")[0]
+    assert "<ul>" in steps
+
+
 @pytest.mark.parametrize("language", ["", "zh/"])
 def test_every_error_code_has_its_page(site: Path, language: str) -> None:
     for code in explained():
