@@ -245,3 +245,11 @@ def test_a_page_of_the_playground_works(site: Path, address: str, browser: Brows
     assert page.locator("body").get_attribute("data-state") == ("done" if built else "failed")
     assert elsewhere == []
     visitor.close()
+
+
+def test_every_page_is_in_the_navigation(site: Path) -> None:
+    """From the first page a reader comes to each other one; made pages of error codes are in their table."""
+    shown = set(read(site / "index.html").links)
+    pages = [path.relative_to(root / "docs").as_posix() for path in (root / "docs").rglob("*.md")]
+    english = {name.replace("README.md", "index.md").removesuffix(".md") for name in pages if ".zh." not in name}
+    assert {name for name in english - {"index"} if f"{name}.html" not in shown} == set()
