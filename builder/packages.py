@@ -12,7 +12,7 @@ distribution = "shardpress"
 package_folder = Path(__file__).resolve().parent
 package_name = __name__.rpartition(".")[0]  # "builder" in a checkout, "shardpress" where a wheel is installed
 source = package_folder.parent / "pyproject.toml"
-for_us = ("dev", "docs")  # the extras of those who work on this package
+for_us = "dev"  # the extra of those who work on this package
 
 
 def extras() -> dict[str, dict[str, str]]:
@@ -32,7 +32,7 @@ def extras() -> dict[str, dict[str, str]]:
     return {
         extra: {item.name: str(item.specifier) for item in items}
         for extra, items in sorted(found.items())
-        if extra not in for_us
+        if extra not in {for_us, "docs"}  # which builds the documentation
     }
 
 
