@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from click.testing import CliRunner
 from docs_wording import cell, plain_code, say
 
 names = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "nothing"}
@@ -14,16 +15,20 @@ names = {"string": "text", "integer": "whole number", "number": "number", "boole
 
 def config_keys(language: str) -> str:
     """Return a section for each table of ``build.toml``."""
-    from builder.config.tables import json_schema
-
-    return _Reference(json_schema(), language, toml=True).sections()
+    return _Reference(schema("config"), language, toml=True).sections()
 
 
 def manifest_keys(language: str) -> str:
     """Return a section for each object of ``manifest.json``."""
-    from builder.bundle.manifest import manifest_schema
+    return _Reference(schema("manifest"), language, toml=False).sections()
 
-    return _Reference(manifest_schema(), language, toml=False).sections()
+
+def schema(what: str) -> dict[str, Any]:
+    """Return the schema that the command ``schema`` prints for users' editors."""
+    from builder.cli.main import cli
+
+    result = CliRunner().invoke(cli, ["schema", what], catch_exceptions=False)
+    return dict(json.loads(result.stdout))
 
 
 class _Reference:
@@ -90,7 +95,9 @@ class _Reference:
     def _meaning(self, value: Mapping[str, Any]) -> str:
         text = plain_code(value.get("description", ""))
         if examples := value.get("examples", ()):
-            text += f" {say('example', self.language)}: `{json.dumps(examples[0], ensure_ascii=False)}`"
+            text += (
+                f" {say('example', self.language)}: `{_as_toml(examples[0]) if self.toml else json.dumps(examples[0])}`"
+            )
         return cell(text)
 
     def _default(self, key: str, value: Mapping[str, Any], required: tuple[str, ...]) -> str:
@@ -102,6 +109,8 @@ class _Reference:
         return f"`{cell(json.dumps(default, ensure_ascii=False))}`"
 
     def _type(self, value: Mapping[str, Any]) -> str:
+        if len(value.get("allOf", ())) == 1:  # a title beside a reference needs this form
+            return self._type(value["allOf"][0])
         if "$ref" in value:
             name = value["$ref"].rsplit("/", 1)[1]
             if "properties" not in self.defs[name]:
@@ -134,12 +143,21 @@ def _objects(value: Mapping[str, Any], place: str) -> list[tuple[str, str]]:
     """Return the objects that a key may hold, and where they then stand."""
     if "$ref" in value:
         return [(value["$ref"].rsplit("/", 1)[1], place)]
-    found = [one for kind in value.get("anyOf", ()) for one in _objects(kind, place)]
+    kinds = [*value.get("allOf", ()), *value.get("anyOf", ())]
+    found = [one for kind in kinds for one in _objects(kind, place)]
     if isinstance(value.get("items"), dict):
         found += _objects(value["items"], f"{place}[]")
     if isinstance(value.get("additionalProperties"), dict):
         found += _objects(value["additionalProperties"], f"{place}.NAME")
     return found
+
+
+def _as_toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_as_toml(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _table(place: str) -> str:

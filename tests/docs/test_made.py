@@ -13,7 +13,7 @@ import pytest
 
 from builder import errors
 from builder.bundle.render import render_types
-from builder.config.tables import json_schema
+from tests.docs.test_snippets import config_schema
 from tests.project.test_errors import explained
 from tests.project.test_written import calls, code_of
 
@@ -77,7 +77,7 @@ def test_links_between_tables_lead_somewhere(made: dict[str, ModuleType], name: 
 
 def test_every_table_of_settings_has_a_section(made: dict[str, ModuleType]) -> None:
     page = made["settings"].config_keys("zh")
-    for name, one in json_schema()["$defs"].items():
+    for name, one in config_schema()["$defs"].items():
         if name != "Document":
             assert all(f"| `{key}` |" in page for key in one.get("properties", {})), name
 

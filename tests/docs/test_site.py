@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from builder.cli.main import cli
-from builder.config.tables import json_schema
+from tests.docs.test_snippets import config_schema
 from tests.helpers.serving import serve
 from tests.project.test_errors import explained
 
@@ -133,7 +133,7 @@ def test_the_reference_has_every_option_and_key(site: Path, language: str) -> No
                     option.opts,
                 )
     keys = (site / f"{language}build-toml.html").read_text(encoding="utf-8")
-    for name, one in json_schema()["$defs"].items():
+    for name, one in config_schema()["$defs"].items():
         if name != "Document":
             missing = [key for key in one.get("properties", {}) if f"<code>{key}</code>" not in keys]
             assert missing == [], name

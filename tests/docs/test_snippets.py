@@ -8,13 +8,16 @@ import shlex
 import subprocess
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from builder.cli.main import cli
-from builder.config.tables import json_schema, load_config
+from builder.config.tables import load_config
 from tests.project.test_project import project
 
 root = Path(__file__).resolve().parents[2]
@@ -150,11 +153,15 @@ def test_a_wrong_command_would_be_found() -> None:
     ]  # fmt: skip
 
 
-schema = json_schema()["$defs"]
+@cache
+def config_schema() -> dict[str, Any]:
+    """Return the schema of build.toml as the command prints it."""
+    return dict(json.loads(CliRunner().invoke(cli, ["schema"], catch_exceptions=False).stdout))
 
 
 def whole(tables: dict[str, object]) -> dict[str, object]:
     """Make a part of build.toml a whole one: keys of a model or its sound stand in one, and each model has a source."""
+    schema = config_schema()["$defs"]
     document = {key: value for key, value in tables.items() if key in schema["Document"]["properties"]}
     models = document.get("models", {})
     assert isinstance(models, dict)
