@@ -95,9 +95,8 @@ class _Reference:
     def _meaning(self, value: Mapping[str, Any]) -> str:
         text = plain_code(value.get("description", ""))
         if examples := value.get("examples", ()):
-            text += (
-                f" {say('example', self.language)}: `{_as_toml(examples[0]) if self.toml else json.dumps(examples[0])}`"
-            )
+            shown = _as_toml(examples[0]) if self.toml else json.dumps(examples[0], ensure_ascii=False)
+            text += f" {say('for example', self.language).capitalize()}: `{shown}`"
         return cell(text)
 
     def _default(self, key: str, value: Mapping[str, Any], required: tuple[str, ...]) -> str:
@@ -124,7 +123,7 @@ class _Reference:
             return ", ".join(dict.fromkeys(kinds))
         kind = value.get("type", "")
         if kind == "array":
-            return f"{say('list of', self.language)} {self._type(value.get('items') or _first(value))}".strip()
+            return f"{say('list of', self.language)} {self._type(_element(value))}".strip()
         if kind == "object":
             inner = value.get("additionalProperties")
             return (
@@ -135,8 +134,10 @@ class _Reference:
         return say(names.get(kind, kind), self.language)
 
 
-def _first(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next(iter(value.get("prefixItems", ())), {})
+def _element(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a list holds; of one with a type for each place, those are the same."""
+    items = value.get("items") or value.get("prefixItems") or {}
+    return items[0] if isinstance(items, list) else items
 
 
 def _objects(value: Mapping[str, Any], place: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ words = {
     "by default": "默认值",
     "cause": "原因",
     "code": "代码",
-    "example": "示例",
+    "for example": "例如",
     "exit status": "退出码",
     "fix": "解决办法",
     "group": "分组",
