@@ -67,6 +67,12 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/words_zh.py
 	$(PY) assets/recipes/meaning.py
 
+# Material announces its successor at each build, as a warning: `make docs` is to end without any.
+.PHONY: docs
+docs: setup ## Only the documentation's site, into site/; the examples are in it if they are built
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@echo "Read it: $(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory site"
+
 .PHONY: ops
 ops: setup ## Only write docs/ops.md and docs/ops.zh.md: what becomes of each op
 	$(PY) -c "from builder.graphs.table import ops_table; open('docs/ops.md', 'w', encoding='utf-8').write(ops_table())"
@@ -80,7 +86,7 @@ browser: ## Only Chromium and Firefox for the tests, when there are none
 
 .PHONY: clean
 clean: ## Remove all that was made here, the example models included
-	rm -rf $(VENV) node_modules dist .shardpress .bundled assets/models assets/samples .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules dist site .shardpress .bundled assets/models assets/samples .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Debian packs the venv module apart from Python. The converter and tf-keras are installed apart, as they name gigabytes
 # that are never used (docs/decisions/0013-the-converter-without-its-dependencies.md).

@@ -43,7 +43,7 @@ def extras() -> dict[str, dict[str, str]]:
     return {
         extra: {item.name: str(item.specifier) for item in items}
         for extra, items in sorted(found.items())
-        if extra != for_us
+        if extra not in {for_us, "docs"}  # which builds the documentation
     }
 
 

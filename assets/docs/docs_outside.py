@@ -1,0 +1,55 @@
+"""Pages of the site whose texts stand outside of ``docs/``, and links that lead out of it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+root = Path(__file__).resolve().parents[2]
+places = {  # a file of the repository, and the page of the site that it is
+    "CHANGELOG.md": "project/changelog.md",
+    "CODE_OF_CONDUCT.md": "project/code-of-conduct.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "SECURITY.md": "project/security.md",
+    "packages/vite-plugin/README.md": "frameworks/vite-plugin.md",
+}
+equal = {"README.md": "index.md", "README.zh-CN.md": "index.md", "LICENSE": "project/license.md"}
+link = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
+code = re.compile(r"(^\s*```.*?^\s*```\s*$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+
+
+def pages() -> dict[str, str]:
+    """Return the texts of such pages by their place in ``docs/``."""
+    found = {page: (root / path).read_text(encoding="utf-8") for path, page in places.items() if (root / path).exists()}
+    licence = (root / "LICENSE").read_text(encoding="utf-8")
+    return {**found, "project/license.md": f"# Licence\n\n```text\n{licence}\n```\n"}
+
+
+def inside(markdown: str, source: str) -> str:
+    """Have links to files outside of ``docs/`` lead to their pages; those without a page become plain text.
+
+    Args:
+        markdown: a page's text.
+        source: its place in ``docs/``, where a made page's links count from the file that it was made of.
+    """
+    written = next((path for path, page in places.items() if page == source), f"docs/{source}")
+
+    def change(match: re.Match[str]) -> str:
+        text, target, anchor = match[1], match[2], match[3] or ""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(written), target))
+        if path.startswith("docs/") and written.startswith("docs/"):
+            return match[0]
+        page = {**places, **equal}.get(path, path.removeprefix("docs/") if path.startswith("docs/") else "")
+        if page:
+            return f"[{text}]({posixpath.relpath(page, posixpath.dirname(source) or '.')}{anchor})"
+        return text if (root / path).exists() else match[0]  # which --strict then complains of
+
+    return outside_code(markdown, lambda text: link.sub(change, text))
+
+
+def outside_code(markdown: str, change: Callable[[str], str]) -> str:
+    """Change a text between its pieces of code."""
+    parts = code.split(markdown)
+    return "".join(part if place % 2 else change(part) for place, part in enumerate(parts))
