@@ -170,7 +170,8 @@ def whole(tables: dict[str, object]) -> dict[str, object]:
     if sound:
         model["audio"] = sound
     named = {**models, **({"only-here": model} if model else {})}
-    return {**document, "models": {name: {"source": "model.onnx", **table} for name, table in named.items()}}
+    sources = {name: {} if "ladder" in table else {"source": "model.onnx"} for name, table in named.items()}
+    return {**document, "models": {name: sources[name] | table for name, table in named.items()}}
 
 
 def alternatives(text: str) -> list[str]:
