@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import click
-from docs_wording import cell, say
+from docs_wording import cell, say, translated
 
 
 def commands(language: str) -> str:
     """Return a section for the build and one for each command.
 
     Args:
-        language: of headings and columns; what an option does is said as ``--help`` says it.
+        language: of all but names; in English an option is said to do what ``--help`` says.
     """
     from builder.cli.main import cli
 
@@ -27,13 +27,13 @@ def commands(language: str) -> str:
 def _section(heading: str, context: click.Context, language: str) -> str:
     command = context.command
     usage = command.get_usage(context).removeprefix("Usage: ")
-    text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").replace("\b", "").split("\n\n"))
+    text = translated((command.help or "").replace("\b", ""), language)
     head, line = (
         f"| {say('option', language)} | {say('by default', language)} | {say('meaning', language)} |",
         "|---|---|---|",
     )
     rows = [
-        f"| {_names(one)} | {_default(one)} | {cell(one.help or '')} |"
+        f"| {_names(one)} | {_default(one)} | {cell(translated(one.help or '', language))} |"
         for one in command.get_params(context)
         if isinstance(one, click.Option) and not one.hidden
     ]

@@ -88,7 +88,9 @@ def _page(one: Explained, status: int, told: list[tuple[str, str]], language: st
         lines += [
             "## 带有此代码的错误信息" if language == "zh" else "## Messages with this code",
             "",
-            "“…” 处是文件、配置项或数值。" if language == "zh" else "“…” stands for a file, a key or a number.",
+            "程序只输出英文，以下照原文列出；“…” 处是文件、配置项或数值。"
+            if language == "zh"
+            else "“…” stands for a file, a key or a number.",
             "",
             f"| {say('message', language)} | {say('what it advises', language)} |",
             "|---|---|",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from click.testing import CliRunner
-from docs_wording import cell, plain_code, say
+from docs_wording import cell, plain_code, say, translated
 
 names = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "nothing"}
 
@@ -36,7 +36,7 @@ class _Reference:
 
     Args:
         schema: with all its objects in ``$defs``.
-        language: of the columns; descriptions are the schema's own.
+        language: of columns and descriptions.
         toml: whether places are written as tables of TOML.
     """
 
@@ -45,21 +45,43 @@ class _Reference:
         self.first = schema["$ref"].rsplit("/", 1)[1]
         self.language = language
         self.toml = toml
-        self.places: dict[str, str] = {}
-        self._find(self.first, "")
+        self.places = {self.first: ""}
+        self.said: dict[str, str] = {}  # of the keys that hold the objects
+        self._find([self.first])
+        keys = [key for one in self.defs.values() for key in one.get("properties", {}).values()]
+        self.explained = any(key.get("description") for key in keys)
 
-    def _find(self, name: str, place: str) -> None:
-        """Say where in the document each object stands: at its first place, in the order of the keys."""
-        if name in self.places:
-            return
-        self.places[name] = place
-        for key, value in self.defs[name].get("properties", {}).items():
-            for other, below in _objects(value, f"{place}.{key}" if place else key):
-                self._find(other, below)
+    def _find(self, names: list[str]) -> None:
+        """Say where in the document each object stands: at its highest place, the first in the order of keys."""
+        found = []
+        for name in names:
+            for other, below, said in self._below(name):
+                if other not in self.places:
+                    self.places[other], self.said[other] = below, said
+                    found.append(other)
+        if found:
+            self._find(found)
+
+    def _below(self, name: str) -> list[tuple[str, str, str]]:
+        place = f"{self.places[name]}." if self.places[name] else ""
+        return [
+            (other, below, value.get("description", ""))
+            for key, value in self.defs[name].get("properties", {}).items()
+            for other, below in _objects(value, f"{place}{key}")
+        ]
+
+    def _in_order(self, name: str) -> list[str]:
+        """Return an object and those that stand in it, each once."""
+        inside = [other for other, place, _ in self._below(name) if self.places[other] == place]
+        return list(dict.fromkeys([name, *(one for other in inside for one in self._in_order(other))]))
 
     def sections(self) -> str:
         """Return all sections."""
-        return "\n\n".join(self._section(name, place) for name, place in self.places.items() if self._keys(name, place))
+        return "\n\n".join(
+            self._section(name, self.places[name])
+            for name in self._in_order(self.first)
+            if self._keys(name, self.places[name])
+        )
 
     def _keys(self, name: str, place: str) -> list[tuple[str, dict[str, Any]]]:
         keys = list(self.defs[name].get("properties", {}).items())
@@ -71,16 +93,17 @@ class _Reference:
         heading += f" · `{kind}`" if kind else ""
         required = self.defs[name].get("required", ())
         about = plain_code(self.defs[name].get("description", "")).strip()
-        if place and about.startswith(f"The table `[{place}]`"):
-            about = about.removeprefix(f"The table `[{place}]`").lstrip(".: ")
-        head = " | ".join(say(word, self.language) for word in ("key", "type", "by default", "meaning"))
+        about = re.sub(rf"^The table `\[{re.escape(place)}\]`(?:\.$|: )", "", about)  # as the heading says
+        about = about or self.said.get(name, "")
+        about = translated(about[:1].upper() + about[1:], self.language)
+        columns = ["key", "type", "by default", *(["meaning"] if self.explained else [])]
         rows = [
-            f"| `{key}` | {cell(self._type(value))} | {self._default(key, value, required)} | {self._meaning(value)} |"
+            [f"`{key}`", cell(self._type(value)), self._default(key, value, required), self._meaning(value)]
             for key, value in self._keys(name, place)
         ]
-        return "\n".join(
-            [f"## {heading} {{ #{self._anchor(name)} }}", "", about, "", f"| {head} |", "|---|---|---|---|", *rows]
-        )
+        table = [[say(word, self.language) for word in columns], ["---"] * len(columns), *rows]
+        lines = [f"| {' | '.join(row[: len(columns)])} |" for row in table]
+        return "\n".join([f"## {heading} {{ #{self._anchor(name)} }}", "", about, "", *lines])
 
     def _kind(self, name: str) -> str:
         """Return what tells an object from others that may stand in its place: the one value of its key ``kind``."""
@@ -93,10 +116,10 @@ class _Reference:
         return re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "document"
 
     def _meaning(self, value: Mapping[str, Any]) -> str:
-        text = plain_code(value.get("description", ""))
+        text = translated(plain_code(value.get("description", "")), self.language)
         if examples := value.get("examples", ()):
             shown = _as_toml(examples[0]) if self.toml else json.dumps(examples[0], ensure_ascii=False)
-            text += f" {say('for example', self.language).capitalize()}: `{shown}`"
+            text += f"{say(' For example: ', self.language)}`{shown}`"
         return cell(text)
 
     def _default(self, key: str, value: Mapping[str, Any], required: tuple[str, ...]) -> str:
@@ -117,17 +140,17 @@ class _Reference:
             kind = self._kind(name)
             return f"[{f'`{kind}`' if kind else say('table', self.language)}](#{self._anchor(name)})"
         if "enum" in value:
-            return ", ".join(f"`{json.dumps(one, ensure_ascii=False)}`" for one in value["enum"])
+            return say(", ", self.language).join(f"`{json.dumps(one, ensure_ascii=False)}`" for one in value["enum"])
         if "anyOf" in value:
             kinds = [self._type(one) for one in value["anyOf"] if one.get("type") != "null"]
-            return ", ".join(dict.fromkeys(kinds))
+            return say(", ", self.language).join(dict.fromkeys(kinds))
         kind = value.get("type", "")
         if kind == "array":
-            return f"{say('list of', self.language)} {self._type(_element(value))}".strip()
+            return say("list of ", self.language) + self._type(_element(value))
         if kind == "object":
             inner = value.get("additionalProperties")
             return (
-                f"{say('table', self.language)}: {self._type(inner)}"
+                say("table: ", self.language) + self._type(inner)
                 if isinstance(inner, dict)
                 else say("table", self.language)
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from docs_wording import translated
+
 sample = {  # the model of the examples in docs/loader.md
     "name": "faces",
     "kind": "graph-model",
@@ -16,12 +18,16 @@ sample = {  # the model of the examples in docs/loader.md
     "hears": False,
 }
 start = re.compile(r"^export (?:declare )?(?:class|const|function|interface|type) (\w+)")
+comment = re.compile(r"(?<=/\*\* ).+?(?= \*/)")
 
 
 def declarations(language: str) -> str:
     """Return a section for each exported name: what it is for, and its declaration.
 
     What a page imports comes first, then the types that it speaks of.
+
+    Args:
+        language: of all comments; the files that a build writes have them in English.
     """
     from builder.bundle.render import render_types
 
@@ -37,7 +43,7 @@ def declarations(language: str) -> str:
         elif match := start.match(lines[place]):
             end = _end(lines, place)
             is_type = not lines[place].startswith("export declare")
-            parts.append((is_type, _section(match[1], about, lines[place : end + 1])))
+            parts.append((is_type, _section(match[1], about, lines[place : end + 1], language)))
             about, place = [], end + 1
         else:
             about, place = [], place + 1
@@ -56,6 +62,7 @@ def _end(lines: list[str], begin: int) -> int:
     return len(lines) - 1
 
 
-def _section(name: str, about: list[str], code: list[str]) -> str:
-    text = " ".join(line.strip().removeprefix("/**").removeprefix("*").removesuffix("*/").strip() for line in about)
-    return "\n".join([f"## `{name}` {{ #{name.lower()} }}", "", " ".join(text.split()), "", "```ts", *code, "```"])
+def _section(name: str, about: list[str], code: list[str], language: str) -> str:
+    text = " ".join(line.strip().removesuffix("*/").removeprefix("/**").removeprefix("*").strip() for line in about)
+    said = [comment.sub(lambda match: translated(match[0], language), line) for line in code]
+    return "\n".join([f"## `{name}` {{ #{name.lower()} }}", "", translated(text, language), "", "```ts", *said, "```"])
