@@ -45,6 +45,7 @@ class _Reference:
         self.first = schema["$ref"].rsplit("/", 1)[1]
         self.language = language
         self.toml = toml
+        self.table = "table" if toml else "object"
         self.places = {self.first: ""}
         self.said: dict[str, str] = {}  # of the keys that hold the objects
         self._find([self.first])
@@ -138,7 +139,7 @@ class _Reference:
             if "properties" not in self.defs[name]:
                 return self._type(self.defs[name])
             kind = self._kind(name)
-            return f"[{f'`{kind}`' if kind else say('table', self.language)}](#{self._anchor(name)})"
+            return f"[{f'`{kind}`' if kind else say(self.table, self.language)}](#{self._anchor(name)})"
         if "enum" in value:
             return say(", ", self.language).join(f"`{json.dumps(one, ensure_ascii=False)}`" for one in value["enum"])
         if "anyOf" in value:
@@ -150,9 +151,9 @@ class _Reference:
         if kind == "object":
             inner = value.get("additionalProperties")
             return (
-                say("table: ", self.language) + self._type(inner)
+                say(f"{self.table}: ", self.language) + self._type(inner)
                 if isinstance(inner, dict)
-                else say("table", self.language)
+                else say(self.table, self.language)
             )
         return say(names.get(kind, kind), self.language)
 

@@ -16,7 +16,7 @@ words = {
     "cause": "原因",
     "code": "代码",
     " For example: ": "例如：",
-    ", ": "、",
+    ", ": "、\u200b",  # a line may end after it, also between quotation marks
     "exit status": "退出码",
     "fix": "解决办法",
     "group": "分组",
@@ -24,6 +24,8 @@ words = {
     "list of ": "列表：",
     "meaning": "含义",
     "message": "错误信息",
+    "object": "对象",
+    "object: ": "对象：",
     "option": "选项",
     "required": "必填",
     "table": "表",

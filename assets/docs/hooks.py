@@ -41,6 +41,10 @@ made_of_the_program = {
 }
 fence_title = re.compile(r"^(\s*```+)(\w+) (\S[^\n\"{}]*)$", re.MULTILINE)
 chinese_lines = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff5e])\n *(?=[\u3001-\u9fff\uff01-\uff5e])")
+after_a_stop = re.compile(
+    r"(^ *```.*?^ *```$)|(?<=[\u3001\u3002\uff01\uff09\uff0c\uff1a\uff1b\uff1f])\n *(?=`[^`\n]|[A-Za-z\[])",
+    re.MULTILINE | re.DOTALL,
+)
 nested = re.compile(r"^ {2,3}(?=(?:[-*]|\d+\.) )", re.MULTILINE)
 alternate = re.compile(r'\s*<link rel="alternate" href="(?!https?:)[^"]*" hreflang="[^"]*">')
 no_addresses = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"/>\n'
@@ -75,8 +79,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
             markdown = markdown.replace(mark, make(language))
     if page.file.src_uri in {"errors.md", "errors.zh.md"}:
         markdown = docs_errors.linked(markdown)
-    if language == "zh":  # a line break between two characters is no space in Chinese
+    if language == "zh":  # a line break between two characters, or after a stop, is no space in Chinese
         markdown = docs_outside.outside_code(markdown, lambda text: chinese_lines.sub("", text))
+        markdown = after_a_stop.sub(lambda match: match[1] or "", markdown)
     # A list in a list begins with four spaces here, with two or three elsewhere.
     markdown = docs_outside.outside_code(markdown, lambda text: nested.sub("    ", text))
     markdown = docs_outside.inside(markdown, page.file.src_uri)
