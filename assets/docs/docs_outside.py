@@ -1,4 +1,7 @@
-"""Pages of the site whose texts stand outside of ``docs/``, and links that lead out of it."""
+"""Pages of the site whose texts stand outside of ``docs/``, and links that lead out of it.
+
+Their Chinese pages are files of ``docs/``, but for the two that there are in English only.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,14 @@ code = re.compile(r"(^\s*```.*?^\s*```\s*$|`[^`\n]+`)", re.MULTILINE | re.DOTALL
 def pages() -> dict[str, str]:
     """Return the texts of such pages by their place in ``docs/``."""
     found = {page: (root / path).read_text(encoding="utf-8") for path, page in places.items() if (root / path).exists()}
-    licence = (root / "LICENSE").read_text(encoding="utf-8")
-    return {**found, "project/license.md": f"# Licence\n\n```text\n{licence}\n```\n"}
+    licence = f"```text\n{(root / 'LICENSE').read_text(encoding='utf-8')}\n```\n"
+    changes = found["project/changelog.md"].split("\n", 1)[1]
+    return {
+        **found,
+        "project/license.md": f"# Licence\n\n{licence}",
+        "project/license.zh.md": f"# 许可证\n\n以下为英文原文，以原文为准。\n\n{licence}",
+        "project/changelog.zh.md": f"# 更新记录\n\n更新记录只有英文，以下为原文。\n{changes}",
+    }
 
 
 def inside(markdown: str, source: str) -> str:
