@@ -19,8 +19,10 @@ places = {  # a file of the repository, and the page of the site that it is
     "packages/vite-plugin/README.md": "frameworks/vite-plugin.md",
 }
 equal = {"README.md": "index.md", "README.zh-CN.md": "index.md", "LICENSE": "project/license.md"}
-link = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 code = re.compile(r"(^\s*```.*?^\s*```\s*$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+link = re.compile(  # or code, which has none; a link's text may be code
+    rf"{code.pattern}|(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:#]+)(#[^)\s]*)?\)", code.flags
+)
 
 
 def pages() -> dict[str, str]:
@@ -46,7 +48,9 @@ def inside(markdown: str, source: str) -> str:
     written = next((path for path, page in places.items() if page == source), f"docs/{source}")
 
     def change(match: re.Match[str]) -> str:
-        text, target, anchor = match[1], match[2], match[3] or ""
+        if match[1]:
+            return match[0]
+        text, target, anchor = match[2], match[3], match[4] or ""
         path = posixpath.normpath(posixpath.join(posixpath.dirname(written), target))
         if path.startswith("docs/") and written.startswith("docs/"):
             return match[0]
@@ -55,7 +59,7 @@ def inside(markdown: str, source: str) -> str:
             return f"[{text}]({posixpath.relpath(page, posixpath.dirname(source) or '.')}{anchor})"
         return text if (root / path).exists() else match[0]  # which --strict then complains of
 
-    return outside_code(markdown, lambda text: link.sub(change, text))
+    return link.sub(change, markdown)
 
 
 def outside_code(markdown: str, change: Callable[[str], str]) -> str:

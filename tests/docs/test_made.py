@@ -90,6 +90,8 @@ def test_links_out_of_the_documents_become_pages(made: dict[str, ModuleType]) ->
     assert inside("[a](../build.toml)", "errors.md") == "a"
     assert inside("[a](../no.md) `[a](../CONTRIBUTING.md)`", "errors.md") == "[a](../no.md) `[a](../CONTRIBUTING.md)`"
     assert inside("[a](ops.md)", "errors.md") == "[a](ops.md)"
+    assert inside("[`a`](../CONTRIBUTING.md) [`b`](../build.toml)", "errors.md") == "[`a`](project/contributing.md) `b`"
+    assert inside("```\n[a](../CONTRIBUTING.md)\n```", "errors.md") == "```\n[a](../CONTRIBUTING.md)\n```"
 
 
 def test_chinese_is_divided_into_words_that_can_be_searched(made: dict[str, ModuleType]) -> None:
