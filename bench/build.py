@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import brotli
+from stock_converter import command as stock_converter
 
 root = Path(__file__).resolve().parents[1]
 examples = {"emotion": "emotion/emotion_model.hdf5", "denoise": "denoise", "classify": "classify"}
@@ -67,12 +68,11 @@ def main() -> None:
 
 
 def by_the_stock_converter(sources: dict[str, Path], out: Path) -> float:
-    converter = Path(sys.executable).with_name("tensorflowjs_converter")
     begun = time.monotonic()
     for name, source in sources.items():
         kind = "tf_saved_model" if source.is_dir() else "keras"
-        command = [str(converter), f"--input_format={kind}", "--output_format=tfjs_graph_model"]
-        subprocess.run([*command, str(source), str(out / name)], check=True, capture_output=True)
+        options = [f"--input_format={kind}", "--output_format=tfjs_graph_model"]
+        subprocess.run([*stock_converter, *options, str(source), str(out / name)], check=True, capture_output=True)
     converted = time.monotonic() - begun
     for file in sorted(path for path in out.rglob("*") if path.is_file()):
         file.with_name(file.name + ".br").write_bytes(brotli.compress(file.read_bytes(), quality=11))

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import brotli
+from stock_converter import command as stock_converter
 
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
@@ -156,8 +157,7 @@ def mobile_net(folder: Path) -> None:
     config = project(folder, '[models.a]\nsource = "saved"\n')
     subprocess.run([sys.executable, "-c", make_models, str(folder)], check=True, capture_output=True)
     begun = time.monotonic()
-    converter = Path(sys.executable).with_name("tensorflowjs_converter")
-    command = [str(converter), "--input_format=tf_saved_model", str(folder / "saved2"), str(folder / "stock")]
+    command = [*stock_converter, "--input_format=tf_saved_model", str(folder / "saved2"), str(folder / "stock")]
     subprocess.run(command, check=True, capture_output=True)
     converted = time.monotonic() - begun
     for file in sorted((folder / "stock").iterdir()):

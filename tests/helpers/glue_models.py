@@ -156,6 +156,9 @@ def _scaled(body: Any, scale: Any) -> Any:
 
 
 def _refusal(folder: Path, model: Path) -> None:
+    from builder.convert.stock import import_converter
+
+    import_converter()
     from tensorflowjs.converters import tf_saved_model_conversion_v2 as stock
 
     try:
