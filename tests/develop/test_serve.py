@@ -144,6 +144,19 @@ def test_pages_get_a_loader_that_keeps_them_up_to_date(folder: Path, client: Cli
         assert "\nexport " in client.get(f"/.shardpress/{path}").body.decode(), path
 
 
+def test_a_loader_that_a_newer_build_took_away_is_answered_with_its_own(folder: Path, client: Client) -> None:
+    """A page asks for loader.js, then for what that names: a build in between left the page without models."""
+    gone = client.get("/dist/cdn/loader.0123456789abcdef.js", Sec_Fetch_Dest="script")
+    assert (gone.status, gone.body) == (200, (folder / "dist/cdn/loader.js").read_bytes())
+    assert gone.headers["cache-control"] == client.get("/dist/cdn/loader.js").headers["cache-control"]
+    for other in (
+        "/dist/cdn/glue.0123456789abcdef.js",
+        "/dist/cdn/loader.0123456789abcdef.mjs",
+        "/dist/cdn/x/loader.0.js",
+    ):
+        assert client.get(other).status == 404
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "start", "stop"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -175,7 +176,15 @@ class _Answering:
                 return found
         if any(mount.prefix == f"{path}/" for mount in self._site.all_mounts):
             return self._to_folder(path)
-        return self._missing(path, places)
+        return self._newer_loader(places) or self._missing(path, places)
+
+    def _newer_loader(self, places: list[Path]) -> Response | None:
+        """Answer for a loader that a newer build took away between a page's two requests with the newer one."""
+        for place in places:
+            if self._is_built(place) and pinned_loader.fullmatch(place.name):
+                more = {**file_headers(loader_name), **anybody}
+                return answer_file(place.with_name(loader_name), self._headers, more)
+        return None
 
     def _to_folder(self, path: str) -> Response:
         return RedirectResponse(quote(f"/{path}/") + (f"?{self._query}" if self._query else ""))
@@ -237,6 +246,7 @@ class _Answering:
         return 'Its folder may hold others. What there is at <a href="/">/</a>.'
 
 
+pinned_loader = re.compile(rf"{re.escape(loader_name.removesuffix('.js'))}\.[0-9a-f]+\.js")
 link_advice = "it is a link that leads out of what is served, see links below [serve] in build.toml"
 
 
