@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ from .snapshot import Inputs, inputs_of
 
 usual_pages = "assets/pages"
 goodbye_seconds = 15.0
+most_earlier = 4  # builds whose files pages still get: a change is a draft and what is checked, or what that restores
 between = 0.3  # seconds between going live and checking, in which another change is taken first
 ProgressOpener = Callable[[], AbstractContextManager[Progress]]
 
@@ -101,6 +103,7 @@ class Developer:
         self._config: Config | None = None
         self._problem: ShardpressError | None = None
         self._good: BuildResult | None = None
+        self._written: tuple[dict[str, Path], ...] = ()
         self._unchecked = False
         self._out = development.out or self._folder / "dist"
         self._serving = ServeConfig()
@@ -138,6 +141,7 @@ class Developer:
             links=tuple(links),
             secret=self._secret,
             copies=self._copies,
+            earlier=ChainMap(*self._written),
         )
 
     def prepare(self) -> Inputs:
@@ -198,6 +202,7 @@ class Developer:
             if self._good is not None:
                 with self._progress() as progress:
                     output = publish_again(config, self._development.build, out, self._good, progress)
+                self._written = (output.blobs, *self._written[: most_earlier - 1])
                 self._tell(replace(self._good, output=output))
             raise
 
@@ -213,6 +218,7 @@ class Developer:
                 pool=self._pool,
             )
         self._out = out
+        self._written = (result.output.blobs, *self._written[: most_earlier - 1])
         is_new = self._hub.state.release != result.output.version
         self._tell(result)
         seconds = time.monotonic() - begun

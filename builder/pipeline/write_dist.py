@@ -68,6 +68,7 @@ class Output:
         changed: keys of the bundle files that are new.
         removed: keys of those that nothing names any more.
         worker: address of the offline worker, relative to the bundle.
+        blobs: where the cache keeps each of the bundle's files, by address.
     """
 
     index: Index
@@ -75,6 +76,7 @@ class Output:
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     worker: str
+    blobs: dict[str, Path]
 
     @property
     def version(self) -> str:
@@ -158,7 +160,8 @@ def write_output(
             where=str(out),
             hint="Check the disk and the permissions",
         ) from error
-    return Output(index, loader, published.put, removed, worker.url)
+    blobs = {file.url: file.blob.path for file in (*files, loader)}
+    return Output(index, loader, published.put, removed, worker.url, blobs)
 
 
 def make_modules(models: Iterable[Built], cache: Cache, compressor: Compressor) -> dict[str, File]:

@@ -144,17 +144,26 @@ def test_pages_get_a_loader_that_keeps_them_up_to_date(folder: Path, client: Cli
         assert "\nexport " in client.get(f"/.shardpress/{path}").body.decode(), path
 
 
-def test_a_loader_that_a_newer_build_took_away_is_answered_with_its_own(folder: Path, client: Client) -> None:
-    """A page asks for loader.js, then for what that names: a build in between left the page without models."""
-    gone = client.get("/dist/cdn/loader.0123456789abcdef.js", Sec_Fetch_Dest="script")
-    assert (gone.status, gone.body) == (200, (folder / "dist/cdn/loader.js").read_bytes())
-    assert gone.headers["cache-control"] == client.get("/dist/cdn/loader.js").headers["cache-control"]
-    for other in (
-        "/dist/cdn/glue.0123456789abcdef.js",
-        "/dist/cdn/loader.0123456789abcdef.mjs",
-        "/dist/cdn/x/loader.0.js",
-    ):
-        assert client.get(other).status == 404
+def test_a_page_gets_the_files_that_it_began_with_though_a_newer_build_took_them_away(
+    folder: Path, tmp_path: Path
+) -> None:
+    """A page reads loader.js, then what that names: a build in between left it without models until it was reloaded."""
+    (tmp_path / "blob").write_bytes(b"{}")
+    taken = {f"assets/a.{digits * 16}.json": tmp_path / name for digits, name in (("0", "blob"), ("1", "lost"))}
+    site = Site(folder / "dist", None, (Mount("assets/", folder / "assets"),), earlier=taken)
+    with serving(folder, site=site) as client:
+        gone = client.get("/dist/cdn/assets/a.0000000000000000.json")
+        assert (gone.status, gone.body) == (200, b"{}")
+        assert gone.headers["content-type"].startswith("application/json")
+        here = next((folder / "dist/cdn/assets").glob("*.json")).name
+        assert gone.headers["cache-control"] == client.get(f"/dist/cdn/assets/{here}").headers["cache-control"]
+        assert client.get("/cdn/assets/a.0000000000000000.json").body == b"{}"
+        for other in (
+            "/dist/cdn/assets/a.1111111111111111.json",
+            "/dist/cdn/assets/a.2222222222222222.json",
+            "/assets/a.0000000000000000.json",
+        ):
+            assert client.get(other).status == 404
 
 
 @pytest.mark.parametrize(

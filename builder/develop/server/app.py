@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -48,6 +47,7 @@ class Site:
         links: folders that links may lead to, besides those that are served.
         secret: files and folders that are never served.
         copies: folders that deployments copy the bundle to; pages that load it from there get the latest build.
+        earlier: files of the builds before, by address in the bundle: a page may have begun with one of them.
     """
 
     out: Path
@@ -58,6 +58,7 @@ class Site:
     links: tuple[Path, ...] = ()
     secret: tuple[Path, ...] = ()
     copies: tuple[Path, ...] = ()
+    earlier: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def all_mounts(self) -> tuple[Mount, ...]:
@@ -176,14 +177,21 @@ class _Answering:
                 return found
         if any(mount.prefix == f"{path}/" for mount in self._site.all_mounts):
             return self._to_folder(path)
-        return self._newer_loader(places) or self._missing(path, places)
+        return self._earlier(places) or self._missing(path, places)
 
-    def _newer_loader(self, places: list[Path]) -> Response | None:
-        """Answer for a loader that a newer build took away between a page's two requests with the newer one."""
+    def _earlier(self, places: list[Path]) -> Response | None:
+        """Answer with a file that a newer build has taken away since the page began to load."""
         for place in places:
-            if self._is_built(place) and pinned_loader.fullmatch(place.name):
-                more = {**file_headers(loader_name), **anybody}
-                return answer_file(place.with_name(loader_name), self._headers, more)
+            if not place.is_relative_to(self._site.out):
+                continue
+            address = place.relative_to(self._site.out).as_posix().removeprefix("cdn/")
+            if address in self._site.earlier:
+                try:
+                    content = self._site.earlier[address].read_bytes()
+                except OSError:  # the cache was emptied
+                    return None
+                more = {**file_headers(address), **anybody}
+                return answer_bytes(content, media_type(place.name), self._headers, more)
         return None
 
     def _to_folder(self, path: str) -> Response:
@@ -246,7 +254,6 @@ class _Answering:
         return 'Its folder may hold others. What there is at <a href="/">/</a>.'
 
 
-pinned_loader = re.compile(rf"{re.escape(loader_name.removesuffix('.js'))}\.[0-9a-f]+\.js")
 link_advice = "it is a link that leads out of what is served, see links below [serve] in build.toml"
 
 
