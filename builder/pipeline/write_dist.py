@@ -160,8 +160,11 @@ def write_output(
             where=str(out),
             hint="Check the disk and the permissions",
         ) from error
-    blobs = {file.url: file.blob.path for file in (*files, loader)}
-    return Output(index, loader, published.put, removed, worker.url, blobs)
+    return Output(index, loader, published.put, removed, worker.url, _blobs((*files, loader)))
+
+
+def _blobs(files: Iterable[File]) -> dict[str, Path]:
+    return {file.url: file.blob.path for file in files}
 
 
 def make_modules(models: Iterable[Built], cache: Cache, compressor: Compressor) -> dict[str, File]:

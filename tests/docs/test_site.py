@@ -238,9 +238,9 @@ def test_a_page_of_the_playground_works(site: Path, address: str, browser: Brows
     page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or elsewhere.append(asked.url))
     page.goto(f"{address}zh/playground.html")
     page.locator(".sp-card").first.click()
-    page.wait_for_function("document.body.dataset.state === 'idle'")
+    page.wait_for_function("document.body?.dataset.state === 'idle'")
     page.click("#start")
-    page.wait_for_function("/done|failed/.test(document.body.dataset.state)", timeout=240_000)  # a processor draws
+    page.wait_for_function("/done|failed/.test(document.body?.dataset.state)", timeout=240_000)  # a processor draws
     built = (site / "playground/dist/cdn/loader.js").is_file()
     assert page.locator("body").get_attribute("data-state") == ("done" if built else "failed")
     assert elsewhere == []

@@ -80,7 +80,7 @@ def choose(page: Page, path: Path) -> None:
 
 
 def state(page: Page, *wanted: str) -> None:
-    page.wait_for_function("wanted => wanted.includes(document.body.dataset.state)", arg=list(wanted))
+    page.wait_for_function("wanted => wanted.includes(document.body?.dataset.state)", arg=list(wanted))
 
 
 def first(page: Page) -> str:

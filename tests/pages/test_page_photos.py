@@ -144,11 +144,11 @@ def page(browser: Browser, witness: Witness) -> Iterator[Page]:
 
 def open_page(page: Page, site: Site, name: str) -> None:
     page.goto(f"{site.url}assets/pages/{name}.html")
-    page.wait_for_function("document.body.dataset.state === 'idle'")
+    page.wait_for_function("document.body?.dataset.state === 'idle'")
 
 
 def until_done(page: Page) -> None:
-    page.wait_for_function("/done|failed/.test(document.body.dataset.state)")
+    page.wait_for_function("/done|failed/.test(document.body?.dataset.state)")
     assert page.locator("body").get_attribute("data-state") == "done", page.locator("#status").inner_text()
 
 
@@ -224,7 +224,7 @@ def test_a_long_work_can_be_stopped(site: Site, page: Page, witness: Witness) ->
     page.wait_for_function("document.querySelector('#view > canvas')?.width === 640")
     page.click("#start")
     page.click("#stop")
-    page.wait_for_function("document.body.dataset.state === 'idle'")
+    page.wait_for_function("document.body?.dataset.state === 'idle'")
     assert page.locator("#status").inner_text().strip() == "Stopped."
     assert page.locator("#start").is_visible()
     clean(witness, site)

@@ -114,7 +114,7 @@ def names_model(page: Page, name: str) -> None:
 
 
 def state(page: Page, *wanted: str) -> None:
-    page.wait_for_function("wanted => wanted.includes(document.body.dataset.state)", arg=list(wanted))
+    page.wait_for_function("wanted => wanted.includes(document.body?.dataset.state)", arg=list(wanted))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

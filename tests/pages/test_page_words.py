@@ -106,7 +106,7 @@ def answers(page: Page, place: str) -> list[tuple[str, float]]:
 
 
 def wait(page: Page, name: str, rows: int) -> None:
-    page.wait_for_function(f"document.body.dataset.state === 'done' && document.body.dataset.{name} === '{rows}'")
+    page.wait_for_function(f"document.body?.dataset.state === 'done' && document.body?.dataset.{name} === '{rows}'")
 
 
 def assert_near(page: Page, found: Source, word: str, rows: int) -> None:
