@@ -137,19 +137,18 @@ def write_output(
     ]
     store = DirectoryStore(out / "cdn")
     names = {f"cdn/{key}" for file in (*files, loader) for key, _ in file.variants()}
-    cards: dict[str, bytes] = {}
-    for built in models:
-        cards |= write_cards(built, verified.get(built.bundle.name), own_runtime=own is not None)
+    cards = _cards(models, verified, own_runtime=own is not None)
     names |= {f"cdn/{loader_name}", *all_beside(), *cards}
     try:
         with locked(out, lock_seconds):
             ours = claim(out, names)
             store.remove_stale()
             published = publish(files, loader, store)
-            removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
             beside = _beside(package_name, models, index, code, verified)
             for name, content in (beside | cards).items():
                 _write(out / name, content)
+            # Last, so that a kill leaves no package beside them that names what is gone.
+            removed = remove_unnamed(files, loader, store, {name.removeprefix("cdn/") for name in ours})
             for name in ours - names:
                 (out / name).unlink(missing_ok=True)
             note(out, names)
@@ -161,6 +160,11 @@ def write_output(
             hint="Check the disk and the permissions",
         ) from error
     return Output(index, loader, published.put, removed, worker.url, _blobs((*files, loader)))
+
+
+def _cards(models: Iterable[Built], verified: Mapping[str, Verification], *, own_runtime: bool) -> dict[str, bytes]:
+    written = [write_cards(built, verified.get(built.bundle.name), own_runtime=own_runtime) for built in models]
+    return {name: content for cards in written for name, content in cards.items()}
 
 
 def _blobs(files: Iterable[File]) -> dict[str, Path]:

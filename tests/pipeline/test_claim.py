@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from builder.bundle.format import head_url
+from builder.bundle.index import read_index
 from builder.cli.main import main
 from tests.helpers.deploying import change, project
+from tests.helpers.models import write_model
 from tests.helpers.whole import assert_whole
 
 
@@ -118,6 +121,25 @@ def test_a_build_killed_before_its_end_is_known_as_ours(folder: Path, monkeypatc
         assert run(folder) == 130
     assert run(folder) == 0
     assert_whole(folder / "dist" / "cdn")
+
+
+def test_a_package_that_a_killed_build_left_names_nothing_that_is_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle is new by then, and the package beside it still the one before: its files have to be there too."""
+    write_model(folder / "a", width=200, seed=7)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builder.pipeline.write_dist._write", kill)
+        assert run(folder) == 130
+    head = read_index((folder / "dist/package/index.js").read_bytes()).models["a"].head_sha256
+    cdn = folder / "dist" / "cdn"
+    assert (cdn / head_url("a", head)).is_file()
+    assert head != read_index((cdn / "loader.js").read_bytes()).models["a"].head_sha256
+    assert_whole(cdn)
 
 
 def test_a_build_leaves_no_lock(folder: Path) -> None:
