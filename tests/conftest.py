@@ -86,6 +86,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in long_files)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def untouched_checkout() -> Iterator[None]:
+    """Refuse tests that touch files of this checkout: watch modes of other tests would build and reload by them."""
+    root = Path(__file__).resolve().parents[1]
+    watched = [path for name in ("templates", "builder") for path in (root / name).rglob("*.*[!c]")]
+    before = {path: path.stat().st_mtime_ns for path in watched if path.is_file()}
+    yield
+    touched = [str(path) for path, time in before.items() if not path.exists() or path.stat().st_mtime_ns != time]
+    assert not touched, f"a test has written to {touched}: copy the checkout, as tests/helpers/developing.py does"
+
+
 @pytest.fixture(autouse=True)
 def quick_brotli(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Encode quickly what fast tests build and deploy, 0.1 s for each loader otherwise: they ask for no size of it."""

@@ -11,10 +11,10 @@ from playwright.sync_api import Page
 
 from tests.helpers import tiny
 from tests.helpers.browsing import chromium
-from tests.helpers.developing import Watched, root, watching
+from tests.helpers.developing import Watched, copied_checkout, watching
 
 pytestmark = pytest.mark.slow
-patience = 20_000
+patience = 60_000
 settings = """
 [models.plain]
 source = "models/plain/model.json"
@@ -63,8 +63,13 @@ def write(folder: Path, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def watched(folder: Path) -> Iterator[Watched]:
-    with watching(folder / "build.toml") as running:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def watched(folder: Path, checkout: Path) -> Iterator[Watched]:
+    with watching(folder / "build.toml", checkout=checkout) as running:
         running.wait_for("release")
         yield running
 
@@ -144,7 +149,7 @@ def test_what_failed_lies_over_the_page_until_it_is_mended(folder: Path, page: P
     assert page.evaluate("window.token") == token
 
 
-def test_anything_else_reloads_the_page(folder: Path, page: Page) -> None:
+def test_anything_else_reloads_the_page(folder: Path, checkout: Path, page: Page) -> None:
     def reloaded(change: str) -> None:
         page.wait_for_function("token => window.token && window.token !== token", arg=token)
 
@@ -156,7 +161,7 @@ def test_anything_else_reloads_the_page(folder: Path, page: Page) -> None:
     (folder / "build.toml").write_text(settings + 'load = "idle"\n')
     reloaded("policy")
     token = page.evaluate("window.token")
-    (root / "templates/loader.js.j2").touch()
+    (checkout / "templates/loader.js.j2").touch()
     reloaded("template")
     token = page.evaluate("window.token")
     tiny.graph_model(folder / "models/plain", tiny.weights(3), generatedBy="another topology")

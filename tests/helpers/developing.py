@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,14 +48,24 @@ class Watched:
                 self.news.wait(min(left, 0.5))
 
 
+def copied_checkout(folder: Path) -> Path:
+    """Copy what watch mode is made of: whoever edits the templates of this one reloads the pages of other tests."""
+    for name in ("builder", "templates"):
+        shutil.copytree(root / name, folder / name)
+    for name in ("build.py", "package.json"):
+        shutil.copy(root / name, folder / name)
+    (folder / "node_modules").symlink_to(root / "node_modules")
+    return folder
+
+
 @contextmanager
-def watching(config: Path, *options: str) -> Iterator[Watched]:
-    """Run ``build.py --watch`` on a free port until the block ends; it must end cleanly by Ctrl-C."""
+def watching(config: Path, *options: str, checkout: Path = root) -> Iterator[Watched]:
+    """Run ``build.py --watch`` of a checkout on a free port until the block ends; it must end cleanly by Ctrl-C."""
     command = [
         sys.executable,
         "-X",
         "faulthandler",
-        str(root / "build.py"),
+        str(checkout / "build.py"),
         "--config",
         str(config),
         "--watch",
