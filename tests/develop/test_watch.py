@@ -413,15 +413,15 @@ def test_after_a_storm_of_edits_the_state_on_disk_is_served(tmp_path: Path) -> N
                     return False
 
             until(is_served, 120)
-            with urllib.request.urlopen(f"{watched.url}assets/pages/", timeout=10) as answer:
+            with urllib.request.urlopen(f"{watched.url}assets/pages/", timeout=60) as answer:
                 assert f"the last of {seed}".encode() in answer.read()
-            with urllib.request.urlopen(f"{watched.url}cdn/loader.js", timeout=10) as answer:
+            with urllib.request.urlopen(f"{watched.url}cdn/loader.js", timeout=60) as answer:
                 assert answer.read() == (tmp_path / "dist/cdn/loader.js").read_bytes()
             until(lambda: errors_of(watched) == [], 60)
 
 
 def errors_of(watched: Watched) -> list[dict[str, str]]:
-    with urllib.request.urlopen(f"{watched.url}.shardpress/events", timeout=10) as answer:
+    with urllib.request.urlopen(f"{watched.url}.shardpress/events", timeout=60) as answer:
         state = json.loads(answer.readline().removeprefix(b"data: "))
     errors: list[dict[str, str]] = state["errors"]
     return errors

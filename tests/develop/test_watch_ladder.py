@@ -40,7 +40,7 @@ def test_a_page_with_a_ladder_loads_again_when_a_rung_changes(tmp_path: Path) ->
     with watching(tmp_path / "build.toml") as running, chromium() as browser:
         running.wait_for("release")
         page = browser.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.goto(running.url)
         page.wait_for_function("window.token")
         for changed in ("small", "large"):

@@ -125,7 +125,7 @@ def test_its_service_worker_is_served(page: Page) -> None:
 def test_what_is_private_stays_so(watched: Watched) -> None:
     for name in ("build.toml", ".shardpress/", "public/models/../../build.toml"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(watched.url + name, timeout=10)
+            urllib.request.urlopen(watched.url + name, timeout=60)
 
 
 def test_a_first_build_that_fails_does_not_speak_of_a_last_good_one(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_first_build_that_fails_does_not_speak_of_a_last_good_one(tmp_path: Pa
     (tmp_path / "build.toml").write_text('[models.a]\nsource = "model/model.json"\n')
     with watching(tmp_path / "build.toml") as running:
         running.wait_for("nothing has been built yet")
-        with urllib.request.urlopen(f"{running.url}.shardpress/events", timeout=10) as answer:
+        with urllib.request.urlopen(f"{running.url}.shardpress/events", timeout=60) as answer:
             state = json.loads(answer.readline().removeprefix(b"data: "))
         assert state["errors"]
         assert state["served"] is False

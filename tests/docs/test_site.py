@@ -156,7 +156,7 @@ def found(page: Page, words: str) -> list[str]:
     box.fill(words)
     box.press("End")  # the theme waits for a key to be released
     item = page.locator(".md-search-result__item").first
-    item.wait_for(timeout=30_000)
+    item.wait_for(timeout=60_000)
     return page.locator(".md-search-result__item h1").all_inner_texts()
 
 

@@ -20,7 +20,7 @@ from tests.helpers.s3_server import free_port
 from tests.helpers.serving import Site, serve
 
 pytestmark = pytest.mark.slow
-patience = 30_000
+patience = 60_000
 # Paths of all that a page had asked for when its load event began.
 before_load = """() => { const { loadEventStart } = performance.getEntriesByType("navigation")[0];
   return performance.getEntriesByType("resource").filter(({ startTime }) => startTime < loadEventStart)

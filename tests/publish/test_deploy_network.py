@@ -138,7 +138,7 @@ def test_the_check_as_a_whole_has_an_end(folder: Path, site: Site) -> None:
     target = find_target(load_config(folder / "build.toml"), None)
     begun = time.monotonic()
     checked = check_live(site_of(target), seconds=0.3)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 25
     assert any("took too long" in problem.what for problem in checked.problems)
 
 
