@@ -108,13 +108,14 @@ test("tensors of the page's, functions and unknown models are refused in words, 
 
 test("both threads share each file while it comes, and what was fetched before", async () => {
   const gate = makeGate();
-  const { models, server } = await open([summing("faces", 3, 40), summing("ears", 2, 40)], { answer: (path) => (isFile("faces")(path) ? gate.pass() : undefined) });
+  const { models, server } = await open([summing("faces", 3, 40), summing("ears", 2, 40)], { answer: (path) => (/assets\/faces-/.test(path) ? gate.pass() : undefined) });
   await models.ears.prefetch();
   const before = server.log.length;
   assert.equal(await first((await models.ears.load({ thread: "worker" }).full).predict(ones())), 8);
   assert.equal(server.log.length, before);
   const [here, there] = [models.faces.load(), models.faces.load({ thread: "worker" })];
-  await Promise.all([here.ready, there.ready, gate.arrived]);
+  await gate.arrived;
+  await until("the worker knows its files", () => workers.at(-1).log.some(({ what, args }) => what === "claim" && /faces-refine/.test(args[2].path)));
   gate.open();
   const [own, other] = await Promise.all([here.full, there.full]);
   assert.notEqual(own, other);
