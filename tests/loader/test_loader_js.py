@@ -35,7 +35,9 @@ def run_node(name: str, folder: Path) -> None:
     assert "\n# skipped 0\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["answers", "codecs", "device", "files", "frames", "ground", "heads", "schedule", "states"])
+@pytest.mark.parametrize(
+    "name", ["answers", "codecs", "device", "files", "frames", "ground", "heads", "schedule", "states"]
+)
 def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
