@@ -22,16 +22,24 @@ module_templates: Mapping[str, str] = MappingProxyType(
         "picture": "modules/picture.js",  # answers that are pictures
         "points": "modules/points.js",
         "storage": "modules/storage.js",  # lasting room, and what was taken away
+        "thread": "thread/thread.js",  # models that run off the page's thread
         "tokens": "modules/tokens.js",  # tokenizers
         "vector": "modules/vector.js",  # one that stands for a meaning
         "vectorization": "modules/vectorization.js",  # texts to ids of a model's own words
         "vectors": "vectors/vectors.js",  # word vectors
+        "worker": "thread/worker.js",  # what runs them there
     }
 )
 """Template of each module; a name here makes its files immutable ones of the bundle, for deploy and prune too."""
 
-always = frozenset({"device", "digest", "frames", "glue", "ladder", "storage", "vectors"})
+always = frozenset({"device", "digest", "frames", "glue", "ladder", "storage", "thread", "vectors", "worker"})
 """Modules that every bundle has; it has the others if one of its heads names them."""
+
+worker_name = "worker"
+"""Name of the module that a worker runs: it holds the loader's own code, and is in no ES package."""
+
+packaged = tuple(name for name in module_templates if name != worker_name)
+"""Modules that are files of the ES package, too."""
 
 runtime_name = "tf"
 """Name of the module that is TensorFlow.js, where ``[runtime]`` asks for it; it is bundled, not rendered."""

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from ..errors import ShardpressError
-from .modules import module_templates
+from .modules import module_templates, packaged
 from .scripts import script, scripts, template_folder
 
 
@@ -82,8 +82,8 @@ def render_package(
         "index.cjs": render(form, config=index, code=made["package/index.cjs"], strict=True),
         "index.d.ts": types,
         "index.d.cts": types,
-        **{file: made[f"package/{file}"] for one in module_templates for file in (f"{one}.js", f"{one}.cjs")},
-        "package.json": render("package/package.json.j2", name=name, version=version, modules=list(module_templates)),
+        **{file: made[f"package/{file}"] for one in packaged for file in (f"{one}.js", f"{one}.cjs")},
+        "package.json": render("package/package.json.j2", name=name, version=version, modules=list(packaged)),
     }
     return {path: text.encode() for path, text in texts.items()}
 

@@ -12,7 +12,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [templates, nodeModules] = process.argv.slice(2, 4).map((place) => path.resolve(place));
-const modules = JSON.parse(process.argv[4]);
+const every = JSON.parse(process.argv[4]);
 const require = createRequire(path.join(nodeModules, "index.js"));
 const load = (name) => import(pathToFileURL(require.resolve(name)).href);
 const [{ build }, { minify }] = await Promise.all([load("esbuild"), load("terser")]);
@@ -21,17 +21,24 @@ const [{ build }, { minify }] = await Promise.all([load("esbuild"), load("terser
 const marked = (text) => text.replace(/^(\s*)\/\*\*/gm, "$1/*!@*").replace(/(^|\s)\/\/ /gm, "$1//!@ ");
 const unmarked = (text) => text.replaceAll("/*!@*", "/**").replaceAll("//!@ ", "// ");
 
-/** Names of properties that only the loader itself knows: short ones take their place. A test holds that they are nowhere else. */
-const internal = ["claims", "headBytes", "listeners", "owner", "refines", "reports", "stopped"];
+/**
+ * Names of properties that only the loader and its modules know, and the short ones that take their place: the same in all
+ * scripts, as the loader lends its objects to modules. A test holds that nothing else has such names.
+ */
+const internal = { came: "c", claims: "f", headBytes: "l", leave: "q", listeners: "h", owner: "a", refines: "u", reports: "r", stopped: "n" };
 
-/** @param {boolean} readable @param {string} extension of the modules beside the ES package */
-const ours = (readable, extension) => ({
+/** @param {boolean} readable @param {string} extension of the modules beside the ES package @param {boolean} work whether it is for the worker */
+const ours = (readable, extension, work) => ({
   name: "shardpress",
   setup({ onResolve, onLoad }) {
     // A module that the loader imports at need is a file of its own.
-    onResolve({ filter: /^\.\.\/(modules|vectors)\// }, ({ path: name, importer }) => {
+    onResolve({ filter: /^\.\.\/(modules|thread|vectors)\// }, ({ path: name, importer }) => {
       const entry = path.basename(path.dirname(importer)) === "entries";
       return entry ? { path: `./${path.basename(name, ".js")}${extension}`, external: true } : undefined;
+    });
+    // In the worker the page stands for them: those of thread/ have the same names.
+    onResolve({ filter: /^\.\.?\/(loader\/)?(files|form)\.js$/ }, ({ path: name, importer }) => {
+      return work ? { path: path.join(templates, "thread", path.basename(name)) } : undefined;
     });
     onLoad({ filter: /\.js$/ }, async ({ path: file }) => {
       const text = (await readFile(file, "utf8")).replace(/^\/\*!.*\n/, "");
@@ -49,9 +56,10 @@ const titleOf = async (file) => /^\/\*!.*\n/.exec(await readFile(path.join(templ
  * @param {Record<string, string>} files by name of the script
  * @param {"esm" | "cjs" | "iife"} format
  * @param {boolean} readable
+ * @param {boolean} [work] whether they run in the worker
  * @returns {Promise<[string, string][]>} names and code
  */
-async function bundle(files, format, readable) {
+async function bundle(files, format, readable, work = false) {
   const { outputFiles } = await build({
     absWorkingDir: templates,
     entryPoints: Object.entries(files).map(([out, file]) => ({ in: file, out })),
@@ -62,11 +70,12 @@ async function bundle(files, format, readable) {
     target: "es2022",
     charset: "utf8",
     minify: !readable,
-    mangleProps: readable ? undefined : new RegExp(`^(${internal.join("|")})$`),
+    mangleProps: readable ? undefined : new RegExp(`^(${Object.keys(internal).join("|")})$`),
+    mangleCache: readable ? undefined : { ...internal },
     legalComments: readable ? "inline" : "none",
     // Jest and service workers cannot import anything later, but require it.
     supported: { "dynamic-import": format !== "cjs" },
-    plugins: [ours(readable, format === "cjs" ? ".cjs" : ".js")],
+    plugins: [ours(readable, format === "cjs" ? ".cjs" : ".js", work)],
     logLevel: "error",
   });
   return Promise.all(
@@ -84,10 +93,12 @@ async function bundle(files, format, readable) {
 const named = (made, nameOf) => made.map(([name, code]) => [nameOf(name), code]);
 
 const form = "entries/package.js";
+const { worker, ...modules } = every;
 const made = await Promise.all([
   bundle({ loader: "entries/page.js" }, "esm", false).then((one) => named(one, () => "loader.js")),
   bundle({ sw: "sw.js" }, "iife", false).then((one) => named(one, () => "sw.js")),
   bundle(modules, "esm", false).then((each) => named(each, (name) => `modules/${name}.js`)),
+  bundle({ worker }, "esm", false, true).then((one) => named(one, () => "modules/worker.js")),
   bundle({ ...modules, index: form, inline: "entries/inline.js" }, "esm", true).then((each) => named(each, (name) => `package/${name}.js`)),
   bundle({ ...modules, index: form }, "cjs", true).then((each) => named(each, (name) => `package/${name}.cjs`)),
 ]);

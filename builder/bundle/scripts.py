@@ -19,7 +19,7 @@ from ..packages import package_folder
 from .modules import module_templates
 
 ready_name = "scripts.json"
-folders = ("entries", "loader", "modules", "tokens", "vectors")
+folders = ("entries", "loader", "modules", "thread", "tokens", "vectors")
 tools = ("esbuild", "terser")
 timeout = 120.0
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ..bundle.format import immutable_name, loader_name
 from ..bundle.index import read_index
-from ..bundle.modules import module_templates
+from ..bundle.modules import packaged
 from ..bundle.render import client_names
 from ..config.schema import schema_file, schema_name
 from ..errors import FormatError, UsageError
@@ -25,7 +25,7 @@ record_name = ".shardpress.json"
 types_name = "cdn/loader.d.ts"
 package_files = (
     *("index.js", "index.cjs", "inline.js", "index.d.ts", "index.d.cts", "package.json"),
-    *(f"{name}.{kind}" for name in module_templates for kind in ("js", "cjs")),
+    *(f"{name}.{kind}" for name in packaged for kind in ("js", "cjs")),
 )
 beside = (
     *(f"package/{name}" for name in package_files),

@@ -14,6 +14,7 @@ import * as mel from "../modules/mel.js";
 import * as picture from "../modules/picture.js";
 import * as points from "../modules/points.js";
 import * as storage from "../modules/storage.js";
+import * as thread from "../thread/thread.js";
 import * as tokens from "../modules/tokens.js";
 import * as vectorization from "../modules/vectorization.js";
 import * as vector from "../modules/vector.js";
@@ -37,6 +38,7 @@ form.modules = {
   picture: async () => picture,
   points: async () => points,
   storage: async () => storage,
+  thread: async () => thread,
   tokens: async () => tokens,
   vectorization: async () => vectorization,
   vector: async () => vector,

@@ -18,6 +18,7 @@ form.modules = {
   picture: () => import("../modules/picture.js"),
   points: () => import("../modules/points.js"),
   storage: () => import("../modules/storage.js"),
+  thread: () => import("../thread/thread.js"),
   tokens: () => import("../modules/tokens.js"),
   vectorization: () => import("../modules/vectorization.js"),
   vector: () => import("../modules/vector.js"),

@@ -27,7 +27,7 @@ export class Entry {
   constructor(name, [sha256, headBytes, load, priority, format, bytes, wireBytes, ...rest], contract) {
     this.name = name;
     this.contract = contract;
-    const { older, ladder } = rest.at(-1) ?? {};
+    const { older, ladder, thread } = rest.at(-1) ?? {};
     /** The last model with another contract, for pages that were built against it. @type {Entry | undefined} */
     this.older = older && new Entry(name, [...older.slice(1), load, priority, format, 0, 0], older[0]);
     /**
@@ -36,6 +36,10 @@ export class Entry {
      * @type {{ rungs: string[], bytes: number, tensors?: boolean } | undefined}
      */
     this.ladder = ladder;
+    /** Where it runs unless a load says something else. @type {"worker" | undefined} */
+    this.thread = thread;
+    /** The module that loads it, where the loader does not by itself. @type {string | undefined} */
+    this.apart = ladder && "ladder";
     /** @type {string} */
     this.sha256 = sha256;
     /** @type {number} */
@@ -64,8 +68,10 @@ export class Entry {
    * @param {LoadOptions} [options]
    */
   load(options = {}) {
-    const { older } = this;
-    const entry = older && options.contract === older.contract ? older : this;
+    const { older, thread } = this;
+    /** `twin` is the same model off the page's thread. @type {Entry & { twin?: Entry }} */
+    let entry = older && options.contract === older.contract ? older : this;
+    if ((options.thread ?? thread) === "worker") entry = entry.twin ??= Object.create(entry, { apart: { value: "thread" } });
     return new Handle(works.get(entry) ?? new Work(entry), options);
   }
 

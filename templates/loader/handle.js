@@ -22,6 +22,7 @@ import { deferred, idle, quiet } from "./wait.js";
  * @property {(progress: Progress) => void} [onProgress]
  * @property {Priority} [priority]
  * @property {boolean} [warmup] whether to compile and run the model once on zeros, in idle time after `ready`
+ * @property {"page" | "worker"} [thread] where it runs: on the page's thread, or in the worker of all such models, else on the page's
  * @property {string} [contract] that the page was built against: the older model where the index has it, else an error
  * @property {(given: any) => any} [fallback] what `run` asks on a device that is too weak for the model
  */
@@ -67,7 +68,7 @@ export class Handle {
       this.#own.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page again`, { model }));
       this.cancel();
     });
-    if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.now.tf, work.now.model, idle, work.now.head.avoid)));
+    if (warmup) quiet(this.#device("warm"));
     if (signal?.aborted) abort();
     else if (fallback && !work.entry.canRun()) this.#own.reject(tooWeak(work.entry.name));
     else {
@@ -163,43 +164,39 @@ export class Handle {
   }
 
   /** Runs the model's sample and tells how far its answer is from the right one, on the backend as it is. @returns {Promise<SelfTest>} */
-  async selfTest() {
-    const { selfTest } = await this.#device();
-    const { tf, model, head, state } = this.#work.now;
-    return selfTest(tf, model, head.sample, state === "full", head.avoid);
+  selfTest() {
+    return this.#device("test");
   }
 
   /** Takes the first of webgpu, webgl, wasm and cpu that the page has and on which the model answers as it should. @returns {Promise<SelfTest>} */
   pickBackend() {
-    return this.#pick(false);
+    return this.#device("pick");
   }
 
-  /** @param {boolean} stay whether the backend as it is will do */
-  async #pick(stay) {
-    const { pickBackend } = await this.#device();
-    const work = this.#work.now;
-    const result = await pickBackend(work.tf, () => this.selfTest(), () => reload(this.#work.now), stay, work.head.avoid);
-    if (!result) throw tooWeak(work.entry.name);
-    watch(work);
-    return result;
-  }
-
+  /** Whether any backend answers as it should; the one as it is comes first. */
   async #isAble() {
     try {
-      return !!(await this.#pick(true));
+      return !!(await this.#device("pick", true));
     } catch (error) {
       if (/** @type {any} */ (error).code !== "runtime") throw error;
       return false;
     }
   }
 
-  /** The module of tests and warm-up, once the model is there. */
-  async #device() {
+  /**
+   * Has the module of tests and warm-up do something, once the model is there.
+   *
+   * @param {"test" | "pick" | "warm"} what
+   * @param {boolean} [stay] whether the backend as it is will do
+   */
+  async #device(what, stay) {
     await this.ready;
-    const { recovery, tf, entry } = this.#work.now;
+    const work = this.#work;
+    const { recovery, entry } = work.now;
     await recovery;
-    if (!tf) throw new ModelError("contract", `${entry.name} is no model of TensorFlow.js`, { model: entry.name });
-    return lazy("device");
+    const result = await (await lazy(entry.apart ?? "device"))[what](work, { stay, reload, watch, idle, ModelError });
+    if (!result) throw tooWeak(entry.name);
+    return result;
   }
 
   /**

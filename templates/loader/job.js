@@ -66,8 +66,12 @@ export class Job {
     });
   }
 
-  /** @param {FileSpec} spec */
-  #claim(spec) {
+  /**
+   * Has a file kept for this job, from whoever fetches it.
+   *
+   * @param {FileSpec} spec
+   */
+  claim(spec) {
     const file = claim(spec, this);
     this.#claims.add(file);
     return file;
@@ -85,7 +89,7 @@ export class Job {
    */
   async #take(spec, use) {
     this.check();
-    const file = this.#claim(spec);
+    const file = this.claim(spec);
     const bytes = await this.race(read(file));
     this.check();
     const { source } = file;
@@ -101,7 +105,7 @@ export class Job {
     /** @type {any} */
     let head;
     await this.#take(spec, (bytes) => (head = readHead(bytes, spec)));
-    for (const shard of head.shards) this.#claim(shard);
+    for (const shard of head.shards) this.claim(shard);
     return /** @type {Head} */ (head);
   }
 
@@ -112,7 +116,7 @@ export class Job {
    * @param {number} number
    */
   ask(head, number) {
-    for (const shard of head.shards) if (shard.stage === number) read(this.#claim(shard));
+    for (const shard of head.shards) if (shard.stage === number) read(this.claim(shard));
   }
 
   /**

@@ -1,6 +1,7 @@
 import { Entry } from "./entry.js";
 import { index } from "./form.js";
 import { readHead } from "./head.js";
+import { lazy } from "./lazy.js";
 import { fileStore, keyOf, readStored } from "./store.js";
 
 /**
@@ -31,18 +32,6 @@ export function observe(root = document) {
 /**
  * Forgets all kept files that this release does not name.
  *
- * @returns how many
+ * @returns {Promise<number>} how many
  */
-export async function prune() {
-  const store = await fileStore();
-  if (!store) return 0;
-  const named = new Set();
-  for (const entry of Object.values(models).flatMap((one) => [one, one.older ?? one])) {
-    const head = await readStored(entry.file());
-    if (!head) continue;
-    for (const spec of [entry.file(), ...readHead(head, entry.file()).shards]) named.add(keyOf(spec));
-  }
-  const stale = (await store.keys()).filter((key) => !named.has(key));
-  for (const key of stale) await store.delete(key);
-  return stale.length;
-}
+export const prune = () => lazy("storage").then(({ prune: forget }) => forget(Object.values(models), fileStore, readStored, readHead, keyOf));

@@ -4,7 +4,7 @@ import { Job } from "./job.js";
 
 /** @typedef {{ taken: boolean, end: () => void, done: Promise<void> }} Prefetch */
 
-/** @type {Map<Entry, Prefetch>} */
+/** By hash: a model that runs off the page's thread has the same files. @type {Map<string, Prefetch>} */
 const prefetches = new Map();
 
 /**
@@ -13,15 +13,15 @@ const prefetches = new Map();
  * @param {Entry} entry
  */
 export function prefetch(entry) {
-  const started = prefetches.get(entry);
+  const started = prefetches.get(entry.sha256);
   if (started) return started.done;
   const job = new Job(entry, true);
   /** @type {Prefetch} */
   const one = { taken: false, end: () => {}, done: fetchAll(job) };
-  prefetches.set(entry, one);
+  prefetches.set(entry.sha256, one);
   const end = () => {
     job.end();
-    if (prefetches.get(entry) === one) prefetches.delete(entry);
+    if (prefetches.get(entry.sha256) === one) prefetches.delete(entry.sha256);
   };
   one.done.then(() => (one.taken ? end() : (one.end = end)), end);
   return one.done;
@@ -39,7 +39,7 @@ async function fetchAll(job) {
  * @param {Entry} entry
  */
 export function takeOver(entry) {
-  const one = prefetches.get(entry);
+  const one = prefetches.get(entry.sha256);
   if (!one) return;
   one.taken = true;
   one.end();

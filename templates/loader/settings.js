@@ -20,7 +20,9 @@ import { attempted, notify } from "./guards.js";
  * @property {string} [cacheName] name in Cache Storage (`shardpress`)
  * @property {number} [concurrency] requests at a time over all models (4)
  * @property {(bytes: number, tries: number) => number} [timeout] milliseconds that a file of so many bytes may take
- * @property {boolean} [worker] whether weights are decoded in a worker where the page allows it (true)
+ * @property {boolean} [worker] whether workers are used where the page allows it, to decode weights and to run models (true)
+ * @property {string | URL | (string | URL)[]} [workerTf] addresses of TensorFlow.js for the worker that runs models: a module, or scripts
+ *   in order; else it has the bundle's
  * @property {boolean} [respectSaveData] whether Save-Data and 2g hold back `idle` and `visible` (true)
  * @property {(event: LoadEvent) => void} [onEvent] one record for each stage that is usable and each failure
  */
@@ -29,12 +31,13 @@ import { attempted, notify } from "./guards.js";
 
 /**
  * A stage that is usable (`head`, the output stages, `full`; a model without refinement has no `base`), weights that are back
- * after a lost graphics context, a network that went away or came back in mid-load, kept files that the browser has taken away, or a failure.
+ * after a lost graphics context or the end of their worker, a network that went away or came back in mid-load, kept files that the browser has taken away, or a failure.
  * `bytes` and `wire` count what came until then: decoded from anywhere, and as sent over the network.
  *
  * @typedef {{ type: "stage", model: string, release: string, stage: string, ms: number, bytes: number, wire: number,
  *     source: string, backend: string | undefined }
  *   | { type: "recovery", model: string, release: string, backend: string, ms: number }
+ *   | { type: "thread", model: string, release: string, thread: "page", why: string }
  *   | { type: "offline" | "online", model: string, release: string, ms: number }
  *   | { type: "eviction", model: string, release: string, files: number, bytes: number, persisted: boolean }
  *   | { type: "failure", model: string, release: string, code: ErrorCode, message: string, url: string | undefined, ms: number }

@@ -87,8 +87,8 @@ export class Work {
   async #run() {
     const { entry, job, reports } = this;
     reports.tell({ phase: "head" });
-    if (entry.ladder) {
-      await (await job.race(lazy("ladder"))).climb(this, reports, index, settings, lazy, ModelError);
+    if (entry.apart) {
+      await (await job.race(lazy(entry.apart))).climb(this, reports, index, settings, lazy, ModelError);
       takeOver(entry);
     } else {
       const head = await job.head();

@@ -1,6 +1,8 @@
 /*! Shardpress sounds */
 import { Resampler, isSound, toMono } from "./sound.js";
 
+export { decode } from "./sound.js";
+
 /** @import { Mel } from "./mel.js" */
 /** @import { Whole } from "./answers.js" */
 /** @import { Sound } from "./sound.js" */

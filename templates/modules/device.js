@@ -1,8 +1,9 @@
 /*! Shardpress device tests, warm-up and recovery */
 import { answer, runAnyway, zeros } from "./running.js";
+import { warmUp } from "./warmup.js";
 
 export { watchContext } from "./context.js";
-export { warmUp } from "./warmup.js";
+export { warmUp };
 
 /**
  * A run whose answer is known: `inputs` are `[name, dtype, shape, below]`, filled as docs/format.md says; `outputs` are
@@ -115,4 +116,49 @@ export async function pickBackend(tf, test, reload, stay, avoid) {
       // What does not even start is not the one.
     }
   }
+}
+
+/**
+ * What the loader lends: its work, of a ladder that of the rung which answers now, and what belongs to it.
+ *
+ * @typedef {{ tf: any, model: any, state: string, entry: { name: string }, head: { sample?: Sample, avoid?: string[] } }} Work
+ * @typedef {{ stay?: boolean, reload: (work: any) => Promise<unknown>, watch: (work: any) => void, idle: () => Promise<unknown>,
+ *   ModelError: new (code: "contract", message: string, where?: object) => Error }} Means
+ */
+
+/**
+ * Tests the model on the backend as it is.
+ *
+ * @param {{ now: Work }} whole
+ * @param {Pick<Means, "ModelError">} means
+ */
+export async function test({ now }, { ModelError }) {
+  const { tf, model, head, state, entry } = now;
+  if (!tf) throw new ModelError("contract", `${entry.name} is no model of TensorFlow.js`, { model: entry.name });
+  return selfTest(tf, model, head.sample, state === "full", head.avoid);
+}
+
+/**
+ * Takes the first backend on which the model passes; gives nothing where there is none.
+ *
+ * @param {{ now: Work }} whole
+ * @param {Means} means
+ */
+export async function pick(whole, means) {
+  const { now } = whole;
+  if (!now.tf) return test(whole, means);
+  const result = await pickBackend(now.tf, () => test(whole, means), () => means.reload(whole.now), means.stay, now.head.avoid);
+  if (result) means.watch(now);
+  return result;
+}
+
+/**
+ * Runs the model once, in idle time.
+ *
+ * @param {{ now: Work }} whole
+ * @param {Means} means
+ */
+export async function warm({ now }, { idle }) {
+  if (now.tf) await warmUp(now.tf, now.model, idle, now.head.avoid);
+  return true;
 }

@@ -27,7 +27,7 @@ export function entriesOf(entry, index) {
   const lower = entry.ladder.rungs.filter((name) => index.models[name]).map((name) => new Kind(name, index.models[name]));
   // Its files have the ladder's name; what it tells must not be taken for the ladder's own.
   const name = `${entry.name}-rung${lower.length + 1}`;
-  return [...lower, Object.create(entry, { ladder: { value: undefined }, name: { value: name }, file: { value: () => entry.file() } })];
+  return [...lower, Object.create(entry, { ladder: { value: undefined }, apart: { value: undefined }, name: { value: name }, file: { value: () => entry.file() } })];
 }
 
 /**
@@ -85,7 +85,7 @@ export class Rung {
       onFile(...file);
     };
     /** @type {Handle} */
-    this.hold = entry.load();
+    this.hold = entry.load({ thread: "page" });
     const { job } = this.work;
     // As urgent as the ladder is at any time; but whatever else answers first on the page goes before a higher rung.
     Object.defineProperties(job, {

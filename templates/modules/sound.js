@@ -37,12 +37,14 @@ export async function toMono(given, rate, refuse) {
 }
 
 /**
+ * Gives the samples of a sound, channel by channel.
+ *
  * @param {any} given
  * @param {number} rate
  * @param {(what: string) => Error} refuse
  * @returns {Promise<Decoded>}
  */
-async function decode(given, rate, refuse) {
+export async function decode(given, rate, refuse) {
   if (given.samples) return { channels: Array.isArray(given.samples) ? given.samples : [given.samples], rate: given.rate };
   let buffer = given;
   if (!given.getChannelData) {

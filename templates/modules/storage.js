@@ -94,3 +94,29 @@ export async function open(cacheName = "shardpress", emit) {
     persisted: isPersisted,
   };
 }
+
+/**
+ * Forgets all kept files that a release does not name.
+ *
+ * @typedef {{ sha256: string }} Spec
+ * @typedef {{ file: () => any, older?: Model }} Model
+ * @param {Model[]} models
+ * @param {() => Promise<{ keys: () => Promise<string[]>, delete: (key: string) => Promise<unknown> } | undefined>} fileStore
+ * @param {(spec: any) => Promise<Uint8Array | undefined>} readStored
+ * @param {(bytes: Uint8Array, spec: any) => { shards: Spec[] }} readHead
+ * @param {(spec: Spec) => string} keyOf
+ * @returns {Promise<number>} how many
+ */
+export async function prune(models, fileStore, readStored, readHead, keyOf) {
+  const store = await fileStore();
+  if (!store) return 0;
+  const named = new Set();
+  for (const entry of models.flatMap((one) => [one, one.older ?? one])) {
+    const head = await readStored(entry.file());
+    if (!head) continue;
+    for (const spec of [entry.file(), ...readHead(head, entry.file()).shards]) named.add(keyOf(spec));
+  }
+  const stale = (await store.keys()).filter((key) => !named.has(key));
+  for (const key of stale) await store.delete(key);
+  return stale.length;
+}

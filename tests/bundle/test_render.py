@@ -142,7 +142,8 @@ def test_the_worker_is_the_same_for_all_and_small() -> None:
 def test_a_module_is_the_same_for_all_and_small(name: str) -> None:
     assert render_module(name) == render_module(name)
     assert render_module(name).startswith(b"/*! Shardpress ")
-    assert len(brotli.compress(render_module(name), quality=11)) <= 5000
+    most = {"thread": 6500, "worker": 12_000}.get(name, 5000)  # the worker holds the loader's own code
+    assert len(brotli.compress(render_module(name), quality=11)) <= most
 
 
 def test_the_same_index_gives_the_same_bytes() -> None:

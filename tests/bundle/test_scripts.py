@@ -11,7 +11,7 @@ import pytest
 
 from builder.bundle import scripts
 from builder.bundle.format import index_mark
-from builder.bundle.modules import module_templates
+from builder.bundle.modules import module_templates, packaged
 from builder.errors import ShardpressError
 
 root = Path(__file__).resolve().parents[2]
@@ -153,22 +153,25 @@ def test_every_form_gives_what_the_types_promise_and_knows_all_modules() -> None
     assert [name for name in names if not re.search(rf"^export .*\b{name}\b", declared, re.MULTILINE)] == []
     for entry in ("package", "inline"):
         text = (templates / "entries" / f"{entry}.js").read_text()
-        assert [name for name, file in module_templates.items() if f'"../{file}"' not in text] == [], entry
+        assert [name for name in packaged if f'"../{module_templates[name]}"' not in text] == [], entry
 
 
 def test_shortened_names_of_properties_are_the_loaders_own() -> None:
     """Where strings, other modules, pages or files of a bundle had one too, it would have two names."""
-    found = re.search(r"const internal = \[(.*)\];", (root / "builder/bundle/scripts.mjs").read_text())
+    found = re.search(r"const internal = \{(.*)\};", (root / "builder/bundle/scripts.mjs").read_text())
     assert found
-    internal = re.findall(r"\w+", found[1])
+    pairs = re.findall(r'(\w+): "(\w+)"', found[1])
+    internal = [name for name, _ in pairs]
+    assert len({short for _, short in pairs}) == len(internal)
     assert len(internal) > 3
+    bundled = set(scripts.folders) - {"entries"}  # all have the same short names
     others = [
-        *(path for path in templates.rglob("*") if path.is_file() and path.parent.name != "loader"),
+        *(path for path in templates.rglob("*") if path.is_file() and path.parent.name not in bundled),
         *(path for room in ("verify", "words") for path in (root / "builder" / room).rglob("*.mjs")),
         root / "docs/format.md",
         *(root / "node_modules/typescript-5.6/lib").glob("lib.*.d.ts"),
     ]
-    comment = re.compile(r"/\*.*?\*/|//.*", re.DOTALL)
+    comment = re.compile(r"/\*[\s\S]*?\*/|(?<!:)//[^\n]*")
     property_name = re.compile(r"(?:^|[\s.{,?])(\w+)\??(?=[:(.<=;,)\]}])", re.MULTILINE)
     texts = (comment.sub("", path.read_text(errors="replace")) for path in others)
     named = {name for text in texts for name in property_name.findall(text)}
