@@ -13,7 +13,7 @@ const bones = [
 /**
  * @param {CanvasRenderingContext2D} context of a canvas as large as the frame
  * @param {Seen} seen
- * @param {{ mirrored: boolean, caption: string, frame?: HTMLCanvasElement }} options `frame` is drawn below, where the
+ * @param {{ mirrored: boolean, caption: string, frame?: CanvasImageSource }} options `frame` is drawn below, where the
  *   video has gone on too far meanwhile
  */
 export function drawSeen(context, seen, { mirrored, caption, frame }) {

@@ -22,9 +22,8 @@ const withoutCamera = { NotAllowedError: "denied", SecurityError: "denied", NotF
  *   width: number,
  *   height: number,
  *   mirrored: boolean,
- *   next: (tell: () => void) => void,
  *   stop: () => void,
- * }} Source `next` calls back once, at the next frame
+ * }} Source
  */
 
 /**
@@ -51,7 +50,6 @@ export async function openLive() {
     width: video.videoWidth,
     height: video.videoHeight,
     mirrored: facing !== "environment",
-    next: (tell) => void ("requestVideoFrameCallback" in video ? video.requestVideoFrameCallback(tell) : requestAnimationFrame(tell)),
     stop,
   };
 }
@@ -67,7 +65,9 @@ export async function openClip() {
   const photo = await sample("astronaut");
   const { canvas, context } = canvasOf(640, 480);
   const begun = performance.now();
+  let pending = 0;
   const draw = () => {
+    pending = requestAnimationFrame(draw);
     const time = still.matches ? 0 : (performance.now() - begun) / 1000;
     const width = 420 + 40 * Math.cos(time / 3);
     const height = (width * canvas.height) / canvas.width;
@@ -75,21 +75,12 @@ export async function openClip() {
     context.drawImage(photo, x, 6 + 6 * Math.sin(time), width, height, 0, 0, canvas.width, canvas.height);
   };
   draw();
-  let stopped = false;
   return {
     element: canvas,
     width: canvas.width,
     height: canvas.height,
     mirrored: false,
-    next: (tell) =>
-      void requestAnimationFrame(() => {
-        if (stopped) return;
-        draw();
-        tell();
-      }),
-    stop: () => {
-      stopped = true;
-    },
+    stop: () => cancelAnimationFrame(pending),
   };
 }
 

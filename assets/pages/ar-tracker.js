@@ -1,5 +1,5 @@
 /** Looks at frames with whatever models are there already. */
-import { findFaces, isCertain, readEmotion, showsExpression } from "./emotion.js";
+import { isCertain, readEmotion, showsExpression } from "./emotion.js";
 import { readMesh } from "./vision.js";
 
 /** @typedef {import("./bars.js").Row} Row */
@@ -45,17 +45,17 @@ export class Tracker {
   }
 
   /**
-   * Looks at one frame.
+   * Looks at the faces of one frame.
    *
-   * @param {Picture} frame
+   * @param {{ answer: Face[], frame: Picture }} found
    * @returns {Promise<Seen>}
    */
-  async look(frame) {
+  async look({ answer: faces, frame }) {
     const turn = this.#turn++;
     const [detector, mesh, emotion, pose] = partNames.map((part) => this.#model(part));
     /** @type {Seen} */
-    const seen = { faces: detector ? await findFaces(detector, frame) : [] };
-    const [face] = seen.faces;
+    const seen = { faces };
+    const [face] = faces;
     if (face && mesh) seen.mesh = await readMesh(mesh, frame, face);
     if (!face || !emotion || !showsExpression(face)) this.#emotion = undefined;
     // A face that was certain stays so from frame to frame.

@@ -5,13 +5,14 @@
 import { drawSeen } from "./ar-overlay.js";
 import { openClip, openLive, openOrClip } from "./ar-source.js";
 import { Tracker, partNames } from "./ar-tracker.js";
-import { emotionName, isClear } from "./emotion.js";
-import { PageError, bundle, explain, find, kilobytes, make, onLanguage, runtime, texts } from "./page.js";
+import { emotionName, isClear, wholeFaces } from "./emotion.js";
+import { PageError, bundle, explain, find, kilobytes, make, onLanguage, texts } from "./page.js";
 import { canvasOf } from "./pictures.js";
 
 /** @typedef {import("./ar-tracker.js").Part} Part */
 /** @typedef {import("./ar-tracker.js").Seen} Seen */
 /** @typedef {import("./ar-source.js").Source} Source */
+/** @typedef {{ answer: import("./vision.js").Face[], frame: VideoFrame, dropped: number, ms: number }} Looked of the loader's `frames` */
 
 const words = texts({
   en: {
@@ -35,17 +36,17 @@ const tracker = new Tracker();
 const rows = new Map();
 /** @type {Map<Part, Promise<void>>} */
 const loads = new Map();
-/** Files at a time: the network has these to go on with while a model's first run blocks the thread for seconds. */
+/** Files at a time: the network has these to go on with where a model's first run blocks the thread for seconds. */
 const concurrency = 6;
 /** Milliseconds after which marks would lie beside what they mark. */
 const late = 150;
-let run = 0;
+let playing = new AbortController();
 /** @type {Source | undefined} */
 let source;
-/** @type {{ frame: HTMLCanvasElement, seen: Seen } | undefined} */
+/** @type {{ frame: VideoFrame, seen: Seen } | undefined} */
 let last;
-/** Of this second: frames that came, that were skipped, that were looked at, and how long that took. */
-let count = { came: 0, skipped: 0, looked: 0, ms: 0, since: 0 };
+/** Of this second: frames that were skipped, that were looked at, and how long that took. */
+let count = { skipped: 0, looked: 0, ms: 0, since: 0 };
 
 /** Gives the last frame that was looked at, as it was until now, and what was seen on it. */
 export const latest = () => last;
@@ -104,6 +105,7 @@ async function loadPart(part) {
   const { models } = await bundle();
   if (!models[part]) throw new PageError("nomodel", { model: part });
   const handle = models[part].load({
+    thread: "worker",
     priority: part === "face" ? "high" : part === "pose" ? "low" : "normal",
     onProgress(/** @type {any} */ { loaded, total, phase }) {
       if (!tracker.models[part] && phase !== "failed") mark(part, "loading", { share: Math.round((100 * loaded) / total) });
@@ -127,8 +129,6 @@ function fail(part, error) {
 
 /** Brings in what is wanted: the detector first, the body last. */
 async function bring() {
-  // It is the larger part of what the first face waits for. Whoever waits for it says what went wrong.
-  runtime().catch(() => {});
   for (const part of partNames) {
     if (!tracker.wanted.has(part) || loads.has(part)) continue;
     const loading = loadPart(part);
@@ -161,68 +161,57 @@ function tellMood(seen) {
 }
 
 /**
- * Looks at the source's present frame and draws what is seen.
+ * Draws what is seen on a frame.
  *
- * @param {Source} from
- * @param {CanvasRenderingContext2D} capture
+ * @param {Looked} looked
  * @param {CanvasRenderingContext2D} overlay
- * @param {() => boolean} current
+ * @param {boolean} mirrored
+ * @param {AbortSignal} signal
  */
-async function look(from, capture, overlay, current) {
+async function look(looked, overlay, mirrored, signal) {
   const begun = performance.now();
-  capture.drawImage(from.element, 0, 0, from.width, from.height);
-  const seen = await tracker.look(capture.canvas);
-  if (!current()) return;
+  const seen = await tracker.look(looked);
+  if (signal.aborted) return;
   const best = tellMood(seen);
   const caption = best ? words.text(seen.emotion && isClear(seen.emotion) ? "caption" : "captionguess", { emotion: emotionName(best.label), share: Math.round(100 * best.score) }) : "";
-  const ms = performance.now() - begun;
-  drawSeen(overlay, seen, { mirrored: from.mirrored, caption, frame: ms > late ? capture.canvas : undefined });
-  last = { frame: capture.canvas, seen };
+  const ms = looked.ms + performance.now() - begun;
+  drawSeen(overlay, seen, { mirrored, caption, frame: ms > late ? looked.frame : undefined });
+  last?.frame.close();
+  last = { frame: looked.frame.clone?.() ?? looked.frame, seen };
   count.looked++;
+  count.skipped += looked.dropped;
   count.ms += ms;
+  tellPace();
 }
 
 function tellPace() {
   const now = performance.now();
   const seconds = (now - count.since) / 1000;
-  if (seconds < 1 || !count.looked) return;
-  const { came, skipped, looked, ms } = count;
-  const values = { fps: (looked / seconds).toFixed(1), ms: Math.round(ms / looked), skipped: Math.round((100 * skipped) / came) };
+  if (seconds < 1) return;
+  const { skipped, looked, ms } = count;
+  const values = { fps: (looked / seconds).toFixed(1), ms: Math.round(ms / looked), skipped: Math.round((100 * skipped) / (looked + skipped)) };
   words.put(pace, "pace", values);
-  count = { came: 0, skipped: 0, looked: 0, ms: 0, since: now };
+  count = { skipped: 0, looked: 0, ms: 0, since: now };
 }
 
-/** @param {Source} from */
-function play(from) {
-  const mine = ++run;
-  const current = () => mine === run;
+/**
+ * @param {Source} from
+ * @param {AbortSignal} signal
+ */
+async function play(from, signal) {
   const { canvas, context: overlay } = canvasOf(from.width, from.height);
   canvas.className = "overlay";
   canvas.setAttribute("aria-hidden", "true");
   from.element.classList.toggle("mirrored", from.mirrored);
   view.replaceChildren(from.element, canvas);
-  // Two in turn: the last frame stays while the next one is looked at.
-  const captures = [0, 1].map(() => canvasOf(from.width, from.height).context);
-  count = { came: 0, skipped: 0, looked: 0, ms: 0, since: performance.now() };
-  let busy = false;
-  const step = () => {
-    if (!current()) return;
-    from.next(step);
-    count.came++;
-    tellPace();
-    if (!tracker.models.face) return;
-    if (busy) {
-      count.skipped++;
-      return;
-    }
-    busy = true;
-    captures.reverse();
-    look(from, captures[0], overlay, current)
-      .catch((error) => current() && halt("failed", explain(error)))
-      .finally(() => (busy = false));
-  };
-  from.next(step);
   enter("running");
+  // What went wrong with it is said already.
+  await loads.get("face")?.catch(() => {});
+  const detector = tracker.models.face;
+  if (!detector || signal.aborted) return;
+  count = { skipped: 0, looked: 0, ms: 0, since: performance.now() };
+  for await (const looked of detector.frames(from.element, { ...wholeFaces, signal })) await look(looked, overlay, from.mirrored, signal);
+  if (!signal.aborted) halt("idle");
 }
 
 /**
@@ -230,8 +219,9 @@ function play(from) {
  * @param {string} [text]
  */
 function halt(state, text = "") {
-  run++;
+  playing.abort();
   source?.stop();
+  last?.frame.close();
   [source, last, told] = [undefined, undefined, undefined];
   view.replaceChildren(poster);
   mood.textContent = pace.textContent = "";
@@ -242,16 +232,16 @@ function halt(state, text = "") {
 /** @param {() => Promise<Source>} open */
 async function start(open) {
   halt("idle");
-  const mine = ++run;
+  const { signal } = (playing = new AbortController());
   enter("starting");
   bring();
   try {
     const opened = await openOrClip(open, notice);
-    if (mine !== run) return opened.stop();
+    if (signal.aborted) return opened.stop();
     source = opened;
-    play(opened);
+    await play(opened, signal);
   } catch (error) {
-    if (mine === run) halt("failed", explain(error));
+    if (!signal.aborted) halt("failed", explain(error));
   }
 }
 

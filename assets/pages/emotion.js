@@ -1,6 +1,6 @@
 /** What a face expresses: the detector finds the face, a small classifier looks at it. */
 import { language } from "./texts.js";
-import { aroundFace, cut, lookAt } from "./vision.js";
+import { aroundFace, lookAt } from "./vision.js";
 
 /** @typedef {import("./vision.js").Face} Face */
 /** @typedef {import("./vision.js").Picture} Picture */
@@ -38,14 +38,18 @@ export const isClear = ([best, next]) => best.score >= sureScore && best.score -
  */
 export const emotionName = (label, as = language()) => names[as][label] ?? label;
 
+/** At an edge of the picture faces reach beyond it: their middle is that of the face. */
+export const wholeFaces = { clip: false };
+
 /**
- * Gives all faces of a picture, the surest first. At an edge they reach beyond it: their middle is that of the face.
+ * Gives all faces of a picture, the surest first.
  *
  * @param {any} detector a handle
  * @param {Picture} picture
+ * @param {{ transfer?: boolean }} [options] whether nobody else needs the picture
  * @returns {Promise<Face[]>}
  */
-export const findFaces = (detector, picture) => detector.run(picture, { clip: false });
+export const findFaces = (detector, picture, options) => detector.run(picture, { ...wholeFaces, ...options });
 
 /**
  * Tells whether a face may be one that shows an expression: probable and large enough.
@@ -64,7 +68,7 @@ export const showsExpression = ({ score, width, height }) => score >= leastScore
 export async function isCertain(detector, picture, { x, y, width, height }) {
   for (const look of looks) {
     const view = { x: x + width / 2, y: y + height / 2, side: look * Math.max(width, height) };
-    const [again] = await findFaces(detector, lookAt(picture, view, closeSize));
+    const [again] = await findFaces(detector, lookAt(picture, view, closeSize), { transfer: true });
     if (!again || again.score < leastScore) return false;
   }
   return true;
@@ -79,5 +83,7 @@ export async function isCertain(detector, picture, { x, y, width, height }) {
  * @returns {Promise<Row[]>}
  */
 export async function readEmotion(classifier, picture, face) {
-  return (await classifier.run(cut(picture, aroundFace(picture, face)))).top;
+  const { x, y, width, height } = aroundFace(picture, face);
+  const close = await createImageBitmap(picture, x, y, Math.max(1, width), Math.max(1, height));
+  return (await classifier.run(close, { transfer: true })).top;
 }

@@ -4,7 +4,7 @@
  */
 import { emotionName, findFaces, isClear, readEmotion } from "./emotion.js";
 import { PageError, make } from "./page.js";
-import { blank, cut, cutOut, loadPicture, meshView, psnr, readMesh, withNoise } from "./vision.js";
+import { blank, cut, cutOut, loadPicture, meshView, psnr, readMesh, sizeOf, withNoise } from "./vision.js";
 
 /** @typedef {import("./vision.js").Picture} Picture */
 /** @typedef {import("./vision.js").Face} Face */
@@ -183,7 +183,8 @@ export async function findFace(detector, picture) {
 
 /** @param {Picture} picture */
 function copyOf(picture) {
-  const { canvas, context } = blank(picture.width, picture.height);
+  const { width, height } = sizeOf(picture);
+  const { canvas, context } = blank(width, height);
   context.drawImage(picture, 0, 0);
   Object.assign(context, { strokeStyle: "#7CFFB2", fillStyle: "#7CFFB2", lineWidth: 3 });
   return { canvas, context };

@@ -4,9 +4,8 @@ import { find, texts } from "./page.js";
 
 const words = texts({ en: { found: "Faces: {count}" }, zh: { found: "人脸：{count} 张" } });
 
-live("faces", async (handle, frame, over) => {
-  const boxes = await handle.run(frame);
-  over.clearRect(0, 0, frame.width, frame.height);
+live("faces", ({ answer: boxes }, over) => {
+  over.clearRect(0, 0, over.canvas.width, over.canvas.height);
   over.strokeStyle = over.fillStyle = "#8df0b8";
   over.lineWidth = 3;
   for (const { x, y, width, height, points } of boxes) {

@@ -12,7 +12,7 @@ const words = texts({ en: { pace: "{fps} frames per second." }, zh: { pace: "每
 const [view, notice, pace, stop] = ["#view", "#notice", "#pace", "#stop"].map((selector) => find(selector));
 const poster = find("img", view);
 const line = new StatusLine(find("#status"));
-let run = 0;
+let playing = new AbortController();
 /** @type {Source | undefined} */
 let source;
 
@@ -24,7 +24,7 @@ function enter(state) {
 
 /** @param {"idle" | "failed"} state @param {string} [text] */
 function halt(state, text = "") {
-  run++;
+  playing.abort();
   source?.stop();
   source = undefined;
   view.replaceChildren(poster);
@@ -33,47 +33,47 @@ function halt(state, text = "") {
   enter(state);
 }
 
+/** @typedef {{ answer: any, frame: CanvasImageSource }} Looked of the loader's `frames` */
+/** @typedef {(looked: Looked, over: CanvasRenderingContext2D) => void} Draw draws what the model saw on a frame, over it */
+
 /**
- * Plays a source and hands each frame to `look`; frames that come meanwhile are skipped.
+ * Plays a source, and has drawn what the model sees on its newest frame.
  *
  * @param {string} model
- * @param {(handle: any, frame: HTMLCanvasElement, over: CanvasRenderingContext2D) => Promise<void>} look
+ * @param {Draw} draw
  * @param {() => Promise<Source>} open
  */
-async function play(model, look, open) {
+async function play(model, draw, open) {
   halt("idle");
-  const mine = ++run;
+  const { signal } = (playing = new AbortController());
   enter("starting");
   try {
-    const loading = load(model, line, { priority: "high" });
+    const loading = load(model, line, { priority: "high", thread: "worker" });
     loading.catch(() => {}); // said below
     const opened = await openOrClip(open, notice);
-    if (mine !== run) return opened.stop();
+    if (signal.aborted) return opened.stop();
     source = opened; // from now on whatever ends this also lets go of the camera
     const handle = await loading;
     await handle.ready;
-    if (mine !== run) return;
+    if (signal.aborted) return;
     const { canvas, context } = canvasOf(opened.width, opened.height);
     canvas.className = "overlay";
     canvas.setAttribute("aria-hidden", "true");
     for (const element of [opened.element, canvas]) element.classList.toggle("mirrored", opened.mirrored);
     view.replaceChildren(opened.element, canvas);
-    const frame = canvasOf(opened.width, opened.height).context;
     enter("running");
     let [looked, since] = [0, performance.now()];
-    while (mine === run) {
-      await new Promise((tell) => opened.next(() => tell(undefined)));
-      if (mine !== run) return;
-      frame.drawImage(opened.element, 0, 0, opened.width, opened.height);
-      await look(handle, frame.canvas, context);
+    for await (const seen of handle.frames(opened.element, { signal })) {
+      draw(seen, context);
       looked++;
       const seconds = (performance.now() - since) / 1000;
       if (seconds < 1) continue;
       words.put(pace, "pace", { fps: (looked / seconds).toFixed(1) });
       [looked, since] = [0, performance.now()];
     }
+    if (!signal.aborted) halt("idle");
   } catch (error) {
-    if (mine === run) halt("failed", explain(error));
+    if (!signal.aborted) halt("failed", explain(error));
   }
 }
 
@@ -81,11 +81,11 @@ async function play(model, look, open) {
  * Wires the buttons.
  *
  * @param {string} model name in the bundle
- * @param {(handle: any, frame: HTMLCanvasElement, over: CanvasRenderingContext2D) => Promise<void>} look draws what the model sees on a frame
+ * @param {Draw} draw
  */
-export function live(model, look) {
-  find("#camera").addEventListener("click", () => play(model, look, openLive));
-  find("#clip").addEventListener("click", () => play(model, look, openClip));
+export function live(model, draw) {
+  find("#camera").addEventListener("click", () => play(model, draw, openLive));
+  find("#clip").addEventListener("click", () => play(model, draw, openClip));
   stop.addEventListener("click", () => halt("idle"));
   enter("idle");
 }

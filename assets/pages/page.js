@@ -205,6 +205,7 @@ async function bring() {
   }
   loader.configure({
     tf: runtime,
+    workerTf: runtimeUrl,
     onEvent: (/** @type {any} */ record) => {
       const dated = { ...record, at: Date.now() };
       keep(dated);

@@ -2,7 +2,7 @@
 
 import { PageError } from "./page.js";
 
-/** @typedef {HTMLCanvasElement | OffscreenCanvas} Picture */
+/** @typedef {HTMLCanvasElement | OffscreenCanvas | ImageBitmap | VideoFrame} Picture */
 /** @typedef {{ x: number, y: number }} Point */
 /** @typedef {Point & { width: number, height: number }} Rectangle */
 /** @typedef {Rectangle & { score: number, points: Point[] }} Face its points are eyes, nose, mouth, ears */
@@ -45,21 +45,25 @@ export function blank(width, height) {
   return { canvas, context };
 }
 
+/** @param {Picture} picture @returns {{ width: number, height: number }} */
+export const sizeOf = (picture) => ("displayWidth" in picture ? { width: picture.displayWidth, height: picture.displayHeight } : picture);
+
 /**
- * Gives what lies in a view as a canvas; there is nothing beyond the picture.
+ * Gives what lies in a view, for a model; there is nothing beyond the picture.
  *
  * @param {Picture} picture
  * @param {View} view
- * @param {number} size of the canvas in pixels
+ * @param {number} size in pixels
  */
 export function lookAt(picture, { x, y, side, angle = 0 }, size) {
-  const { canvas, context } = blank(size, size);
+  const canvas = new OffscreenCanvas(size, size);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   context.imageSmoothingQuality = "high";
   context.translate(size / 2, size / 2);
   context.rotate(-angle);
   context.scale(size / side, size / side);
   context.drawImage(picture, -x, -y);
-  return canvas;
+  return canvas.transferToImageBitmap();
 }
 
 /**
@@ -85,7 +89,7 @@ export async function readMesh(handle, picture, face) {
   const { x, y, side, angle = 0 } = meshView(face);
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   /** @type {Point[]} */
-  const points = await handle.run(lookAt(picture, { x, y, side, angle }, meshSize));
+  const points = await handle.run(lookAt(picture, { x, y, side, angle }, meshSize), { transfer: true });
   return points.map((point) => {
     const [right, down] = [point.x, point.y].map((place) => (place / meshSize - 0.5) * side);
     return { x: x + right * cos - down * sin, y: y + right * sin + down * cos };
@@ -100,10 +104,11 @@ export async function readMesh(handle, picture, face) {
  * @returns {Rectangle}
  */
 export function aroundFace(picture, { x, y, width, height }) {
+  const whole = sizeOf(picture);
   const half = Math.max(width, height) / 2 + 10;
   const [left, top] = [Math.max(0, Math.round(x + width / 2 - half)), Math.max(0, Math.round(y + height / 2 - half))];
-  const right = Math.min(picture.width, Math.round(x + width / 2 + half));
-  return { x: left, y: top, width: right - left, height: Math.min(picture.height, Math.round(y + height / 2 + half)) - top };
+  const right = Math.min(whole.width, Math.round(x + width / 2 + half));
+  return { x: left, y: top, width: right - left, height: Math.min(whole.height, Math.round(y + height / 2 + half)) - top };
 }
 
 /**
@@ -113,7 +118,8 @@ export function aroundFace(picture, { x, y, width, height }) {
  * @param {{ toImageData: () => ImageData }} mask
  */
 export function cutOut(picture, mask) {
-  const { canvas, context } = blank(picture.width, picture.height);
+  const { width, height } = sizeOf(picture);
+  const { canvas, context } = blank(width, height);
   context.putImageData(mask.toImageData(), 0, 0);
   context.globalCompositeOperation = "source-in";
   context.drawImage(picture, 0, 0);
@@ -127,7 +133,8 @@ export function cutOut(picture, mask) {
  * @param {number} strength
  */
 export function withNoise(picture, strength) {
-  const copy = cut(picture, { x: 0, y: 0, width: picture.width, height: picture.height });
+  const { width, height } = sizeOf(picture);
+  const copy = cut(picture, { x: 0, y: 0, width, height });
   const context = /** @type {CanvasRenderingContext2D} */ (copy.getContext("2d"));
   const pixels = context.getImageData(0, 0, copy.width, copy.height);
   let state = 1;

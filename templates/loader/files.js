@@ -117,6 +117,7 @@ async function obtain(file) {
   if (bytes) return bytes;
   const locks = (await fileStore()) && globalThis.navigator?.locks;
   if (!locks || signal.aborted) return fetched();
+  // Its signal is the request's option.
   const control = new AbortController();
   const stop = () => control.abort();
   // The other tab may be frozen, and keep its lock for hours. Of a lock that was given, an abort takes nothing.
@@ -125,6 +126,6 @@ async function obtain(file) {
   /** @type {ReturnType<typeof fetched> | undefined} */
   let work;
   const begin = () => (work ??= stored().then((found) => found ?? fetched()));
-  await attempted(() => locks.request(`shardpress ${spec.sha256}`, { signal: control.signal }, begin))?.catch(() => {});
+  await attempted(() => locks.request(`shardpress ${spec.sha256}`, control, begin))?.catch(() => {});
   return begin();
 }

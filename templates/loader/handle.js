@@ -30,9 +30,8 @@ import { deferred, idle, quiet } from "./wait.js";
 /** One caller's hold on a model. Handles of one model share one TensorFlow.js model, which lives until the last is disposed. */
 export class Handle {
   #work;
-  #stop = deferred();
-  /** @type {{ state: HandleState }} */
-  #own = { state: "waiting" };
+  /** @type {{ state: HandleState } & ReturnType<typeof deferred>} it rejects when it stops waiting */
+  #own = { state: "waiting", ...deferred() };
   /** @type {LoadOptions["fallback"]} */
   #fallback;
   /** @type {Promise<boolean> | undefined} */
@@ -52,9 +51,9 @@ export class Handle {
     const listener = () => notify(onProgress, this.progress);
     listeners.add(listener);
     const abort = () => this.cancel(signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
+    // As options of a listener it stands for its signal.
+    signal?.addEventListener("abort", abort, waiting);
     const end = () => {
-      signal?.removeEventListener("abort", abort);
       waiting.abort();
       listeners.delete(listener);
     };
@@ -66,17 +65,17 @@ export class Handle {
     work.contract.promise.then((found) => {
       if (!contract || found === contract) return;
       const { name: model } = work.entry;
-      this.#stop.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page again`, { model }));
+      this.#own.reject(new ModelError("contract", `${model} has the contract ${found}, not ${contract}: build the page again`, { model }));
       this.cancel();
     });
     if (warmup) quiet(this.#device("warm"));
     if (signal?.aborted) abort();
-    else if (fallback && !work.entry.canRun()) this.#stop.reject(tooWeak(work.entry.name));
+    else if (fallback && !work.entry.canRun()) this.#own.reject(tooWeak(work.entry.name));
     else {
       occasion(work.entry.name, options, waiting.signal).then(
         () => this.#begin(priority, when === "idle"),
         (error) => {
-          this.#stop.reject(error);
+          this.#own.reject(error);
           this.cancel();
         },
       );
@@ -88,7 +87,7 @@ export class Handle {
    * @returns {Promise<any>}
    */
   #unlessStopped({ promise }) {
-    return quiet(Promise.race([this.#stop.promise, promise]));
+    return quiet(Promise.race([this.#own.promise, promise]));
   }
 
   /**
@@ -153,6 +152,17 @@ export class Handle {
     return (await lazy(work.head.modules?.[0] ?? "glue")).run(work, given, options, lazy, ModelError);
   }
 
+  /**
+   * Runs on the newest frame of what moves, again and again.
+   *
+   * @param {import("../modules/frames.js").Moving} given
+   * @param {import("../modules/frames.js").FrameOptions} [options]
+   * @returns {AsyncGenerator<import("../modules/frames.js").Looked, void>}
+   */
+  async *frames(given, options) {
+    yield* (await lazy("frames")).run(this, given, options, this.#own);
+  }
+
   /** Runs the model's sample and tells how far its answer is from the right one, on the backend as it is. @returns {Promise<SelfTest>} */
   selfTest() {
     return this.#device("test");
@@ -196,7 +206,7 @@ export class Handle {
    */
   cancel(cause) {
     if (!go(this.#own, handleStates, "cancelled")) return;
-    this.#stop.reject(cancelled(this.#work.entry.name, cause));
+    this.#own.reject(cancelled(this.#work.entry.name, cause));
     this.#work.leave(cause);
   }
 

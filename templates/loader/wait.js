@@ -31,12 +31,13 @@ export function quiet(promise) {
  * @param {AbortSignal} signal
  */
 export function sleep(ms, signal) {
+  // As options of a listener it stands for its signal.
   const over = new AbortController();
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, signal.aborted ? 0 : ms);
     const wake = () => resolve(clearTimeout(timer));
-    signal.addEventListener("abort", wake, { signal: over.signal });
-    globalThis.addEventListener?.("online", wake, { signal: over.signal });
+    signal.addEventListener("abort", wake, over);
+    globalThis.addEventListener?.("online", wake, over);
   }).then(() => over.abort());
 }
 

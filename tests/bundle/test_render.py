@@ -381,6 +381,10 @@ const heard = await models.ears.load().run({ samples: new Float32Array(9), rate:
 const ends: number[] = heard.map(({ end, answer }) => end * answer.score);
 const listening = await models.ears.load().run(await navigator.mediaDevices.getUserMedia({ audio: true }));
 for await (const { start, answer } of listening) if (answer.index > start) listening.stop();
+const video = document.createElement("video");
+for await (const { answer, time, dropped } of models.strides.load().frames(video, { every: 2 })) {
+  ends.push(answer.score, time, dropped);
+}
 console.log(shape, label, ends);
 // @ts-expect-error
 models.faces.load().until("nothing");
