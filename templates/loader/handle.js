@@ -3,6 +3,7 @@ import { notify } from "./guards.js";
 import { lazy } from "./lazy.js";
 import { occasion } from "./occasion.js";
 import { reload, watch } from "./recovery.js";
+import { settings } from "./settings.js";
 import { go, handleStates } from "./states.js";
 import { deferred, idle, quiet } from "./wait.js";
 
@@ -69,17 +70,21 @@ export class Handle {
       this.cancel();
     });
     if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.now.tf, work.now.model, idle, work.now.head.avoid)));
-    if (signal?.aborted) abort();
-    else if (fallback && !work.entry.canRun()) this.#stop.reject(tooWeak(work.entry.name));
-    else {
-      occasion(work.entry.name, options, waiting.signal).then(
-        () => this.#begin(priority, when === "idle"),
-        (error) => {
-          this.#stop.reject(error);
-          this.cancel();
-        },
-      );
-    }
+    if (signal?.aborted) return abort();
+    const { entry } = work;
+    const begin = async () => {
+      if (fallback) {
+        // How fast the device is takes a module to tell: a load goes on where that is not to be had.
+        if (entry.fit.probe) await entry.plan().catch(() => {});
+        if (!entry.canRun()) return this.#stop.reject(tooWeak(entry.name));
+      }
+      await occasion(entry.name, options, waiting.signal);
+      this.#begin(priority, when === "idle");
+    };
+    begin().catch((error) => {
+      this.#stop.reject(error);
+      this.cancel();
+    });
   }
 
   /**
@@ -168,7 +173,7 @@ export class Handle {
   async #pick(stay) {
     const { pickBackend } = await this.#device();
     const work = this.#work.now;
-    const result = await pickBackend(work.tf, () => this.selfTest(), () => reload(this.#work.now), stay, work.head.avoid);
+    const result = await pickBackend(work, () => this.selfTest(), () => reload(this.#work.now), stay, settings);
     if (!result) throw tooWeak(work.entry.name);
     watch(work);
     return result;
@@ -176,7 +181,7 @@ export class Handle {
 
   async #isAble() {
     try {
-      return !!(await this.#pick(true));
+      return !!(await this.#pick(true)) && this.#work.entry.canRun();
     } catch (error) {
       if (/** @type {any} */ (error).code !== "runtime") throw error;
       return false;
