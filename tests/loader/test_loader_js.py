@@ -35,7 +35,9 @@ def run_node(name: str, folder: Path) -> None:
     assert "\n# skipped 0\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["answers", "codecs", "device", "files", "ground", "heads", "schedule", "states"])
+@pytest.mark.parametrize(
+    "name", ["answers", "codecs", "costs", "device", "files", "ground", "heads", "schedule", "states"]
+)
 def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
@@ -53,6 +55,7 @@ def test_every_file_of_tests_is_run() -> None:
     assert {path.name for path in tests.glob("*.test.mjs")} == {
         "answers.test.mjs",
         "codecs.test.mjs",
+        "costs.test.mjs",
         "device.test.mjs",
         "files.test.mjs",
         "ground.test.mjs",
