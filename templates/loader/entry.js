@@ -114,7 +114,7 @@ export class Entry {
     let decoder;
     try {
       const head = await job.head();
-      if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no model of TensorFlow.js: use load()`, { model: this.name });
+      if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no TensorFlow.js model: use load()`, { model: this.name });
       takeOver(this);
       decoder = await openDecoder(head);
       for (const stage of head.stages.keys()) await job.stage(head, stage, decoder.add);
@@ -142,6 +142,6 @@ export class Entry {
    * @returns {Promise<import("../modules/rungs.js").Step[]>}
    */
   plan(work) {
-    return lazy("ladder").then(({ plan }) => plan(this, index, settings, found, work));
+    return lazy("ladder").then(({ plan }) => plan(this, lazy, index, settings, found, work));
   }
 }

@@ -71,8 +71,8 @@ export class Handle {
     });
     if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.now.tf, work.now.model, idle, work.now.head.avoid)));
     if (signal?.aborted) return abort();
-    const { entry } = work;
     const begin = async () => {
+      const { entry } = work;
       if (fallback) {
         // How fast the device is takes a module to tell: a load goes on where that is not to be had.
         if (entry.fit.probe) await entry.plan().catch(() => {});
@@ -150,7 +150,7 @@ export class Handle {
    * @returns {Promise<any>} the answer; else the output, or all by name where there are several
    */
   async run(given, options = {}) {
-    if (this.#fallback && !(await (this.#able ??= this.#isAble()))) return this.#fallback(given);
+    if (this.#fallback && !((await (this.#able ??= this.#isAble())) && this.#work.entry.canRun())) return this.#fallback(given);
     await this.ready;
     const work = this.#work.now;
     await work.recovery;
@@ -181,7 +181,7 @@ export class Handle {
 
   async #isAble() {
     try {
-      return !!(await this.#pick(true)) && this.#work.entry.canRun();
+      return !!(await this.#pick(true));
     } catch (error) {
       if (/** @type {any} */ (error).code !== "runtime") throw error;
       return false;
@@ -193,7 +193,7 @@ export class Handle {
     await this.ready;
     const { recovery, tf, entry } = this.#work.now;
     await recovery;
-    if (!tf) throw new ModelError("contract", `${entry.name} is no model of TensorFlow.js`, { model: entry.name });
+    if (!tf) throw new ModelError("contract", `${entry.name} is no TensorFlow.js model`, { model: entry.name });
     return lazy("device");
   }
 
@@ -216,4 +216,4 @@ export class Handle {
 }
 
 /** @param {string} model */
-const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model}, or answers wrong: give load a fallback`, { model });
+const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model} or answers wrong: give load a fallback`, { model });

@@ -1,5 +1,8 @@
 /*! Shardpress device tests, warm-up and recovery */
+import { computedBy, nameOf, note, recall, versionOf } from "./memory.js";
 import { answer, runAnyway, zeros } from "./running.js";
+
+/** @import { Settings } from "../loader/settings.js" */
 
 export { watchContext } from "./context.js";
 export { warmUp } from "./warmup.js";
@@ -90,29 +93,76 @@ export async function selfTest(tf, model, sample, refined, avoid) {
 }
 
 /**
- * Takes the first backend on which a model passes its test.
+ * What takes part in the choice of a backend: the model's work.
  *
- * @param {any} tf
+ * @typedef {{ tf: any, head: { avoid?: string[] }, state: string, entry: { sha256: string } }} Tested
+ */
+
+/**
+ * Takes the first backend on which a model passes its test: now, or on an earlier visit since which nothing has changed.
+ *
+ * @param {Tested} work
  * @param {() => Promise<SelfTest>} test
  * @param {() => Promise<unknown>} reload brings the weights onto another backend
  * @param {boolean} [stay] whether the backend as it is comes first
- * @param {string[]} [avoid] backends that are not to be tried
+ * @param {Settings} [settings]
  * @returns {Promise<SelfTest | undefined>}
  */
-export async function pickBackend(tf, test, reload, stay, avoid) {
+export async function pickBackend(work, test, reload, stay, settings = {}) {
+  const { tf, head } = work;
   const names = new Set([...(stay ? [tf.getBackend()] : []), "webgpu", "webgl", "wasm", "cpu"]);
   for (const name of names) {
-    if (avoid?.includes(name) || !tf.findBackendFactory(name)) continue;
+    if (head.avoid?.includes(name) || !tf.findBackendFactory(name)) continue;
     try {
       if (name !== tf.getBackend()) {
-        if (!(await tf.setBackend(name))) continue;
+        // What has failed is not even started: the same version fails again.
+        if (known(work, name, settings)?.passed === false || !(await tf.setBackend(name))) continue;
         // What one backend has rounded, another one must not take over.
         await reload();
       }
-      const result = await test();
+      const result = known(work, name, settings, computedBy(tf)) ?? remembered(work, name, settings, await test());
       if (result.passed) return result;
     } catch {
       // What does not even start is not the one.
     }
   }
+}
+
+/**
+ * Gives how a model answered on a backend before: at full precision, or as it is now, and computed by the same.
+ *
+ * @param {Tested} work
+ * @param {string} backend
+ * @param {Settings} settings
+ * @param {string} [on] what computes there, where it has been started
+ * @returns {SelfTest | undefined}
+ */
+function known({ tf, state, entry }, backend, settings, on) {
+  const verdict = recall(settings).verdicts[nameOf(entry)]?.[backend];
+  if (!verdict || (on ? verdict.on !== on : verdict.on.split(" ")[0] !== versionOf(tf))) return;
+  const { passed, error, tolerance, refined } = verdict;
+  // Before its refinement a model is allowed more.
+  if (refined || !passed || state !== "full") return { passed, backend, error, tolerance, ms: 0 };
+}
+
+/**
+ * Notes how a model answers on the backend as it is.
+ *
+ * @param {Tested} work
+ * @param {string} backend
+ * @param {Settings} settings
+ * @param {SelfTest} result
+ */
+function remembered({ tf, state, entry }, backend, settings, result) {
+  const { passed, error, tolerance } = result;
+  const name = nameOf(entry);
+  // What threw, or gave no numbers, may have lacked memory for once.
+  if (!passed && !Number.isFinite(error)) return result;
+  note(settings, (memory) => {
+    // What was seen last is forgotten last.
+    const { [name]: before, ...others } = memory.verdicts;
+    const verdict = { passed, error, tolerance, refined: state === "full", on: computedBy(tf) };
+    memory.verdicts = { ...others, [name]: { ...before, [backend]: verdict } };
+  });
+  return result;
 }
