@@ -66,6 +66,29 @@ class LadderRungs(msgspec.Struct, frozen=True):
     tensors: bool
 
 
+class Fit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a device is asked for a model.
+
+    Attributes:
+        macs, ops: multiply-adds of a run, and kernels of TensorFlow.js that do something; 0 where nothing has run it.
+        size: elements of the inputs of that run, where they may have other lengths.
+        avoid: backends on which it is wrong.
+        memory: most of the device's memory that its bytes may be.
+        frame, answer: most milliseconds of a run, and from the beginning of a load to an answer.
+        probe: kernels of TensorFlow.js that stand for the model's, each its name and the lengths that it works on;
+            there where a time is stated.
+    """
+
+    macs: int = 0
+    ops: int = 0
+    size: int = 0
+    avoid: tuple[str, ...] = ()
+    memory: float | None = None
+    frame: float | None = None
+    answer: float | None = None
+    probe: tuple[tuple[str | int, ...], ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Extras:
     """The named, versioned object at an entry's end.
@@ -73,12 +96,14 @@ class Extras:
     Attributes:
         older: the last head with another contract that was live.
         ladder: the models that answer before this one.
+        fit: what a device is asked for it.
         version: a tool that knows only a lower one cannot tell which files the entry needs.
         unknown: what later versions put there; it is kept.
     """
 
     older: OlderHead | None = None
     ladder: LadderRungs | None = None
+    fit: Fit | None = None
     version: int = 1
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +113,8 @@ class Extras:
         older = {"older": msgspec.to_builtins(self.older)} if self.older else {}
         rungs = self.ladder and {**msgspec.to_builtins(self.ladder), "rungs": list(self.ladder.rungs)}
         ladder = {"ladder": rungs} if rungs else {}
-        return {**version, **older, **ladder, **self.unknown}
+        fit = {"fit": json.loads(msgspec.json.encode(self.fit))} if self.fit else {}
+        return {**version, **older, **ladder, **fit, **self.unknown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +267,9 @@ def _extras(found: dict[str, Any]) -> Extras:
     older = from_builtins(found["older"], OlderHead) if "older" in found else None
     ladder = from_builtins(found["ladder"], LadderRungs) if "ladder" in found else None
     version = from_builtins(found.get("version", 1), int)
-    known = ("ladder", "older", "version")
-    return Extras(older, ladder, version, {key: item for key, item in found.items() if key not in known})
+    fit = from_builtins(found["fit"], Fit) if "fit" in found else None
+    known = ("fit", "ladder", "older", "version")
+    return Extras(older, ladder, fit, version, {key: item for key, item in found.items() if key not in known})
 
 
 def _is_digest(item: object) -> bool:

@@ -68,6 +68,13 @@ class LadderEntry(msgspec.Struct, forbid_unknown_fields=True):
     tensors: bool
 
 
+class CostEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """What one run takes: multiply-adds, and kernels of TensorFlow.js that do something."""
+
+    macs: int
+    ops: int
+
+
 class ModelEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A model."""
 
@@ -78,6 +85,7 @@ class ModelEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     contract: str
     ladder: LadderEntry | None = None
     rung_of: str | None = None
+    cost: CostEntry | None = None
     verified: VerifiedEntry | None
     head: FileEntry
     ops: FileEntry | None = None

@@ -13,6 +13,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
         "classes": "modules/classes.js",
         "device": "modules/device.js",  # tests of backends, warm-up, recovery
         "digest": "modules/digest.js",  # SHA-256 on pages without crypto.subtle
+        "fit": "modules/fit.js",  # how long a model takes on a device, against its budgets
         "frames": "modules/frames.js",  # the newest frame of a video, again and again
         "glue": "modules/glue.js",  # pictures in and out
         "ladder": "modules/ladder.js",  # models that take the place of smaller ones
@@ -32,7 +33,9 @@ module_templates: Mapping[str, str] = MappingProxyType(
 )
 """Template of each module; a name here makes its files immutable ones of the bundle, for deploy and prune too."""
 
-always = frozenset({"device", "digest", "frames", "glue", "ladder", "storage", "thread", "vectors", "worker"})
+always = frozenset(
+    {"device", "digest", "fit", "frames", "glue", "ladder", "storage", "thread", "vectors", "worker"}
+)
 """Modules that every bundle has; it has the others if one of its heads names them."""
 
 worker_name = "worker"

@@ -125,6 +125,30 @@ class ModelConfig(Table, frozen=True):
             examples=["200 kB"],
         ),
     ] = None
+    frame_ms: Annotated[
+        Annotated[float, Meta(ge=1, le=60_000)] | None,
+        Meta(
+            title="Most milliseconds a run",
+            description="Most milliseconds that a run may take on a device, as for live video; slower ones get less.",
+            examples=[33, 100],
+        ),
+    ] = None
+    answer_ms: Annotated[
+        Annotated[float, Meta(ge=1, le=3_600_000)] | None,
+        Meta(
+            title="Most milliseconds to an answer",
+            description="Most milliseconds from the beginning of a load to an answer: the download and a run.",
+            examples=[2000, 10000],
+        ),
+    ] = None
+    memory_share: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        Meta(
+            title="Share of the memory",
+            description="Most of a device's memory that a model's bytes may be, 0 to 1; by itself a sixteenth.",
+            examples=[0.03, 0.125],
+        ),
+    ] = None
     labels: Annotated[
         str | None, Meta(description="Text file, a label a line, carried in the head.", examples=["models/labels.txt"])
     ] = None

@@ -50,6 +50,14 @@ def show_size(count: float) -> str:
     return f"{count:.2f} GB"
 
 
+def show_count(count: int) -> str:
+    """Write a large number for people: ``301 million``."""
+    for unit, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}" if count < 1000 * unit else f"{count / unit:,.0f} {name}"
+    return f"{count:,}"
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds of ``"24 h"``, ``"7d"``, ``"90 s"`` or ``"15 min"``.
 

@@ -13,7 +13,7 @@ import msgspec
 from ..answers.describe import describe
 from ..answers.texts import tokenizer_of
 from ..bundle.files import File, ModelBundle
-from ..bundle.index import Extras, IndexEntry, LadderRungs
+from ..bundle.index import Extras, Fit, IndexEntry, LadderRungs
 from ..cache.local import key_of
 from ..config.models import ModelConfig
 from ..convert.requests import ConvertRequest, SourceOptions, own_runtimes
@@ -87,6 +87,7 @@ class Built:
         rung_of: name of the ladder that it is a rung of, or "".
         rung: its number there, from 1.
         ladder: the other rungs, if it is the last one.
+        fit: what a device is asked for it, if anything.
     """
 
     assembly: Assembly
@@ -103,6 +104,7 @@ class Built:
     rung_of: str = ""
     rung: int = 0
     ladder: Ladder | None = None
+    fit: Fit | None = None
 
     @property
     def bundle(self) -> ModelBundle:
@@ -113,11 +115,9 @@ class Built:
     def entry(self) -> IndexEntry:
         """What the index says of it."""
         entry = self.bundle.entry(self.settings.load, self.settings.priority)
-        if self.ladder is None:
-            return entry
-        return replace(
-            entry, extras=Extras(ladder=LadderRungs(self.ladder.lower, self.ladder.nbytes, self.ladder.tensors))
-        )
+        ladder = self.ladder
+        rungs = None if ladder is None else LadderRungs(ladder.lower, ladder.nbytes, ladder.tensors)
+        return replace(entry, extras=Extras(ladder=rungs, fit=self.fit)) if rungs or self.fit else entry
 
     @property
     def is_lower(self) -> bool:

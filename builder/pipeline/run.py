@@ -16,6 +16,7 @@ from ..verify.run import Verification, find_node_modules, missing_runtime
 from ..words.table import kind as vectors_kind
 from .bundled_tfjs import BundledTfjs, make_bundled_tfjs
 from .claim import check_claim
+from .fit import with_fits
 from .ladders import check_ladders, join_ladders
 from .make_model import Built
 from .models import build_models
@@ -87,7 +88,7 @@ def build(
         warnings = (*_warnings(models, verified), *(own.notes if own else ()))
         if strict and warnings:
             raise VerificationError(f"--strict: {warnings[0]}", code="SP-547", hint="Fix it, or build without --strict")
-        models = join_ladders(session, with_samples(session, models), agreement)
+        models = with_fits(join_ladders(session, with_samples(session, models), agreement), verified)
         output = write_output(out, config.build.package, models, verified, session.cache, session.compressor, own)
         # Browsers without SIMD keep the other binary when they have used it.
         binaries = tuple(file.url for name, file in own.wasm.items() if "simd" in name) if own else ()

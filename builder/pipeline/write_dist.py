@@ -16,6 +16,7 @@ from ..bundle.head import Head
 from ..bundle.headers import header_rules
 from ..bundle.index import Index, make_index
 from ..bundle.manifest import (
+    CostEntry,
     FileEntry,
     LadderEntry,
     LoaderEntry,
@@ -49,6 +50,7 @@ from ..verify.run import Verification
 from ..words.table import kind as vectors_kind
 from .bundled_tfjs import BundledTfjs
 from .claim import all_beside, claim, note
+from .fit import cost_of
 from .make_model import Built
 from .report.cards import write_cards
 from .report.details import segment_sizes
@@ -273,6 +275,7 @@ def _model(built: Built, verification: Verification | None) -> ModelEntry:
         contract=head.contract,
         ladder=_ladder(built),
         rung_of=built.rung_of if built.is_lower else None,
+        cost=_cost(verification),
         verified=_verified(verification),
         head=_file(bundle.head),
         ops=_file(bundle.ops) if bundle.ops else None,
@@ -290,6 +293,11 @@ def _model(built: Built, verification: Verification | None) -> ModelEntry:
 def _ladder(built: Built) -> LadderEntry | None:
     ladder = built.ladder
     return LadderEntry(list(ladder.lower), list(ladder.agreement), ladder.tensors) if ladder else None
+
+
+def _cost(verification: Verification | None) -> CostEntry | None:
+    cost = cost_of(verification)
+    return CostEntry(cost.macs, cost.ops) if cost else None
 
 
 def _weights(head: Head) -> list[WeightEntry]:

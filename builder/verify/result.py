@@ -58,6 +58,22 @@ class HeardWindow(TypedDict):
     answer: Any
 
 
+class HeavyKernel(TypedDict):
+    """A kernel of TensorFlow.js, and the lengths that it works on."""
+
+    kernel: str
+    sizes: list[int]
+
+
+class StoredCost(TypedDict):
+    """What one run takes: elements of its inputs, multiply-adds, kernels that do something; the heaviest of these."""
+
+    elements: int
+    macs: int
+    ops: int
+    heaviest: list[HeavyKernel]
+
+
 class Result(TypedDict, total=False):
     """All of it; a job without an answer has none of the fields."""
 
@@ -72,6 +88,7 @@ class Result(TypedDict, total=False):
     extra: list[StoredTensor] | Complaint | None
     sourceExtra: list[StoredTensor] | Complaint | None
     kernels: list[str]
+    cost: StoredCost | None
     sample: SampleAnswers | None
     answers: list[Any] | None
     heard: list[list[HeardWindow]] | None

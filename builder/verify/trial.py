@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import VerificationError
 from .doubts import doubts_of
 from .node import failure_text, silence
-from .result import Complaint, Result, SampleAnswers, StoredTensor
+from .result import Complaint, Result, SampleAnswers, StoredCost, StoredTensor
 from .sounds import unheard, windows_of
 from .tensors import read_tensor
-from .types import Check, Comparison, Gate, Verification
+from .types import Check, Comparison, Cost, Gate, HeavyKernel, Verification
 
 if TYPE_CHECKING:
     from ..answers.frame import Frame
@@ -224,9 +224,17 @@ def _verification(
         doubts=() if problem or trial.short else _doubts(check, trial),
         seconds=float(result.get("seconds", 0.0)),
         kernels=tuple(result.get("kernels", ())),
+        cost=_cost(result.get("cost")),
         sample=sample,
         answers=trial.agreeing,
     )
+
+
+def _cost(found: StoredCost | None) -> Cost | None:
+    if not found:
+        return None
+    heaviest = tuple(HeavyKernel(heavy["kernel"], tuple(heavy["sizes"])) for heavy in found["heaviest"])
+    return Cost(found["macs"], found["ops"], found["elements"], heaviest)
 
 
 def _doubts(check: Check, trial: Trial) -> tuple[str, ...]:

@@ -195,6 +195,38 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class HeavyKernel:
+    """A kernel of TensorFlow.js, and what it works on.
+
+    Attributes:
+        kernel: its name there.
+        sizes: of a convolution the rows and columns that it gives, the channels in and out (of one by depth those in
+            and how many it makes of each), and the window's rows and columns; of a product of matrices rows, inner
+            length and columns.
+    """
+
+    kernel: str
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run of a model takes, at the lengths of its first case.
+
+    Attributes:
+        macs: multiply-adds of convolutions and products of matrices.
+        ops: kernels that do something.
+        elements: of the inputs.
+        heaviest: the heaviest kernel of each of the two kinds that take most of the multiply-adds.
+    """
+
+    macs: int
+    ops: int
+    elements: int
+    heaviest: tuple[HeavyKernel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """The result of one check.
 
@@ -208,6 +240,7 @@ class Verification:
         doubts: why having passed proves less than it seems.
         seconds: time in TensorFlow.js, loading included.
         kernels: those of TensorFlow.js that ran, sorted.
+        cost: what a run takes; None: not counted.
         sample: the golden sample for the head, if there is one.
         answers: how many answers of ``run`` were the reference's, and of how many pictures, texts or windows of sounds;
             None: none were asked for.
@@ -222,6 +255,7 @@ class Verification:
     doubts: tuple[str, ...] = ()
     seconds: float = 0.0
     kernels: tuple[str, ...] = ()
+    cost: Cost | None = None
     sample: dict[str, object] | None = None
     answers: tuple[int, int] | None = None
 

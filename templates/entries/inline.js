@@ -5,6 +5,7 @@ import * as boxes from "../modules/boxes.js";
 import * as classes from "../modules/classes.js";
 import * as device from "../modules/device.js";
 import * as digest from "../modules/digest.js";
+import * as fit from "../modules/fit.js";
 import * as frames from "../modules/frames.js";
 import * as glue from "../modules/glue.js";
 import * as ladder from "../modules/ladder.js";
@@ -29,6 +30,7 @@ form.modules = {
   classes: async () => classes,
   device: async () => device,
   digest: async () => digest,
+  fit: async () => fit,
   frames: async () => frames,
   glue: async () => glue,
   ladder: async () => ladder,

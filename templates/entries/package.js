@@ -9,6 +9,7 @@ form.modules = {
   classes: () => import("../modules/classes.js"),
   device: () => import("../modules/device.js"),
   digest: () => import("../modules/digest.js"),
+  fit: () => import("../modules/fit.js"),
   frames: () => import("../modules/frames.js"),
   glue: () => import("../modules/glue.js"),
   ladder: () => import("../modules/ladder.js"),

@@ -7,7 +7,7 @@ import { Job } from "./job.js";
 import { lazy } from "./lazy.js";
 import { prefetch, takeOver } from "./prefetch.js";
 import { artifactsOf } from "./runtime.js";
-import { settings } from "./settings.js";
+import { found, settings } from "./settings.js";
 import { fileStore, keyOf, readStored } from "./store.js";
 import { works } from "./underway.js";
 import { Work } from "./work.js";
@@ -27,7 +27,7 @@ export class Entry {
   constructor(name, [sha256, headBytes, load, priority, format, bytes, wireBytes, ...rest], contract) {
     this.name = name;
     this.contract = contract;
-    const { older, ladder, thread } = rest.at(-1) ?? {};
+    const { older, ladder, thread, fit = {} } = rest.at(-1) ?? {};
     /** The last model with another contract, for pages that were built against it. @type {Entry | undefined} */
     this.older = older && new Entry(name, [...older.slice(1), load, priority, format, 0, 0], older[0]);
     /**
@@ -40,6 +40,8 @@ export class Entry {
     this.thread = thread;
     /** The module that loads it, where the loader does not by itself. @type {string | undefined} */
     this.apart = ladder && "ladder";
+    /** What a run of it takes, and what it may take on a device. @type {import("../modules/speed.js").Fit} */
+    this.fit = fit;
     /** @type {string} */
     this.sha256 = sha256;
     /** @type {number} */
@@ -118,7 +120,7 @@ export class Entry {
     let decoder;
     try {
       const head = await job.head();
-      if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no model of TensorFlow.js: use load()`, { model: this.name });
+      if (head.kind === "word-vectors") throw new ModelError("contract", `${this.name} is no TensorFlow.js model: use load()`, { model: this.name });
       takeOver(this);
       decoder = await openDecoder(head);
       for (const stage of head.stages.keys()) await job.stage(head, stage, decoder.add);
@@ -129,14 +131,23 @@ export class Entry {
     }
   }
 
-  /** Says whether the device has the memory for this model, as far as it tells: 16 times its bytes, and half a gigabyte. */
+  /**
+   * Says whether the device has the memory for this model, as far as it tells: 16 times its bytes, and half a gigabyte; and
+   * whether it is fast enough, once that is known.
+   */
   canRun() {
     const { deviceMemory = Infinity } = /** @type {any} */ (globalThis.navigator ?? {});
-    return deviceMemory * 0x40000000 >= Math.max(0x20000000, 16 * (this.ladder?.bytes ?? this.bytes));
+    const { slow, memory = 1 / 16 } = this.fit;
+    return !slow && deviceMemory * 0x40000000 >= Math.max(0x20000000, (this.ladder?.bytes ?? this.bytes) / memory);
   }
 
-  /** Tells what of a ladder this device would be given now, and why. @returns {Promise<import("../modules/rungs.js").Step[]>} */
-  plan() {
-    return lazy("ladder").then(({ plan }) => plan(this, index, settings));
+  /**
+   * Tells what of the model this device would be given now, and why.
+   *
+   * @param {Work} [work] whose runs are to be measured
+   * @returns {Promise<import("../modules/rungs.js").Step[]>}
+   */
+  plan(work) {
+    return lazy("ladder").then(({ plan }) => plan(this, lazy, index, settings, found, work));
   }
 }

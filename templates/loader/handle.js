@@ -3,6 +3,7 @@ import { notify } from "./guards.js";
 import { lazy } from "./lazy.js";
 import { occasion } from "./occasion.js";
 import { reload, watch } from "./recovery.js";
+import { settings } from "./settings.js";
 import { go, handleStates } from "./states.js";
 import { deferred, idle, quiet } from "./wait.js";
 
@@ -69,17 +70,21 @@ export class Handle {
       this.cancel();
     });
     if (warmup) quiet(this.#device("warm"));
-    if (signal?.aborted) abort();
-    else if (fallback && !work.entry.canRun()) this.#own.reject(tooWeak(work.entry.name));
-    else {
-      occasion(work.entry.name, options, waiting.signal).then(
-        () => this.#begin(priority, when === "idle"),
-        (error) => {
-          this.#own.reject(error);
-          this.cancel();
-        },
-      );
-    }
+    if (signal?.aborted) return abort();
+    const begin = async () => {
+      const { entry } = work;
+      if (fallback) {
+        // How fast the device is takes a module to tell: a load goes on where that is not to be had.
+        if (entry.fit.probe) await entry.plan().catch(() => {});
+        if (!entry.canRun()) return this.#own.reject(tooWeak(entry.name));
+      }
+      await occasion(entry.name, options, waiting.signal);
+      this.#begin(priority, when === "idle");
+    };
+    begin().catch((error) => {
+      this.#own.reject(error);
+      this.cancel();
+    });
   }
 
   /**
@@ -145,7 +150,7 @@ export class Handle {
    * @returns {Promise<any>} the answer; else the output, or all by name where there are several
    */
   async run(given, options = {}) {
-    if (this.#fallback && !(await (this.#able ??= this.#isAble()))) return this.#fallback(given);
+    if (this.#fallback && !((await (this.#able ??= this.#isAble())) && this.#work.entry.canRun())) return this.#fallback(given);
     await this.ready;
     const work = this.#work.now;
     await work.recovery;
@@ -194,7 +199,7 @@ export class Handle {
     const work = this.#work;
     const { recovery, entry } = work.now;
     await recovery;
-    const result = await (await lazy(entry.apart ?? "device"))[what](work, { stay, reload, watch, idle, ModelError });
+    const result = await (await lazy(entry.apart ?? "device"))[what](work, { stay, reload, watch, idle, settings, ModelError });
     if (!result) throw tooWeak(entry.name);
     return result;
   }
@@ -218,4 +223,4 @@ export class Handle {
 }
 
 /** @param {string} model */
-const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model}, or answers wrong: give load a fallback`, { model });
+const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model} or answers wrong: give load a fallback`, { model });

@@ -88,7 +88,7 @@ export function readHead(bytes, spec) {
     const ops = head.ops && `assets/${model}-ops.${head.ops.slice(0, 16)}.js`;
     return { ...head, model, ops, refine, weights, shards };
   } catch (error) {
-    throw asModelError(error, "manifest", `${url} is damaged, build and publish again`, { model, url });
+    throw asModelError(error, "manifest", `${url} is damaged: build and publish again`, { model, url });
   }
 }
 

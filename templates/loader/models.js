@@ -21,7 +21,7 @@ export function observe(root = document) {
   return /** @type {HTMLElement[]} */ ([...root.querySelectorAll("[data-model]")]).flatMap((target) => {
     const name = String(target.dataset.model);
     if (!Object.hasOwn(models, name)) {
-      console.error(`There is no model ${name}: it is one of ${Object.keys(models)}`);
+      console.error(`No model ${name}: see ${Object.keys(models)}`);
       return [];
     }
     const { policy } = models[name];

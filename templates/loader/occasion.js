@@ -22,7 +22,7 @@ export async function occasion(model, { when = "now", target }, signal) {
   if (page.prerendering) await happens(page, ["prerenderingchange"], signal);
   if (when === "now") return;
   const place = target ?? page.querySelector(`[data-model="${model}"]`);
-  if (!place && when !== "idle") throw new ModelError("runtime", `load({ when: "${when}" }) needs a target element`, { model });
+  if (!place && when !== "idle") throw new ModelError("runtime", `load({ when: "${when}" }) needs a target`, { model });
   if (when === "interaction") await happens(place, ["pointerenter", "focusin", "touchstart"], signal);
   if (page.readyState !== "complete") await happens(globalThis, ["load"], signal);
   if (when === "visible") await seen(place, signal);

@@ -8,8 +8,7 @@ import { Reports } from "./reports.js";
 import { settings } from "./settings.js";
 import { go, loadStates } from "./states.js";
 import { works } from "./underway.js";
-import { takeVectors } from "./vectors.js";
-import { deferred } from "./wait.js";
+import { deferred, quiet } from "./wait.js";
 import { takeWeights } from "./weights.js";
 
 /** @import { Entry } from "./entry.js" */
@@ -99,7 +98,9 @@ export class Work {
       const sum = (/** @type {"bytes" | "wire"} */ key) => shards.reduce((total, shard) => total + shard[key], entry.headBytes);
       if (!reports.progress.total) reports.tell({ total: sum("bytes"), wire: sum("wire") });
       this.know(facts);
-      await (head.kind === "word-vectors" ? takeVectors(this, head) : takeWeights(this, head));
+      if (entry.fit.probe) quiet(entry.plan(this));
+      job.ask(head, 0);
+      await (head.kind === "word-vectors" ? (await job.race(lazy("vectors"))).takeVectors : takeWeights)(this, head);
     }
     go(this, loadStates, "full");
     reports.tell({ phase: "full" });

@@ -1,6 +1,9 @@
 /*! Shardpress device tests, warm-up and recovery */
+import { computedBy, nameOf, note, recall, versionOf } from "./memory.js";
 import { answer, runAnyway, zeros } from "./running.js";
 import { warmUp } from "./warmup.js";
+
+/** @import { Settings } from "../loader/settings.js" */
 
 export { watchContext } from "./context.js";
 export { warmUp };
@@ -91,26 +94,34 @@ export async function selfTest(tf, model, sample, refined, avoid) {
 }
 
 /**
- * Takes the first backend on which a model passes its test.
+ * What takes part in the choice of a backend: the model's work.
  *
- * @param {any} tf
+ * @typedef {{ tf: any, head: { avoid?: string[] }, state: string, entry: { sha256: string } }} Tested
+ */
+
+/**
+ * Takes the first backend on which a model passes its test: now, or on an earlier visit since which nothing has changed.
+ *
+ * @param {Tested} work
  * @param {() => Promise<SelfTest>} test
  * @param {() => Promise<unknown>} reload brings the weights onto another backend
  * @param {boolean} [stay] whether the backend as it is comes first
- * @param {string[]} [avoid] backends that are not to be tried
+ * @param {Settings} [settings]
  * @returns {Promise<SelfTest | undefined>}
  */
-export async function pickBackend(tf, test, reload, stay, avoid) {
+export async function pickBackend(work, test, reload, stay, settings = {}) {
+  const { tf, head } = work;
   const names = new Set([...(stay ? [tf.getBackend()] : []), "webgpu", "webgl", "wasm", "cpu"]);
   for (const name of names) {
-    if (avoid?.includes(name) || !tf.findBackendFactory(name)) continue;
+    if (head.avoid?.includes(name) || !tf.findBackendFactory(name)) continue;
     try {
       if (name !== tf.getBackend()) {
-        if (!(await tf.setBackend(name))) continue;
+        // What has failed is not even started: the same version fails again.
+        if (known(work, name, settings)?.passed === false || !(await tf.setBackend(name))) continue;
         // What one backend has rounded, another one must not take over.
         await reload();
       }
-      const result = await test();
+      const result = known(work, name, settings, computedBy(tf)) ?? remembered(work, name, settings, await test());
       if (result.passed) return result;
     } catch {
       // What does not even start is not the one.
@@ -121,9 +132,9 @@ export async function pickBackend(tf, test, reload, stay, avoid) {
 /**
  * What the loader lends: its work, of a ladder that of the rung which answers now, and what belongs to it.
  *
- * @typedef {{ tf: any, model: any, state: string, entry: { name: string }, head: { sample?: Sample, avoid?: string[] } }} Work
+ * @typedef {{ tf: any, model: any, state: string, entry: { name: string, sha256: string }, head: { sample?: Sample, avoid?: string[] } }} Work
  * @typedef {{ stay?: boolean, reload: (work: any) => Promise<unknown>, watch: (work: any) => void, idle: () => Promise<unknown>,
- *   ModelError: new (code: "contract", message: string, where?: object) => Error }} Means
+ *   settings?: Settings, ModelError: new (code: "contract", message: string, where?: object) => Error }} Means
  */
 
 /**
@@ -147,7 +158,7 @@ export async function test({ now }, { ModelError }) {
 export async function pick(whole, means) {
   const { now } = whole;
   if (!now.tf) return test(whole, means);
-  const result = await pickBackend(now.tf, () => test(whole, means), () => means.reload(whole.now), means.stay, now.head.avoid);
+  const result = await pickBackend(now, () => test(whole, means), () => means.reload(whole.now), means.stay, means.settings);
   if (result) means.watch(now);
   return result;
 }
@@ -161,4 +172,43 @@ export async function pick(whole, means) {
 export async function warm({ now }, { idle }) {
   if (now.tf) await warmUp(now.tf, now.model, idle, now.head.avoid);
   return true;
+}
+
+/**
+ * Gives how a model answered on a backend before: at full precision, or as it is now, and computed by the same.
+ *
+ * @param {Tested} work
+ * @param {string} backend
+ * @param {Settings} settings
+ * @param {string} [on] what computes there, where it has been started
+ * @returns {SelfTest | undefined}
+ */
+function known({ tf, state, entry }, backend, settings, on) {
+  const verdict = recall(settings).verdicts[nameOf(entry)]?.[backend];
+  if (!verdict || (on ? verdict.on !== on : verdict.on.split(" ")[0] !== versionOf(tf))) return;
+  const { passed, error, tolerance, refined } = verdict;
+  // Before its refinement a model is allowed more.
+  if (refined || !passed || state !== "full") return { passed, backend, error, tolerance, ms: 0 };
+}
+
+/**
+ * Notes how a model answers on the backend as it is.
+ *
+ * @param {Tested} work
+ * @param {string} backend
+ * @param {Settings} settings
+ * @param {SelfTest} result
+ */
+function remembered({ tf, state, entry }, backend, settings, result) {
+  const { passed, error, tolerance } = result;
+  const name = nameOf(entry);
+  // What threw, or gave no numbers, may have lacked memory for once.
+  if (!passed && !Number.isFinite(error)) return result;
+  note(settings, (memory) => {
+    // What was seen last is forgotten last.
+    const { [name]: before, ...others } = memory.verdicts;
+    const verdict = { passed, error, tolerance, refined: state === "full", on: computedBy(tf) };
+    memory.verdicts = { ...others, [name]: { ...before, [backend]: verdict } };
+  });
+  return result;
 }

@@ -1,14 +1,15 @@
-/*! Shardpress ladders */
+/*! Shardpress ladders, and what fits a device */
 import { idle } from "../loader/wait.js";
-import { Rung, entriesOf, stepsOf } from "./rungs.js";
+import { Rung, entriesOf, lack, stepsOf } from "./rungs.js";
 
 /** @import { Entry } from "../loader/entry.js" */
 /** @import { Progress } from "../loader/reports.js" */
 /** @import { Settings } from "../loader/settings.js" */
 /** @import { Work } from "../loader/work.js" */
+/** @import { Budget } from "./fit.js" */
 /** @import { Index, Step } from "./rungs.js" */
 
-/** @typedef {new (code: "contract", message: string, where?: object) => Error} Failure */
+/** @typedef {new (code: "contract" | "runtime", message: string, where?: object) => Error} Failure */
 /** @typedef {(name: string) => Promise<any>} Lazy */
 /**
  * What tells a page of the ladder: its progress, and the files that come.
@@ -22,14 +23,47 @@ const ladders = new WeakMap();
 const shading = ["webgl", "webgpu"];
 
 /**
- * Tells what of a ladder this device would be given now, and why.
+ * Tells what of a model this device would be given now, and why; how fast it is, where that counts and is not known yet, a
+ * probe of a few milliseconds tells, if the page has TensorFlow.js already.
+ *
+ * @param {Entry} entry
+ * @param {Lazy} lazy
+ * @param {Index} index
+ * @param {Settings} settings
+ * @param {{ runtime?: Promise<any> }} found
+ * @param {Work} [work] of the model that is alone, whose runs are timed from now on
+ * @returns {Promise<Step[]>}
+ */
+export async function plan(entry, lazy, index, settings, found, work) {
+  const entries = entriesOf(entry, index);
+  if (!entry.fit.probe) return stepsOf(entry, entries, settings);
+  const { Budget, attend, runtimeAtHand } = /** @type {typeof import("./fit.js")} */ (await lazy("fit"));
+  if (work) {
+    await attend(work, settings, (why) => announce(entry, index, settings, { rung: 1, take: true, why }, 0));
+    return [];
+  }
+  const budget = new Budget(entry, entries, settings);
+  const tf = await runtimeAtHand(found, settings);
+  if (tf) await budget.guess(tf);
+  return stepsOf(entry, entries, settings, budget, tf);
+}
+
+/**
+ * Tells the page what becomes of a rung.
  *
  * @param {Entry} entry
  * @param {Index} index
  * @param {Settings} settings
- * @returns {Promise<Step[]>}
+ * @param {{ rung: number, take: boolean, why: string }} step
+ * @param {number} start when the load began, or 0
  */
-export const plan = (entry, index, settings) => stepsOf(entriesOf(entry, index), settings);
+function announce({ name: model }, { release }, settings, { rung, take, why }, start) {
+  try {
+    settings.onEvent?.({ type: "plan", model, release, rung, take, why, ms: start && Math.round(performance.now() - start) });
+  } catch (error) {
+    console.error(error);
+  }
+}
 
 /**
  * Loads the rungs of a ladder one after the other, each of which takes the place of the one before.
@@ -43,8 +77,12 @@ export const plan = (entry, index, settings) => stepsOf(entriesOf(entry, index),
  */
 export async function climb(work, telling, index, settings, lazy, ModelError) {
   const { entry, job } = work;
+  const { name: model } = entry;
+  const start = performance.now();
   const entries = entriesOf(entry, index);
-  const steps = await job.race(stepsOf(entries, settings));
+  /** @type {Budget | undefined} */
+  const budget = entry.fit.probe && (await job.race(openBudget(entry, entries, settings, lazy)));
+  const steps = await job.race(stepsOf(entry, entries, settings, budget));
   const taken = steps.filter(({ take }) => take);
   /** @type {Rung[]} */
   const rungs = [];
@@ -54,32 +92,64 @@ export async function climb(work, telling, index, settings, lazy, ModelError) {
   const state = { now: undefined, runners: new Map() };
   const sum = (/** @type {"bytes" | "wire"} */ key) => taken.reduce((total, step) => total + step[key], 0);
   telling.tell({ total: sum("bytes"), wire: sum("wire") });
-  const model = stable(entry, state, rungs, ModelError);
+  for (const step of steps) if (!step.take && step.rung > taken[0].rung) announce(entry, index, settings, step, start);
+  const stood = stable(entry, state, rungs, ModelError);
+  const arrive = (/** @type {number} */ bytes, /** @type {number} */ wire, /** @type {string} */ source) => {
+    budget?.file(wire, source);
+    telling.file(bytes, wire, source);
+  };
+  const refuse = (/** @type {Step} */ step, /** @type {string} */ why, loaded = 0) => {
+    const { total, wire } = telling.progress;
+    telling.tell({ total: total - step.bytes + loaded, wire: wire - step.wire });
+    announce(entry, index, settings, { ...step, take: false, why }, start);
+  };
   try {
     for (const [i, step] of taken.entries()) {
+      const place = step.rung - 1;
+      const tf = state.now?.work.tf;
+      if (tf) {
+        await job.race(budget?.sound(state.now, taken.slice(i).map(({ rung }) => rung - 1)) ?? Promise.resolve());
+        const why = lack(entries[place], tf) || budget?.judge(place, tf, step.wire).fault;
+        if (why) {
+          refuse(step, why);
+          continue;
+        }
+      }
       telling.tell({ phase: `rung:${step.rung}` });
-      const rung = new Rung(entries[step.rung - 1], step.rung, work, !i, i === taken.length - 1, (...file) => telling.file(...file));
+      const rung = new Rung(entries[place], step.rung, work, !i, i === taken.length - 1, arrive);
       rungs.push(rung);
-      const next = taken[i + 1] && entries[taken[i + 1].rung - 1];
       const contract = await job.race(Promise.race([rung.work.contract.promise, rung.hold.ready.then(() => rung.work.contract.promise)]));
       early?.end();
-      if (next) {
+      const next = taken[i + 1];
+      // Whatever may yet be against it has to be known before.
+      if (next && (!budget || next.ms)) {
         const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
-        early = new Kind(next, true, (_, wire, source) => telling.file(0, wire, source));
+        early = new Kind(entries[next.rung - 1], true, (_, wire, source) => arrive(0, wire, source));
         early.head().catch(() => {});
       }
-      if (i) check(entry, contract, work, ModelError);
+      if (tf) check(entry, contract, work, ModelError);
       else {
         // What the rungs say of themselves is theirs; until one answers, the ladder knows its stages and its contract.
         work.know({ contract, stages: steps.slice(0, taken.at(-1)?.rung).map((one) => `rung:${one.rung}`) });
         for (const one of steps) work.stage(`rung:${one.rung}`);
       }
-      await job.race(rung.hold.ready);
-      if (i) await job.race(warm(rung.work, lazy));
+      const slow = await job.race(Promise.race([rung.hold.ready.then(() => ""), ...(tf && budget ? [budget.unwanted(place, tf)] : [])]));
+      if (slow) {
+        const { loaded } = rung.hold.progress;
+        rung.dispose();
+        refuse(step, slow, loaded);
+        continue;
+      }
+      if (tf) await job.race(warm(rung.work, lazy));
       const { total = 0, loaded = 0 } = state.now?.hold.progress ?? {};
-      adopt(work, rung, state, model);
+      adopt(work, rung, state, stood);
+      budget?.time(rung);
       // What would have refined the rung below will not come.
       telling.tell({ total: telling.progress.total - total + loaded });
+    }
+    state.now.stay();
+    for (const { rung } of steps) {
+      if (rung > state.now.number) work.stage(`rung:${rung}`).reject(new ModelError("runtime", `Rung ${rung} of ${model} is too much for this device: see plan()`, { model }));
     }
     await job.race(state.now.hold.full);
   } catch (error) {
@@ -92,6 +162,16 @@ export async function climb(work, telling, index, settings, lazy, ModelError) {
     early?.end();
   }
 }
+
+/**
+ * Gives what the rungs may take of the device's time; nothing where that cannot be had, as a load does without.
+ *
+ * @param {Entry} entry
+ * @param {Entry[]} entries
+ * @param {Settings} settings
+ * @param {Lazy} lazy
+ */
+const openBudget = (entry, entries, settings, lazy) => lazy("fit").then(({ Budget }) => new Budget(entry, entries, settings)).catch(() => undefined);
 
 /**
  * @param {Entry} entry

@@ -4,11 +4,13 @@
 /** @import { Handle } from "../loader/handle.js" */
 /** @import { Settings } from "../loader/settings.js" */
 /** @import { Work } from "../loader/work.js" */
+/** @import { Budget } from "./fit.js" */
 
 /**
- * What becomes of a rung on this device, and why.
+ * What becomes of a rung on this device, and why: `fits` unless it is known to take too much of the device, `ms` that a run
+ * takes, where that is known.
  *
- * @typedef {{ rung: number, model: string, bytes: number, wire: number, take: boolean, why: string }} Step
+ * @typedef {{ rung: number, model: string, bytes: number, wire: number, take: boolean, fits: boolean, ms: number | undefined, why: string }} Step
  */
 
 /** @typedef {{ models: Record<string, any[]> }} Index */
@@ -25,38 +27,68 @@ export function entriesOf(entry, index) {
   const Kind = /** @type {typeof Entry} */ (entry.constructor);
   // Another release, put beside this one, may have left a rung out.
   const lower = entry.ladder.rungs.filter((name) => index.models[name]).map((name) => new Kind(name, index.models[name]));
-  // Its files have the ladder's name; what it tells must not be taken for the ladder's own.
+  // Its files have the ladder's name; what it tells must not be taken for the ladder's own, nor what is asked of the ladder.
   const name = `${entry.name}-rung${lower.length + 1}`;
-  return [...lower, Object.create(entry, { ladder: { value: undefined }, apart: { value: undefined }, name: { value: name }, file: { value: () => entry.file() } })];
+  const fit = { ...entry.fit, probe: undefined, slow: false };
+  return [
+    ...lower,
+    Object.create(entry, { ladder: { value: undefined }, apart: { value: undefined }, fit: { value: fit }, name: { value: name }, file: { value: () => entry.file() } }),
+  ];
+}
+
+/**
+ * Says what a device lacks for a rung, however fast it is; "" where nothing is known to be.
+ *
+ * @param {Entry} rung
+ * @param {any} [tf] where it is there
+ */
+export function lack(rung, tf) {
+  const { deviceMemory } = /** @type {any} */ (globalThis.navigator ?? {});
+  const backend = tf?.getBackend?.();
+  if (rung.fit.avoid?.includes(backend)) return `gives wrong answers on ${backend}, as the build found`;
+  if (rung.canRun()) return "";
+  return `takes more memory than ${rung.fit.memory ? "memory_share of " : ""}the ${deviceMemory} GB that the device reports`;
 }
 
 /**
  * Tells what of a ladder a device is given now: its first rung, or a higher one that is kept from an earlier visit, and
- * then all that fit into its memory, unless the visitor saves data.
+ * then all that fit into its memory and its time, unless the visitor saves data.
  *
- * @param {Entry[]} entries
+ * @param {Entry} entry
+ * @param {Entry[]} entries its rungs
  * @param {Settings} settings
+ * @param {Budget} [budget]
+ * @param {any} [tf] where it is there
  * @returns {Promise<Step[]>}
  */
-export async function stepsOf(entries, settings) {
-  const { connection, deviceMemory } = /** @type {any} */ (globalThis.navigator ?? {});
+export async function stepsOf(entry, entries, settings, budget, tf) {
+  const { connection } = /** @type {any} */ (globalThis.navigator ?? {});
   const frugal = settings.respectSaveData !== false && (connection?.saveData || /2g/.test(connection?.effectiveType));
-  const kept = await Promise.all(entries.map(async (entry, i) => (!i || entry.canRun()) && (await entry.status()) === "cached"));
-  const start = Math.max(0, kept.lastIndexOf(true));
-  return entries.map((entry, i) => {
-    const { name: model, bytes, wireBytes: wire } = entry;
+  const kept = await Promise.all(entries.map(async (one) => (await one.status()) === "cached"));
+  entry.fit.slow = false;
+  const against = (/** @type {number} */ i, wire = 0) => lack(entries[i], tf) || (budget?.judge(i, tf, wire).fault ?? "");
+  const start = Math.max(0, kept.map((here, i) => here && !against(i)).lastIndexOf(true));
+  let before = 0;
+  const steps = entries.map(({ name: model, bytes, wireBytes: wire }, i) => {
+    const sent = kept[i] ? 0 : before + wire;
+    const fault = against(i, sent);
+    const { ms, pace = "" } = budget?.judge(i, tf) ?? {};
     const [take, why] =
       i < start
         ? [false, `rung ${start + 1} is kept from an earlier visit`]
         : i === start
-          ? [true, kept[i] ? "is kept from an earlier visit" : "answers first"]
-          : !entry.canRun()
-            ? [false, `takes more memory than the ${deviceMemory} GB that the device reports`]
+          ? [true, (kept[i] ? "is kept from an earlier visit" : "answers first") + (fault ? `, though it ${fault}` : pace)]
+          : fault
+            ? [false, fault]
             : frugal
               ? [false, "the visitor saves data, or the network is slow"]
-              : [true, "takes the place of the rung below when it is there"];
-    return { rung: i + 1, model, bytes, wire, take, why };
+              : [true, `takes the place of the rung below when it is there${pace}`];
+    if (take) before = sent;
+    return { rung: i + 1, model, bytes, wire, take, fits: !fault, ms, why };
   });
+  // Of a ladder, `canRun` is that of its first rung.
+  entry.fit.slow = !steps[0].fits && !lack(entries[0]);
+  return steps;
 }
 
 /** A rung that is loaded: alone it is a model like any other. */

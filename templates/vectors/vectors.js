@@ -2,6 +2,9 @@
 import { lengthsOf, readScales, readWords } from "./blocks.js";
 import { WordVectors } from "./table.js";
 
+/** @import { Head } from "../loader/head.js" */
+/** @import { Work } from "../loader/work.js" */
+
 export { WordVectors };
 
 /** @typedef {{ weight: number, plane: number, from?: number, to?: number }} Segment */
@@ -47,4 +50,23 @@ export function openVectors({ weights }) {
       });
     },
   };
+}
+
+/**
+ * Takes the blocks of a table of word vectors, which answers from its first stage on.
+ *
+ * @param {Work} work gets the table
+ * @param {Head} head
+ */
+export async function takeVectors(work, head) {
+  const { job, reports } = work;
+  const { model, add } = openVectors(/** @type {any} */ (head));
+  work.model = model;
+  for (const [number, name] of head.stages.entries()) {
+    reports.tell({ phase: name });
+    await job.stage(head, number, add);
+    work.stage(name).resolve(model);
+    work.ready.resolve(model);
+    if (head.stages[number + 1]) work.usable(name);
+  }
 }

@@ -18,6 +18,7 @@ function fake(names) {
     zeros: () => assert.fail("the model is run"),
   };
 }
+const workOf = (tf, { avoid, state = "full", sha256 = "a".repeat(64) } = {}) => ({ tf, head: { avoid }, state, entry: { sha256 } });
 const never = { inputs: [{ shape: [1], dtype: "float32" }], predict: () => assert.fail("the model is run") };
 
 test("a test fails without a run on a backend to avoid", async () => {
@@ -28,7 +29,7 @@ test("a test fails without a run on a backend to avoid", async () => {
 test("the choice passes over a backend to avoid, also where the page is on it", async () => {
   for (const stay of [false, true]) {
     const tf = fake(["wasm", "cpu"]);
-    const result = await pickBackend(tf, async () => ({ passed: true, backend: tf.getBackend() }), async () => {}, stay, ["wasm"]);
+    const result = await pickBackend(workOf(tf, { avoid: ["wasm"] }), async () => ({ passed: true, backend: tf.getBackend() }), async () => {}, stay);
     assert.equal(result.backend, "cpu");
     assert.deepEqual(tf.asked, ["cpu"]);
   }
@@ -36,7 +37,7 @@ test("the choice passes over a backend to avoid, also where the page is on it", 
 
 test("without a list all are tried, the best first", async () => {
   const tf = fake(["wasm", "cpu"]);
-  const result = await pickBackend(tf, async () => ({ passed: true, backend: tf.getBackend() }), async () => {});
+  const result = await pickBackend(workOf(tf), async () => ({ passed: true, backend: tf.getBackend() }), async () => {});
   assert.equal(result.backend, "wasm");
 });
 

@@ -36,7 +36,7 @@ def run_node(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["answers", "codecs", "device", "files", "frames", "ground", "heads", "schedule", "states"]
+    "name", ["answers", "codecs", "costs", "device", "files", "frames", "ground", "heads", "schedule", "states"]
 )
 def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
@@ -59,6 +59,7 @@ def test_every_file_of_tests_is_run() -> None:
     assert {path.name for path in tests.glob("*.test.mjs")} == {
         "answers.test.mjs",
         "codecs.test.mjs",
+        "costs.test.mjs",
         "device.test.mjs",
         "files.test.mjs",
         "frames.test.mjs",

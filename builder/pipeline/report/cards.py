@@ -13,9 +13,11 @@ from ...bundle.render import render
 from ...config.units import show_size
 from ...model import TensorSpec
 from ...verify.run import Verification
+from ..fit import cost_of
 from ..make_model import Built
 from .card_names import cards_of
 from .languages import Both, both, word
+from .page import cost_text
 from .support import support_of
 
 Text: TypeAlias = Callable[[str, str], str]
@@ -51,6 +53,7 @@ def write_cards(built: Built, verification: Verification | None, *, own_runtime:
         "labels": _labels(built),
         "run": _run(built),
         "stages": _sizes(built),
+        "cost": _cost(verification),
         "precision": _precision(built),
         "measured": _measured(built),
         "checked": told,
@@ -157,6 +160,11 @@ def _sizes(built: Built) -> list[tuple[str, str, str, str]]:
         sent += wire
         rows.append((name, f"{nbytes:,}", f"{wire:,}", show_size(sent)))
     return rows
+
+
+def _cost(verification: Verification | None) -> Both | None:
+    cost = cost_of(verification)
+    return cost_text({"macs": cost.macs, "ops": cost.ops}) if cost else None
 
 
 def _precision(built: Built) -> list[tuple[str, str]]:

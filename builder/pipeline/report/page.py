@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ...bundle.render import render
-from ...config.units import show_size
+from ...config.units import show_count, show_size
 from .chart import rate_distortion
 from .labels import Label, telling
 from .languages import Both, both, word
-from .shape import LadderReport, ModelReport, Previous, Report, RuntimeReport, Waterfall, WeightBytes
+from .shape import CostReport, LadderReport, ModelReport, Previous, Report, RuntimeReport, Waterfall, WeightBytes
 from .treemap import Box, squarify
 
 View = dict[str, object]  # what the template names
@@ -84,6 +84,7 @@ def _model(name: str, data: ModelReport, report: Report) -> View:
             "head_wire_bytes": show_size(data["head_wire_bytes"]),
         },
         "rungs": _rungs(name, data.get("ladder")),
+        "cost": cost_text(data.get("cost")),
         "change": _change(name, data, report.get("previous")),
         "budget": _budget(data),
         "planes": [
@@ -104,6 +105,16 @@ def _model(name: str, data: ModelReport, report: Report) -> View:
         ],
         "chart": rate_distortion((data["precision"] or {}).get("weights", [])),
     }
+
+
+def cost_text(cost: CostReport | None) -> Both | None:
+    """Say what a run takes."""
+    if cost is None:
+        return None
+    return Both(
+        f"A run takes {show_count(cost['macs'])} multiply-adds in {cost['ops']} ops",
+        f"一次运行需要 {cost['macs']:,} 次乘加，共 {cost['ops']} 个算子",
+    )
 
 
 def _rungs(name: str, ladder: LadderReport | None) -> list[Both]:

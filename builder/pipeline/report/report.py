@@ -19,6 +19,7 @@ from ...packages import code_hash
 from ...verify.run import Verification
 from ...verify.types import Comparison
 from ..bundled_tfjs import BundledTfjs
+from ..fit import cost_of
 from ..make_model import Built
 from ..stock_copy import StockForm
 from ..write_dist import Output
@@ -27,6 +28,7 @@ from .coarseness import advise_precision
 from .details import byte_details
 from .networks import networks
 from .shape import (
+    CostReport,
     Details,
     LadderReport,
     ModelReport,
@@ -210,6 +212,7 @@ def _model(built: Built, verification: Verification | None) -> ModelReport:
         "cached": built.cached,
         "precision": _measured(built),
         "ladder": _ladder(built),
+        "cost": _cost(verification),
         "notes": [*built.assembly.notes, *(verification.notes if verification else ())],
         "verification": None
         if verification is None
@@ -232,6 +235,11 @@ def _model(built: Built, verification: Verification | None) -> ModelReport:
             "seconds": round(verification.seconds, 3),
         },
     }
+
+
+def _cost(verification: Verification | None) -> CostReport | None:
+    cost = cost_of(verification)
+    return {"macs": cost.macs, "ops": cost.ops} if cost else None
 
 
 def _ladder(built: Built) -> LadderReport | None:

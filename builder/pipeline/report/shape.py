@@ -107,6 +107,13 @@ class LadderReport(TypedDict):
     tensors: bool
 
 
+class CostReport(TypedDict):
+    """What one run takes: multiply-adds, and kernels of TensorFlow.js that do something."""
+
+    macs: int
+    ops: int
+
+
 class ModelReport(TypedDict, total=False):
     """A model; ``--json`` of a build has no more than the first part."""
 
@@ -121,6 +128,7 @@ class ModelReport(TypedDict, total=False):
     notes: list[str]
     verification: Mapping[str, object] | None
     ladder: LadderReport | None
+    cost: CostReport | None
 
     format: str
     load: str

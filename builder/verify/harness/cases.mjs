@@ -2,7 +2,7 @@
 
 import { wholeMessage } from "./failures.mjs";
 import { readTensor } from "./tensors.mjs";
-import { alive, watch } from "./watch.mjs";
+import { alive, running, watch } from "./watch.mjs";
 
 const list = (value) => (Array.isArray(value) ? value : [value]);
 
@@ -43,6 +43,7 @@ export async function runCases(tf, model, job, data, output, wanted) {
   for (const tensors of job.short ? job.cases.slice(0, 1) : job.cases) {
     const began = performance.now();
     answers.push(await runCase(tf, model, isGraph, tensors, data, output, wanted));
+    running.cost = undefined; // of the first case alone
     if (answers.length === 1 && watch.result) watch.result.caseSeconds = (performance.now() - began) / 1000;
   }
   return answers;
@@ -52,6 +53,7 @@ async function runCase(tf, model, isGraph, tensors, data, output, wanted) {
   alive("case");
   const feeds = Object.fromEntries(tensors.map((item) => [item.name, readTensor(tf, data, item)]));
   const order = tensors.map((item) => item.name);
+  if (running.cost) running.cost.elements = Object.values(feeds).reduce((sum, { size }) => sum + size, 0);
   const pairs = isGraph ? await runGraph(model, { ...feeds }, wanted) : runLayers(model, feeds, order);
   const answer = [];
   for (const [name, tensor] of pairs) answer.push(await output.add(name, tensor));

@@ -30,6 +30,7 @@
 //     stages: [{ name: "detect" | "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
 //     extra, sourceExtra: [tensor, …] | { message: "…" } | null,
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
+//     cost: { elements, macs, ops, heaviest: [{ kernel: "Conv2D", sizes: [14, 14, 96, 576, 1, 1] }, …] } | null,   of the first case
 //     answers: [answer, …] | null,      of run to each picture; bytes are { base64 }
 //     told: [{ inputs: { name: [1, …] }, answer }, …] | null,   what run makes of each text
 //     heard: [[{ input, answer }, …], …] | null,   of run to each window of each sound: input is base64, of the first ones
@@ -45,6 +46,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { runCases, runExtra, runSample } from "./cases.mjs";
+import { Cost } from "./costs.mjs";
 import { runPlayed, runShown, runTold } from "./shown.mjs";
 import { during, Failure } from "./failures.mjs";
 import { Files, loadStock } from "./files.mjs";
@@ -95,6 +97,7 @@ async function runBundle(tf, job, data, output, result) {
     watch.stage = "full";
     const refined = await during("full", () => handle.load.full);
     if (refined !== model) throw new Failure("full", new Error("full is another object than ready"));
+    running.cost = result.cost = new Cost();
     const cases = await during("full", () => runCases(tf, refined, job, data, output));
     result.stages.push({ name: "full", cases });
     if (job.initial) job.weights = refined.getWeights().map((tensor) => tensor.clone());
@@ -137,6 +140,7 @@ async function attempt(tf, present, job) {
     requests: [],
     stages: [],
     kernels: [],
+    cost: null,
     source: null,
     extra: null,
     sourceExtra: null,
@@ -150,6 +154,7 @@ async function attempt(tf, present, job) {
   watch.out = job.out;
   watch.checkMemory = () => {};
   running.kernel = "";
+  running.cost = undefined;
   let kernels = new Set();
   try {
     watch.stage = "runtime";

@@ -38,7 +38,7 @@ async function ownRuntime(file) {
   return import(pathToFileURL(file).href);
 }
 
-/** Notes the kernels that run from now on. */
+/** Notes the kernels that run from now on, and what they cost while that is counted. */
 export function watchKernels(tf) {
   const engine = tf.engine();
   const seen = new Set();
@@ -48,7 +48,9 @@ export function watchKernels(tf) {
       seen.add(call.kernelName);
       running.kernel = call.kernelName;
     }
-    return usual.call(this, call);
+    const outputs = usual.call(this, call);
+    if (running.cost && call.kernelName) running.cost.add(call.kernelName, call.inputs, call.attrs, outputs);
+    return outputs;
   };
   return seen;
 }

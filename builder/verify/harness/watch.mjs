@@ -5,8 +5,8 @@ import { writeSync } from "node:fs";
 /** Says that something goes on. */
 export const alive = (step) => writeSync(1, `${step}\n`);
 
-/** What runs now; the kernel alone outlives a failure. */
-export const running = { kernel: "" };
+/** What runs now; the kernel alone outlives a failure. `cost` counts what it takes, if that is asked. */
+export const running = { kernel: "", cost: undefined };
 
 /** What is under way: when nothing can go on any more, the stage that waits forever is named. */
 export const watch = { out: null, result: null, stage: "", checkMemory: () => {} };

@@ -1,0 +1,196 @@
+/** How fast this device is: timed around real runs, or by a few of the heaviest kernels of a model that is not there yet. */
+
+/**
+ * What a run of a model takes, and may take, as the index says: multiply-adds, kernels, elements of its inputs; backends on
+ * which it is wrong; most of the memory that its bytes may be, most milliseconds of a run and from the load to an answer;
+ * kernels that stand for it. `slow` is what was found out of this device.
+ *
+ * @typedef {{ macs?: number, ops?: number, size?: number, avoid?: string[], memory?: number, frame?: number, answer?: number,
+ *   probe?: [string, ...number[]][], slow?: boolean }} Fit
+ */
+
+/**
+ * A kernel takes some time whatever its size: as much as so many multiply-adds. On graphics processors, giving one its work
+ * often takes longer than the work.
+ *
+ * @type {Record<string, number>}
+ */
+const kernelMacs = { webgpu: 1e6, webgl: 1e6, wasm: 5e4, cpu: 5e3 };
+const shading = ["webgl", "webgpu"];
+const enough = 3; // runs that say something
+const all = 7; // runs after which a device is known
+const tries = 40; // runs of a clock that stands still
+
+/**
+ * @param {Fit} fit
+ * @param {string} backend
+ */
+export const costOf = ({ macs = 0, ops = 0 }, backend) => macs + ops * (kernelMacs[backend] ?? kernelMacs.wasm);
+
+/**
+ * Gives the typical time of some runs; nothing where they say nothing.
+ *
+ * @param {number[]} times
+ * @param {number} [least] how many there must be
+ */
+export function typical(times, least = enough) {
+  const some = times.filter((ms) => ms >= 0 && ms < Infinity).sort((one, other) => one - other);
+  if (some.length < least || !some.length) return;
+  // A clock that browsers have made coarse gives 0 or one of its steps: only the sum is right.
+  const ms = some[0] > 0 ? some[some.length >> 1] : some.reduce((sum, one) => sum + one, 0) / some.length;
+  return ms > 0 ? ms : undefined;
+}
+
+/**
+ * Waits until a graphics processor has computed some tensors: one number of the smallest is read, as work is done in order.
+ *
+ * @param {any} tf
+ * @param {any} tensors
+ */
+async function computed(tf, tensors) {
+  const numbers = [tensors].flat().filter((one) => one?.size && one.dtype !== "string");
+  const smallest = numbers.sort((one, other) => one.size - other.size)[0];
+  if (!smallest) return;
+  // Kept, as the page may have opened a scope.
+  const one = tf.tidy(() => tf.keep(tf.slice(tf.reshape(smallest, [-1]), [0], [1])));
+  try {
+    await one.data();
+  } finally {
+    one.dispose();
+  }
+}
+
+/** @param {any} inputs tensors, in whatever way a model takes them */
+const elementsOf = (inputs) => (inputs?.shape ? [inputs] : Object.values(inputs ?? {})).reduce((sum, one) => sum + (one?.size ?? 0), 0);
+
+/**
+ * Times the runs of a model from now on, the first one on each backend left out, until the device is known.
+ *
+ * @param {any} tf
+ * @param {any} model
+ * @param {number} size elements of the inputs of the run that counts; of more or fewer, a share of the time counts
+ * @param {(ms: number) => void} tell gets the typical time, each time that it is better known
+ * @returns {{ readonly known: boolean, settle: () => void }} whether it is known; `settle` tells of fewer runs than are enough
+ */
+export function timeRuns(tf, model, size, tell) {
+  const target = model.executor ?? model;
+  /** @type {string | undefined} */
+  let backend;
+  let busy = false;
+  let over = false;
+  /** @type {number[]} */
+  let times = [];
+  const news = (/** @type {number} */ least) => {
+    const ms = typical(times, least);
+    if (ms) tell(ms);
+    return ms;
+  };
+  /** @param {(...args: any[]) => any} call @param {any[]} args */
+  const run = (call, args) => {
+    // Shaders that are compiled beside the page are not run.
+    if (over || busy || tf.env?.().flags?.ENGINE_COMPILE_ONLY) return call.apply(target, args);
+    busy = true;
+    const here = tf.getBackend();
+    const counts = here === backend;
+    if (!counts) [backend, times] = [here, []];
+    const start = performance.now();
+    const end = async (/** @type {any} */ answer) => {
+      if (shading.includes(here)) await computed(tf, answer);
+      busy = false;
+      if (!counts || over) return;
+      times.push(((performance.now() - start) * size) / (elementsOf(args[0]) || size));
+      if ((times.length >= enough && news(enough) && times.length >= all) || times.length >= tries) stop();
+    };
+    const fail = () => (busy = false);
+    try {
+      const answer = call.apply(target, args);
+      // Whoever called gets the very promise.
+      if (typeof answer?.then === "function") answer.then(end).catch(fail);
+      else end(answer).catch(fail);
+      return answer;
+    } catch (error) {
+      fail();
+      throw error;
+    }
+  };
+  const undo = (model.executor ? ["execute", "executeAsync"] : ["predict"]).map((method) => {
+    const own = Object.hasOwn(target, method);
+    const call = target[method];
+    const timed = (/** @type {any[]} */ ...args) => run(call, args);
+    target[method] = timed;
+    return () => {
+      if (target[method] !== timed) return;
+      if (own) target[method] = call;
+      else delete target[method];
+    };
+  });
+  const stop = () => {
+    over = true;
+    for (const one of undo) one();
+  };
+  return {
+    get known() {
+      return times.length >= enough;
+    },
+    settle: () => void (times.length < enough && news(1)),
+  };
+}
+
+/**
+ * Makes what a kernel takes, of zeros.
+ *
+ * @param {any} tf
+ * @param {[string, ...number[]]} kernel name and lengths
+ */
+function kernelOf(tf, [name, ...sizes]) {
+  const [rows, columns, before, after, height, width] = sizes;
+  if (/MatMul/.test(name)) {
+    const inputs = { a: tf.zeros([1, rows, columns]), b: tf.zeros([1, columns, before]) };
+    return { inputs, attributes: { transposeA: false, transposeB: false, activation: "linear" } };
+  }
+  const inputs = { x: tf.zeros([1, rows, columns, before]), filter: tf.zeros([height, width, before, after]) };
+  return { inputs, attributes: { strides: [1, 1], pad: "same", dilations: [1, 1], dataFormat: "NHWC", activation: "linear" } };
+}
+
+/**
+ * Times a few kernels on zeros, for a few milliseconds; gives milliseconds for each multiply-add, or nothing.
+ *
+ * @param {any} tf
+ * @param {[string, ...number[]][]} kernels
+ * @returns {Promise<number | undefined>}
+ */
+export async function probe(tf, kernels) {
+  const backend = tf.getBackend();
+  /** @type {any[]} */
+  const made = [];
+  let ms = 0;
+  let cost = 0;
+  try {
+    for (const [name, ...sizes] of kernels) {
+      const { inputs, attributes } = kernelOf(tf, [name, ...sizes]);
+      made.push(inputs);
+      const macs = sizes.reduce((product, size) => product * size, 1);
+      const runs = async (/** @type {number} */ count) => {
+        const start = performance.now();
+        let answer;
+        for (let i = 0; i < count; i++) made.push((answer = tf.engine().runKernel(name, inputs, attributes)));
+        await computed(tf, answer);
+        return performance.now() - start;
+      };
+      // The first one compiles.
+      let count = 1;
+      let time = await runs(1);
+      if (shading.includes(backend) || time < 4) {
+        do time = await runs((count *= 3));
+        while (time < 3 && count < 27);
+      }
+      ms += time / count;
+      cost += costOf({ macs, ops: 1 }, backend);
+    }
+    return ms > 0 && ms < Infinity ? ms / cost : undefined;
+  } catch {
+    // A runtime that lacks a kernel: real runs will tell.
+  } finally {
+    tf.dispose(made);
+  }
+}
