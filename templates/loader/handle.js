@@ -70,7 +70,6 @@ export class Handle {
       this.cancel();
     });
     if (warmup) quiet(this.#device("warm"));
-    if (signal?.aborted) return abort();
     const begin = async () => {
       const { entry } = work;
       if (fallback) {
@@ -81,10 +80,12 @@ export class Handle {
       await occasion(entry.name, options, waiting.signal);
       this.#begin(priority, when === "idle");
     };
-    begin().catch((error) => {
-      this.#own.reject(error);
-      this.cancel();
-    });
+    if (signal?.aborted) abort();
+    else
+      begin().catch((error) => {
+        this.#own.reject(error);
+        this.cancel();
+      });
   }
 
   /**
