@@ -86,7 +86,8 @@ const isInMemory = (drawn) => Boolean(drawn.getContext?.("2d")?.getContextAttrib
  */
 function flat(drawn, given) {
   if (drawn !== given || drawn.videoWidth) return drawn;
-  const { canvas, context } = makeCanvas(drawn.naturalWidth ?? drawn.width, drawn.naturalHeight ?? drawn.height, false);
+  const { naturalWidth, displayWidth = drawn.width, naturalHeight, displayHeight = drawn.height } = drawn;
+  const { canvas, context } = makeCanvas(naturalWidth ?? displayWidth, naturalHeight ?? displayHeight, false);
   context.drawImage(drawn, 0, 0);
   return canvas;
 }
