@@ -113,7 +113,8 @@ class Built:
     def entry(self) -> IndexEntry:
         """What the index says of it."""
         entry = self.bundle.entry(self.settings.load, self.settings.priority)
-        rungs = self.ladder and LadderRungs(self.ladder.lower, self.ladder.nbytes, self.ladder.tensors)
+        ladder = self.ladder
+        rungs = LadderRungs(ladder.lower, ladder.nbytes, ladder.tensors) if ladder else None
         thread = "worker" if self.runs_apart else None
         return replace(entry, extras=Extras(ladder=rungs, thread=thread))
 

@@ -1,4 +1,4 @@
-"""Models off the page's thread in Chromium: a ladder, all kinds of answers, a page that forbids workers, and a worker's end."""
+"""Models off the page's thread in Chromium: a ladder, all kinds of answers, forbidden workers, and a worker's end."""
 
 from __future__ import annotations
 
@@ -57,14 +57,16 @@ answers = f"""async () => {{{begin}
   const blob = await new Promise((done) => canvas.toBlob(done));
   const image = new Image();
   image.src = URL.createObjectURL(blob);
-  const given = [canvas, bitmap, kept, frame, blob, image, context.getImageData(0, 0, 32, 24), await blob.arrayBuffer()];
+  const pixels = context.getImageData(0, 0, 32, 24);
+  const given = [canvas, bitmap, kept, frame, blob, image, pixels, await blob.arrayBuffer()];
   const found = [];
   for (const one of given) found.push((await handle.run(one, {{ transfer: one !== kept }})).label);
   const values = {{ data: new Float32Array(192).fill(0.5), shape: [1, 8, 8, 3] }};
   const {{ shape, dtype, data }} = await (await models.meaning.load({{ thread: "worker" }}).full).predict(values);
   return {{
     found: [...new Set(found)], widths: [bitmap.width, kept.width], rung: handle.rung, page: typeof tf,
-    told: [shape, dtype, data.constructor.name], stages: events.filter(({{ model }}) => model === "what").map(({{ stage }}) => stage),
+    told: [shape, dtype, data.constructor.name],
+    stages: events.filter(({{ model }}) => model === "what").map(({{ stage }}) => stage),
     backend: events.at(-1).backend, threads: events.filter(({{ type }}) => type === "thread").length,
   }};
 }}"""
@@ -79,14 +81,18 @@ alike = f"""async () => {{{begin}
       drawn.drawImage(value, 0, 0);
       value = drawn.canvas;
     }}
-    const pixels = value instanceof ImageData ? value : value.getContext("2d").getImageData(0, 0, value.width, value.height);
+    const {{ width, height }} = value;
+    const pixels = value instanceof ImageData ? value : value.getContext("2d").getImageData(0, 0, width, height);
     return [kind, pixels.width, ...pixels.data];
   }};
   const all = {{}};
   for (const thread of ["page", "worker"]) {{
-    const [tint, cut, meaning, words] = ["tint", "cut", "meaning", "words"].map((name) => models[name].load({{ thread }}));
+    const handles = ["tint", "cut", "meaning", "words"].map((name) => models[name].load({{ thread }}));
+    const [tint, cut, meaning, words] = handles;
     const pictures = [];
-    for (const as of ["canvas", "imagedata", "bitmap", "blob"]) pictures.push(await look(await tint.run(canvas, {{ as }})));
+    for (const as of ["canvas", "imagedata", "bitmap", "blob"]) {{
+      pictures.push(await look(await tint.run(canvas, {{ as }})));
+    }}
     const mask = await cut.run(canvas);
     const {{ width, height, soft, classes }} = mask;
     const vector = await meaning.run(canvas);
@@ -97,11 +103,14 @@ alike = f"""async () => {{{begin}
     control.abort();
     all[thread] = {{
       pictures, mask: [width, height, soft, classes, ...mask.data, ...mask.toImageData().data, ...mask.alpha(1)],
-      vector: [...vector.values, vector.similarity(vector)], wrong: await Promise.resolve().then(() => vector.similarity([1])).catch(({{ code }}) => code),
-      words: [table.rows, table.dim, await table.has(first), await table.similarity(first, first), await table.nearest(first, 3), [...await table.vector(first)]],
-      nobody: await table.nearest("nobody").catch((error) => `${{error.name}}: ${{error.message}}`), stopped: await stopped,
+      vector: [...vector.values, vector.similarity(vector)],
+      wrong: await Promise.resolve().then(() => vector.similarity([1])).catch(({{ code }}) => code),
+      words: [table.rows, table.dim, await table.has(first), [...await table.vector(first)]],
+      near: [await table.similarity(first, first), await table.nearest(first, 3)],
+      nobody: await table.nearest("nobody").catch((error) => `${{error.name}}: ${{error.message}}`),
+      stopped: await stopped,
     }};
-    for (const one of [tint, cut, meaning, words]) one.dispose();
+    for (const one of handles) one.dispose();
   }}
   return all;
 }}"""
@@ -110,7 +119,8 @@ forbidden = f"""async () => {{{begin}
   const {{ label }} = await handle.run(canvas);
   await handle.full;
   const {{ why }} = events.find(({{ type }}) => type === "thread");
-  return {{ label, why, stages: events.filter(({{ model, stage }}) => model === "what" && stage).map(({{ stage }}) => stage) }};
+  const stages = events.filter(({{ model, stage }}) => model === "what" && stage).map(({{ stage }}) => stage);
+  return {{ label, why, stages }};
 }}"""
 ended = f"""async () => {{{begin}
   const workers = [];
@@ -124,13 +134,14 @@ ended = f"""async () => {{{begin}
   const handle = models.what.load();
   await handle.full;
   const found = [];
-  const recovered = (count) => events.filter(({{ type }}) => type === "recovery").length >= count;
+  const told = (asked) => events.filter(({{ type }}) => type === asked);
   for (let end = 1; end < 3; end++) {{
     workers.at(-1).terminate();
-    while (!recovered(end) && !events.some(({{ type }}) => type === "failure")) await new Promise((done) => setTimeout(done, 10));
+    while (told("recovery").length < end && !told("failure").length) await new Promise((done) => setTimeout(done, 10));
     found.push((await handle.run(canvas)).label);
   }}
-  return {{ found, workers: workers.length, why: events.filter(({{ type }}) => type === "thread").map(({{ why }}) => why), page: tf.memory().numTensors > 0 }};
+  const why = told("thread").map(({{ why: reason }}) => reason);
+  return {{ found, workers: workers.length, why, page: tf.memory().numTensors > 0 }};
 }}"""
 
 
@@ -209,7 +220,7 @@ def test_answers_are_those_of_the_pages_thread(site: Site, page: Page) -> None:
     assert there["mask"] == here["mask"]
     assert there["vector"] == pytest.approx(here["vector"], abs=1e-3)
     assert there["wrong"] == here["wrong"] == "contract"
-    assert there["words"] == here["words"]
+    assert (there["words"], there["near"]) == (here["words"], here["near"])
     assert there["nobody"] == here["nobody"]
     assert "RangeError" in there["nobody"]
     assert there["stopped"] == here["stopped"] == "AbortError"
