@@ -97,6 +97,7 @@ class Extras:
         older: the last head with another contract that was live.
         ladder: the models that answer before this one.
         fit: what a device is asked for it.
+        thread: ``"worker"`` if pages run it off their own thread, or None.
         version: a tool that knows only a lower one cannot tell which files the entry needs.
         unknown: what later versions put there; it is kept.
     """
@@ -104,6 +105,7 @@ class Extras:
     older: OlderHead | None = None
     ladder: LadderRungs | None = None
     fit: Fit | None = None
+    thread: str | None = None
     version: int = 1
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -114,7 +116,8 @@ class Extras:
         rungs = self.ladder and {**msgspec.to_builtins(self.ladder), "rungs": list(self.ladder.rungs)}
         ladder = {"ladder": rungs} if rungs else {}
         fit = {"fit": json.loads(msgspec.json.encode(self.fit))} if self.fit else {}
-        return {**version, **older, **ladder, **fit, **self.unknown}
+        thread = {"thread": self.thread} if self.thread else {}
+        return {**version, **older, **ladder, **fit, **thread, **self.unknown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +269,12 @@ def _entry(name: str, found: Any) -> IndexEntry:
 def _extras(found: dict[str, Any]) -> Extras:
     older = from_builtins(found["older"], OlderHead) if "older" in found else None
     ladder = from_builtins(found["ladder"], LadderRungs) if "ladder" in found else None
+    thread = from_builtins(found.get("thread"), str | None)
     version = from_builtins(found.get("version", 1), int)
     fit = from_builtins(found["fit"], Fit) if "fit" in found else None
-    known = ("fit", "ladder", "older", "version")
-    return Extras(older, ladder, fit, version, {key: item for key, item in found.items() if key not in known})
+    known = ("fit", "ladder", "older", "thread", "version")
+    unknown = {key: item for key, item in found.items() if key not in known}
+    return Extras(older, ladder, fit, thread, version, unknown)
 
 
 def _is_digest(item: object) -> bool:

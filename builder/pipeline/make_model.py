@@ -116,8 +116,14 @@ class Built:
         """What the index says of it."""
         entry = self.bundle.entry(self.settings.load, self.settings.priority)
         ladder = self.ladder
-        rungs = None if ladder is None else LadderRungs(ladder.lower, ladder.nbytes, ladder.tensors)
-        return replace(entry, extras=Extras(ladder=rungs, fit=self.fit)) if rungs or self.fit else entry
+        rungs = LadderRungs(ladder.lower, ladder.nbytes, ladder.tensors) if ladder else None
+        thread = "worker" if self.runs_apart else None
+        return replace(entry, extras=Extras(ladder=rungs, fit=self.fit, thread=thread))
+
+    @property
+    def runs_apart(self) -> bool:
+        """Pages run it off their own thread: of a ladder, all of it."""
+        return self.settings.thread == "worker" and not self.is_lower
 
     @property
     def is_lower(self) -> bool:
