@@ -7,7 +7,7 @@ import { makeCanvas, opening, toDrawable } from "./pixels.js";
  *   crop?: [number, number, number, number], resize?: { method: "bicubic" | "area", size: [number, number], halfPixel?: boolean } }} PictureInput */
 /** @typedef {{ name: string, output: string, type: string, quality?: number }} PictureOutput */
 /** @typedef {{ inputs?: PictureInput[], outputs?: PictureOutput[] }} Glue */
-/** @typedef {"canvas" | "imagedata" | "blob"} PictureForm */
+/** @typedef {"canvas" | "imagedata" | "bitmap" | "blob"} PictureForm */
 
 /**
  * What the loader lends: TensorFlow.js, the model, and what its head says.
@@ -167,6 +167,7 @@ async function fromTensor(tensor, { type, quality }, as) {
     image.data[4 * i + 3] = channels % 2 ? 255 : values[i * channels + channels - 1];
   }
   if (as === "imagedata") return image;
+  if (as === "bitmap") return createImageBitmap(image);
   const { canvas, context } = makeCanvas(width, height);
   context.putImageData(image, 0, 0);
   if (as !== "blob") return canvas;

@@ -98,17 +98,29 @@ function shares({ activation = "none", channel }, data, size, channels, first) {
  * @param {readonly string[]} [labels] of a mask of classes
  * @returns {Mask}
  */
-function masked({ spec: { background = 0 } }, data, width, height, labels) {
+function masked({ spec }, data, width, height, labels) {
+  const { background = 0 } = spec;
   const counts = new Uint32Array(256);
   if (labels) for (const index of data) counts[index]++;
   const shown = Array.from(counts, (count, index) => ({ label: labels?.[index], index, share: count / data.length }));
   const classes = shown.filter(({ index, share }) => share && index !== background).sort((a, b) => b.share - a.share);
+  return revive({ width, height, data, soft: !labels, classes }, { answer: spec });
+}
+
+/**
+ * Gives a mask what it can do, of what is known of it: that is how it comes from a worker.
+ *
+ * @param {Omit<Mask, "toImageData" | "alpha">} known
+ * @param {{ answer?: MaskSpec }} head of the model
+ * @returns {Mask}
+ */
+export function revive({ width, height, data, soft, classes }, { answer: { background = 0 } = {} }) {
   return {
-    ...{ width, height, data, soft: !labels, classes },
-    toImageData(colour = labels ? hue : [255, 255, 255]) {
-      const colours = Array.from(counts, (_, index) => {
+    ...{ width, height, data, soft, classes },
+    toImageData(colour = soft ? [255, 255, 255] : hue) {
+      const colours = Array.from({ length: 256 }, (_, index) => {
         const [red, green, blue, alpha = 255] = typeof colour === "function" ? colour(index) : colour;
-        if (labels) return index === background ? [0, 0, 0, 0] : [red, green, blue, alpha];
+        if (!soft) return index === background ? [0, 0, 0, 0] : [red, green, blue, alpha];
         return [red, green, blue, Math.round((alpha * index) / 255)];
       });
       const whole = new Uint32Array(Uint8Array.from(colours.flat()).buffer);
@@ -116,7 +128,7 @@ function masked({ spec: { background = 0 } }, data, width, height, labels) {
       return new ImageData(pixels, width, height);
     },
     alpha(index) {
-      return labels ? data.map((found) => (index === undefined ? found !== background : found === index) ? 255 : 0) : data;
+      return soft ? data : data.map((found) => (index === undefined ? found !== background : found === index) ? 255 : 0);
     },
   };
 }

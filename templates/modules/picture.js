@@ -7,7 +7,7 @@ import { makeCanvas } from "./pixels.js";
  * Makes a picture of an output: numbers of a range, with 1, 3 or 4 channels.
  *
  * @param {Answering} answering
- * @param {{ as?: "canvas" | "imagedata" | "blob", type?: string, quality?: number }} options
+ * @param {{ as?: "canvas" | "imagedata" | "bitmap" | "blob", type?: string, quality?: number }} options
  */
 export async function answer({ tf, outputs, spec }, { as = "canvas", type = "image/png", quality } = {}) {
   const tensor = spec.output ? outputs[spec.output] : Object.values(outputs)[0];
@@ -27,6 +27,7 @@ export async function answer({ tf, outputs, spec }, { as = "canvas", type = "ima
     image.data[4 * i + 3] = channels % 2 ? 255 : at(channels - 1);
   }
   if (as === "imagedata") return image;
+  if (as === "bitmap") return createImageBitmap(image);
   const { canvas, context } = makeCanvas(width, height);
   context.putImageData(image, 0, 0);
   if (as !== "blob") return canvas;

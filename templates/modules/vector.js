@@ -37,7 +37,18 @@ export async function answer(given) {
     if (weight) for (let i = 0; i < width; i++) sums[i] += weight * data[token * width + i];
   }
   const scale = (total || 1) * ((spec.normalise && Math.hypot(...sums.map((sum) => sum / (total || 1)))) || 1);
-  const values = Float32Array.from(sums, (sum) => sum / scale);
+  return revive({ values: Float32Array.from(sums, (sum) => sum / scale) }, undefined, ModelError);
+}
+
+/**
+ * Gives a vector what it can do: that is how it comes from a worker.
+ *
+ * @param {{ values: Float32Array }} known
+ * @param {unknown} _
+ * @param {new (code: "contract", message: string) => Error} ModelError
+ * @returns {Vector}
+ */
+export function revive({ values }, _, ModelError) {
   return {
     values,
     similarity(other) {

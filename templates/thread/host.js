@@ -8,12 +8,18 @@ import { Channel } from "./channel.js";
 /** What a load is to its worker. @typedef {{ lost: () => void } & Record<string, any>} Guest */
 /** @typedef {{ channel: Channel, guests: Map<number, Guest> }} Host */
 
-/** @type {Promise<Host> | undefined} */
-let current;
-let ends = 0;
+/** Of each copy of the loader, known by its settings: its worker, and how many have ended. @type {WeakMap<Settings, { current?: Promise<Host>, ends: number }>} */
+const places = new WeakMap();
 let last = 0;
 /** @type {any} */
 let policy;
+
+/** @param {Settings} settings */
+function placeOf(settings) {
+  const place = places.get(settings) ?? { ends: 0 };
+  places.set(settings, place);
+  return place;
+}
 
 /** Gives a number that no load of this page has had. */
 export const nextNumber = () => ++last;
@@ -30,7 +36,7 @@ export function obstacle(index, settings, computes) {
   if (!("Worker" in globalThis)) return "there are no workers here";
   if (!index.modules?.worker) return "the bundle has none";
   if (computes && !index.modules.tf && !settings.workerTf) return "there is no TensorFlow.js for it: see configure({ workerTf })";
-  if (ends > 1) return "it ended twice";
+  if (placeOf(settings).ends > 1) return "it ended twice";
 }
 
 /**
@@ -51,15 +57,18 @@ export const basesOf = (settings) => [settings.baseUrl ?? new URL(".", import.me
  * @throws an Error that says why there is none
  */
 export function hostOf(index, settings, ModelError) {
-  if (!current) {
-    const mine = (current = open(index, settings, ModelError, () => {
-      if (current === mine) current = undefined;
+  const place = placeOf(settings);
+  if (!place.current) {
+    const gone = () => {
+      if (place.current === mine) place.current = undefined;
+    };
+    const mine = (place.current = open(index, settings, ModelError, () => {
+      place.ends++;
+      gone();
     }));
-    mine.catch(() => {
-      if (current === mine) current = undefined;
-    });
+    mine.catch(gone);
   }
-  return current;
+  return place.current;
 }
 
 /**
@@ -98,7 +107,6 @@ async function open(index, settings, ModelError, onEnd) {
   const end = () => {
     if (over) return;
     over = true;
-    ends++;
     onEnd();
     worker.terminate();
     channel.close(new ModelError("runtime", "The worker ended, perhaps for want of memory: run it again"));

@@ -45,6 +45,9 @@ export class Serving {
     let one = this.#jobs.get(number);
     if (!one) this.#jobs.set(number, (one = this.#open(behind, background)));
     one.job.claim(spec);
+    // A ladder reads a head twice.
+    const { job, state } = this.#work;
+    if (spec.path.endsWith(".json") && state !== "full") job.claim(spec);
   }
 
   /** @param {number} behind @param {boolean} background */

@@ -103,7 +103,13 @@ export class Told {
     Object.assign(this.model, described.facts);
     if (name) work.stage(name).resolve(this.model);
     else work.ready.resolve(this.model);
-    if (name || !this.back) return;
+    // What was complete is to be complete again.
+    if (!name && !this.complete) this.#returned();
+  }
+
+  /** The model is there once more, if it was gone. */
+  #returned() {
+    if (!this.back) return;
     const { since, resolve } = this.back;
     this.back = undefined;
     this.emit({ type: "recovery", ms: Math.round(performance.now() - since), backend: this.#backend });
@@ -113,6 +119,7 @@ export class Told {
   /** @param {string} backend */
   full(backend) {
     this.#backend = backend ?? this.#backend;
+    if (this.complete) this.#returned();
     this.complete = true;
     this.#end();
   }

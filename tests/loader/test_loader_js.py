@@ -46,6 +46,10 @@ def test_ladders_with_tensorflow(tmp_path: Path) -> None:
     run_node("ladder.test.mjs", tmp_path)
 
 
+def test_workers_with_tensorflow(tmp_path: Path) -> None:
+    run_node("thread.test.mjs", tmp_path)
+
+
 @pytest.mark.slow
 def test_with_tensorflow(tmp_path: Path) -> None:
     run_node("models.test.mjs", tmp_path)
@@ -64,4 +68,5 @@ def test_every_file_of_tests_is_run() -> None:
         "models.test.mjs",
         "schedule.test.mjs",
         "states.test.mjs",
+        "thread.test.mjs",
     }
