@@ -1,15 +1,21 @@
-"""What live video loses while models load: ``python bench/ar.py [-n 3] [--seconds 10] [--network slow-4g] [--cpu 1]``.
+"""What live video loses to models: ``python bench/ar.py [-n 3] [--backend webgl|wasm] [--network slow-4g]``.
 
 Builds the four models of ``assets/pages/ar.html`` (``make examples`` first), each also as a stock copy, and opens that
-page in headless Chromium with a fake camera that shows a real face. Twice in every repetition: with this project's
-loader, and with a module in its place that loads the stock files by ``tf.loadGraphModel``. The rest of the page is
-the same, as is what makes inputs and answers of pictures and outputs, and so are the order of the models and the
-moment of the first byte: a page that loads the stock way at its start pays with its first screen, see
-``bench/first_screen.py``. From the click: how soon the first face was found, all four models had looked at one frame,
-and all had full precision. Until all four have looked (all shaders are compiled then, on both sides) and for
-``--seconds`` after that: p50 and p95 between the screen's frames and of looking at one, long tasks, and the share of
-the camera's frames that nobody looked at. Medians of all repetitions. WebGL is drawn by the processor here, so read
-ratios, not frames a second.
+page in headless Chromium with a fake camera that shows a real face. In every repetition once for each side:
+
+- stock: a module in the loader's place that loads the stock files by ``tf.loadGraphModel`` and runs them on the page's
+  thread, as pages do that have TensorFlow.js alone,
+- page: this loader, on the page's thread, as it was before there was a worker,
+- ours: this loader, with ``load({ thread: "worker" })``, which is what the page asks for.
+
+The rest of the page is the same, as is what takes frames and makes inputs and answers, and so are the order of the
+models and the moment of the first byte: a page that loads the stock way at its start pays with its first screen, see
+``bench/first_screen.py``. ``--backend`` is that of all sides. From the click: how soon the first face was found, all
+four models had looked at one frame, and all had full precision. Until all four have looked (all shaders are compiled
+then, on all sides) and for ``--seconds`` after that: p50 and p95 between the screen's frames and of looking at one,
+long tasks on the page's thread, and the share of the camera's frames that nobody looked at. Medians of all
+repetitions. WebGL is drawn by the processor here, in the process that also draws the page, so read ratios, not frames
+a second.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +40,7 @@ root = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(root), str(root / "bench")]
 
 from first_screen import Handler, Server  # noqa: E402
-from playwright.sync_api import Browser  # noqa: E402
+from playwright.sync_api import Browser, Page  # noqa: E402
 
 from builder.config.tables import load_config  # noqa: E402
 from builder.pipeline.report.networks import networks  # noqa: E402
@@ -41,6 +48,7 @@ from tests.helpers.browsing import chromium  # noqa: E402
 
 names = ("face", "mesh", "emotion", "pose")
 patience = 600_000
+drawing = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 record = """
 window.log = { screen: [], long: [], camera: [], looks: [] };
@@ -60,9 +68,10 @@ HTMLVideoElement.prototype.requestVideoFrameCallback = function (tell) {
 watch = """async () => {
   const { Tracker } = await import("./ar-tracker.js");
   const { look } = Tracker.prototype;
-  Tracker.prototype.look = async function (...given) {
-    const begun = performance.now();
-    const seen = await look.apply(this, given);
+  Tracker.prototype.look = async function (found) {
+    // The faces of a frame are found before the rest of it is looked at.
+    const begun = performance.now() - found.ms;
+    const seen = await look.call(this, found);
     const all = Boolean(seen.mesh && seen.emotion && seen.pose);
     log.looks.push([begun, performance.now(), seen.faces.length, all]);
     return seen;
@@ -74,45 +83,75 @@ loaded = "document.querySelectorAll('#parts [data-state=full]').length === 4 && 
 all_seen = "log.looks.some(([, , , all]) => all)"
 
 stock_loader = """
+import { prepared } from "./backend.js";
 let bring;
 export const configure = ({ tf = bring }) => { bring = tf; };
+const open = () => (stock.tf ??= bring().then(prepared));
+const stock = {};
 const lazy = (name) => import(`/templates/modules/${name}.js`);
 const entry = ({ url, head, wireBytes }) => ({
   wireBytes,
   load({ onProgress } = {}) {
-    const open = async () => {
-      const tf = await bring();
+    const fetched = async () => {
+      const tf = await open();
       const model = await tf.loadGraphModel(new URL(url, import.meta.url).href);
       onProgress?.({ loaded: 1, total: 1, phase: "full" });
       return model;
     };
-    const ready = open();
+    const ready = fetched();
     const answers = lazy("answers");
     lazy(head.answer.kind);
     const run = async (given, options = {}) =>
-      (await answers).run({ tf: await bring(), model: await ready, head }, given, options, lazy, Error);
-    return { ready, full: ready, run, progress: { phase: "full" } };
+      (await answers).run({ tf: await open(), model: await ready, head }, given, options, lazy, Error);
+    const handle = { ready, full: ready, run, progress: { phase: "full" } };
+    const life = { state: "waiting", promise: new Promise(() => {}) };
+    handle.frames = async function* (video, options) {
+      yield* (await lazy("frames")).run(handle, video, options, life);
+    };
+    return handle;
   },
 });
 export const models = Object.fromEntries(Object.entries(STOCK).map(([name, facts]) => [name, entry(facts)]));
 """
+# This project's loader, with a backend and a thread of the bench's.
+our_loader = """
+import { prepared } from "./backend.js";
+import { configure as set, models as built } from "./own.js";
+export * from "./own.js";
+export const configure = ({ tf, ...options }) =>
+  set({ ...options, ...(tf && { tf: () => tf().then(prepared), workerTf: new URL("backend.js", import.meta.url) }) });
+const own = (entry) => {
+  const load = (options) => entry.load({ ...options, thread: THREAD });
+  return new Proxy(entry, { get: (_, key) => (key === "load" ? load : Reflect.get(entry, key, entry)) });
+};
+export const models = Object.fromEntries(Object.entries(built).map(([name, entry]) => [name, own(entry)]));
+"""
+# What makes TensorFlow.js ready, on every side; in a worker it also brings it.
+backend_module = """
+const bring = (name) => import(new URL(`../../node_modules/@tensorflow/${name}`, import.meta.url).href);
+export async function prepared(tf) {
+  if (BACKEND === "wasm") {
+    await bring("tfjs-backend-wasm/dist/tf-backend-wasm.min.js");
+    tf.wasm.setWasmPaths(new URL("../../node_modules/@tensorflow/tfjs-backend-wasm/dist/", import.meta.url).href);
+  }
+  if (!(await tf.setBackend(BACKEND))) throw new Error(`There is no backend ${BACKEND}`);
+  await tf.ready();
+  return tf;
+}
+const isWorker = !globalThis.document;
+if (isWorker) await bring("tfjs/dist/tf.min.js");
+export default isWorker ? await prepared(globalThis.tf) : undefined;
+"""
+wasm = "tfjs-backend-wasm/dist/"
+runtime_files = (
+    "tfjs/dist/tf.min.js",
+    *(f"{wasm}{name}" for name in ("tf-backend-wasm.min.js", "tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm")),
+)
 
 
-def make_site(folder: Path) -> None:
-    """Build bundle and stock copies; ``ours`` and ``stock`` have the same pages and another loader.js."""
-    # What was asked for goes on while a model's first run blocks the page; of small files that is little.
-    config = [f'[build]\nout = "dist"\nshard_bytes = "1 MiB"\ncache = {json.dumps(str(root / ".shardpress"))}']
-    models = load_config(root / "build.toml").models
-    written = (root / "build.toml").read_text(encoding="utf-8")
-    for name in names:
-        table = written.split(f"[models.{name}]")[1].split("\n[")[0]
-        kept = [line for line in table.splitlines() if line.startswith(("answer", "picture"))]
-        more = {"source": models[name].source, "labels": models[name].labels}
-        paths = [f"{key} = {json.dumps(str(root / path))}" for key, path in more.items() if path]
-        config.append("\n".join([f"[models.{name}]", 'load = "visible"', 'compat = "float32"', *paths, *kept]))
-    (folder / "build.toml").write_text("\n".join(config))
-    command = [sys.executable, str(root / "build.py"), "--config", "build.toml", "--fast", "-q"]
-    subprocess.run(command, cwd=folder, check=True)
+def make_site(folder: Path, backend: str) -> None:
+    """Build bundle and stock copies; ``stock``, ``page`` and ``ours`` have the same pages and another loader.js."""
+    build_bundle(folder, names, 'compat = "float32"')
     manifest = json.loads((folder / "dist" / "manifest.json").read_text())["models"]
     facts = {}
     for name in names:
@@ -121,20 +160,53 @@ def make_site(folder: Path) -> None:
         whole = json.loads((folder / "dist" / "cdn" / manifest[name]["head"]["url"]).read_text())
         head = {key: whole[key] for key in ("answer", "picture", "labels") if key in whole}
         facts[name] = {"url": url, "head": head, "wireBytes": sum(f["bytes"] for f in files)}
-    for variant in ("ours", "stock"):
-        place = folder / variant
-        (place / "dist").mkdir(parents=True)
-        for name in ("assets", "templates"):
-            (place / name).symlink_to(root / name)
-        runtime = Path("node_modules", "@tensorflow", "tfjs", "dist", "tf.min.js")
-        write_compressed(place / runtime, (root / runtime).read_bytes())
-        (place / "dist" / "manifest.json").symlink_to(folder / "dist" / "manifest.json")
-    (folder / "ours" / "dist" / "cdn").symlink_to(folder / "dist" / "cdn")
-    cdn = folder / "stock" / "dist" / "cdn"
-    cdn.mkdir()
+    for side in ("page", "ours"):
+        make_own_side(folder, side, backend)
+    cdn = make_side(folder, "stock", backend)
     (cdn / "loader.js").write_text(stock_loader.replace("STOCK", json.dumps(facts)))
     for file in (file for name in names for file in manifest[name]["compat"]):
         write_compressed(cdn / file["url"], (folder / "dist" / "cdn" / file["url"]).read_bytes())
+
+
+def build_bundle(folder: Path, names: Iterable[str], *more: str) -> None:
+    """Build some of the example models, with more lines in each one's table, into ``folder/dist``."""
+    # What was asked for goes on while a model's first run blocks the page; of small files that is little.
+    config = [f'[build]\nout = "dist"\nshard_bytes = "1 MiB"\ncache = {json.dumps(str(root / ".shardpress"))}']
+    models = load_config(root / "build.toml").models
+    written = (root / "build.toml").read_text(encoding="utf-8")
+    for name in names:
+        table = written.split(f"[models.{name}]")[1].split("\n[")[0]
+        kept = [line for line in table.splitlines() if line.startswith(("answer", "picture"))]
+        paths = {"source": models[name].source, "labels": models[name].labels}
+        lines = [f"{key} = {json.dumps(str(root / path))}" for key, path in paths.items() if path]
+        config.append("\n".join([f"[models.{name}]", 'load = "visible"', *more, *lines, *kept]))
+    (folder / "build.toml").write_text("\n".join(config))
+    command = [sys.executable, str(root / "build.py"), "--config", "build.toml", "--fast", "-q"]
+    subprocess.run(command, cwd=folder, check=True)
+
+
+def make_side(folder: Path, side: str, backend: str) -> Path:
+    """Put the pages and TensorFlow.js into a folder of a side's own; give the one that its loader belongs into."""
+    place = folder / side
+    cdn = place / "dist" / "cdn"
+    cdn.mkdir(parents=True)
+    for name in ("assets", "templates"):
+        (place / name).symlink_to(root / name)
+    for file in runtime_files:
+        path = Path("node_modules", "@tensorflow", file)
+        write_compressed(place / path, (root / path).read_bytes())
+    (place / "dist" / "manifest.json").symlink_to(folder / "dist" / "manifest.json")
+    (cdn / "backend.js").write_text(backend_module.replace("BACKEND", json.dumps(backend)))
+    return cdn
+
+
+def make_own_side(folder: Path, side: str, backend: str) -> None:
+    """Make a side with this project's loader, in its worker (``ours``) or on the page's thread (``page``)."""
+    cdn = make_side(folder, side, backend)
+    for path in (folder / "dist" / "cdn").iterdir():
+        (cdn / ("own.js" if path.name == "loader.js" else path.name)).symlink_to(path)
+    thread = json.dumps("worker" if side == "ours" else "page")
+    (cdn / "loader.js").write_text(our_loader.replace("THREAD", thread))
 
 
 def write_compressed(path: Path, content: bytes) -> None:
@@ -156,9 +228,9 @@ def write_clip(path: Path) -> None:
     path.write_bytes(frames.getvalue())
 
 
-def measure(browser: Browser, url: str, options: argparse.Namespace) -> dict[str, float]:
-    """Open the page once and give its figures."""
-    context = browser.new_context(permissions=["camera"])
+def open_page(browser: Browser, options: argparse.Namespace) -> Page:
+    """Open an empty page that will note what happens, on the network and processor that were asked for."""
+    context = browser.new_context(permissions=["camera"], viewport={"width": 1200, "height": 900})
     page = context.new_page()
     page.set_default_timeout(patience)
     page.add_init_script(record)
@@ -169,6 +241,12 @@ def measure(browser: Browser, url: str, options: argparse.Namespace) -> dict[str
             limits = {"latency": 1000 * network.latency, "downloadThroughput": network.rate, "uploadThroughput": -1}
             session.send("Network.emulateNetworkConditions", {"offline": False, **limits})
     session.send("Emulation.setCPUThrottlingRate", {"rate": options.cpu})
+    return page
+
+
+def measure(browser: Browser, url: str, options: argparse.Namespace) -> dict[str, float]:
+    """Open the page once and give its figures."""
+    page = open_page(browser, options)
     page.goto(f"{url}assets/pages/ar.html?lang=en", timeout=patience)
     page.wait_for_selector("#parts [data-state=waiting]")
     page.evaluate(watch)
@@ -180,14 +258,14 @@ def measure(browser: Browser, url: str, options: argparse.Namespace) -> dict[str
     page.wait_for_timeout(1000 * options.seconds)
     end = page.evaluate("performance.now()")
     log = page.evaluate("log")
-    context.close()
+    page.context.close()
     looks = log["looks"]
     figures = {
         "first face, ms": next(looked for _, looked, count, _ in looks if count) - begun,
         "all four seen, ms": next(looked for _, looked, _, every in looks if every) - begun,
         "full precision, ms": full - begun,
     }
-    for phase, start, stop in (("during", begun, settled), ("after", settled, end)):
+    for phase, start, stop in (("during", begun, settled), ("after", settled, end), ("in all", begun, end)):
         figures |= {f"{phase}: {key}": value for key, value in describe(log, start, stop).items()}
     return figures
 
@@ -225,33 +303,46 @@ def serve(folder: Path) -> Server:
 
 
 def report(found: dict[str, list[dict[str, float]]]) -> None:
-    """Print medians side by side."""
-    print(f"{'':26}{'stock':>10}{'ours':>10}{'ours / stock':>14}")
-    for key in found["ours"][0]:
-        stock, ours = (statistics.median(run[key] for run in found[name]) for name in ("stock", "ours"))
-        print(f"{key:26}{stock:10.0f}{ours:10.0f}{f'{ours / stock:.2f}' if stock else '':>14}")
+    """Print medians side by side, and of each side but the first its share of the first."""
+    first, *others = found
+    heads = [f"{name} / {first}" for name in others]
+    print(f"{'':26}" + "".join(f"{name:>10}" for name in found) + "".join(f"{head:>14}" for head in heads))
+    for key in found[first][0]:
+        medians = {name: statistics.median(run[key] for run in runs) for name, runs in found.items()}
+        shares = [f"{medians[name] / medians[first]:.2f}" if medians[first] else "" for name in others]
+        print(
+            f"{key:26}" + "".join(f"{value:10.0f}" for value in medians.values()) + "".join(f"{x:>14}" for x in shares)
+        )
+
+
+def arguments(description: str | None, sides: tuple[str, ...], backend: str) -> argparse.ArgumentParser:
+    """Give the options that benches of pages share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", "--repetitions", type=int, default=3)
+    parser.add_argument("--sides", nargs="+", default=list(sides), choices=sides)
+    parser.add_argument("--backend", default=backend, choices=["webgl", "wasm"])
+    parser.add_argument("--network", default="", choices=["", *(network.name for network in networks())])
+    parser.add_argument("--cpu", type=int, default=1, help="how many times slower than this machine")
+    return parser
 
 
 def main() -> None:
-    """Measure both variants in turn."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", "--repetitions", type=int, default=3)
+    """Measure all sides in turn."""
+    parser = arguments(__doc__, ("stock", "page", "ours"), "webgl")
     parser.add_argument("--seconds", type=float, default=10, help="how long to watch after the load")
-    parser.add_argument("--network", default="", choices=["", *(network.name for network in networks())])
-    parser.add_argument("--cpu", type=int, default=1, help="how many times slower than this machine")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        make_site(folder)
+        make_site(folder, options.backend)
         write_clip(folder / "face.mjpeg")
-        servers = {name: serve(folder / name) for name in ("stock", "ours")}
+        servers = {name: serve(folder / name) for name in options.sides}
         found: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
-        switches = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--use-fake-device-for-media-stream")
+        camera = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={folder / 'face.mjpeg'}")
         try:
             for _ in range(options.repetitions):
                 for name, server in servers.items():
                     # A browser of its own each time: shaders that one has compiled must not serve the other.
-                    with chromium(*switches, f"--use-file-for-fake-video-capture={folder / 'face.mjpeg'}") as browser:
+                    with chromium(*drawing, *camera) as browser:
                         url = f"http://127.0.0.1:{server.server_address[1]}/"
                         found[name].append(measure(browser, url, options))
         finally:

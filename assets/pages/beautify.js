@@ -2,8 +2,8 @@
 import { StatusLine, find, load, texts } from "./page.js";
 import { compare } from "./compare.js";
 import { Pace, roughly } from "./pace.js";
-import { canvasOf, describe, download, pictureInput, sample } from "./pictures.js";
-import { runTiles, spans } from "./tiles.js";
+import { canvasOf, describe, download, pictureInput, sampleFile, toBitmap } from "./pictures.js";
+import { drawInStrips, runTiles, spans } from "./tiles.js";
 
 const words = texts({
   en: {
@@ -36,12 +36,14 @@ const tasks = {
   enlarge: { tile: 128, margin: 12, scale: 2, longest: 2048 },
 };
 
+/** Longest side of what is on the screen: of a larger picture there is a smaller copy. */
+const shown = 2048;
 const [view, start, stop, save] = ["#view", "#start", "#stop", "#save"].map((selector) => find(selector));
 const line = new StatusLine(find("#status"));
 /** The sample in the page: its size, as the document says it. */
 const [width, height] = ["width", "height"].map((side) => Number(find("img", view).getAttribute(side)));
 const poster = { width, height };
-/** @type {HTMLCanvasElement | undefined} */
+/** @type {ImageBitmap | undefined} */
 let picture;
 /** @type {HTMLCanvasElement | undefined} */
 let result;
@@ -62,16 +64,28 @@ function enter(state) {
 }
 
 /**
- * @param {HTMLCanvasElement} canvas
+ * Gives an empty canvas of a picture's shape, no longer than `longest` on a side.
+ *
+ * @param {{ width: number, height: number }} size
  * @param {number} longest
  */
-function fit(canvas, longest) {
-  const scale = longest / Math.max(canvas.width, canvas.height);
-  if (scale >= 1) return canvas;
-  const { canvas: smaller, context } = canvasOf(Math.round(canvas.width * scale), Math.round(canvas.height * scale));
-  context.imageSmoothingQuality = "high";
-  context.drawImage(canvas, 0, 0, smaller.width, smaller.height);
-  return smaller;
+function fit({ width, height }, longest) {
+  const scale = Math.min(1, longest / Math.max(width, height));
+  return canvasOf(Math.round(width * scale), Math.round(height * scale));
+}
+
+/**
+ * Gives a picture no longer than `longest` on a side.
+ *
+ * @param {ImageBitmap} given
+ * @param {number} longest
+ * @param {AbortSignal} signal
+ */
+async function shrunk(given, longest, signal) {
+  if (Math.max(given.width, given.height) <= longest) return given;
+  const { canvas, context } = fit(given, longest);
+  await drawInStrips(context, given, signal);
+  return createImageBitmap(canvas);
 }
 
 /**
@@ -99,18 +113,22 @@ function offer() {
 
 /**
  * @param {string} task
- * @param {HTMLCanvasElement} given
+ * @param {ImageBitmap} given
  * @param {AbortSignal} signal
  */
 async function improve(task, given, signal) {
   const { scale, longest, ...tiling } = tasks[task];
-  const before = fit(given, longest);
+  const handle = await load(task, line, { signal, priority: "high", thread: "worker" });
+  const before = await shrunk(given, longest, signal);
   const { canvas, context } = canvasOf(before.width * scale, before.height * scale);
-  const handle = await load(task, line, { signal, priority: "high" });
+  const [old, made] = [fit(before, shown), fit(canvas, shown)];
+  // A canvas on the screen is copied for each of its frames: a large one stays beside it.
+  const isLarge = made.canvas.width < canvas.width;
+  const after = isLarge ? made : { canvas, context };
   const pace = paces[task];
   const { size, count } = pieces(task, before);
-  /** @param {ImageData} tile @returns {Promise<ImageData>} */
-  const run = (tile) => pace.time(size, () => handle.run(tile, { as: "imagedata" }));
+  /** @param {ImageBitmap | ImageData} tile @returns {Promise<ImageData>} */
+  const run = (tile) => pace.time(size, () => handle.run(tile, { as: "imagedata", transfer: true }));
   const measure = async () => {
     line.tell(words, "measuring");
     // The first run compiles, the second one tells the pace.
@@ -130,14 +148,14 @@ async function improve(task, given, signal) {
       line.share(share, () => (share < 1 ? words.text("left", { time: roughly(ms) }) : ""));
     };
     onShare(0);
-    await runTiles(before, context, run, { ...tiling, scale, signal: ended, onShare });
+    await runTiles(before, context, run, { ...tiling, scale, signal: ended, onShare, view: isLarge ? made.context : undefined });
     return ((performance.now() - begun) / 1000).toFixed(1);
   };
   await handle.ready;
   if (!pace.known) await measure();
-  context.imageSmoothingQuality = "high";
-  context.drawImage(before, 0, 0, canvas.width, canvas.height);
-  compare(view, before, canvas);
+  await drawInStrips(old.context, before, signal);
+  await drawInStrips(after.context, before, signal);
+  compare(view, old.canvas, after.canvas);
   if (handle.progress.phase !== "full") {
     // Tiles of two precisions would show a seam: this pass is for the eye, until the last digits are here.
     const refined = new AbortController();
@@ -158,7 +176,7 @@ async function begin() {
   const task = chosen();
   enter("working");
   try {
-    picture ??= await sample(name);
+    picture ??= await toBitmap(await sampleFile(name));
     await improve(task, picture, mine.signal);
     if (mine === work) enter("done");
   } catch (error) {
@@ -169,10 +187,14 @@ async function begin() {
 }
 
 pictureInput(find("#input"), {
-  onPicture(canvas, called) {
+  open: toBitmap,
+  async onPicture(given, called) {
     work.abort();
-    work = new AbortController();
-    [picture, name] = [canvas, called];
+    const { signal } = (work = new AbortController());
+    const { canvas, context } = fit(given, shown);
+    await drawInStrips(context, given);
+    if (signal.aborted) return;
+    [picture, name] = [given, called];
     describe(canvas, called);
     compare(view, canvas);
     line.share();

@@ -63,6 +63,21 @@ export function canvasOf(width, height) {
 }
 
 /**
+ * Opens a picture, turned as its camera says. Browsers decode files beside the page's thread.
+ *
+ * @param {Blob | CanvasImageSource} source
+ * @returns {Promise<ImageBitmap>}
+ * @throws {PageError} the browser cannot open it
+ */
+export async function toBitmap(source) {
+  try {
+    return await createImageBitmap(source);
+  } catch (error) {
+    throw new PageError("nopicture", {}, error);
+  }
+}
+
+/**
  * Draws a picture, turned as its camera says, no longer than `longest` on a side.
  *
  * @param {Blob | CanvasImageSource} source
@@ -71,12 +86,7 @@ export function canvasOf(width, height) {
  * @throws {PageError} the browser cannot open it
  */
 export async function toCanvas(source, longest = 4096) {
-  let bitmap;
-  try {
-    bitmap = await createImageBitmap(source);
-  } catch (error) {
-    throw new PageError("nopicture", {}, error);
-  }
+  const bitmap = await toBitmap(source);
   const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
   const { canvas, context } = canvasOf(Math.round(bitmap.width * scale), Math.round(bitmap.height * scale));
   context.imageSmoothingQuality = "high";
@@ -86,43 +96,48 @@ export async function toCanvas(source, longest = 4096) {
 }
 
 /**
- * Fetches one of the samples, which lie beside the pages.
+ * Fetches the file of one of the samples, which lie beside the pages.
  *
  * @param {string} name
  */
-export async function sample(name) {
+export async function sampleFile(name) {
   const answer = await fetch(new URL(`pictures/${name}.jpg`, import.meta.url));
   if (!answer.ok) throw new PageError("nopicture");
-  return toCanvas(await answer.blob());
+  return answer.blob();
 }
+
+/** Gives one of the samples. @param {string} name */
+export const sample = async (name) => toCanvas(await sampleFile(name));
 
 /**
  * Fills an element with the ways to give a picture. Dropping and pasting work all over the page.
  *
+ * @template [Form=HTMLCanvasElement]
  * @param {HTMLElement} element
  * @param {{
- *   onPicture: (picture: HTMLCanvasElement, name: string) => void,
+ *   onPicture: (picture: Form, name: string) => unknown,
  *   onError: (error: unknown) => void,
  *   choices?: Sample[],
- * }} options `name` is a file's name without its ending, or a sample's
+ *   open?: (picture: Blob | CanvasImageSource) => Promise<Form>,
+ * }} options `name` is a file's name without its ending, or a sample's; `open` makes canvases unless it is given
  */
-export function pictureInput(element, { onPicture, onError, choices = samples }) {
+export function pictureInput(element, { onPicture, onError, choices = samples, open = /** @type {any} */ (toCanvas) }) {
   let turn = 0;
   /**
-   * @param {() => Promise<HTMLCanvasElement>} open
+   * @param {() => Promise<Form>} bring
    * @param {string} name
    */
-  const give = async (open, name) => {
+  const give = async (bring, name) => {
     const mine = ++turn;
     try {
-      const picture = await open();
-      if (mine === turn) onPicture(picture, name);
+      const picture = await bring();
+      if (mine === turn) await onPicture(picture, name);
     } catch (error) {
       if (mine === turn) onError(error);
     }
   };
   /** @param {File | null | undefined} file */
-  const take = (file) => file && give(() => toCanvas(file), file.name.replace(/\.\w+$/, "") || "photo");
+  const take = (file) => file && give(() => open(file), file.name.replace(/\.\w+$/, "") || "photo");
 
   const file = make("input", { type: "file", accept: "image/*", className: "hidden" });
   file.addEventListener("change", () => {
@@ -134,7 +149,7 @@ export function pictureInput(element, { onPicture, onError, choices = samples })
   const chooser = make("label", { className: "button" }, words, file);
   const camera = make("button", { type: "button", className: "quiet" });
   put(camera, "take");
-  camera.addEventListener("click", () => snapshot().then((shot) => shot && give(async () => shot, "camera")).catch(onError));
+  camera.addEventListener("click", () => snapshot(open).then((shot) => shot && give(async () => shot, "camera")).catch(onError));
   const hint = make("p", { className: "soft" });
   put(hint, "hint");
 
@@ -146,7 +161,7 @@ export function pictureInput(element, { onPicture, onError, choices = samples })
     const button = make("button", { type: "button", className: "sample" }, picture);
     button.dataset.sample = name;
     texts({ en: { name: en }, zh: { name: zh } }).put(button, "name", {}, "aria-label");
-    button.addEventListener("click", () => give(() => sample(name), name));
+    button.addEventListener("click", () => give(async () => open(await sampleFile(name)), name));
     group.append(button);
   }
   element.replaceChildren(make("div", { className: "row" }, chooser, camera), hint, group);
@@ -179,8 +194,14 @@ export function openCamera(wanted = { facingMode: "user", width: { ideal: 1280 }
   return navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
 }
 
-/** Lets the visitor take a picture. @returns {Promise<HTMLCanvasElement | undefined>} undefined if the dialog was closed */
-async function snapshot() {
+/**
+ * Lets the visitor take a picture.
+ *
+ * @template Form
+ * @param {(video: HTMLVideoElement) => Promise<Form>} open
+ * @returns {Promise<Form | undefined>} undefined if the dialog was closed
+ */
+async function snapshot(open) {
   const stream = await openCamera();
   const video = make("video", { muted: true, playsInline: true, srcObject: stream });
   const [shoot, close] = [make("button", { type: "button", disabled: true }), make("button", { type: "button", className: "quiet" })];
@@ -195,7 +216,7 @@ async function snapshot() {
     shoot.disabled = false;
     shoot.focus();
     return await new Promise((done, fail) => {
-      shoot.addEventListener("click", () => toCanvas(video).then(done, fail));
+      shoot.addEventListener("click", () => open(video).then(done, fail));
       close.addEventListener("click", () => done(undefined));
       dialog.addEventListener("close", () => done(undefined));
     });

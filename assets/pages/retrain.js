@@ -183,14 +183,16 @@ async function answer(picture) {
 /** Answers the camera's pictures as they come; what comes while one is being looked at is skipped. @param {Source} from */
 function follow(from) {
   let busy = false;
+  const { element } = from;
+  const next = () => ("requestVideoFrameCallback" in element ? element.requestVideoFrameCallback(step) : requestAnimationFrame(step));
   const step = () => {
     if (from !== source) return;
-    from.next(step);
+    next();
     if (busy || !head || document.body.dataset.state === "training") return;
     busy = true;
-    answer(from.element).finally(() => (busy = false));
+    answer(element).finally(() => (busy = false));
   };
-  from.next(step);
+  next();
 }
 
 function closeCamera() {

@@ -65,7 +65,7 @@ export async function toInput(tf, picture, spec) {
       columns: tapsOf(spec.resize, box[1], box[3], inner[1], raster.width),
     };
     const tensor = tf.tidy(() => {
-      const whole = pixels ? inScript(tf, pixels, taps, plan, spec) : inKernels(tf, opened && flat(opened.drawn, picture, opened), raster, taps, plan, spec);
+      const whole = pixels ? inScript(tf, pixels, taps, plan, spec) : inKernels(tf, opened && flat(opened.drawn, picture), raster, taps, plan, spec);
       const shaped = spec.first ? whole.transpose([2, 0, 1]) : whole;
       return (spec.rank > 3 ? shaped.expandDims(0) : shaped).cast(spec.dtype);
     });
@@ -83,11 +83,11 @@ const isInMemory = (drawn) => Boolean(drawn.getContext?.("2d")?.getContextAttrib
  *
  * @param {any} drawn
  * @param {any} given
- * @param {{ width: number, height: number }} size
  */
-function flat(drawn, given, { width, height }) {
+function flat(drawn, given) {
   if (drawn !== given || drawn.videoWidth) return drawn;
-  const { canvas, context } = makeCanvas(width, height, false);
+  const { naturalWidth, displayWidth = drawn.width, naturalHeight, displayHeight = drawn.height } = drawn;
+  const { canvas, context } = makeCanvas(naturalWidth ?? displayWidth, naturalHeight ?? displayHeight, false);
   context.drawImage(drawn, 0, 0);
   return canvas;
 }

@@ -31,8 +31,9 @@ async () => {
     await new Promise(requestAnimationFrame);
   }
   const { frame: shown, seen } = last;
+  // Drawn in the same breath: the page closes it when it has looked at the next one.
   const frame = document.createElement("canvas");
-  Object.assign(frame, { width: shown.width, height: shown.height });
+  Object.assign(frame, { width: shown.displayWidth, height: shown.displayHeight });
   frame.getContext("2d").drawImage(shown, 0, 0);
   document.querySelector("#stop").click();
   // Each source in the place of what was built of it, in between what makes inputs and answers.

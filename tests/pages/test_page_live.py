@@ -51,6 +51,9 @@ def test_a_box_lies_around_the_face_and_its_points_inside(site: Site, browser: B
     # The clip stands still: the face is there on the sample's frame, as one looks at it.
     assert 150 < min(columns) < 240 < 330 < max(columns) < 420
     assert 60 < min(rows) < 160 < 200 < max(rows) < 320
+    # The model runs in the worker: the page itself has not even its TensorFlow.js.
+    assert len(page.workers) == 1
+    assert page.evaluate("typeof tf") == "undefined"
     page.get_by_role("button", name="Stop").click()
     page.wait_for_selector("body[data-state=idle]")
     assert page.locator("#view img").is_visible()
@@ -74,6 +77,22 @@ def test_the_background_goes_and_the_person_stays(site: Site, browser: Browser) 
     face = page.evaluate(f"({at})(290, 190)")
     assert max(abs(got - wanted) for got, wanted in zip(corner, (24, 92, 84), strict=True)) < 40
     assert max(abs(got - wanted) for got, wanted in zip(face, (24, 92, 84), strict=True)) > 60
+    assert witness.troubles == []
+    page.close()
+
+
+@pytest.mark.slow
+def test_without_a_worker_the_pages_own_thread_does_it(site: Site, browser: Browser) -> None:
+    page = browser.new_page(reduced_motion="reduce")
+    page.set_default_timeout(patience)
+    witness = Witness()
+    witness.watch(page)
+    page.add_init_script("delete window.Worker")
+    page.goto(f"{site.url}assets/pages/find.html?lang=en")
+    page.get_by_role("button", name="Play the sample clip").click()
+    page.wait_for_function("document.querySelector('#found').textContent === 'Faces: 1'")
+    assert page.workers == []
+    assert page.evaluate("typeof tf.tensor") == "function"
     assert witness.troubles == []
     page.close()
 
@@ -111,7 +130,7 @@ def test_the_camera_is_let_go_of_when_the_model_does_not_come(browser: Browser, 
 
 
 @pytest.mark.slow
-def test_the_scripts_are_typed(site: Site) -> None:
+def test_the_scripts_are_typed() -> None:
     check_types(root, *(f"assets/pages/{name}.js" for name in ("live", "find", "cutout")))
 
 
