@@ -56,10 +56,14 @@ def cost_of(verification: Verification | None) -> Cost | None:
     return verification.cost if verification is not None and verification.passed else None
 
 
-def probe_of(cost: Cost | None) -> tuple[tuple[str | int, ...], ...]:
+def probe_of(cost: Cost | None) -> tuple[tuple[str | int | float, ...], ...]:
     """Return kernels that tell in a few milliseconds how fast a device is: the model's heaviest, of shorter axes."""
     heaviest = cost.heaviest if cost else ()
-    return tuple((one.kernel, *_bounded(one)) for one in heaviest if one.kernel in probed and 0 not in one.sizes)
+    return tuple(
+        (one.kernel, round(one.share, 2) or 0.01, *_bounded(one))
+        for one in heaviest
+        if one.kernel in probed and 0 not in one.sizes
+    )
 
 
 def _bounded(heavy: HeavyKernel) -> tuple[int, ...]:

@@ -53,17 +53,19 @@ export class Climb {
   /**
    * @param {Work} work of the ladder
    * @param {Means} means
-   * @param {Step[]} steps
+   * @param {(Step & { later: boolean })[]} steps
    */
   constructor(work, means, steps) {
     this.work = work;
     this.means = means;
     this.steps = steps;
-    this.taken = steps.filter(({ take }) => take);
+    /** What may come. */
+    this.taken = steps.filter(({ take, later }) => take || later);
     this.model = stable(work.entry, this.state, this.#rungs, means.ModelError);
-    const sum = (/** @type {"bytes" | "wire"} */ key) => this.taken.reduce((total, step) => total + step[key], 0);
+    const sum = (/** @type {"bytes" | "wire"} */ key) => steps.reduce((total, step) => total + (step.take ? step[key] : 0), 0);
     means.telling.tell({ total: sum("bytes"), wire: sum("wire") });
-    for (const step of steps) if (!step.take && step.rung > this.taken[0].rung) this.#announce(step);
+    const [first] = this.taken;
+    for (const step of steps) if (step.rung > first.rung && !this.taken.includes(step)) this.#announce(step);
   }
 
   /** @param {Step} step */
@@ -78,16 +80,25 @@ export class Climb {
   }
 
   /**
+   * A rung is to come, or not to come, other than was said.
+   *
+   * @param {number} bytes that the load has more, or less
+   * @param {number} wire
+   */
+  #count(bytes, wire) {
+    const { telling } = this.means;
+    const { progress } = telling;
+    telling.tell({ total: progress.total + bytes, wire: progress.wire + wire });
+  }
+
+  /**
    * A rung is not to come: tells the page.
    *
    * @param {Step} step
    * @param {string} why
-   * @param {number} [loaded] bytes of it that have come
    */
-  #refuse(step, why, loaded = 0) {
-    const { telling } = this.means;
-    const { total, wire } = telling.progress;
-    telling.tell({ total: total - step.bytes + loaded, wire: wire - step.wire });
+  #refuse(step, why) {
+    if (step.take) this.#count(-step.bytes, -step.wire);
     this.#announce({ ...step, take: false, why });
   }
 
@@ -109,7 +120,7 @@ export class Climb {
   #ahead(step) {
     const { budget, entries } = this.means;
     this.#early?.end();
-    if (!step || (budget && !step.ms)) return;
+    if (!step || (budget && !(step.take && step.ms))) return;
     const Kind = /** @type {typeof import("../loader/job.js").Job} */ (this.work.job.constructor);
     this.#early = new Kind(entries[step.rung - 1], true, (_, wire, source) => this.#file(0, wire, source));
     this.#early.head().catch(() => {});
@@ -141,6 +152,8 @@ export class Climb {
     const before = state.now;
     const why = before && (await job.race(this.#objection(i)));
     if (why) return this.#refuse(step, why);
+    if (!step.take) this.#count(step.bytes, step.wire);
+    step.take = true;
     telling.tell({ phase: `rung:${step.rung}` });
     const rung = new Rung(entries[step.rung - 1], step.rung, work, !before, i === taken.length - 1, (...file) => this.#file(...file));
     this.#rungs.push(rung);
@@ -151,9 +164,10 @@ export class Climb {
     const tooSlow = before && budget ? [budget.unwanted(step.rung - 1, before.work.tf)] : [];
     const late = await job.race(Promise.race([ready.then(() => ""), ...tooSlow]));
     if (late) {
-      const { loaded } = rung.hold.progress;
+      // What has come of it has come.
+      this.#count(rung.hold.progress.loaded, 0);
       rung.dispose();
-      return this.#refuse(step, late, loaded);
+      return this.#refuse(step, late);
     }
     if (before) await job.race(warm(rung.work, lazy));
     const { total = 0, loaded = 0 } = before?.hold.progress ?? {};

@@ -26,7 +26,7 @@ export { run } from "./standing.js";
  */
 export async function plan(entry, lazy, index, settings, found, work) {
   const entries = entriesOf(entry, index);
-  if (!entry.fit.probe) return stepsOf(entry, entries, settings);
+  if (!entry.fit.probe) return plain(await stepsOf(entry, entries, settings));
   const { Budget, attend, runtimeAtHand } = /** @type {typeof import("./fit.js")} */ (await lazy("fit"));
   if (work) {
     await attend(work, settings, (why) => announce(entry, index, settings, { rung: 1, take: true, why }, 0));
@@ -35,8 +35,11 @@ export async function plan(entry, lazy, index, settings, found, work) {
   const budget = new Budget(entry, entries, settings);
   const tf = await runtimeAtHand(found, settings);
   if (tf) await budget.guess(tf);
-  return stepsOf(entry, entries, settings, budget, tf);
+  return plain(await stepsOf(entry, entries, settings, budget, tf));
 }
+
+/** What a page is told of steps. @param {Awaited<ReturnType<typeof stepsOf>>} steps @returns {Step[]} */
+const plain = (steps) => steps.map(({ later: _, ...step }) => step);
 
 /**
  * Loads the rungs of a ladder one after the other, each of which takes the place of the one before.
