@@ -58,12 +58,8 @@ def cost_of(verification: Verification | None) -> Cost | None:
 
 def probe_of(cost: Cost | None) -> tuple[tuple[str | int | float, ...], ...]:
     """Return kernels that tell in a few milliseconds how fast a device is: the model's heaviest, of shorter axes."""
-    heaviest = cost.heaviest if cost else ()
-    return tuple(
-        (one.kernel, round(one.share, 2) or 0.01, *_bounded(one))
-        for one in heaviest
-        if one.kernel in probed and 0 not in one.sizes
-    )
+    heaviest = [one for one in (cost.heaviest if cost else ()) if one.kernel in probed and 0 not in one.sizes]
+    return tuple((one.kernel, max(0.01, round(one.share, 2)), *_bounded(one)) for one in heaviest)
 
 
 def _bounded(heavy: HeavyKernel) -> tuple[int, ...]:
