@@ -71,7 +71,7 @@ class Fit(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         macs, ops: multiply-adds of a run, and kernels of TensorFlow.js that do something; 0 where nothing has run it.
-        size: elements of the inputs of that run, where they may have other lengths.
+        size: elements of the inputs of that run: with more of them it takes longer.
         avoid: backends on which it is wrong.
         memory: most of the device's memory that its bytes may be.
         frame, answer: most milliseconds of a run, and from the beginning of a load to an answer.

@@ -30,8 +30,6 @@ def with_fits(models: tuple[Built, ...], verified: Mapping[str, Verification]) -
 
 
 def _with_fit(built: Built, verification: Verification | None) -> Built:
-    from ..verify.inputs import is_open
-
     settings, head = built.settings, built.bundle.content
     frame, answer = settings.frame_ms, settings.answer_ms
     timed = (frame is not None or answer is not None) and head.kind != vectors_kind and not built.is_lower
@@ -41,7 +39,7 @@ def _with_fit(built: Built, verification: Verification | None) -> Built:
     fit = Fit(
         macs=cost.macs if cost else 0,
         ops=cost.ops if cost else 0,
-        size=cost.elements if cost and is_open(built.bundle.inputs) else 0,
+        size=cost.elements if cost else 0,
         avoid=head.avoid,
         memory=settings.memory_share,
         frame=frame if timed else None,

@@ -70,8 +70,8 @@ export class Handle {
       this.cancel();
     });
     if (warmup) quiet(this.#device().then(({ warmUp }) => warmUp(work.now.tf, work.now.model, idle, work.now.head.avoid)));
-    if (signal?.aborted) return abort();
     const begin = async () => {
+      if (signal?.aborted) return abort();
       const { entry } = work;
       if (fallback) {
         // How fast the device is takes a module to tell: a load goes on where that is not to be had.

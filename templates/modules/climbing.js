@@ -1,4 +1,5 @@
 /** A climb from rung to rung: what is on its way, and what becomes of it. */
+import { idle } from "../loader/wait.js";
 import { Rung, lack } from "./rungs.js";
 import { adopt, stable } from "./standing.js";
 

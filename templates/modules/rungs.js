@@ -13,7 +13,7 @@
  * @typedef {{ rung: number, model: string, bytes: number, wire: number, take: boolean, fits: boolean, ms: number | undefined, why: string }} Step
  */
 
-/** @typedef {{ models: Record<string, any[]> }} Index */
+/** @typedef {{ release: string, models: Record<string, any[]> }} Index */
 
 /**
  * Gives the models of a ladder, the first one first; the last one is the model that has the ladder's name.
