@@ -71,12 +71,12 @@ class Fit(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         macs, ops: multiply-adds of a run, and kernels of TensorFlow.js that do something; 0 where nothing has run it.
-        size: elements of the inputs of that run, where they may have other lengths.
+        size: elements of the inputs of that run: with more of them it takes longer.
         avoid: backends on which it is wrong.
         memory: most of the device's memory that its bytes may be.
         frame, answer: most milliseconds of a run, and from the beginning of a load to an answer.
-        probe: kernels of TensorFlow.js that stand for the model's, each its name and the lengths that it works on;
-            there where a time is stated.
+        probe: kernels of TensorFlow.js that stand for the model's, each its name, its kind's share of the multiply-adds
+            and the lengths that it works on; there where a time is stated.
     """
 
     macs: int = 0
@@ -86,7 +86,7 @@ class Fit(msgspec.Struct, frozen=True, omit_defaults=True):
     memory: float | None = None
     frame: float | None = None
     answer: float | None = None
-    probe: tuple[tuple[str | int, ...], ...] | None = None
+    probe: tuple[tuple[str | int | float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,6 @@ def with_fits(models: tuple[Built, ...], verified: Mapping[str, Verification]) -
 
 
 def _with_fit(built: Built, verification: Verification | None) -> Built:
-    from ..verify.inputs import is_open
-
     settings, head = built.settings, built.bundle.content
     frame, answer = settings.frame_ms, settings.answer_ms
     timed = (frame is not None or answer is not None) and head.kind != vectors_kind and not built.is_lower
@@ -41,7 +39,7 @@ def _with_fit(built: Built, verification: Verification | None) -> Built:
     fit = Fit(
         macs=cost.macs if cost else 0,
         ops=cost.ops if cost else 0,
-        size=cost.elements if cost and is_open(built.bundle.inputs) else 0,
+        size=cost.elements if cost else 0,
         avoid=head.avoid,
         memory=settings.memory_share,
         frame=frame if timed else None,
@@ -56,10 +54,10 @@ def cost_of(verification: Verification | None) -> Cost | None:
     return verification.cost if verification is not None and verification.passed else None
 
 
-def probe_of(cost: Cost | None) -> tuple[tuple[str | int, ...], ...]:
+def probe_of(cost: Cost | None) -> tuple[tuple[str | int | float, ...], ...]:
     """Return kernels that tell in a few milliseconds how fast a device is: the model's heaviest, of shorter axes."""
-    heaviest = cost.heaviest if cost else ()
-    return tuple((one.kernel, *_bounded(one)) for one in heaviest if one.kernel in probed and 0 not in one.sizes)
+    heaviest = [one for one in (cost.heaviest if cost else ()) if one.kernel in probed and 0 not in one.sizes]
+    return tuple((one.kernel, max(0.01, round(one.share, 2)), *_bounded(one)) for one in heaviest)
 
 
 def _bounded(heavy: HeavyKernel) -> tuple[int, ...]:

@@ -59,9 +59,10 @@ class HeardWindow(TypedDict):
 
 
 class HeavyKernel(TypedDict):
-    """A kernel of TensorFlow.js, and the lengths that it works on."""
+    """A kernel of TensorFlow.js, its kind's share of all multiply-adds, and the lengths that it works on."""
 
     kernel: str
+    share: float
     sizes: list[int]
 
 

@@ -233,7 +233,7 @@ def _verification(
 def _cost(found: StoredCost | None) -> Cost | None:
     if not found:
         return None
-    heaviest = tuple(HeavyKernel(heavy["kernel"], tuple(heavy["sizes"])) for heavy in found["heaviest"])
+    heaviest = tuple(HeavyKernel(heavy["kernel"], heavy["share"], tuple(heavy["sizes"])) for heavy in found["heaviest"])
     return Cost(found["macs"], found["ops"], found["elements"], heaviest)
 
 

@@ -200,12 +200,14 @@ class HeavyKernel:
 
     Attributes:
         kernel: its name there.
+        share: of the model's multiply-adds, that of all kernels of its name.
         sizes: of a convolution the rows and columns that it gives, the channels in and out (of one by depth those in
             and how many it makes of each), and the window's rows and columns; of a product of matrices rows, inner
             length and columns.
     """
 
     kernel: str
+    share: float
     sizes: tuple[int, ...]
 
 

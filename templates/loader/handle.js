@@ -71,6 +71,7 @@ export class Handle {
     });
     if (warmup) quiet(this.#device("warm"));
     const begin = async () => {
+      if (signal?.aborted) return abort();
       const { entry } = work;
       if (fallback) {
         // How fast the device is takes a module to tell: a load goes on where that is not to be had.
@@ -80,12 +81,10 @@ export class Handle {
       await occasion(entry.name, options, waiting.signal);
       this.#begin(priority, when === "idle");
     };
-    if (signal?.aborted) abort();
-    else
-      begin().catch((error) => {
-        this.#own.reject(error);
-        this.cancel();
-      });
+    begin().catch((error) => {
+      this.#own.reject(error);
+      this.cancel();
+    });
   }
 
   /**

@@ -31,7 +31,7 @@ import { attempted, notify } from "./guards.js";
 
 /**
  * A stage that is usable (`head`, the output stages, `full`; a model without refinement has no `base`), weights that are back
- * after a lost graphics context or the end of their worker, a network that went away or came back in mid-load, kept files that the browser has taken away, or a failure.
+ * after a lost graphics context or the end of their worker, a network that went away or came back in mid-load, kept files that the browser has taken away, a rung that is not fetched or too slow, or a failure.
  * `bytes` and `wire` count what came until then: decoded from anywhere, and as sent over the network.
  *
  * @typedef {{ type: "stage", model: string, release: string, stage: string, ms: number, bytes: number, wire: number,
@@ -40,6 +40,7 @@ import { attempted, notify } from "./guards.js";
  *   | { type: "thread", model: string, release: string, thread: "page", why: string }
  *   | { type: "offline" | "online", model: string, release: string, ms: number }
  *   | { type: "eviction", model: string, release: string, files: number, bytes: number, persisted: boolean }
+ *   | { type: "plan", model: string, release: string, rung: number, take: boolean, why: string, ms: number }
  *   | { type: "failure", model: string, release: string, code: ErrorCode, message: string, url: string | undefined, ms: number }
  * } LoadEvent
  */

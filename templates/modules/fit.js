@@ -61,7 +61,7 @@ export class Budget {
   judge(place, tf, wire) {
     const known = forecast(this.#entries[place], this.#settings, tf);
     const wait = wire === undefined ? 0 : this.#arrivals.ms + downloadTime(wire, this.#settings);
-    return { ms: known.ms, pace: pace(known), fault: slowness(this.#entry.fit, known, wait) };
+    return { ...known, pace: pace(known), fault: slowness(this.#entry.fit, known, wait) };
   }
 
   /**
@@ -83,11 +83,11 @@ export class Budget {
   async sound(rung, places) {
     const { fit } = this.#entry;
     const { tf, head } = rung.work;
-    const foretold = () => places.map((place) => this.judge(place, tf).ms);
-    if (!fit.probe?.length || foretold().every(Boolean) || head.avoid?.includes(tf.getBackend())) return;
+    const known = places.map((place) => this.judge(place, tf));
+    if (!fit.probe?.length || known.every(({ sure }) => sure) || head.avoid?.includes(tf.getBackend())) return;
     await guess(this.#entry, tf, this.#settings);
     const near = Math.min(fit.frame ?? Infinity, fit.answer ?? Infinity) / 2;
-    if (foretold().every((ms) => ms && ms < near)) return;
+    if (places.map((place) => this.judge(place, tf)).every(({ ms }) => ms && ms < near)) return;
     await idle();
     if (!this.#timers.get(rung)?.known) await this.#tryOut(rung);
   }

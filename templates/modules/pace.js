@@ -5,7 +5,11 @@ import { costOf, probe, timeRuns } from "./speed.js";
 /** @import { Entry } from "../loader/entry.js" */
 /** @import { Settings } from "../loader/settings.js" */
 
-/** What is known of a model on the backend of the page: `seen` where its own runs were timed. @typedef {{ backend?: string, ms?: number, seen?: boolean }} Forecast */
+/**
+ * What is known of a run on the backend of the page: from runs of models, `sure`, of the model itself, `seen`, or from a probe.
+ *
+ * @typedef {{ ms?: number, sure?: boolean, seen?: boolean }} Forecast
+ */
 
 /** What a probe found in this page: milliseconds for each multiply-add, by backend. @type {WeakMap<Settings, Record<string, number>>} */
 const probed = new WeakMap();
@@ -28,10 +32,10 @@ export function forecast(entry, settings, tf) {
   const speed = memory.speeds[backend];
   const fresh = speed && (!tf || speed.on === computedBy(tf)) ? speed : undefined;
   const seen = fresh?.runs[nameOf(entry)];
-  if (seen) return { backend, ms: seen, seen: true };
+  if (seen) return { ms: seen, sure: true, seen: true };
   const rate = fresh?.rate ?? probed.get(settings)?.[backend];
   const ms = rate && rate * costOf(entry.fit, backend);
-  return { backend, ms: ms || undefined };
+  return { ms: ms || undefined, sure: !!fresh?.rate };
 }
 
 /**

@@ -13,7 +13,7 @@
  * @typedef {{ rung: number, model: string, bytes: number, wire: number, take: boolean, fits: boolean, ms: number | undefined, why: string }} Step
  */
 
-/** @typedef {{ models: Record<string, any[]> }} Index */
+/** @typedef {{ release: string, models: Record<string, any[]> }} Index */
 
 /**
  * Gives the models of a ladder, the first one first; the last one is the model that has the ladder's name.
@@ -59,7 +59,7 @@ export function lack(rung, tf) {
  * @param {Settings} settings
  * @param {Budget} [budget]
  * @param {any} [tf] where it is there
- * @returns {Promise<Step[]>}
+ * @returns {Promise<(Step & { later: boolean })[]>} `later`: what is too slow about it has yet to be seen on the page's backend
  */
 export async function stepsOf(entry, entries, settings, budget, tf) {
   const { connection } = /** @type {any} */ (globalThis.navigator ?? {});
@@ -73,6 +73,7 @@ export async function stepsOf(entry, entries, settings, budget, tf) {
     const sent = kept[i] ? 0 : before + wire;
     const fault = against(i, sent);
     const { ms, pace = "" } = budget?.judge(i, tf) ?? {};
+    /** @type {[boolean, string]} */
     const [take, why] =
       i < start
         ? [false, `rung ${start + 1} is kept from an earlier visit`]
@@ -84,7 +85,7 @@ export async function stepsOf(entry, entries, settings, budget, tf) {
               ? [false, "the visitor saves data, or the network is slow"]
               : [true, `takes the place of the rung below when it is there${pace}`];
     if (take) before = sent;
-    return { rung: i + 1, model, bytes, wire, take, fits: !fault, ms, why };
+    return { rung: i + 1, model, bytes, wire, take, fits: !fault, ms, why, later: i > start && !frugal && !!fault && !lack(entries[i], tf) };
   });
   // Of a ladder, `canRun` is that of its first rung.
   entry.fit.slow = !steps[0].fits && !lack(entries[0]);

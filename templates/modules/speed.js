@@ -1,12 +1,14 @@
 /** How fast this device is: timed around real runs, or by a few of the heaviest kernels of a model that is not there yet. */
 
+/** A kernel, the share of the multiply-adds of its model that are its kind's, and the lengths it works on. @typedef {[string, ...number[]]} Kernel */
+
 /**
  * What a run of a model takes, and may take, as the index says: multiply-adds, kernels, elements of its inputs; backends on
  * which it is wrong; most of the memory that its bytes may be, most milliseconds of a run and from the load to an answer;
  * kernels that stand for it. `slow` is what was found out of this device.
  *
  * @typedef {{ macs?: number, ops?: number, size?: number, avoid?: string[], memory?: number, frame?: number, answer?: number,
- *   probe?: [string, ...number[]][], slow?: boolean }} Fit
+ *   probe?: Kernel[], slow?: boolean }} Fit
  */
 
 /**
@@ -15,10 +17,11 @@
  *
  * @type {Record<string, number>}
  */
-const kernelMacs = { webgpu: 1e6, webgl: 1e6, wasm: 5e4, cpu: 5e3 };
+const kernelMacs = { webgpu: 1e6, webgl: 1e6, wasm: 2e5, cpu: 3e5 };
 const shading = ["webgl", "webgpu"];
 const enough = 3; // runs that say something
 const all = 7; // runs after which a device is known
+const slowest = 50; // milliseconds of a kernel that is not run again
 const tries = 40; // runs of a clock that stands still
 
 /**
@@ -98,7 +101,7 @@ export function timeRuns(tf, model, size, tell) {
       if (shading.includes(here)) await computed(tf, answer);
       busy = false;
       if (!counts || over) return;
-      times.push(((performance.now() - start) * size) / (elementsOf(args[0]) || size));
+      times.push((performance.now() - start) * (size ? size / (elementsOf(args[0]) || size) : 1));
       if ((times.length >= enough && news(enough) && times.length >= all) || times.length >= tries) stop();
     };
     const fail = () => (busy = false);
@@ -137,18 +140,18 @@ export function timeRuns(tf, model, size, tell) {
 }
 
 /**
- * Makes what a kernel takes, of zeros.
+ * Says what a kernel takes.
  *
- * @param {any} tf
- * @param {[string, ...number[]]} kernel name and lengths
+ * @param {Kernel} kernel
+ * @param {(shape: number[]) => any} zeros
  */
-function kernelOf(tf, [name, ...sizes]) {
+function kernelOf([name, , ...sizes], zeros) {
   const [rows, columns, before, after, height, width] = sizes;
   if (/MatMul/.test(name)) {
-    const inputs = { a: tf.zeros([1, rows, columns]), b: tf.zeros([1, columns, before]) };
+    const inputs = { a: zeros([1, rows, columns]), b: zeros([1, columns, before]) };
     return { inputs, attributes: { transposeA: false, transposeB: false, activation: "linear" } };
   }
-  const inputs = { x: tf.zeros([1, rows, columns, before]), filter: tf.zeros([height, width, before, after]) };
+  const inputs = { x: zeros([1, rows, columns, before]), filter: zeros([height, width, before, after]) };
   return { inputs, attributes: { strides: [1, 1], pad: "same", dilations: [1, 1], dataFormat: "NHWC", activation: "linear" } };
 }
 
@@ -156,19 +159,22 @@ function kernelOf(tf, [name, ...sizes]) {
  * Times a few kernels on zeros, for a few milliseconds; gives milliseconds for each multiply-add, or nothing.
  *
  * @param {any} tf
- * @param {[string, ...number[]][]} kernels
+ * @param {Kernel[]} kernels
  * @returns {Promise<number | undefined>}
  */
 export async function probe(tf, kernels) {
   const backend = tf.getBackend();
   /** @type {any[]} */
   const made = [];
-  let ms = 0;
-  let cost = 0;
+  let rate = 0;
+  let shares = 0;
   try {
-    for (const [name, ...sizes] of kernels) {
-      const { inputs, attributes } = kernelOf(tf, [name, ...sizes]);
-      made.push(inputs);
+    for (const [name, share, ...sizes] of kernels) {
+      const { inputs, attributes } = kernelOf([name, share, ...sizes], (shape) => {
+        const tensor = tf.zeros(shape);
+        made.push(tensor);
+        return tensor;
+      });
       const macs = sizes.reduce((product, size) => product * size, 1);
       const runs = async (/** @type {number} */ count) => {
         const start = performance.now();
@@ -177,17 +183,17 @@ export async function probe(tf, kernels) {
         await computed(tf, answer);
         return performance.now() - start;
       };
-      // The first one compiles.
+      // The first run compiles, or lays the weights out; on the slowest devices it has to do.
       let count = 1;
       let time = await runs(1);
-      if (shading.includes(backend) || time < 4) {
-        do time = await runs((count *= 3));
-        while (time < 3 && count < 27);
+      if (time < slowest || shading.includes(backend)) {
+        time = await runs(1);
+        while (time < 2 && count < 30) time = await runs((count *= 4));
       }
-      ms += time / count;
-      cost += costOf({ macs, ops: 1 }, backend);
+      rate += (share * time) / count / costOf({ macs, ops: 1 }, backend);
+      shares += share;
     }
-    return ms > 0 && ms < Infinity ? ms / cost : undefined;
+    return rate > 0 && rate < Infinity ? rate / shares : undefined;
   } catch {
     // A runtime that lacks a kernel: real runs will tell.
   } finally {

@@ -18,7 +18,7 @@ test("convolutions, of either order of channels, count their windows", () => {
   for (const [dataFormat, out] of [["NHWC", of(1, 10, 15, 32)], ["NCHW", of(1, 32, 10, 15)]]) {
     const { macs, heaviest } = counted("FusedConv2D", inputs, { dataFormat }, out);
     assert.equal(macs, 10 * 15 * 32 * 9 * 16);
-    assert.deepEqual(heaviest, [{ kernel: "FusedConv2D", sizes: [10, 15, 16, 32, 3, 3] }]);
+    assert.deepEqual(heaviest, [{ kernel: "FusedConv2D", share: 1, sizes: [10, 15, 16, 32, 3, 3] }]);
     assert.equal(heaviest[0].sizes.reduce((product, size) => product * size), macs);
   }
 });
@@ -55,8 +55,8 @@ test("what only renames counts as nothing, and the two kinds that take most stan
     macs: 9 * 84 + 3 + 81 * 18,
     ops: 7,
     heaviest: [
-      { kernel: "DepthwiseConv2dNative", sizes: [9, 9, 2, 1, 3, 3] },
-      { kernel: "Conv2D", sizes: [8, 8, 1, 9, 1, 1] },
+      { kernel: "DepthwiseConv2dNative", share: (81 * 18) / (9 * 84 + 3 + 81 * 18), sizes: [9, 9, 2, 1, 3, 3] },
+      { kernel: "Conv2D", share: (9 * 84) / (9 * 84 + 3 + 81 * 18), sizes: [8, 8, 1, 9, 1, 1] },
     ],
   });
 });

@@ -42,8 +42,9 @@ def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
 
-def test_ladders_with_tensorflow(tmp_path: Path) -> None:
-    run_node("ladder.test.mjs", tmp_path)
+@pytest.mark.parametrize("name", ["fit", "ladder", "speed"])
+def test_ladders_with_tensorflow(name: str, tmp_path: Path) -> None:
+    run_node(f"{name}.test.mjs", tmp_path)
 
 
 def test_workers_with_tensorflow(tmp_path: Path) -> None:
@@ -62,12 +63,14 @@ def test_every_file_of_tests_is_run() -> None:
         "costs.test.mjs",
         "device.test.mjs",
         "files.test.mjs",
+        "fit.test.mjs",
         "frames.test.mjs",
         "ground.test.mjs",
         "heads.test.mjs",
         "ladder.test.mjs",
         "models.test.mjs",
         "schedule.test.mjs",
+        "speed.test.mjs",
         "states.test.mjs",
         "thread.test.mjs",
     }

@@ -65,7 +65,7 @@ export class Cost {
   /** The heaviest kernel of each of the two kinds that take most. */
   get heaviest() {
     const kinds = Object.entries(this.heavy).sort(([, one], [, other]) => other.macs - one.macs);
-    return kinds.slice(0, 2).map(([kernel, { sizes }]) => ({ kernel, sizes }));
+    return kinds.slice(0, 2).map(([kernel, { macs, sizes }]) => ({ kernel, share: macs / this.macs, sizes }));
   }
 
   toJSON() {

@@ -30,7 +30,7 @@
 //     stages: [{ name: "detect" | "base" | "full", cases: [[tensor, …], …] }], source: [[tensor, …], …] | null,
 //     extra, sourceExtra: [tensor, …] | { message: "…" } | null,
 //     kernels: ["Add", …],              those of TensorFlow.js that ran
-//     cost: { elements, macs, ops, heaviest: [{ kernel: "Conv2D", sizes: [14, 14, 96, 576, 1, 1] }, …] } | null,   of the first case
+//     cost: { elements, macs, ops, heaviest: [{ kernel: "Conv2D", share: 0.9, sizes: [14, 14, 96, 576, 1, 1] }, …] } | null,   of the first case
 //     answers: [answer, …] | null,      of run to each picture; bytes are { base64 }
 //     told: [{ inputs: { name: [1, …] }, answer }, …] | null,   what run makes of each text
 //     heard: [[{ input, answer }, …], …] | null,   of run to each window of each sound: input is base64, of the first ones
