@@ -1,4 +1,4 @@
-"""What models cost a page: ``python bench/first_screen.py [-n 9] [--part screen|blocking|answer|page|visits|all]``.
+"""What models cost a page: ``python bench/first_screen.py [-n 9] [--part all]``.
 
 Makes a model of 14 MB of float32 weights, builds it with its own TensorFlow.js, and opens pages in headless Chromium,
 all variants in turn in every repetition. It prints medians, the spread (lower and upper quartile), and ratios of
@@ -14,6 +14,7 @@ medians from the same run. Chromium simulates slow networks and CPUs.
 - page: the same from the first byte of the page, TensorFlow.js counted, each its own way: the stock way brings
   tf.min.js, this loader what ``[runtime]`` built.
 - visits: bytes of the model's files at the first visit, at the next one, and after a new training of the last layer.
+- ladder: the classify example (``make examples``) to its first and its last answer (``ladder_page.py``).
 
 Pages of ``answer`` and ``page`` wait for the network nearly all of the time, so ``--together`` repetitions run side by
 side: nine of these two parts take about ten minutes then, and of all parts about twenty.
@@ -43,6 +44,7 @@ import numpy as np
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
 
+from ladder_page import graphics, make_ladder_site, tell_ladder, variants  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page  # noqa: E402
 
 from builder.bundle.format import head_url  # noqa: E402
@@ -437,7 +439,7 @@ def show(title: str, found: dict[str, list[dict[str, float]]]) -> None:
     names = list(found)
     print(f"\n{title}, {len(found[names[0]])} repetitions: median (quartiles), against {names[0]}")
     for key in found[names[0]][0]:
-        if key in ("error", "value"):
+        if key in ("error", "value", "kB", "index", "last"):
             continue
         base = statistics.median(run[key] for run in found[names[0]])
         for name in names:
@@ -450,27 +452,53 @@ def show(title: str, found: dict[str, list[dict[str, float]]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", "--repetitions", type=int, default=9)
-    parser.add_argument("--part", choices=("all", "screen", "blocking", "answer", "page", "visits"), default="all")
+    parts = ("all", "screen", "blocking", "answer", "page", "visits", "ladder")
+    parser.add_argument("--part", choices=parts, default="all")
     parser.add_argument("--together", type=int, default=3, help="repetitions side by side where the network decides")
     parser.add_argument("--site", type=Path, help="folder to keep the pages in, for other runs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.site or Path(temporary)).absolute()
-        if not (folder / "cdn").exists():
+        if not (folder / "cdn").exists() and options.part != "ladder":
             make_site(folder)
+        if not (folder / "ladder").exists() and options.part in ("all", "ladder"):
+            make_ladder_site(folder)
         server = Server(("127.0.0.1", 0), lambda *a: Handler(*a, directory=str(folder)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/"
-        wire = sum(p.stat().st_size for p in (folder / "stock").glob("*.br"))
-        (code,) = (folder / "cdn").glob("tf.*.js.br")
-        print(f"stock {wire / 1e6:.2f} MB as sent, {4 * width * width * layers / 1e6:.2f} MB of weights")
-        sizes = [path.stat().st_size for path in (folder / "tf.min.js.br", code)]
-        print(f"tf.min.js {sizes[0] / 1e3:.0f} kB as sent, built {sizes[1] / 1e3:.0f} kB ({sizes[1] / sizes[0]:.2f})")
+        if options.part != "ladder":
+            tell_sizes(folder)
         try:
-            with chromium() as browser:
-                run_parts(options, browser, folder, url)
+            if options.part != "ladder":
+                with chromium() as browser:
+                    run_parts(options, browser, folder, url)
+            if options.part in ("all", "ladder"):
+                with chromium(*graphics) as browser:
+                    climb(options, browser, url)
         finally:
             server.shutdown()
+
+
+def tell_sizes(folder: Path) -> None:
+    """Print what the stock way and this one send."""
+    wire = sum(p.stat().st_size for p in (folder / "stock").glob("*.br"))
+    (code,) = (folder / "cdn").glob("tf.*.js.br")
+    print(f"stock {wire / 1e6:.2f} MB as sent, {4 * width * width * layers / 1e6:.2f} MB of weights")
+    sizes = [path.stat().st_size for path in (folder / "tf.min.js.br", code)]
+    print(f"tf.min.js {sizes[0] / 1e3:.0f} kB as sent, built {sizes[1] / 1e3:.0f} kB ({sizes[1] / sizes[0]:.2f})")
+
+
+def climb(options: argparse.Namespace, browser: Browser, url: str) -> None:
+    """Measure the ladder; the pages draw, so none runs beside another."""
+
+    def measure(name: str) -> dict[str, float]:
+        context, page, _ = open_page(browser, slow_4g, 1)
+        page.goto(f"{url}{name}/index.html", wait_until="commit")
+        return Waiting(context, page, arrived).result()
+
+    found = measure_in_turn(measure, list(variants), options.repetitions)
+    show("MobileNetV2 on Slow 4G, from the first byte of the page to an answer", found)
+    tell_ladder(found)
 
 
 def run_parts(options: argparse.Namespace, browser: Browser, folder: Path, url: str) -> None:

@@ -1,6 +1,7 @@
 /**
  * The page that names what is on a picture. `body.dataset.state` goes from `loading` over `base`, when there is a first
- * answer, to `done`, when it is as good as it gets and faces were looked for, or to `failed`.
+ * answer, to `done`, when it is as good as it gets and faces were looked for, or to `failed`. `body.dataset.rung` is the
+ * number of the model that gave the answer: a small one guesses until a larger one is there.
  */
 import { showBars } from "./bars.js";
 import { emotionName, findFaces, isCertain, isClear, readEmotion, showsExpression } from "./emotion.js";
@@ -10,7 +11,9 @@ import { aroundFace } from "./vision.js";
 
 const words = texts({
   en: {
-    base: "Answered by the first stage, {kb} kB, in {ms} ms. The rest is still loading.",
+    small: "A first guess of the small model, after {kb} kB, in {ms} ms. The large one is on its way.",
+    frugal: "A guess of the small model, in {ms} ms. Your device, or a setting that saves data, leaves it at that.",
+    base: "Answered by the first stage of the large model, after {kb} kB, in {ms} ms. The rest is still loading.",
     full: "Answered at full precision in {ms} ms.",
     name: "{name}",
     guess: "Not sure: perhaps {name}",
@@ -19,7 +22,9 @@ const words = texts({
     crop: "The detected face",
   },
   zh: {
-    base: "由第一阶段（{kb} kB）给出，用时 {ms} 毫秒。其余部分仍在下载。",
+    small: "小模型的初步猜测（已下载 {kb} kB），用时 {ms} 毫秒。大模型正在下载。",
+    frugal: "小模型的猜测，用时 {ms} 毫秒。由于设备限制或省流量设置，不再下载大模型。",
+    base: "由大模型的第一阶段（已下载 {kb} kB）给出，用时 {ms} 毫秒。其余部分仍在下载。",
     full: "由完整精度的模型给出，用时 {ms} 毫秒。",
     name: "{name}",
     guess: "不太确定，可能是 {name}",
@@ -49,20 +54,24 @@ const enter = (state) => (document.body.dataset.state = state);
 async function answer(handle, given) {
   await handle.ready;
   const whole = handle.progress.phase === "full";
+  const { rung } = handle;
   const begun = performance.now();
   const { top } = await handle.run(given);
-  return { rows: top, whole, ms: Math.round(performance.now() - begun) };
+  return { rows: top, rung, whole, ms: Math.round(performance.now() - begun) };
 }
 
-/** @param {{ rows: import("./bars.js").Row[], whole: boolean, ms: number }} given @param {any} handle */
-function show({ rows, whole, ms }, handle) {
+/** @param {{ rows: import("./bars.js").Row[], rung: number, whole: boolean, ms: number }} given @param {any} handle */
+function show({ rows, rung, whole, ms }, handle) {
+  const small = rung === 1;
   showBars(find("#bars"), rows);
   const [name] = rows[0].label.split(",");
   const said = make("span");
-  words.put(said, rows[0].score < sureScore ? "guess" : "name", { name });
+  words.put(said, small || rows[0].score < sureScore ? "guess" : "name", { name });
   find("#answer").replaceChildren(said);
   const { loaded } = handle.progress;
-  words.put(find("#origin"), whole ? "full" : "base", { ms, kb: () => kilobytes(loaded) });
+  const origin = whole ? (small ? "frugal" : "full") : small ? "small" : "base";
+  words.put(find("#origin"), origin, { ms, kb: () => kilobytes(loaded) });
+  document.body.dataset.rung = String(rung);
 }
 
 /** Loads a model without a word on the status line. @param {string} name */
@@ -128,12 +137,14 @@ async function begin() {
     enter("base");
     const looked = lookAtFaces(given, current);
     looked.catch(() => {});
-    if (!told.whole) {
-      await handle.full;
+    const again = async (/** @type {Promise<any>} */ there) => {
+      await there;
       told = await answer(handle, given);
-      if (!current()) return;
-      show(told, handle);
-    }
+      if (current()) show(told, handle);
+    };
+    if (told.rung === 1 && !told.whole) await again(Promise.race([handle.until("rung:2"), handle.full]));
+    if (current() && !told.whole) await again(handle.full);
+    if (!current()) return;
     await looked;
     if (current()) enter("done");
   } catch (error) {

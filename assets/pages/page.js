@@ -306,7 +306,7 @@ export class StatusLine {
       shell.put(this.#bytes, "bytes", { loaded: () => kilobytes(loaded), total: () => kilobytes(total) });
       if (phase === this.#phase) return;
       this.#phase = phase;
-      const key = { waiting: "stage", head: "runtime", refine: "refining", full: "full" }[phase] ?? "stage";
+      const key = { waiting: "stage", head: "runtime", refine: "refining", "rung:2": "refining", full: "full" }[phase] ?? "stage";
       this.tell(shell, key, { model });
     };
   }

@@ -5,7 +5,7 @@
 import { openLive } from "./ar-source.js";
 import { rank, showBars } from "./bars.js";
 import { saveFiles } from "./export.js";
-import { StatusLine, find, load, make, runtime, texts } from "./page.js";
+import { StatusLine, bundle, find, load, make, runtime, texts } from "./page.js";
 import { canvasOf, pictureInput, sample } from "./pictures.js";
 import { Kinds } from "./retrain-classes.js";
 import { classify, forget, isKept, keep, restore, train } from "./retrain-head.js";
@@ -76,6 +76,18 @@ function fail(error) {
   enter("failed");
 }
 
+/** Gives the large model of the ladder: the small one, at which a visitor who saves data is left, sees otherwise. */
+async function large() {
+  let handle = await load("classify", line, { priority: "high" });
+  const model = await handle.full;
+  if (handle.rung !== 1) return model;
+  const { models } = await bundle();
+  handle.dispose();
+  await models.classify.prefetch();
+  handle = await load("classify", line, { priority: "high" });
+  return handle.full;
+}
+
 /**
  * Gives what the frozen network sees in a picture, at full precision: all pictures must be seen alike. That is a tensor
  * inside of the model, which is none of its answers, so the page feeds the network itself.
@@ -86,7 +98,7 @@ function fail(error) {
 async function read(picture) {
   document.body.dataset.reading = String(++reading);
   try {
-    base ??= load("classify", line, { priority: "high" }).then((handle) => handle.full);
+    base ??= large();
     base.catch(() => (base = undefined));
     const [tf, model] = await Promise.all([runtime(), base]);
     const { canvas, context } = canvasOf(edge, edge);

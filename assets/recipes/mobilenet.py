@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,58 +78,126 @@ def read_torch(content: bytes) -> dict[str, Any]:
     }
 
 
-def export(tf: Any, state: dict[str, Any], folder: Path) -> None:
-    """Write the SavedModel: ``image`` [n, 224, 224, 3] in 0..1 to ``probs`` [n, 1000]."""
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution with its batch normalisation folded in.
 
-    def convolve(x: Any, key: str, norm: str, stride: int = 1, *, depthwise: bool = False, act: bool = True) -> Any:
+    Attributes:
+        kernel: [height, width, inputs, outputs], of a depthwise one [height, width, channels, 1].
+        bias: [outputs].
+    """
+
+    kernel: Any
+    bias: Any
+
+
+@dataclass(frozen=True)
+class Block:
+    """An inverted bottleneck: ``expand`` is None where there is nothing to expand."""
+
+    expand: Convolution | None
+    depthwise: Convolution
+    project: Convolution
+    stride: int
+    residual: bool
+
+
+@dataclass(frozen=True)
+class Network:
+    """MobileNetV2 of any width, from a picture in 0..1; arrays or variables.
+
+    Attributes:
+        dense: [features, classes] and [classes].
+        edge: to which it reduces pictures before it looks at them.
+    """
+
+    stem: Convolution
+    blocks: tuple[Block, ...]
+    last: Convolution
+    dense: Convolution
+    edge: int = edge
+
+
+def teacher(state: dict[str, Any]) -> Network:
+    """Give the network of the fetched weights."""
+
+    def folded(key: str, norm: str, *, depthwise: bool = False) -> Convolution:
         gain = state[f"{norm}.weight"] / np.sqrt(state[f"{norm}.running_var"] + 1e-5)
         bias = (state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain).astype(np.float32)
         kernel = (state[f"{key}.weight"].transpose(2, 3, 1, 0) * gain).astype(np.float32)
-        if stride == 2:  # torch pads both sides, SAME only the far one
-            x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-        padding = "VALID" if stride == 2 else "SAME"
-        if depthwise:
-            x = tf.nn.depthwise_conv2d(x, kernel.transpose(0, 1, 3, 2), [1, stride, stride, 1], padding)
-        else:
-            x = tf.nn.conv2d(x, kernel, stride, padding)
-        x = tf.nn.bias_add(x, bias)
-        return tf.nn.relu6(x) if act else x
+        return Convolution(kernel.transpose(0, 1, 3, 2) if depthwise else kernel, bias)
+
+    made: list[Block] = []
+    for expansion, _, repeats, first in blocks:
+        for repeat in range(repeats):
+            key = f"features.{len(made) + 1}.conv"
+            step = int(expansion > 1)
+            made.append(
+                Block(
+                    folded(f"{key}.0.0", f"{key}.0.1") if step else None,
+                    folded(f"{key}.{step}.0", f"{key}.{step}.1", depthwise=True),
+                    folded(f"{key}.{step + 1}", f"{key}.{step + 2}"),
+                    first if repeat == 0 else 1,
+                    repeat > 0,
+                )
+            )
+    dense = Convolution(state["classifier.1.weight"].T, state["classifier.1.bias"])
+    return Network(folded("features.0.0", "features.0.1"), tuple(made), folded("features.18.0", "features.18.1"), dense)
+
+
+def convolve(tf: Any, x: Any, layer: Convolution, stride: int = 1, *, depthwise: bool = False, act: bool = True) -> Any:
+    """Run one layer, [n, height, width, channels]."""
+    if stride == 2:  # torch pads both sides, SAME only the far one
+        x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    padding = "VALID" if stride == 2 else "SAME"
+    if depthwise:
+        x = tf.nn.depthwise_conv2d(x, layer.kernel, [1, stride, stride, 1], padding)
+    else:
+        x = tf.nn.conv2d(x, layer.kernel, stride, padding)
+    x = tf.nn.bias_add(x, layer.bias)
+    return tf.nn.relu6(x) if act else x
+
+
+def run(tf: Any, network: Network, image: Any) -> tuple[list[Any], Any, Any]:
+    """Give what the blocks give, the features [n, features] and the logits [n, classes] of pictures in 0..1."""
+    if network.edge != edge:
+        image = tf.image.resize(image, [network.edge, network.edge])
+    x = (image - np.float32(means)) / np.float32(deviations)
+    x = convolve(tf, x, network.stem, 2)
+    given = []
+    for block in network.blocks:
+        before = x
+        if block.expand:
+            x = convolve(tf, x, block.expand)
+        x = convolve(tf, x, block.depthwise, block.stride, depthwise=True)
+        x = convolve(tf, x, block.project, act=False)
+        x = before + x if block.residual else x
+        given.append(x)
+    features = tf.reduce_mean(convolve(tf, x, network.last), [1, 2], name="features")
+    return given, features, features @ network.dense.kernel + network.dense.bias
+
+
+def export(tf: Any, network: Network, folder: Path) -> None:
+    """Write the SavedModel: ``image`` [n, 224, 224, 3] in 0..1 to ``probs`` [n, 1000]."""
 
     @tf.function(  # type: ignore[untyped-decorator]
         input_signature=[tf.TensorSpec([None, edge, edge, 3], tf.float32, "image")], autograph=False
     )
     def serve(image: Any) -> dict[str, Any]:
-        x = (image - np.float32(means)) / np.float32(deviations)
-        x = convolve(x, "features.0.0", "features.0.1", 2)
-        number = 1
-        for expansion, width, repeats, first in blocks:
-            for repeat in range(repeats):
-                key, before = f"features.{number}.conv", x
-                stride = first if repeat == 0 else 1
-                step = 0
-                if expansion > 1:
-                    x = convolve(x, f"{key}.0.0", f"{key}.0.1")
-                    step = 1
-                x = convolve(x, f"{key}.{step}.0", f"{key}.{step}.1", stride, depthwise=True)
-                x = convolve(x, f"{key}.{step + 1}", f"{key}.{step + 2}", act=False)
-                x = before + x if stride == 1 and before.shape[-1] == width else x
-                number += 1
-        x = tf.reduce_mean(convolve(x, "features.18.0", "features.18.1"), [1, 2], name="features")
-        return {"probs": tf.nn.softmax(x @ state["classifier.1.weight"].T + state["classifier.1.bias"])}
+        return {"probs": tf.nn.softmax(run(tf, network, image)[2])}
 
     module = tf.Module()
     module.serve = serve
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": serve})
-
-
-def write_model(tf: Any, folder: Path) -> None:
-    """Make the SavedModel ``folder`` from the fetched weights."""
-    state = read_torch((origin / "mobilenet_v2-b0353104.pth").read_bytes())
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mobilenet-", dir=folder.parent) as scratch:
-        export(tf, state, Path(scratch) / "model")
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as scratch:
+        tf.saved_model.save(module, str(Path(scratch) / "model"), signatures={"serving_default": serve})
         shutil.rmtree(folder, ignore_errors=True)
         (Path(scratch) / "model").rename(folder)
+
+
+def read_teacher() -> Network:
+    """Give the network that torchvision published, out of what ``python assets/fetch.py`` brings."""
+    return teacher(read_torch((origin / "mobilenet_v2-b0353104.pth").read_bytes()))
 
 
 def write_labels() -> None:
@@ -170,7 +239,7 @@ def main() -> int:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with hushed():
         tf = importlib.import_module("tensorflow")
-    write_model(tf, destination)
+    export(tf, read_teacher(), destination)
     write_labels()
     print(f"classify: MobileNetV2, {classes} classes, and {write_cuttings(tf)} cuttings to verify it with")
     return 0

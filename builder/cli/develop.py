@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..pipeline.run import BuildResult
     from ..pipeline.session import BuildOptions
     from .init import Found
+    from .init_ladders import Seen, Steps
 
 Command = TypeVar("Command", bound=Callable[..., object])
 needed = ("starlette", "uvicorn", "watchdog", "cryptography")
@@ -188,6 +189,7 @@ def init(
     from ..files.atomic import write_atomically
     from ..pipeline.claim import write_schema
     from .init import write_config
+    from .init_ladders import find_ladders, ladder_tables, told
 
     if example:
         _write_example(example, paths, console, force=force)
@@ -203,18 +205,24 @@ def init(
     framework = find_framework(config.parent)
     found = _found(console, config.parent, paths, framework)
     write_atomically(config, write_config(found, {}, framework).encode())
-    wire: dict[str, int] = {}
+    seen: dict[str, Seen] = {}
     proposals: dict[str, Proposal] = {}
+    ladders: tuple[Steps, ...] = ()
     if not no_build:
         for model in found:
-            _try(config, model.name, console, wire, proposals)
+            _try(config, model.name, console, seen, proposals)
         for model in found:
             _write_labels(config, model, proposals)
-        write_atomically(config, write_config(found, wire, framework, proposals).encode())
+        wire = {name: one.wire for name, one in seen.items()}
+        ladders = find_ladders(found, seen, proposals, config.parent)
+        tables = ladder_tables(ladders, found, seen, proposals)
+        write_atomically(config, write_config(found, wire, framework, proposals, tables).encode())
     for model in found:
-        size = f", {wire[model.name] / 1000:.0f} kB" if model.name in wire else ""
+        size = f", {seen[model.name].wire / 1000:.0f} kB" if model.name in seen else ""
         run = f"; for run(): {proposals[model.name].reason}" if model.name in proposals else ""
         console.say(f"{model.name}: {model.path}{size}{run}")
+    for ladder in ladders:
+        console.say(told(ladder))
     write_schema(_out_of(config), config.parent)
     worker = _write_worker(config, framework)
     console.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
@@ -227,6 +235,7 @@ def init(
             "ok": True,
             "config": str(config),
             "models": [{"name": one.name, "source": one.path} for one in found],
+            "ladders": {one.name: [model.name for model in one.rungs] for one in ladders},
             "framework": framework.name if framework else None,
             "line": framework.line if framework else None,
         }
@@ -305,7 +314,7 @@ def _write_example(name: str, paths: tuple[Path, ...], console: Console, *, forc
     console.give({"ok": True, "files": [str(file) for file in files], "command": command})
 
 
-def _try(config: Path, name: str, console: Console, wire: dict[str, int], proposals: dict[str, Proposal]) -> None:
+def _try(config: Path, name: str, console: Console, seen: dict[str, Seen], proposals: dict[str, Proposal]) -> None:
     """Build one model into the cache alone, to know its size and what it is for; what cannot be built has neither."""
     from ..config.tables import load_config
     from ..pipeline.models import build_models
@@ -313,6 +322,7 @@ def _try(config: Path, name: str, console: Console, wire: dict[str, int], propos
     from ..pipeline.session import BuildOptions, open_session
     from ..sources.detect import detect
     from ..words.table import kind as vectors_kind
+    from .init_ladders import seen_in
 
     options = BuildOptions(only=(name,), jobs=os.cpu_count() or 1)
     try:
@@ -323,7 +333,7 @@ def _try(config: Path, name: str, console: Console, wire: dict[str, int], propos
             for built in build_models(session):
                 if built.bundle.name != name:
                     continue
-                wire[name] = built.bundle.wire
+                seen[name] = seen_in(built)
                 if built.source.kind != vectors_kind:
                     proposal = check_run(session.config, name, built.artefact, built.source.kind)
                     proposals |= {name: proposal} if proposal else {}

@@ -159,6 +159,7 @@ def write_config(
     wire: Mapping[str, int],
     framework: Framework | None = None,
     proposals: Mapping[str, Proposal] = MappingProxyType({}),
+    ladders: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> str:
     """Write build.toml.
 
@@ -167,6 +168,7 @@ def write_config(
         wire: bytes on the wire of those that could be built.
         framework: of the project, if it has one.
         proposals: what is known of pictures and answers, by model; ``labels_name`` has the labels that they bring.
+        ladders: lines that stand in place of the tables of models that are in one; none for all but the first.
     """
     out = own_out if framework else "dist"
     note = f"not {', '.join(framework.outputs)}: {framework.name} empties that" if framework else "what a build writes"
@@ -180,29 +182,31 @@ def write_config(
         'shard_bytes = "256 KiB"         # about how large a file is: the unit of retry and of caching',
     ]
     for number, model in enumerate(found):
+        if model.name in ladders:
+            lines += ["", *ladders[model.name]] if ladders[model.name] else []
+            continue
         lines += ["", f"[models.{model.name}]{' ' * max(1, 18 - len(model.name))}# {kinds[model.kind]}"]
-        lines.append(f"source = {_quoted(model.path)}")
+        lines.append(f"source = {quoted(model.path)}")
         if model.member:
-            lines.append(f"member = {_quoted(model.member)}")
-        lines += _policy(number, model, len(found))
+            lines.append(f"member = {quoted(model.member)}")
+        lines += policy(number, model, len(found))
         lines.append(
             "rows_first = 5000               # words that come first; the rest follows while a page uses them"
             if model.kind == "word-vectors"
             else 'precision = "exact"             # bit for bit the source at the end; usable from 3/8 of the bytes'
         )
         if model.name in wire:
-            limit = _round(wire[model.name] * headroom + sample_bytes)
-            lines.append(f'budget = "{limit} kB"'.ljust(32) + "# 20 % over today's size; over it the build fails")
+            lines.append(budget_of(wire[model.name]))
         else:
             lines.append('# budget = "600 kB"             # most bytes on the wire; over it the build fails')
         if model.labels:
-            lines.append(f"labels = {_quoted(model.labels)}")
+            lines.append(f"labels = {quoted(model.labels)}")
         elif model.own_labels:
             count = f"{len(model.own_labels)} labels" if len(model.own_labels) > 1 else "label"
             lines.append(f"# its {count} come from Teachable Machine's metadata.json; labels = FILE takes others")
         lines += _run_lines(model, proposals.get(model.name))
         if model.samples:
-            lines += ["", f"[models.{model.name}.verify]", f"inputs = {_quoted(model.samples)}"]
+            lines += ["", f"[models.{model.name}.verify]", f"inputs = {quoted(model.samples)}"]
     if framework and framework.copy:
         note = f"{framework.name} serves it at {framework.base}: {program()} deploy public"
         lines += [
@@ -219,9 +223,15 @@ def _run_lines(model: Found, proposal: Proposal | None) -> list[str]:
     if proposal is None:
         return []
     brings = proposal.labels and not model.labels and not model.own_labels
-    labels = [f"labels = {_quoted(labels_name(model.name))}"] if brings else []
+    labels = [f"labels = {quoted(labels_name(model.name))}"] if brings else []
     sure = unknown_range not in proposal.reason
     return [f"# run(): {proposal.reason}", *labels, *((line if sure else f"# {line}") for line in lines_of(proposal))]
+
+
+def budget_of(wire: int, count: int = 1) -> str:
+    """Return the line with the budget of models that take so many bytes on the wire together."""
+    limit = _round(wire * headroom + sample_bytes * count)
+    return f'budget = "{limit} kB"'.ljust(32) + "# 20 % over today's size; over it the build fails"
 
 
 def write_site_worker(base: str) -> str:
@@ -233,7 +243,7 @@ def write_site_worker(base: str) -> str:
     return render("site-sw.js.j2", base=base, worker=worker_url(hashlib.sha256(render_worker()).hexdigest()))
 
 
-def _policy(number: int, model: Found, count: int) -> list[str]:
+def policy(number: int, model: Found, count: int) -> list[str]:
     """Choose when it loads: one small model may be what the page is for, a large one must not be in anybody's way."""
     note = "# now, idle, visible, interaction or manual"
     if model.nbytes > large:
@@ -354,5 +364,6 @@ def _round(nbytes: float) -> int:
     return -(-kilobytes // step) * step
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as TOML has it."""
     return json.dumps(text, ensure_ascii=False)

@@ -56,8 +56,8 @@ from .report.cards import write_cards
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
-ladder_module = "ladder"
-thread_modules = ("thread", "worker")
+ladder_module, glue_module = "ladder", "glue"
+thread_modules = frozenset({"thread", "worker"})
 most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
@@ -204,9 +204,14 @@ def _beside(
     ]  # of a ladder what answers first
     preloads = [file.url for built in now for file in (built.bundle.head, *built.bundle.stage_files(0))]
     modules = [code.own.code.url] if code.own and preloads else []
-    modules += [code.modules[ladder_module].url] if any(built.rung for built in now) else []
-    if any(built.settings.thread == "worker" for built in now):
-        modules += [code.modules[name].url for name in thread_modules]
+    # What answers is imported one from another: each would wait for the one before.
+    needed = {name for built in now for name in built.bundle.content.modules}
+    needed |= (
+        {glue_module} if any(built.bundle.content.picture or built.bundle.content.glue for built in now) else set()
+    )
+    needed |= {ladder_module} if any(built.rung for built in now) else set()
+    needed |= thread_modules if any(built.settings.thread == "worker" for built in now) else set()
+    modules += [code.modules[name].url for name in sorted(needed & code.modules.keys())]
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},

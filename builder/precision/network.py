@@ -59,7 +59,8 @@ def _plain(node: Node) -> Iterator[Node]:
     if op == "Prelu":
         yield from _prelu(name, inputs[0], inputs[1])
         return
-    steps = [base64.b64decode(text).decode() for text in _list(node, "fused_ops")]
+    # "NoOp" stands where the converter found no bias before an activation.
+    steps = [step for text in _list(node, "fused_ops") if (step := base64.b64decode(text).decode()) != "NoOp"]
     if op not in fused or not set(steps) <= {"BiasAdd", *activations}:
         yield node
         return

@@ -23,14 +23,19 @@ samples = root / "assets" / "samples"
 photos = ("chelsea.png", "coffee.png", "motorcycle_left.png")
 edge = 224
 
-# Holds back all refining shards until the test says so.
+# Holds back the large model, and then what refines it, until the test says so.
 hold = """
-let go;
-const gate = new Promise((resolve) => { go = resolve; });
-window.letRefine = () => go();
+const gates = {};
+for (const stage of ["base", "refine"]) {
+  let go;
+  const gate = new Promise((resolve) => { go = resolve; });
+  gates[stage] = { gate, go };
+}
+window.letCome = (stage) => gates[stage].go();
 const { fetch } = window;
 window.fetch = async (address, options) => {
-  if (String(address.url ?? address).includes("/classify-refine-")) await gate;
+  const [, stage] = /\\/classify-(base|refine)-/.exec(String(address.url ?? address)) ?? [];
+  await gates[stage]?.gate;
   return fetch(address, options);
 };
 """
@@ -88,7 +93,11 @@ def first(page: Page) -> str:
     return page.locator("#bars dt").first.inner_text()
 
 
-def test_photos_get_the_sources_answer_at_first_and_at_full_precision(
+def rung(page: Page, number: int) -> None:
+    page.wait_for_selector(f"body[data-rung='{number}']")
+
+
+def test_photos_get_a_guess_and_then_the_sources_answer_at_first_and_at_full_precision(
     site: Site, browser: Browser, expected: dict[str, str], tmp_path: Path
 ) -> None:
     assert len(set(expected.values())) == len(photos)
@@ -103,13 +112,20 @@ def test_photos_get_the_sources_answer_at_first_and_at_full_precision(
     page.goto(f"{site.url}assets/pages/classify.html?lang=en")
     told: dict[str, dict[str, str]] = {"base": {}, "full": {}}
     origin = page.locator("#origin")
+    state(page, "base", "failed")
+    rung(page, 1)
+    assert "A first guess of the small model" in origin.inner_text()
+    assert page.locator("#answer").inner_text().startswith("Not sure: perhaps ")
+    assert page.locator("#bars dt").count() == 5
+    page.evaluate("letCome('base')")
+    rung(page, 2)
     for name in photos:
         choose(page, chosen[name])
         state(page, "base", "failed")
-        assert "first stage" in origin.inner_text()
+        assert "first stage of the large model" in origin.inner_text()
         assert page.locator("#bars dt").count() == 5
         told["base"][name] = first(page)
-    page.evaluate("letRefine()")
+    page.evaluate("letCome('refine')")
     for name in reversed(photos):
         choose(page, chosen[name])
         state(page, "done", "failed")

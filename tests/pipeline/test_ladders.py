@@ -76,6 +76,15 @@ def test_pages_know_the_ladder_by_its_name_alone(project: Path) -> None:
     assert "assets/what-rung1." in preload
     assert "assets/what-rung1-base-0." in preload
     assert "assets/what." not in preload, "what answers first is all that is urgent"
+    assert not any(f"{name}." in preload for name in ("answers", "classes", "glue")), "tensors need none of them"
+
+
+def test_what_answers_is_preloaded_with_the_first_rung(project: Path) -> None:
+    index, _ = build(project, ladder_of(small, large, more=f'{pictures}\nload = "now"'))
+    preload = (project / "dist/preload.html").read_text()
+    for name in ("answers", "classes", "glue", "ladder"):
+        assert f'rel="modulepreload" href="BASE/{name}.{index.modules[name][:16]}.js"' in preload
+    assert "device." not in preload, "only a higher rung is compiled before it answers"
 
 
 def test_rungs_with_other_inputs_have_the_contract_of_what_a_page_sees(project: Path) -> None:

@@ -324,6 +324,15 @@ def test_fused_ops_are_written_out() -> None:
     assert found[5]["input"] == ["y/below", "a"]
 
 
+def test_an_activation_without_a_bias_is_written_out_too() -> None:
+    """The converter writes NoOp where a depthwise convolution has none."""
+    steps = [base64.b64encode(text).decode() for text in (b"NoOp", b"Relu6")]
+    fused = node("y", "FusedDepthwiseConv2dNative", "x", "w", fused_ops={"list": {"s": steps}})
+    found = plain_nodes({"node": [fused]})
+    assert [(item["name"], item["op"]) for item in found] == [("y/plain0", "DepthwiseConv2dNative"), ("y", "Relu6")]
+    assert [item["input"] for item in found] == [["x", "w"], ["y/plain0"]]
+
+
 def test_what_the_converter_adds_in_a_fused_product_may_be_no_vector() -> None:
     fused = node(
         "y", "_FusedMatMul", "x", "w", "other", fused_ops={"list": {"s": [base64.b64encode(b"BiasAdd").decode()]}}

@@ -149,6 +149,7 @@ def test_examples_are_configured_and_their_labels_are_there() -> None:
         *(
             "beautify",
             "classify",
+            "classify-rung1",
             "denoise",
             "drawing",
             "emotion",
