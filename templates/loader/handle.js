@@ -35,7 +35,7 @@ export class Handle {
   #own = { state: "waiting", ...deferred() };
   /** @type {LoadOptions["fallback"]} */
   #fallback;
-  /** @type {Promise<boolean> | undefined} */
+  /** @type {Promise<unknown> | undefined} */
   #able;
 
   /**
@@ -150,7 +150,9 @@ export class Handle {
    * @returns {Promise<any>} the answer; else the output, or all by name where there are several
    */
   async run(given, options = {}) {
-    if (this.#fallback && !((await (this.#able ??= this.#isAble())) && this.#work.entry.canRun())) return this.#fallback(given);
+    // The backend as it is comes first, then any other that answers as it should.
+    const able = async () => (await (this.#able ??= this.#device("pick", true).catch(unlessWeak))) && this.#work.entry.canRun();
+    if (this.#fallback && !(await able())) return this.#fallback(given);
     await this.ready;
     const work = this.#work.now;
     await work.recovery;
@@ -178,16 +180,6 @@ export class Handle {
     return this.#device("pick");
   }
 
-  /** Whether any backend answers as it should; the one as it is comes first. */
-  async #isAble() {
-    try {
-      return !!(await this.#device("pick", true));
-    } catch (error) {
-      if (/** @type {any} */ (error).code !== "runtime") throw error;
-      return false;
-    }
-  }
-
   /**
    * Has the module of tests and warm-up do something, once the model is there.
    *
@@ -199,7 +191,7 @@ export class Handle {
     const work = this.#work;
     const { recovery, entry } = work.now;
     await recovery;
-    const result = await (await lazy(entry.apart ?? "device"))[what](work, { stay, reload, watch, idle, settings, ModelError });
+    const result = await (await lazy(entry.apart ?? "device"))[what](work, stay, reload, watch, idle, ModelError, settings);
     if (!result) throw tooWeak(entry.name);
     return result;
   }
@@ -220,6 +212,11 @@ export class Handle {
     this.cancel();
     if (go(this.#own, handleStates, "disposed")) this.#work.drop();
   }
+}
+
+/** @param {any} error */
+function unlessWeak(error) {
+  if (error.code !== "runtime") throw error;
 }
 
 /** @param {string} model */

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from builder.cli.main import main
 from tests.helpers.browsing import chromium
+from tests.helpers.firefox import firefox
 from tests.helpers.rungs import labels, ladder_of, write_classifier
 from tests.helpers.serving import Site, serve
 from tests.helpers.tints import write_tint
@@ -50,6 +51,7 @@ begin = """
   context.fillRect(0, 0, 32, 24);
 """
 answers = f"""async () => {{{begin}
+  configure({{ workerTf: ["tf.min.js", "tf-backend-wasm.min.js", new URL("/choose.js", location)] }});
   const handle = models.what.load();
   const model = await handle.full;
   const [bitmap, kept] = await Promise.all([createImageBitmap(canvas), createImageBitmap(canvas)]);
@@ -165,6 +167,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     pages.mkdir()
     (folder / "dist/cdn").rename(pages / "models")
     (pages / "tf.min.js").write_bytes(runtime.read_bytes())
+    wasm = runtime.parents[2] / "tfjs-backend-wasm/dist"
+    for path in (wasm / "tf-backend-wasm.min.js", *wasm.glob("*.wasm")):
+        (pages / path.name).write_bytes(path.read_bytes())
+    (pages / "choose.js").write_text('await tf.setBackend("wasm");')
     (pages / "index.html").write_text("<!doctype html><title>page</title>")
     policy = "<meta http-equiv='Content-Security-Policy' content=\"worker-src 'none'\">"
     script = '<script src="tf.min.js"></script>'
@@ -196,7 +202,7 @@ def test_a_page_without_tensorflow_runs_a_ladder_in_a_worker(site: Site, page: P
     assert told["widths"] == [0, 32], "what is not given away stays"
     assert told["told"] == [[1, 3], "float32", "Float32Array"]
     assert told["stages"] == ["head", "rung:1", "rung:2", "full"]
-    assert told["backend"]
+    assert told["backend"] == "wasm"
     assert told["threads"] == 0
     (worker,) = page.workers
     assert worker.evaluate("tf.memory().numTensors") > 0
@@ -238,3 +244,21 @@ def test_a_page_goes_on_when_its_worker_ends_twice(site: Site, page: Page) -> No
     page.goto(site.url + "both.html")
     told = page.evaluate(ended)
     assert told == {"found": ["green", "green"], "workers": 2, "why": ["it ended twice"], "page": True}
+
+
+def test_firefox_does_all_of_it_as_well(site: Site) -> None:
+    with firefox() as other:
+        context = other.new_context()
+        found = {}
+        for name, script in (("index", answers), ("strict", forbidden), ("both", ended)):
+            page = context.new_page()
+            page.goto(f"{site.url}{name}.html")
+            found[name] = page.evaluate(script)
+            page.close()
+        context.close()
+    told = found["index"]
+    assert (told["found"], told["page"], told["backend"], told["threads"]) == (["green"], "undefined", "wasm", 0)
+    assert found["strict"]["label"] == "green"
+    assert "does not start" in found["strict"]["why"]
+    assert found["both"]["found"] == ["green", "green"]
+    assert found["both"]["why"] == ["it ended twice"]

@@ -21,8 +21,9 @@ from builder.pipeline.plan_model import AssemblyInputs, ConversionInputs, releva
 
 plain = ModelConfig(source="a")
 others: dict[str, Any] = {
-    "source": "b", "load": "now", "priority": "high", "precision": "small", "stages": (StageConfig("a", ("b",)),),
-    "budget": "1 kB", "first_budget": "1 kB", "frame_ms": 33, "answer_ms": 2000, "memory_share": 0.1,
+    "source": "b", "load": "now", "priority": "high", "thread": "worker", "precision": "small",
+    "stages": (StageConfig("a", ("b",)),), "budget": "1 kB", "first_budget": "1 kB",
+    "frame_ms": 33, "answer_ms": 2000, "memory_share": 0.1,
     "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
     "weights": False, "cut": CutConfig(("a",)), "custom_ops": "o.js", "vocabulary": "v.txt", "rows_first": 7,
     "channels": "last", "inputs": {"i": InputConfig(shape=(1,))}, "member": "m.tflite",
@@ -31,7 +32,7 @@ others: dict[str, Any] = {
 }  # fmt: skip
 by_content = {"source", "labels", "custom_ops", "vocabulary"}  # what they name is in the key by its hash
 policies = {
-    *("load", "priority", "license", "card"),
+    *("load", "priority", "thread", "license", "card"),
     *("budget", "first_budget", "frame_ms", "answer_ms", "memory_share"),
 }
 expanded = {"ladder"}  # tables of its rungs are made of it before anything has a key
