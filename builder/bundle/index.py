@@ -73,12 +73,14 @@ class Extras:
     Attributes:
         older: the last head with another contract that was live.
         ladder: the models that answer before this one.
+        thread: ``"worker"`` if pages run it off their own thread, or None.
         version: a tool that knows only a lower one cannot tell which files the entry needs.
         unknown: what later versions put there; it is kept.
     """
 
     older: OlderHead | None = None
     ladder: LadderRungs | None = None
+    thread: str | None = None
     version: int = 1
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +90,8 @@ class Extras:
         older = {"older": msgspec.to_builtins(self.older)} if self.older else {}
         rungs = self.ladder and {**msgspec.to_builtins(self.ladder), "rungs": list(self.ladder.rungs)}
         ladder = {"ladder": rungs} if rungs else {}
-        return {**version, **older, **ladder, **self.unknown}
+        thread = {"thread": self.thread} if self.thread else {}
+        return {**version, **older, **ladder, **thread, **self.unknown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +243,10 @@ def _entry(name: str, found: Any) -> IndexEntry:
 def _extras(found: dict[str, Any]) -> Extras:
     older = from_builtins(found["older"], OlderHead) if "older" in found else None
     ladder = from_builtins(found["ladder"], LadderRungs) if "ladder" in found else None
+    thread = from_builtins(found.get("thread"), str | None)
     version = from_builtins(found.get("version", 1), int)
-    known = ("ladder", "older", "version")
-    return Extras(older, ladder, version, {key: item for key, item in found.items() if key not in known})
+    known = ("ladder", "older", "thread", "version")
+    return Extras(older, ladder, thread, version, {key: item for key, item in found.items() if key not in known})
 
 
 def _is_digest(item: object) -> bool:

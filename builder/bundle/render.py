@@ -68,7 +68,7 @@ def render_package(
     Args:
         index: as ``docs/format.md`` has it.
         models: for each ``{"name", "kind", "inputs", "outputs", "load", "stages", "labels", "answer",
-            "hears"}``; inputs, outputs, stages and labels are lists of strings,
+            "hears", "thread"}``; inputs, outputs, stages and labels are lists of strings,
             answer is a kind or None, hears whether it takes sounds.
         name: the package's name.
         version: a version as npm takes it.

@@ -12,6 +12,7 @@ from .pictures import PictureConfig, PictureTable
 from .rungs import AnswerKind, Precision, RungConfig, WeightPrecision
 from .source_inputs import InputConfig
 from .table import Table
+from .threads import Thread
 from .units import Size
 from .verify import VerifyConfig
 
@@ -95,6 +96,13 @@ class ModelConfig(Table, frozen=True):
     ] = ""
     load: Annotated[Load, Meta(title="When it loads", description="When a page loads it.")] = "visible"
     priority: Annotated[Priority, Meta(description="Which model goes first.")] = "normal"
+    thread: Annotated[
+        Thread,
+        Meta(
+            title="Where it runs",
+            description="worker: off the page's thread, unless load() says something else.",
+        ),
+    ] = "page"
     precision: Annotated[
         Precision | dict[str, WeightPrecision],
         Meta(

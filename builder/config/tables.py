@@ -21,6 +21,7 @@ from .serve import ServeConfig
 from .sizes import check_sizes
 from .table import Table
 from .targets import TargetConfig
+from .threads import check_threads
 from .units import Size, parse_size
 
 model_name = re.compile(r"[a-z][a-z0-9-]*")
@@ -214,6 +215,7 @@ def load_config(path: Path) -> Config:
         serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
     )
     check_sizes(config)
+    check_threads(path, config.models)
     return config
 
 

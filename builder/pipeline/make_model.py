@@ -113,11 +113,15 @@ class Built:
     def entry(self) -> IndexEntry:
         """What the index says of it."""
         entry = self.bundle.entry(self.settings.load, self.settings.priority)
-        if self.ladder is None:
-            return entry
-        return replace(
-            entry, extras=Extras(ladder=LadderRungs(self.ladder.lower, self.ladder.nbytes, self.ladder.tensors))
-        )
+        ladder = self.ladder
+        rungs = LadderRungs(ladder.lower, ladder.nbytes, ladder.tensors) if ladder else None
+        thread = "worker" if self.runs_apart else None
+        return replace(entry, extras=Extras(ladder=rungs, thread=thread))
+
+    @property
+    def runs_apart(self) -> bool:
+        """Pages run it off their own thread: of a ladder, all of it."""
+        return self.settings.thread == "worker" and not self.is_lower
 
     @property
     def is_lower(self) -> bool:

@@ -90,7 +90,14 @@ def relevant(model: ModelConfig, *, measured: bool) -> ModelConfig:
         model: its table.
         measured: its precision is, by the way it is verified.
     """
-    policies = {"source": "any", "load": "visible", "priority": "normal", "license": None, "card": None}
+    policies = {
+        "source": "any",
+        "load": "visible",
+        "priority": "normal",
+        "thread": "page",
+        "license": None,
+        "card": None,
+    }
     policies |= {"budget": None, "first_budget": None}
     verify = model.verify if measured else VerifyConfig()
     return msgspec.structs.replace(model, **policies, verify=verify, labels=None, custom_ops=None, vocabulary=None)

@@ -55,6 +55,7 @@ from .report.details import segment_sizes
 
 lock_seconds = 60.0
 ladder_module = "ladder"
+thread_modules = ("thread", "worker")
 most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
@@ -202,6 +203,8 @@ def _beside(
     preloads = [file.url for built in now for file in (built.bundle.head, *built.bundle.stage_files(0))]
     modules = [code.own.code.url] if code.own and preloads else []
     modules += [code.modules[ladder_module].url] if any(built.rung for built in now) else []
+    if any(built.settings.thread == "worker" for built in now):
+        modules += [code.modules[name].url for name in thread_modules]
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
@@ -225,6 +228,7 @@ def _typed(built: Built) -> dict[str, object]:
         "inputs": [spec.name for spec in bundle.inputs],
         "outputs": [spec.name for spec in bundle.outputs],
         "load": built.settings.load,
+        "thread": built.settings.thread,
         "stages": _stages(built),
         "ladder": None if built.ladder is None else ("tensors" if built.ladder.tensors else "run"),
         "labels": list(labels) if len(labels) <= most_typed_labels else [],

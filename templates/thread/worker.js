@@ -110,7 +110,7 @@ const kindOf = (load) =>
 
     /** @returns {Promise<"absent" | "partial" | "cached">} */
     status() {
-      return /** @type {any} */ (line.page).ask("status", [load, super.file()]);
+      return /** @type {any} */ (line.page).ask("status", [load, this.file()]);
     }
   };
 

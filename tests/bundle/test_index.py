@@ -43,7 +43,8 @@ def test_golden_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "extras", [{}, {"older": ["c", other, 7]}, later, {"version": 2, "older": ["c", other, 7], **later}]
+    "extras",
+    [{}, {"older": ["c", other, 7]}, {"thread": "worker"}, later, {"version": 2, "older": ["c", other, 7], **later}],
 )
 def test_what_later_versions_put_at_an_entrys_end_is_kept(extras: dict[str, Any]) -> None:
     loader = loader_of([*entry.encode(), *([extras] if extras else [])])
@@ -59,7 +60,8 @@ def test_an_entry_of_more_items_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "extras", [{"older": []}, {"older": {}}, {"older": ["c", "../x", 1]}, {"version": "2"}, {"version": None}]
+    "extras",
+    [{"older": []}, {"older": {}}, {"older": ["c", "../x", 1]}, {"version": "2"}, {"version": None}, {"thread": 1}],
 )
 def test_an_object_that_says_nonsense_is_refused(extras: Mapping[str, Any]) -> None:
     with pytest.raises(FormatError, match="damaged"):
