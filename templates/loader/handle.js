@@ -34,7 +34,7 @@ export class Handle {
   #own = { state: "waiting", ...deferred() };
   /** @type {LoadOptions["fallback"]} */
   #fallback;
-  /** @type {Promise<boolean> | undefined} */
+  /** @type {Promise<unknown> | undefined} */
   #able;
 
   /**
@@ -145,7 +145,8 @@ export class Handle {
    * @returns {Promise<any>} the answer; else the output, or all by name where there are several
    */
   async run(given, options = {}) {
-    if (this.#fallback && !(await (this.#able ??= this.#isAble()))) return this.#fallback(given);
+    // The backend as it is comes first, then any other that answers as it should.
+    if (this.#fallback && !(await (this.#able ??= this.#device("pick", true).catch(unlessWeak)))) return this.#fallback(given);
     await this.ready;
     const work = this.#work.now;
     await work.recovery;
@@ -171,16 +172,6 @@ export class Handle {
   /** Takes the first of webgpu, webgl, wasm and cpu that the page has and on which the model answers as it should. @returns {Promise<SelfTest>} */
   pickBackend() {
     return this.#device("pick");
-  }
-
-  /** Whether any backend answers as it should; the one as it is comes first. */
-  async #isAble() {
-    try {
-      return !!(await this.#device("pick", true));
-    } catch (error) {
-      if (/** @type {any} */ (error).code !== "runtime") throw error;
-      return false;
-    }
   }
 
   /**
@@ -215,6 +206,11 @@ export class Handle {
     this.cancel();
     if (go(this.#own, handleStates, "disposed")) this.#work.drop();
   }
+}
+
+/** @param {any} error */
+function unlessWeak(error) {
+  if (error.code !== "runtime") throw error;
 }
 
 /** @param {string} model */

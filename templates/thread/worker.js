@@ -3,7 +3,9 @@ import { Entry } from "../loader/entry.js";
 import { ModelError } from "../loader/errors.js";
 import { form, index } from "../loader/form.js";
 import { lazy } from "../loader/lazy.js";
+import { runtime } from "../loader/runtime.js";
 import { found, settings } from "../loader/settings.js";
+import { quiet } from "../loader/wait.js";
 import { Work } from "../loader/work.js";
 import { pack } from "./answer.js";
 import { Channel, plainError } from "./channel.js";
@@ -60,6 +62,8 @@ const handlers = {
   /** @param {number} load @param {string} name @param {any[]} item @param {Told} told */
   open(load, name, item, told) {
     learn(told);
+    // It comes beside the head.
+    if (item[4] !== "word-vectors" && (settings.tf || index.modules?.tf)) quiet(runtime());
     const say = (/** @type {string} */ what, /** @type {any[]} */ ...args) =>
       line.page?.say(what, load, ...args.map((one) => (one instanceof Error ? plainError(one, ModelError) : one)));
     const own = new Served(new (kindOf(load))(name, item), Work, lazy, say);

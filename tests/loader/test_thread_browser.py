@@ -50,6 +50,7 @@ begin = """
   context.fillRect(0, 0, 32, 24);
 """
 answers = f"""async () => {{{begin}
+  configure({{ workerTf: ["tf.min.js", "tf-backend-wasm.min.js", new URL("/choose.js", location)] }});
   const handle = models.what.load();
   const model = await handle.full;
   const [bitmap, kept] = await Promise.all([createImageBitmap(canvas), createImageBitmap(canvas)]);
@@ -165,6 +166,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     pages.mkdir()
     (folder / "dist/cdn").rename(pages / "models")
     (pages / "tf.min.js").write_bytes(runtime.read_bytes())
+    wasm = runtime.parents[2] / "tfjs-backend-wasm/dist"
+    for path in (wasm / "tf-backend-wasm.min.js", *wasm.glob("*.wasm")):
+        (pages / path.name).write_bytes(path.read_bytes())
+    (pages / "choose.js").write_text('await tf.setBackend("wasm");')
     (pages / "index.html").write_text("<!doctype html><title>page</title>")
     policy = "<meta http-equiv='Content-Security-Policy' content=\"worker-src 'none'\">"
     script = '<script src="tf.min.js"></script>'
@@ -196,7 +201,7 @@ def test_a_page_without_tensorflow_runs_a_ladder_in_a_worker(site: Site, page: P
     assert told["widths"] == [0, 32], "what is not given away stays"
     assert told["told"] == [[1, 3], "float32", "Float32Array"]
     assert told["stages"] == ["head", "rung:1", "rung:2", "full"]
-    assert told["backend"]
+    assert told["backend"] == "wasm"
     assert told["threads"] == 0
     (worker,) = page.workers
     assert worker.evaluate("tf.memory().numTensors") > 0

@@ -21,7 +21,7 @@ from builder.pipeline.plan_model import AssemblyInputs, ConversionInputs, releva
 
 plain = ModelConfig(source="a")
 others: dict[str, Any] = {
-    "source": "b", "load": "now", "priority": "high", "precision": "small", "stages": (StageConfig("a", ("b",)),),
+    "source": "b", "load": "now", "priority": "high", "thread": "worker", "precision": "small", "stages": (StageConfig("a", ("b",)),),
     "budget": "1 kB", "first_budget": "1 kB",
     "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
     "weights": False, "cut": CutConfig(("a",)), "custom_ops": "o.js", "vocabulary": "v.txt", "rows_first": 7,
@@ -30,7 +30,7 @@ others: dict[str, Any] = {
     "trust": True, "license": "MIT", "card": "c", "verify": VerifyConfig(max_error=0.5),
 }  # fmt: skip
 by_content = {"source", "labels", "custom_ops", "vocabulary"}  # what they name is in the key by its hash
-policies = {"load", "priority", "budget", "first_budget", "license", "card"}
+policies = {"load", "priority", "thread", "budget", "first_budget", "license", "card"}
 expanded = {"ladder"}  # tables of its rungs are made of it before anything has a key
 inputs = AssemblyInputs("c", "n", plain, (), None, None, None, [], 1, "code")
 
