@@ -215,7 +215,17 @@ async function play(from, signal) {
   count = { skipped: 0, looked: 0, ms: 0, since: performance.now() };
   const detector = await loads.get("face")?.handle;
   if (!detector || signal.aborted) return;
-  for await (const looked of detector.frames(from.element, { ...wholeFaces, signal })) await look(looked, overlay, from.mirrored, signal);
+  let failed = false;
+  for await (const looked of detector.frames(from.element, { ...wholeFaces, signal })) {
+    try {
+      await look(looked, overlay, from.mirrored, signal);
+      failed = false;
+    } catch (error) {
+      // A worker that ended takes what it was looking at with it, once.
+      if (failed || /** @type {any} */ (error).code !== "runtime") throw error;
+      failed = true;
+    }
+  }
   if (!signal.aborted) halt("idle");
 }
 
