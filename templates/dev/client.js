@@ -65,6 +65,8 @@ export function attach(loader, heads) {
     kind.load = function (/** @type {any[]} */ ...args) {
       // The rungs of a ladder come and go: when one of them changes, the page climbs anew.
       for (const rung of this.ladder ? [this.name, ...this.ladder.rungs] : []) one.opaque.add(rung);
+      // What is in a worker has no weights here.
+      if ((args[0]?.thread ?? this.thread) === "worker") one.opaque.add(this.name);
       const handle = load.apply(this, args);
       follow(one, this.name, handle);
       return handle;

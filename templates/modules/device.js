@@ -122,18 +122,23 @@ export async function pickBackend(tf, test, reload, stay, avoid) {
  * What the loader lends: its work, of a ladder that of the rung which answers now, and what belongs to it.
  *
  * @typedef {{ tf: any, model: any, state: string, entry: { name: string }, head: { sample?: Sample, avoid?: string[] } }} Work
- * @typedef {{ stay?: boolean, reload: (work: any) => Promise<unknown>, watch: (work: any) => void, idle: () => Promise<unknown>,
- *   ModelError: new (code: "contract", message: string, where?: object) => Error }} Means
+ * @typedef {new (code: "contract", message: string, where?: object) => Error} Failure
  */
 
 /**
  * Tests the model on the backend as it is.
  *
  * @param {{ now: Work }} whole
- * @param {Pick<Means, "ModelError">} means
+ * @param {unknown} _
+ * @param {unknown} __
+ * @param {unknown} ___
+ * @param {unknown} ____
+ * @param {Failure} ModelError
  */
-export async function test({ now }, { ModelError }) {
-  const { tf, model, head, state, entry } = now;
+export const test = ({ now }, _, __, ___, ____, ModelError) => testOf(now, ModelError);
+
+/** @param {Work} work @param {Failure} ModelError */
+async function testOf({ tf, model, head, state, entry }, ModelError) {
   if (!tf) throw new ModelError("contract", `${entry.name} is no model of TensorFlow.js`, { model: entry.name });
   return selfTest(tf, model, head.sample, state === "full", head.avoid);
 }
@@ -142,13 +147,17 @@ export async function test({ now }, { ModelError }) {
  * Takes the first backend on which the model passes; gives nothing where there is none.
  *
  * @param {{ now: Work }} whole
- * @param {Means} means
+ * @param {boolean | undefined} stay whether the backend as it is comes first
+ * @param {(work: any) => Promise<unknown>} reload brings the weights onto another backend
+ * @param {(work: any) => void} watch
+ * @param {unknown} _
+ * @param {Failure} ModelError
  */
-export async function pick(whole, means) {
+export async function pick(whole, stay, reload, watch, _, ModelError) {
   const { now } = whole;
-  if (!now.tf) return test(whole, means);
-  const result = await pickBackend(now.tf, () => test(whole, means), () => means.reload(whole.now), means.stay, now.head.avoid);
-  if (result) means.watch(now);
+  if (!now.tf) return testOf(now, ModelError);
+  const result = await pickBackend(now.tf, () => testOf(whole.now, ModelError), () => reload(whole.now), stay, now.head.avoid);
+  if (result) watch(now);
   return result;
 }
 
@@ -156,9 +165,12 @@ export async function pick(whole, means) {
  * Runs the model once, in idle time.
  *
  * @param {{ now: Work }} whole
- * @param {Means} means
+ * @param {unknown} _
+ * @param {unknown} __
+ * @param {unknown} ___
+ * @param {() => Promise<unknown>} idle
  */
-export async function warm({ now }, { idle }) {
+export async function warm({ now }, _, __, ___, idle) {
   if (now.tf) await warmUp(now.tf, now.model, idle, now.head.avoid);
   return true;
 }

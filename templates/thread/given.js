@@ -29,12 +29,16 @@ export async function lend(given, away, rate, ModelError, lazy) {
     if (isTensor(value)) {
       throw new ModelError("contract", "A tensor of the page's cannot be used off its thread: give { data: await tensor.data(), shape, dtype }");
     }
+    if (lazy && typeof value?.getAudioTracks === "function") {
+      throw new ModelError("contract", 'A stream is only heard on the page\'s thread: load the model with { thread: "page" }');
+    }
+    if (isPlainObject(value) && value.samples && "rate" in value) {
+      for (const { buffer } of [value.samples].flat()) if (away && buffer instanceof ArrayBuffer) transfer.add(buffer);
+      return value;
+    }
     if (Array.isArray(value)) return Promise.all(value.map(one));
     if (isPlainObject(value) && !isPlain(value)) return Object.fromEntries(await Promise.all(Object.entries(value).map(async ([name, part]) => [name, await one(part)])));
     if (!lazy) return value;
-    if (typeof value?.getAudioTracks === "function") {
-      throw new ModelError("contract", 'A stream is only heard on the page\'s thread: load the model with { thread: "page" }');
-    }
     if (isElement(value)) {
       const bitmap = await opening(ModelError, async () => {
         const { drawn } = await toDrawable(value);

@@ -21,6 +21,9 @@ function placeOf(settings) {
   return place;
 }
 
+/** Bundlers take what is written inside of new URL() for a file to be copied. */
+const own = import.meta.url;
+
 /** Gives a number that no load of this page has had. */
 export const nextNumber = () => ++last;
 
@@ -45,7 +48,7 @@ export function obstacle(index, settings, computes) {
  * @param {Settings} settings
  * @returns {string[]}
  */
-export const basesOf = (settings) => [settings.baseUrl ?? new URL(".", import.meta.url), ...(settings.fallbackUrls ?? [])].map(String);
+export const basesOf = (settings) => [settings.baseUrl ?? new URL(".", own), ...(settings.fallbackUrls ?? [])].map(String);
 
 /**
  * Gives the worker, which is started at first need.
@@ -133,7 +136,7 @@ async function open(index, settings, ModelError, onEnd) {
  * @returns {Promise<Worker>}
  */
 async function begin(addresses) {
-  const own = addresses.filter((address) => new URL(address).origin === globalThis.location?.origin);
+  const same = addresses.filter((address) => new URL(address).origin === globalThis.location?.origin);
   const source = `(async () => {
   let failure;
   for (const place of ${JSON.stringify(addresses).replaceAll("<", "\\u003c")}) {
@@ -149,7 +152,7 @@ async function begin(addresses) {
   /** @type {unknown} */
   let failure;
   try {
-    for (const address of [...own.slice(0, 1), blob]) {
+    for (const address of [...same.slice(0, 1), blob]) {
       try {
         return await answering(new Worker(trusted(address), { type: "module", name: "shardpress" }));
       } catch (error) {

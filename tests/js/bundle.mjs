@@ -113,10 +113,11 @@ export function makeModel(name, { kind = "graph-model", artifacts = { modelTopol
   return { name, item: [sha256, text.length, "manual", "normal", kind, total, total], files };
 }
 
+const modules = Object.fromEntries(["answers", "audio", "device", "digest", "frames", "glue", "ladder", "storage", "thread", "worker"].map((name) => [name, "0".repeat(64)]));
+
 /** Gives a fresh loader of these models, its state its own, as the file that was rendered with another index. */
 export async function openLoader(...built) {
   const entries = built.map(({ name, item }) => [name, item]);
-  const modules = Object.fromEntries(["device", "digest", "frames", "glue", "ladder", "storage", "thread", "worker"].map((name) => [name, "0".repeat(64)]));
   const index = { format: 1, release: "0".repeat(16), models: Object.fromEntries(entries), modules };
   const source = readFileSync(process.env.SHARDPRESS_LOADER, "utf8");
   const [before, after] = source.split("const CONFIG=");

@@ -27,10 +27,10 @@ const graph = {
   signature: { inputs: { x: { name: "x:0" } }, outputs: { y: { name: "y:0" } } },
 };
 /** A model that answers with the sums of what it is fed, times a number. */
-function summing(name, factor, extra = 0) {
+function summing(name, factor, extra = 0, edit = undefined) {
   const weights = [{ name: "w", shape: [4, 2], dtype: "float32", codec: "exact", bytes: bytesOf(new Float32Array(8).fill(factor)) }];
   if (extra) weights.push({ name: "more", shape: [extra], dtype: "float32", codec: "exact", bytes: bytesOf(floats(extra)) });
-  return makeModel(name, { artifacts: graph, weights, labels: ["left", "right"] });
+  return makeModel(name, { artifacts: graph, weights, labels: ["left", "right"], edit });
 }
 const ones = () => ({ data: new Float32Array([1, 1, 1, 1]), shape: [1, 4], dtype: "float32" });
 
@@ -279,4 +279,22 @@ test("a ladder climbs in the worker", async () => {
   assert.ok((await here.full).predict);
   assert.ok(tf.memory().numTensors > before, "the page's wish goes before build.toml's");
   here.dispose();
+});
+
+test("sounds are heard in the worker, streams on the page's thread only", async () => {
+  const audio = { input: "x", rate: 4, samples: 4, hop: 4, scale: 1, offset: 0, dtype: "float32", shape: [1, 4] };
+  const { models } = await open(summing("ears", 3, 0, (head) => Object.assign(head, { audio, modules: ["audio", "answers"] })));
+  const handle = models.ears.load({ thread: "worker" });
+  const samples = new Float32Array(8).fill(1);
+  const heard = await handle.run({ samples, rate: 4 });
+  assert.deepEqual(heard.map(({ start, end, answer }) => [start, end, ...answer.data]), [[0, 1, 12, 12], [1, 2, 12, 12]]);
+  assert.equal(samples.length, 8, "the page keeps what it did not give away");
+  assert.equal((await handle.run({ x: { samples, rate: 4 } }, { transfer: true })).length, 2);
+  const wav = new Uint8Array([..."RIFF\x30\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x04\0\0\0\x04\0\0\0\x01\0\x08\0data\x04\0\0\0\xc0\xc0\xc0\xc0"].map((letter) => letter.charCodeAt()));
+  for (const file of [wav, wav.buffer, new Blob([wav])]) {
+    assert.deepEqual((await handle.run(file)).map(({ answer }) => [...answer.data]), [[6, 6]]);
+  }
+  await assert.rejects(handle.run(new Uint8Array([1, 2, 3, 4])), { code: "contract", message: /no WAV file/ });
+  await assert.rejects(handle.run({ getAudioTracks: () => [] }), { code: "contract", message: /thread: "page"/ });
+  handle.dispose();
 });

@@ -21,8 +21,8 @@ from builder.pipeline.plan_model import AssemblyInputs, ConversionInputs, releva
 
 plain = ModelConfig(source="a")
 others: dict[str, Any] = {
-    "source": "b", "load": "now", "priority": "high", "thread": "worker", "precision": "small", "stages": (StageConfig("a", ("b",)),),
-    "budget": "1 kB", "first_budget": "1 kB",
+    "source": "b", "load": "now", "priority": "high", "thread": "worker", "precision": "small",
+    "stages": (StageConfig("a", ("b",)),), "budget": "1 kB", "first_budget": "1 kB",
     "labels": "l.txt", "compat": "float32", "signature": "s", "tags": ("t",), "outputs": ("o",),
     "weights": False, "cut": CutConfig(("a",)), "custom_ops": "o.js", "vocabulary": "v.txt", "rows_first": 7,
     "channels": "last", "inputs": {"i": InputConfig(shape=(1,))}, "member": "m.tflite",
