@@ -28,7 +28,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,8 @@ from PIL import Image
 root = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(root), str(root / "bench")]
 
-from first_screen import Handler, Server  # noqa: E402
 from playwright.sync_api import Browser, Page  # noqa: E402
+from slow_line import serve  # noqa: E402
 
 from builder.config.tables import load_config  # noqa: E402
 from builder.pipeline.report.networks import networks  # noqa: E402
@@ -228,25 +227,18 @@ def write_clip(path: Path) -> None:
     path.write_bytes(frames.getvalue())
 
 
-def open_page(browser: Browser, options: argparse.Namespace) -> Page:
-    """Open an empty page that will note what happens, on the network and processor that were asked for."""
+def open_page(browser: Browser) -> Page:
+    """Open an empty page that will note what happens."""
     context = browser.new_context(permissions=["camera"], viewport={"width": 1200, "height": 900})
     page = context.new_page()
     page.set_default_timeout(patience)
     page.add_init_script(record)
-    session = context.new_cdp_session(page)
-    session.send("Network.enable")
-    for network in networks():
-        if network.name == options.network:
-            limits = {"latency": 1000 * network.latency, "downloadThroughput": network.rate, "uploadThroughput": -1}
-            session.send("Network.emulateNetworkConditions", {"offline": False, **limits})
-    session.send("Emulation.setCPUThrottlingRate", {"rate": options.cpu})
     return page
 
 
 def measure(browser: Browser, url: str, options: argparse.Namespace) -> dict[str, float]:
     """Open the page once and give its figures."""
-    page = open_page(browser, options)
+    page = open_page(browser)
     page.goto(f"{url}assets/pages/ar.html?lang=en", timeout=patience)
     page.wait_for_selector("#parts [data-state=waiting]")
     page.evaluate(watch)
@@ -295,13 +287,6 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def serve(folder: Path) -> Server:
-    """Serve a folder on a free port."""
-    server = Server(("127.0.0.1", 0), lambda *a: Handler(*a, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
 def report(found: dict[str, list[dict[str, float]]]) -> None:
     """Print medians side by side, and of each side but the first its share of the first."""
     first, *others = found
@@ -322,7 +307,6 @@ def arguments(description: str | None, sides: tuple[str, ...], backend: str) -> 
     parser.add_argument("--sides", nargs="+", default=list(sides), choices=sides)
     parser.add_argument("--backend", default=backend, choices=["webgl", "wasm"])
     parser.add_argument("--network", default="", choices=["", *(network.name for network in networks())])
-    parser.add_argument("--cpu", type=int, default=1, help="how many times slower than this machine")
     return parser
 
 
@@ -335,7 +319,7 @@ def main() -> None:
         folder = Path(temporary)
         make_site(folder, options.backend)
         write_clip(folder / "face.mjpeg")
-        servers = {name: serve(folder / name) for name in options.sides}
+        servers = {name: serve(folder / name, options.network) for name in options.sides}
         found: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
         camera = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={folder / 'face.mjpeg'}")
         try:

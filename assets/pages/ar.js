@@ -6,7 +6,7 @@ import { drawSeen } from "./ar-overlay.js";
 import { openClip, openLive, openOrClip } from "./ar-source.js";
 import { Tracker, partNames } from "./ar-tracker.js";
 import { emotionName, isClear, wholeFaces } from "./emotion.js";
-import { PageError, bundle, explain, find, kilobytes, make, onLanguage, texts } from "./page.js";
+import { PageError, bundle, explain, fetchRuntime, find, kilobytes, make, onLanguage, texts } from "./page.js";
 import { canvasOf } from "./pictures.js";
 
 /** @typedef {import("./ar-tracker.js").Part} Part */
@@ -34,7 +34,7 @@ const poster = find("img", view);
 const tracker = new Tracker();
 /** @type {Map<Part, HTMLElement>} */
 const rows = new Map();
-/** @type {Map<Part, Promise<void>>} */
+/** @type {Map<Part, { handle: Promise<any>, done: Promise<void> }>} */
 const loads = new Map();
 /** Files at a time: the network has these to go on with where a model's first run blocks the thread for seconds. */
 const concurrency = 6;
@@ -96,21 +96,27 @@ async function announce() {
   }
 }
 
-/**
- * Brings in a model; it takes part from its first stage on.
- *
- * @param {Part} part
- */
+/** @param {Part} part */
 async function loadPart(part) {
   const { models } = await bundle();
   if (!models[part]) throw new PageError("nomodel", { model: part });
-  const handle = models[part].load({
+  return models[part].load({
     thread: "worker",
     priority: part === "face" ? "high" : part === "pose" ? "low" : "normal",
     onProgress(/** @type {any} */ { loaded, total, phase }) {
       if (!tracker.models[part] && phase !== "failed") mark(part, "loading", { share: Math.round((100 * loaded) / total) });
     },
   });
+}
+
+/**
+ * Waits for a model; it takes part from its first stage on.
+ *
+ * @param {Part} part
+ * @param {Promise<any>} loading
+ */
+async function take(part, loading) {
+  const handle = await loading;
   await handle.ready;
   tracker.models[part] = handle;
   mark(part, "base");
@@ -129,12 +135,13 @@ function fail(part, error) {
 
 /** Brings in what is wanted: the detector first, the body last. */
 async function bring() {
+  fetchRuntime();
   for (const part of partNames) {
     if (!tracker.wanted.has(part) || loads.has(part)) continue;
-    const loading = loadPart(part);
-    loads.set(part, loading);
-    const settled = loading.catch((error) => fail(part, error));
-    if (part === "face") await settled;
+    const handle = loadPart(part);
+    const done = take(part, handle).catch((error) => fail(part, error));
+    loads.set(part, { handle, done });
+    if (part === "face") await done;
   }
 }
 
@@ -205,12 +212,20 @@ async function play(from, signal) {
   from.element.classList.toggle("mirrored", from.mirrored);
   view.replaceChildren(from.element, canvas);
   enter("running");
-  // What went wrong with it is said already.
-  await loads.get("face")?.catch(() => {});
-  const detector = tracker.models.face;
-  if (!detector || signal.aborted) return;
   count = { skipped: 0, looked: 0, ms: 0, since: performance.now() };
-  for await (const looked of detector.frames(from.element, { ...wholeFaces, signal })) await look(looked, overlay, from.mirrored, signal);
+  const detector = await loads.get("face")?.handle;
+  if (!detector || signal.aborted) return;
+  let failed = false;
+  for await (const looked of detector.frames(from.element, { ...wholeFaces, signal })) {
+    try {
+      await look(looked, overlay, from.mirrored, signal);
+      failed = false;
+    } catch (error) {
+      // A worker that ended takes what it was looking at with it, once.
+      if (failed || /** @type {any} */ (error).code !== "runtime") throw error;
+      failed = true;
+    }
+  }
   if (!signal.aborted) halt("idle");
 }
 

@@ -54,16 +54,15 @@ async function play(model, draw, open) {
     if (signal.aborted) return opened.stop();
     source = opened; // from now on whatever ends this also lets go of the camera
     const handle = await loading;
-    await handle.ready;
     if (signal.aborted) return;
     const { canvas, context } = canvasOf(opened.width, opened.height);
     canvas.className = "overlay";
     canvas.setAttribute("aria-hidden", "true");
     for (const element of [opened.element, canvas]) element.classList.toggle("mirrored", opened.mirrored);
     view.replaceChildren(opened.element, canvas);
-    enter("running");
     let [looked, since] = [0, performance.now()];
     for await (const seen of handle.frames(opened.element, { signal })) {
+      if (document.body.dataset.state === "starting") enter("running");
       draw(seen, context);
       looked++;
       const seconds = (performance.now() - since) / 1000;

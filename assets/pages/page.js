@@ -170,6 +170,12 @@ export function runtime() {
   }));
 }
 
+/** Asks for TensorFlow.js, which the worker imports when it is there: both get it from the browser's cache. */
+export function fetchRuntime() {
+  // Whoever needs it says what went wrong.
+  fetch(runtimeUrl).then((answer) => answer.blob()).catch(() => {});
+}
+
 /** Tells all pages of this site what `onEvent` tells this one. */
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("shardpress-pages") : undefined;
 /** @type {Set<(record: any) => void>} */
@@ -336,6 +342,7 @@ export class StatusLine {
 export async function load(name, line, options = {}) {
   const { models } = await bundle();
   if (!models[name]) throw new PageError("nomodel", { model: name });
+  if (options.thread === "worker") fetchRuntime();
   return models[name].load({ ...options, onProgress: line.progress(name) });
 }
 

@@ -22,9 +22,9 @@ export function spans(length, tile, margin) {
 }
 
 /** Lets the page answer its visitor. */
-const breathe = () => new Promise((done) => setTimeout(done));
+export const breathe = () => new Promise((done) => setTimeout(done));
 /** Pixels of a picture that are drawn at once: a few milliseconds of work. */
-const atOnce = 1 << 20;
+const atOnce = 1 << 19;
 
 /**
  * Draws a picture over all of a canvas, a strip at a time, so that a large one does not keep the page from answering.

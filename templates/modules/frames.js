@@ -36,7 +36,7 @@ export async function* run(handle, source, { every = 1, signal, ...options } = {
   try {
     // A handle with a fallback answers without its model; what else went wrong the first run says.
     await Promise.race([eye.closed, handle.ready.catch(() => {})]);
-    for (;;) {
+    for (let failed = false; ; ) {
       const facts = await eye.next();
       if (!facts) return;
       const frame = await taken(eye.screen, facts.time).catch(async (error) => {
@@ -48,9 +48,17 @@ export async function* run(handle, source, { every = 1, signal, ...options } = {
       if (!frame) continue;
       try {
         const begun = performance.now();
-        const answer = await handle.run(frame, options).catch((error) => {
-          if (!eye.over()) throw error;
-        });
+        let answer;
+        try {
+          answer = await handle.run(frame, options);
+          failed = false;
+        } catch (error) {
+          if (eye.over()) return;
+          // A worker that ended takes its frame with it; the handle goes on.
+          if (failed || /** @type {any} */ (error).code !== "runtime") throw error;
+          failed = true;
+          continue;
+        }
         if (eye.over()) return dispose(answer);
         const [width, height] = "displayWidth" in frame ? [frame.displayWidth, frame.displayHeight] : [frame.width, frame.height];
         yield { answer, frame, ...facts, width, height, ms: performance.now() - begun };

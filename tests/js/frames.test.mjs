@@ -295,6 +295,24 @@ test("a run that fails ends it with the failure", async () => {
   assert.deepEqual(await frames.next(), over);
 });
 
+test("a frame may be lost with a worker that ends, but not two in a row", async () => {
+  const video = new Video();
+  const ends = [true, false, true, true];
+  const ended = Object.assign(new Error("the worker ended"), { code: "runtime" });
+  const frames = look(video, {}, { handle: handleOf(async (frame) => (ends.shift() ? Promise.reject(ended) : frame.shows)) });
+  const first = frames.next();
+  await settled();
+  assert.equal(open.size, 0);
+  video.show();
+  assert.equal((await first).value.answer, 1);
+  const second = frames.next();
+  video.show();
+  await settled();
+  video.show();
+  await assert.rejects(second, /the worker ended/);
+  assert.deepEqual([open.size, video.callbacks.size], [0, 0]);
+});
+
 test("a picture that goes just when it is taken is left out", async () => {
   const video = new Video();
   delete globalThis.VideoFrame;
