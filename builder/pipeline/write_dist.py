@@ -56,7 +56,7 @@ from .report.cards import write_cards
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
-ladder_module = "ladder"
+ladder_module, fit_module = "ladder", "fit"
 most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
@@ -204,6 +204,7 @@ def _beside(
     preloads = [file.url for built in now for file in (built.bundle.head, *built.bundle.stage_files(0))]
     modules = [code.own.code.url] if code.own and preloads else []
     modules += [code.modules[ladder_module].url] if any(built.rung for built in now) else []
+    modules += [code.modules[fit_module].url] if any(built.ladder and _is_timed(built) for built in models) else []
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
@@ -215,6 +216,11 @@ def _beside(
         "headers.json": _pretty(header_rules()),
         "manifest.json": _pretty(msgspec.to_builtins(manifest(models, index, code, verified))),
     }
+
+
+def _is_timed(built: Built) -> bool:
+    """Whether a page times the model as soon as it loads."""
+    return built.settings.load == "now" and built.fit is not None and built.fit.probe is not None
 
 
 def _typed(built: Built) -> dict[str, object]:
