@@ -216,4 +216,4 @@ export class Handle {
 }
 
 /** @param {string} model */
-const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model} or answers wrong: give load a fallback`, { model });
+const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model} or answers wrong: give a fallback`, { model });
