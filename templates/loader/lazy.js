@@ -37,7 +37,7 @@ export async function importFile(path, model = "") {
       }
     }
     if ("ServiceWorkerGlobalScope" in globalThis) {
-      throw asModelError(failure, "runtime", "Service workers cannot import: use the package's inline.js", { model });
+      throw asModelError(failure, "runtime", "A service worker cannot import: use the package's inline.js", { model });
     }
     const { signal } = new AbortController();
     if (await whileOffline(signal)) tries = 0;
