@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,7 @@ from .report.cards import write_cards
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
-ladder_module, glue_module = "ladder", "glue"
+ladder_module, fit_module, glue_module = "ladder", "fit", "glue"
 thread_modules = frozenset({"thread", "worker"})
 most_typed_labels = 2000  # more make an editor slow and help nobody
 
@@ -204,14 +204,7 @@ def _beside(
     ]  # of a ladder what answers first
     preloads = [file.url for built in now for file in (built.bundle.head, *built.bundle.stage_files(0))]
     modules = [code.own.code.url] if code.own and preloads else []
-    # What answers is imported one from another: each would wait for the one before.
-    needed = {name for built in now for name in built.bundle.content.modules}
-    needed |= (
-        {glue_module} if any(built.bundle.content.picture or built.bundle.content.glue for built in now) else set()
-    )
-    needed |= {ladder_module} if any(built.rung for built in now) else set()
-    needed |= thread_modules if any(built.settings.thread == "worker" for built in now) else set()
-    modules += [code.modules[name].url for name in sorted(needed & code.modules.keys())]
+    modules += [code.modules[name].url for name in sorted(_first_modules(now, models) & code.modules.keys())]
     preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
     return {
         **{f"package/{name}": content for name, content in package.items()},
@@ -223,6 +216,30 @@ def _beside(
         "headers.json": _pretty(header_rules()),
         "manifest.json": _pretty(msgspec.to_builtins(manifest(models, index, code, verified))),
     }
+
+
+def _first_modules(now: Sequence[Built], models: Sequence[Built]) -> set[str]:
+    """Name what the first answer needs: modules are imported one from another, each would wait for the one before.
+
+    Args:
+        now: what is loaded with the page.
+        models: all, of which ladders may have a budget.
+    """
+    names = {name for built in now for name in built.bundle.content.modules}
+    if any(built.bundle.content.picture or built.bundle.content.glue for built in now):
+        names.add(glue_module)
+    if any(built.rung for built in now):
+        names.add(ladder_module)
+    if any(built.ladder and _is_timed(built) for built in models):
+        names.add(fit_module)
+    if any(built.settings.thread == "worker" for built in now):
+        names |= thread_modules
+    return names
+
+
+def _is_timed(built: Built) -> bool:
+    """Whether a page times the model as soon as it loads."""
+    return built.settings.load == "now" and built.fit is not None and built.fit.probe is not None
 
 
 def _typed(built: Built) -> dict[str, object]:

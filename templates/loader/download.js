@@ -86,7 +86,7 @@ async function attempt(spec, address, tries, signal, low, reload) {
         timer = setTimeout(expire, limit);
       });
     }
-    const advice = status >= 500 || status === 429 ? "try again later" : "publish the bundle, or load the page again";
+    const advice = status >= 500 || status === 429 ? "try later" : "publish again, or reload the page";
     throw new ModelError("network", `${url} answers ${status}: ${advice}`, { model, url, status });
   };
   try {
@@ -98,7 +98,7 @@ async function attempt(spec, address, tries, signal, low, reload) {
     const { length } = bytes;
     const what = length === spec.bytes ? "other content" : length > spec.bytes ? `more bytes than ${spec.bytes}` : `${length} bytes instead of ${spec.bytes}`;
     // What servers of single-page apps answer for any address.
-    const advice = bytes[0] === 60 ? "it is a web page: give configure({ baseUrl }) the folder that holds assets/" : "publish again or clear the cache";
+    const advice = bytes[0] === 60 ? "it is a web page: give configure({ baseUrl }) the folder that holds assets/" : "publish again, or clear the cache";
     throw new ModelError("integrity", `${url} has ${what}: ${advice}`, { model, url });
   } catch (error) {
     throw asModelError(error, "network", `${url} cannot be fetched, see the connection and CORS`, { model, url });

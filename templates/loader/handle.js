@@ -220,4 +220,4 @@ function unlessWeak(error) {
 }
 
 /** @param {string} model */
-const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model} or answers wrong: give load a fallback`, { model });
+const tooWeak = (model) => new ModelError("runtime", `This device is too weak for ${model} or answers wrong: give a fallback`, { model });

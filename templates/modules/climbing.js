@@ -129,9 +129,9 @@ export class Climb {
 
   /** @param {string} contract of the rung that is on its way */
   #check(contract) {
-    const { work, steps, taken, state } = this;
+    const { work, steps, taken } = this;
     const { name: model } = work.entry;
-    if (!state.now) {
+    if (!work.head.contract) {
       // What the rungs say of themselves is theirs; until one answers, the ladder knows its stages and its contract.
       work.know({ contract, stages: steps.slice(0, taken.at(-1)?.rung).map((one) => `rung:${one.rung}`) });
       for (const one of steps) work.stage(`rung:${one.rung}`);
@@ -176,6 +176,22 @@ export class Climb {
     budget?.time(rung);
     // What would have refined the rung below will not come.
     telling.tell({ total: telling.progress.total - total + loaded });
+  }
+
+  /**
+   * A rung has failed before anything answers: the next one may be there, as after a release that has left this one out.
+   *
+   * @param {number} i
+   * @param {any} error
+   * @returns {boolean} whether there is a next one, and a network to get it by
+   */
+  passOver(i, { code, status }) {
+    const { state, taken, work } = this;
+    if (state.now || work.job.stopped || !taken[i + 1] || (code === "network" && !status)) return false;
+    const rung = this.#rungs.pop();
+    this.#count((rung?.hold.progress.loaded ?? 0) - taken[i].bytes, -taken[i].wire);
+    rung?.dispose();
+    return true;
   }
 
   /** No higher rung comes: the one that answers gets its final precision. */

@@ -59,7 +59,13 @@ export async function climb(work, telling, index, settings, lazy, ModelError) {
   const steps = await job.race(stepsOf(entry, entries, settings, budget));
   const on = new Climb(work, { entries, telling, index, settings, lazy, ModelError, budget }, steps);
   try {
-    for (const i of on.taken.keys()) await on.step(i);
+    for (const i of on.taken.keys()) {
+      try {
+        await on.step(i);
+      } catch (error) {
+        if (!on.passOver(i, error)) throw error;
+      }
+    }
     await on.stay();
   } catch (error) {
     on.fail();

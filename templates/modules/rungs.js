@@ -26,7 +26,7 @@ export function entriesOf(entry, index) {
   if (!entry.ladder) return [entry];
   const Kind = /** @type {typeof Entry} */ (entry.constructor);
   // Another release, put beside this one, may have left a rung out.
-  const lower = entry.ladder.rungs.filter((name) => index.models[name]).map((name) => new Kind(name, index.models[name]));
+  const lower = entry.ladder.rungs.filter((name) => name !== entry.name && index.models[name]).map((name) => new Kind(name, index.models[name]));
   // Its files have the ladder's name; what it tells must not be taken for the ladder's own, nor what is asked of the ladder.
   const name = `${entry.name}-rung${lower.length + 1}`;
   const fit = { ...entry.fit, probe: undefined, slow: false };

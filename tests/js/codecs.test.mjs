@@ -1,5 +1,6 @@
 // The codecs beside `exact`: golden vectors that the builder's own decoder is held to as well.
 import assert from "node:assert/strict";
+import { resolveObjectURL } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { base, bytesOf, makeModel, openLoader, serve } from "./bundle.mjs";
@@ -117,3 +118,34 @@ for (const [what, edit] of Object.entries(broken)) {
     await assert.rejects(models.faces.ioHandler().load(), { code: "manifest" });
   });
 }
+
+/** A worker in this thread, of the source it is given: what is transferred is taken away, as in a browser. */
+class SameThread {
+  constructor(url) {
+    const passed = (data, options) => structuredClone(data, options);
+    const answer = (data, options) => this.onmessage?.({ data: passed(data, options) });
+    this.begun = resolveObjectURL(url).text().then((source) => new Function("postMessage", `let onmessage; ${source}; return (data) => onmessage({ data });`)(answer));
+  }
+  postMessage(data, transfer) {
+    const copy = structuredClone(data, { transfer });
+    this.begun.then((take) => take(copy));
+  }
+  terminate() {}
+}
+
+test("shards of the same bytes each get there, where a worker decodes them", async () => {
+  globalThis.Worker = SameThread;
+  try {
+    const zeros = new Float32Array(0x20000);
+    zeros[5] = 7;
+    const built = makeModel("faces", { weights: [{ name: "w", shape: [zeros.length], dtype: "float32", bytes: bytesOf(zeros) }], shardBytes: 0x10000 });
+    const server = serve(built);
+    const { models, configure } = await openLoader(built);
+    configure({ baseUrl: base, fetch: server.fetch, cache: "none" });
+    const { weightData } = await models.faces.ioHandler().load();
+    assert.deepEqual(new Float32Array(weightData[0]), zeros);
+    assert.equal(new Set([...built.files.keys()].map((path) => path.split(".")[1])).size, 3, "all but the first are alike");
+  } finally {
+    delete globalThis.Worker;
+  }
+});

@@ -42,7 +42,7 @@ def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["fit", "ladder", "speed"])
+@pytest.mark.parametrize("name", ["climbs", "fit", "ladder", "speed"])
 def test_ladders_with_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
@@ -59,6 +59,7 @@ def test_with_tensorflow(tmp_path: Path) -> None:
 def test_every_file_of_tests_is_run() -> None:
     assert {path.name for path in tests.glob("*.test.mjs")} == {
         "answers.test.mjs",
+        "climbs.test.mjs",
         "codecs.test.mjs",
         "costs.test.mjs",
         "device.test.mjs",

@@ -177,8 +177,24 @@ def test_agreement_with_the_last_rung_is_measured_on_pictures(
     second = np.frombuffer(bytes(content[-30 * 3 * 4 :]), np.float32).reshape(30, 3) * [1, 1, 1.5]
     path.write_bytes(bytes(content[: -30 * 3 * 4]) + second.astype(np.float32).tobytes())
     more = f'{pictures}\n[models.what.verify]\ninputs = "pictures/*.png"'
-    _, models = build(project, ladder_of(small, large, more=more))
+    index, models = build(project, ladder_of(small, large, more=f"frame_ms = 33\n{more}"))
     assert models["what"]["ladder"]["agreement"] == [0.75]
+    # Two products of matrices by way of as many hidden numbers; the mean and the softmax take more ops than one.
+    costs = {name: models[name]["cost"] for name in ("what", "what-rung1")}
+    assert [cost["macs"] for cost in costs.values()] == [6 * 3000, 6 * 30]
+    last, first = (index.models[name].extras.fit for name in ("what", "what-rung1"))
+    assert last is not None
+    assert first is not None
+    assert [(fit.macs, fit.ops, fit.size) for fit in (last, first)] == [
+        (18000, costs["what"]["ops"], 12 * 12 * 3),
+        (180, costs["what-rung1"]["ops"], 8 * 8 * 3),
+    ]
+    assert last.probe
+    assert (last.probe[0][1], last.probe[0][2:]) == (1, (1, 3, 3000))
+    assert first.probe is None
+    assert "A run takes 18,000 multiply-adds in" in (project / "dist/report.html").read_text()
+    assert "A run takes 18,000 multiply-adds in" in (project / "dist/cards/what.md").read_text()
+    assert "18,000 次乘加" in (project / "dist/cards/what.zh.md").read_text()
     report = json.loads((project / "dist/report.json").read_bytes())
     assert report["models"]["what"]["ladder"] == models["what"]["ladder"]
     assert "what-rung1 answers as what in 75.0% of the cases" in (project / "dist/report.html").read_text()
