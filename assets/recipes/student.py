@@ -27,10 +27,10 @@ from student_start import Axes, begin
 
 destination = assets / "models" / "student"
 edge = 160
-features = 256
+features = 160
 lesson_count, fitted = 2400, 384
 mixed = 0.4  # share of lessons that show two photographs
-steps, batch, rate = 320, 32, 6e-4
+steps, batch, rate = 480, 32, 6e-4
 warmth = 2.0  # temperature of the probabilities
 taught = (0, 2, 5, 9, 12, 15, 16)  # blocks whose output is learned: the last of each width
 Array = Any

@@ -48,7 +48,7 @@ export async function climb(work, telling, index, settings, lazy, ModelError) {
   const taken = steps.filter(({ take }) => take);
   /** @type {Rung[]} */
   const rungs = [];
-  /** Gets the head of the next rung early, so that its files follow without a pause. @type {typeof job | undefined} */
+  /** Fetches for the next rung while this one is made a model, so that its files follow without a pause. @type {typeof job | undefined} */
   let early;
   /** @type {any} */
   const state = { now: undefined, runners: new Map() };
@@ -66,7 +66,8 @@ export async function climb(work, telling, index, settings, lazy, ModelError) {
       if (next) {
         const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
         early = new Kind(next, true, (_, wire, source) => telling.file(0, wire, source));
-        early.head().catch(() => {});
+        Object.defineProperty(early, "rank", { get: () => job.rank + 3 });
+        fetchAfter(early, rung).catch(() => {});
       }
       if (i) check(entry, contract, work, ModelError);
       else {
@@ -89,8 +90,21 @@ export async function climb(work, telling, index, settings, lazy, ModelError) {
     else state.now?.stay();
     throw error;
   } finally {
-    early?.end();
+    early?.abort();
   }
+}
+
+/**
+ * Gets the head of a rung at once, which is small, and its files as soon as all of the rung below have come.
+ *
+ * @param {{ head: () => Promise<any>, ask: (head: any, stage: number) => void, check: () => void }} early
+ * @param {Rung} below
+ */
+async function fetchAfter(early, below) {
+  const head = await early.head();
+  await below.here;
+  early.check();
+  early.ask(head, 0);
 }
 
 /**

@@ -64,6 +64,9 @@ export class Rung {
   /** Calls under way. */
   calls = 0;
   #retired = false;
+  #here = () => {};
+  /** All that it needs to answer has come, though it does not answer yet: the network is free. @type {Promise<void>} */
+  here = new Promise((resolve) => (this.#here = resolve));
   /** Opened when no higher rung will come: only then what refines this one is fetched. */
   #open = () => {};
 
@@ -98,7 +101,8 @@ export class Rung {
     job.ask = () => {};
     job.stage = async (head, stageNumber, use) => {
       if (stageNumber >= head.refine) await job.race(gate);
-      return stage.call(job, head, stageNumber, use);
+      await stage.call(job, head, stageNumber, use);
+      if (stageNumber + 1 >= head.refine) this.#here();
     };
   }
 
