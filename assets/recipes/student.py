@@ -1,6 +1,6 @@
 """Make the first rung of the example that names what is on a picture: ``python assets/recipes/student.py [--judge]``.
 
-A MobileNetV2 of width 0.35 with a narrow last layer, a seventh of the teacher's weights, distilled from the teacher
+A MobileNetV2 of width 0.35 with a narrow last layer, an eighth of the teacher's weights, distilled from the teacher
 (``mobilenet.py``) on some forty photographs out of packages (``student_pictures.py``). It begins as the teacher cut
 down (``student_start.py``) and then learns the teacher's probabilities and what its blocks give, in minutes on two
 cores; seeds are fixed and kernels deterministic. So few photographs do not show a thousand classes: the student agrees
