@@ -62,6 +62,7 @@ examples: setup ## Only fetch and make the sources of the examples
 	$(PY) assets/recipes/beautify.py
 	$(PY) assets/recipes/enlarge.py
 	$(PY) assets/recipes/mobilenet.py
+	$(PY) assets/recipes/student.py
 	$(PY) assets/recipes/style.py
 	$(PY) assets/recipes/words_en.py
 	$(PY) assets/recipes/words_zh.py

@@ -493,7 +493,7 @@ def climb(options: argparse.Namespace, browser: Browser, url: str) -> None:
 
     def measure(name: str) -> dict[str, float]:
         context, page, _ = open_page(browser, slow_4g, 1)
-        page.goto(f"{url}{name}/index.html", wait_until="commit")
+        page.goto(f"{url}ladder/{name}/index.html", wait_until="commit")
         return Waiting(context, page, arrived).result()
 
     found = measure_in_turn(measure, list(variants), options.repetitions)

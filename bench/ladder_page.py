@@ -42,7 +42,7 @@ BODY
 </script></html>
 """
 stock_body = """
-const model = await tf.loadGraphModel("model.json");
+const model = await tf.loadGraphModel("./model.json");
 await picture.decode();
 const probs = tf.tidy(() => {
   const pixels = tf.browser.fromPixels(picture);

@@ -142,7 +142,7 @@ async function begin() {
       told = await answer(handle, given);
       if (current()) show(told, handle);
     };
-    if (told.rung === 1 && !told.whole) await again(Promise.race([handle.until("rung:2"), handle.full]));
+    if (told.rung === 1 && !told.whole) await again(handle.until("rung:2").catch(() => handle.full));
     if (current() && !told.whole) await again(handle.full);
     if (!current()) return;
     await looked;

@@ -1,6 +1,6 @@
 """Make the first rung of the example that names what is on a picture: ``python assets/recipes/student.py [--judge]``.
 
-A MobileNetV2 of width 0.35 with a narrow last layer, a seventh of the teacher's weights, distilled from the teacher
+A MobileNetV2 of width 0.35 with a narrow last layer, an eighth of the teacher's weights, distilled from the teacher
 (``mobilenet.py``) on some forty photographs out of packages (``student_pictures.py``). It begins as the teacher cut
 down (``student_start.py``) and then learns the teacher's probabilities and what its blocks give, in minutes on two
 cores; seeds are fixed and kernels deterministic. So few photographs do not show a thousand classes: the student agrees
@@ -27,10 +27,10 @@ from student_start import Axes, begin
 
 destination = assets / "models" / "student"
 edge = 160
-features = 256
+features = 160
 lesson_count, fitted = 2400, 384
 mixed = 0.4  # share of lessons that show two photographs
-steps, batch, rate = 320, 32, 6e-4
+steps, batch, rate = 480, 32, 6e-4
 warmth = 2.0  # temperature of the probabilities
 taught = (0, 2, 5, 9, 12, 15, 16)  # blocks whose output is learned: the last of each width
 Array = Any

@@ -1,6 +1,6 @@
 /** A climb from rung to rung: what is on its way, and what becomes of it. */
 import { idle } from "../loader/wait.js";
-import { Rung, lack } from "./rungs.js";
+import { Rung, fetchAfter, lack } from "./rungs.js";
 import { adopt, stable } from "./standing.js";
 
 /** @import { Entry } from "../loader/entry.js" */
@@ -46,7 +46,7 @@ export class Climb {
   #start = performance.now();
   /** @type {Rung[]} */
   #rungs = [];
-  /** Gets the head of the next rung early, so that its files follow without a pause. @type {Work["job"] | undefined} */
+  /** Fetches for the next rung while this one is made a model, so that its files follow without a pause. @type {Work["job"] | undefined} */
   #early;
   /** @type {any} */
   state = { now: undefined, runners: new Map() };
@@ -99,6 +99,7 @@ export class Climb {
    * @param {string} why
    */
   #refuse(step, why) {
+    this.#early?.abort();
     if (step.take) this.#count(-step.bytes, -step.wire);
     this.#announce({ ...step, take: false, why });
   }
@@ -117,14 +118,21 @@ export class Climb {
     return lack(entries[rung - 1], tf) || (budget?.judge(rung - 1, tf, wire).fault ?? "");
   }
 
-  /** Begins with a rung, where nothing can be against it any more. @param {Step | undefined} step */
-  #ahead(step) {
+  /**
+   * Begins with a rung, where nothing can be against it any more.
+   *
+   * @param {Step | undefined} step
+   * @param {Rung} below
+   */
+  #ahead(step, below) {
     const { budget, entries } = this.means;
     this.#early?.end();
     if (!step || (budget && !(step.take && step.ms))) return;
-    const Kind = /** @type {typeof import("../loader/job.js").Job} */ (this.work.job.constructor);
-    this.#early = new Kind(entries[step.rung - 1], true, (_, wire, source) => this.#file(0, wire, source));
-    this.#early.head().catch(() => {});
+    const { job } = this.work;
+    const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
+    const early = (this.#early = new Kind(entries[step.rung - 1], true, (_, wire, source) => this.#file(0, wire, source)));
+    Object.defineProperty(early, "rank", { get: () => job.rank + 3 });
+    fetchAfter(early, below).catch(() => {});
   }
 
   /** @param {string} contract of the rung that is on its way */
@@ -160,7 +168,7 @@ export class Climb {
     this.#rungs.push(rung);
     const { ready } = rung.hold;
     const contract = await job.race(Promise.race([rung.work.contract.promise, ready.then(() => rung.work.contract.promise)]));
-    this.#ahead(taken[i + 1]);
+    this.#ahead(taken[i + 1], rung);
     this.#check(contract);
     const tooSlow = before && budget ? [budget.unwanted(step.rung - 1, before.work.tf)] : [];
     const late = await job.race(Promise.race([ready.then(() => ""), ...tooSlow]));
@@ -215,7 +223,7 @@ export class Climb {
   }
 
   end() {
-    this.#early?.end();
+    this.#early?.abort();
   }
 }
 

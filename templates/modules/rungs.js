@@ -92,11 +92,27 @@ export async function stepsOf(entry, entries, settings, budget, tf) {
   return steps;
 }
 
+/**
+ * Gets the head of a rung at once, which is small, and its files as soon as all of the rung below have come.
+ *
+ * @param {{ head: () => Promise<any>, ask: (head: any, stage: number) => void, check: () => void }} early
+ * @param {Rung} below
+ */
+export async function fetchAfter(early, below) {
+  const head = await early.head();
+  await below.here;
+  early.check();
+  early.ask(head, 0);
+}
+
 /** A rung that is loaded: alone it is a model like any other. */
 export class Rung {
   /** Calls under way. */
   calls = 0;
   #retired = false;
+  #here = () => {};
+  /** All that it needs to answer has come, though it does not answer yet: the network is free. @type {Promise<void>} */
+  here = new Promise((resolve) => (this.#here = resolve));
   /** Opened when no higher rung will come: only then what refines this one is fetched. */
   #open = () => {};
 
@@ -131,7 +147,8 @@ export class Rung {
     job.ask = () => {};
     job.stage = async (head, stageNumber, use) => {
       if (stageNumber >= head.refine) await job.race(gate);
-      return stage.call(job, head, stageNumber, use);
+      await stage.call(job, head, stageNumber, use);
+      if (stageNumber + 1 >= head.refine) this.#here();
     };
   }
 

@@ -135,6 +135,28 @@ test("a rung stays until the calls on it have ended", async () => {
 });
 
 
+test("the files of the next rung come after those of the first one, and while that is being made a model", async () => {
+  const [below, runtime] = [makeGate(), makeGate()];
+  const { models, server } = await open(two(), {
+    answer: (path) => (!isTop(path) && path.endsWith(".bin") ? below.pass() : undefined),
+    tf: () => runtime.pass().then(() => tf),
+  });
+  const tops = () => server.paths().filter((path) => isTop(path) && path.endsWith(".bin"));
+  const handle = models.faces.load();
+  await below.arrived;
+  await until("the next head is there", () => server.paths().some((path) => isTop(path) && path.endsWith(".json")));
+  assert.deepEqual(tops(), [], "the first answer has the network for itself");
+  below.open();
+  await until("the next rung is on its way", () => tops().length);
+  assert.equal(handle.rung, undefined, "though nothing answers yet");
+  runtime.open();
+  await handle.full;
+  assert.equal(handle.rung, 2);
+  assert.equal(new Set(tops()).size, tops().length, "each file came once");
+  assert.equal(handle.progress.loaded, handle.progress.total);
+  handle.dispose();
+});
+
 test("a download that fails in mid-climb leaves the rung that answers whole, and it gets its final precision", async () => {
   const { models, server, events } = await open(two(), { answer: (path) => (isTop(path) && path.endsWith(".bin") ? new Response("gone", { status: 404 }) : undefined) });
   const handle = models.faces.load();
