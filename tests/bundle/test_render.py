@@ -385,11 +385,10 @@ const far = await models.far.load().ready;
 const described: string = far.inputs[0].name;
 const awaited: Promise<any> = far.execute({ x: { data: new Float32Array(1), shape: [1] } }, "y");
 const near = models.far.load({ thread: "page" }).ready.then((model) => model.predict(0 as unknown as Tensor));
-const moved = await (await models.faces.load({ thread: "worker" }).full).predict({ data: [1], shape: [1], dtype: "int32" });
+const apart = await models.faces.load({ thread: "worker" }).full;
+const moved = await apart.predict({ data: [1], shape: [1], dtype: "int32" });
 const known: Promise<boolean> = models["words-3"].load({ thread: "worker" }).ready.then((words) => words.has("a"));
 console.log(described, awaited, near, moved, known);
-// @ts-expect-error
-far.execute({ x: { values: [1] } }, "y");
 // @ts-expect-error
 models.far.load({ thread: "elsewhere" });
 const closed = await models.strides.load().full;
