@@ -167,6 +167,9 @@ test("without a worker the page's thread does it all, in the same way, and an ev
     Worker.forbidden = false;
     assert.deepEqual([...(await model.predict(ones())).data], [12, 12]);
     assert.equal(await first(handle.run({ x: ones() })), 12);
+    let closed = 0;
+    assert.equal(await first(handle.run({ x: { ...ones(), close: () => closed++ } }, { transfer: true })), 12);
+    assert.equal(closed, 1, "what is given away is freed here too");
     const tensor = tf.ones([1, 4]);
     await assert.rejects(model.predict(tensor), { code: "contract" });
     tensor.dispose();
