@@ -1,17 +1,14 @@
 // Models that run in a worker: real TensorFlow.js models in a real thread, whose files the page fetches.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
 import { install, workers, Worker } from "./workers.mjs";
 
-const require = createRequire(import.meta.url);
-const tf = require("@tensorflow/tfjs");
+const { default: tf } = await import("./runtime.mjs");
 tf.env().set("IS_TEST", true);
 await tf.setBackend("cpu");
 install();
-const workerTf = pathToFileURL(require.resolve("@tensorflow/tfjs")).href;
+const workerTf = new URL("./runtime.mjs", import.meta.url).href;
 
 const node = (name, op, input = [], attr = {}) => ({ name, op, input, attr: { T: { type: "DT_FLOAT" }, ...attr } });
 const graph = {
