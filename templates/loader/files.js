@@ -85,6 +85,9 @@ export function read(file) {
   ));
 }
 
+/** Has a claimed file come that will be read soon: a worker leaves it on the page until then. */
+export { read as prepare };
+
 /**
  * Gives a file's place in the queue as it is now: lower is sooner. First answers go before refinements.
  *

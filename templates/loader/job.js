@@ -1,5 +1,5 @@
 import { cancelled } from "./errors.js";
-import { claim, read, release } from "./files.js";
+import { claim, prepare, read, release } from "./files.js";
 import { readHead } from "./head.js";
 
 /** @import { Entry } from "./entry.js" */
@@ -116,7 +116,7 @@ export class Job {
    * @param {number} number
    */
   ask(head, number) {
-    for (const shard of head.shards) if (shard.stage === number) read(this.claim(shard));
+    for (const shard of head.shards) if (shard.stage === number) prepare(this.claim(shard));
   }
 
   /**

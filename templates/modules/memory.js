@@ -22,12 +22,12 @@ const most = 24;
 const found = new WeakMap();
 
 /** @param {Settings} settings */
-const keyOf = ({ cacheName = "shardpress" }) => `${cacheName}-device`;
+export const keyOf = ({ cacheName = "shardpress" }) => `${cacheName}-device`;
 
 /** @param {Settings & { notes?: Notes }} settings @returns {Notes | undefined} */
-function notesOf(settings) {
+export function notesOf({ notes, cache }) {
   // Whoever wants nothing stored means this, too. The browser may throw at the mere name.
-  return settings.cache === "none" ? undefined : (settings.notes ?? globalThis.localStorage);
+  return notes ?? (cache === "none" ? undefined : globalThis.localStorage);
 }
 
 /** What tells this device and browser from others, as far as pages are told: after an update all is measured anew. */

@@ -58,6 +58,17 @@ export function read(file) {
   ));
 }
 
+/**
+ * Has the page fetch a claimed file, which stays there until it is read: another job of this load may be the one to do so.
+ *
+ * @param {SharedFile} file
+ */
+export function prepare(file) {
+  const [job] = file.claims;
+  const own = jobs.get(job);
+  if (own && !file.content) line.page?.say("prepare", own.load, own.number, file.spec);
+}
+
 /** @param {SharedFile} file @returns {Promise<Uint8Array<ArrayBuffer>>} */
 async function ask(file) {
   const [job] = file.claims;

@@ -1,5 +1,6 @@
 /** The one worker of a page: how it is started, and how the page learns of its end. */
-import { notify } from "../loader/guards.js";
+import { attempted, notify } from "../loader/guards.js";
+import { keyOf, notesOf } from "../modules/memory.js";
 import { Channel } from "./channel.js";
 
 /** @import { Failure, Handler } from "./channel.js" */
@@ -104,7 +105,7 @@ async function open(index, settings, ModelError, onEnd) {
     event: (event) => notify(settings.onEvent, event),
     resolveUrl: (address) => settings.resolveUrl?.(address) ?? address,
     ...Object.fromEntries(["read", "status"].map((name) => [name, to(name, true)])),
-    ...Object.fromEntries(["claim", "end", "file", "tell", "reached", "know", "stage", "full", "failed", "later"].map((name) => [name, to(name)])),
+    ...Object.fromEntries(["claim", "prepare", "end", "slow", "file", "tell", "reached", "know", "stage", "full", "failed", "later"].map((name) => [name, to(name)])),
   };
   const channel = new Channel(worker, handlers, ModelError);
   let over = false;

@@ -1,4 +1,6 @@
 /** One load on the page: it tells the page's work what happens where the model is, and goes on after that place is gone. */
+import { attempted } from "../loader/guards.js";
+import { keyOf, notesOf } from "../modules/memory.js";
 import { unpack } from "./answer.js";
 import { lend } from "./given.js";
 import { basesOf, hostOf, nextNumber, obstacle } from "./host.js";
@@ -51,12 +53,14 @@ export class Load extends Told {
     this.#host = host;
     this.#serving = new Serving(work);
     host.guests.set(number, this);
-    const { name, sha256, policy, priority, format, bytes, wireBytes, ladder } = entry;
-    const item = [sha256, entry.file().bytes, policy, priority, format, bytes, wireBytes, ...(ladder ? [{ ladder }] : [])];
+    const { name, sha256, policy, priority, format, bytes, wireBytes, ladder, fit } = entry;
+    const item = [sha256, entry.file().bytes, policy, priority, format, bytes, wireBytes, { ladder, fit }];
     const [base, ...fallbackUrls] = basesOf(settings);
     const runtime = [settings.workerTf ?? []].flat().map((address) => new URL(address, globalThis.document?.baseURI).href);
     const { respectSaveData, resolveUrl } = settings;
-    host.channel.say("open", number, name, item, { index, base, fallbackUrls, runtime, respectSaveData, resolves: !!resolveUrl });
+    // Nothing where nothing may be kept.
+    const notes = attempted(() => notesOf(settings)?.getItem(keyOf(settings)));
+    host.channel.say("open", number, name, item, { index, base, fallbackUrls, runtime, respectSaveData, resolves: !!resolveUrl, notes });
   }
 
   /** The worker is gone: whatever is there of the model is loaded once more. */
@@ -155,11 +159,21 @@ export class Load extends Told {
     }
   }
 
-  // What the worker asks for.
+  // What the worker asks for, or has found out.
+
+  /** @param {boolean} slow whether the device is too slow for the model */
+  slow(slow) {
+    this.#means.work.entry.fit.slow = slow;
+  }
 
   /** @param {any[]} args */
   claim(...args) {
     this.#serving?.claim(.../** @type {Parameters<Serving["claim"]>} */ (args));
+  }
+
+  /** @param {number} job @param {any} spec */
+  prepare(job, spec) {
+    this.#serving?.prepare(job, spec);
   }
 
   /** @param {number} job */

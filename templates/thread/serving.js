@@ -73,6 +73,16 @@ export class Serving {
   }
 
   /**
+   * Fetches a file that will be asked for.
+   *
+   * @param {number} number
+   * @param {FileSpec} spec
+   */
+  prepare(number, spec) {
+    this.#jobs.get(number)?.job.ask(/** @type {any} */ ({ shards: [{ ...spec, stage: 0 }] }), 0);
+  }
+
+  /**
    * Gives a file away.
    *
    * @param {number} number

@@ -25,6 +25,7 @@ import { Served } from "./served.js";
  * @property {string[]} runtime addresses of TensorFlow.js, where the bundle does not bring it
  * @property {boolean} resolves whether the page changes addresses
  * @property {boolean} [respectSaveData]
+ * @property {string | null} [notes] what the page knows of this device; absent where nothing may be kept
  */
 
 /** The models that the page loads, by its numbers. @type {Map<number, Served>} */
@@ -66,7 +67,11 @@ const handlers = {
     if (item[4] !== "word-vectors" && (settings.tf || index.modules?.tf)) quiet(runtime());
     const say = (/** @type {string} */ what, /** @type {any[]} */ ...args) =>
       line.page?.say(what, load, ...args.map((one) => (one instanceof Error ? plainError(one, ModelError) : one)));
-    const own = new Served(new (kindOf(load))(name, item), Work, lazy, say);
+    const entry = new (kindOf(load))(name, item);
+    // What is found out of this device holds on the page, too.
+    let { slow = false } = entry.fit;
+    Object.defineProperty(entry.fit, "slow", { get: () => slow, set: (found) => say("slow", (slow = found)) });
+    const own = new Served(entry, Work, lazy, say);
     line.ranks.set(load, () => own.work.job.rank);
     served.set(load, own);
   },
@@ -118,11 +123,21 @@ const kindOf = (load) =>
     }
   };
 
+/**
+ * Gives what stands for the page's `localStorage`, which no worker has.
+ *
+ * @param {string | null} text
+ */
+const lent = (text) => ({
+  getItem: () => text,
+  setItem: (/** @type {string} */ _, /** @type {string} */ news) => line.page?.say("note", (text = news)),
+});
+
 /** @param {Told} told */
-function learn({ index: known, base, fallbackUrls, runtime, resolves, respectSaveData }) {
+function learn({ index: known, base, fallbackUrls, runtime, resolves, respectSaveData, notes }) {
   Object.assign(index, known);
   form.base = () => base;
-  Object.assign(settings, { fallbackUrls, respectSaveData });
+  Object.assign(settings, { fallbackUrls, respectSaveData, notes: notes === undefined ? undefined : lent(notes) });
   settings.resolveUrl = resolves ? (address) => line.page?.ask("resolveUrl", [address]) ?? Promise.resolve(address) : undefined;
   const wanted = JSON.stringify(runtime);
   if (wanted === runtimes) return;

@@ -118,9 +118,18 @@ test("notes that cannot be read or written cost a run, not the choice", async ()
   for (const notes of [{ getItem: throwing, setItem: throwing }, { getItem: () => "{", setItem: throwing }, { getItem: () => "[7]", setItem() {} }, { getItem: () => '{"verdicts":{"aaaaaaaaaaaaaaaa":{"webgl":7}}}', setItem() {} }]) {
     assert.equal((await visit(notes)).backend, "wasm");
   }
-  const nothing = notesOf();
-  await visit(nothing, { cache: "none" });
-  assert.equal(nothing.kept.size, 0);
+  const page = notesOf();
+  const before = Object.getOwnPropertyDescriptor(globalThis, "localStorage");
+  Object.defineProperty(globalThis, "localStorage", { configurable: true, value: page });
+  try {
+    await visit(undefined, { cache: "none" });
+    assert.equal(page.kept.size, 0);
+    await visit(undefined);
+    assert.equal(page.kept.size, 1);
+  } finally {
+    if (before) Object.defineProperty(globalThis, "localStorage", before);
+    else delete globalThis.localStorage;
+  }
 });
 
 test("a backend that the build has found wrong since is not believed for what was right before", async () => {

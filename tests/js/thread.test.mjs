@@ -288,6 +288,7 @@ test("sounds are heard in the worker, streams on the page's thread only", async 
   const audio = { input: "x", rate: 4, samples: 4, hop: 4, scale: 1, offset: 0, dtype: "float32", shape: [1, 4] };
   const { models } = await open(summing("ears", 3, 0, (head) => Object.assign(head, { audio, modules: ["audio", "answers"] })));
   const handle = models.ears.load({ thread: "worker" });
+  await handle.full;
   const samples = new Float32Array(8).fill(1);
   const heard = await handle.run({ samples, rate: 4 });
   assert.deepEqual(heard.map(({ start, end, answer }) => [start, end, ...answer.data]), [[0, 1, 12, 12], [1, 2, 12, 12]]);
