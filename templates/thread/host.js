@@ -103,6 +103,7 @@ async function open(index, settings, ModelError, onEnd) {
   /** @type {Record<string, Handler>} */
   const handlers = {
     event: (event) => notify(settings.onEvent, event),
+    note: (text) => attempted(() => notesOf(settings)?.setItem(keyOf(settings), text)),
     resolveUrl: (address) => settings.resolveUrl?.(address) ?? address,
     ...Object.fromEntries(["read", "status"].map((name) => [name, to(name, true)])),
     ...Object.fromEntries(["claim", "prepare", "end", "slow", "file", "tell", "reached", "know", "stage", "full", "failed", "later"].map((name) => [name, to(name)])),

@@ -284,6 +284,27 @@ test("a ladder climbs in the worker", async () => {
   here.dispose();
 });
 
+test("what a worker finds out of the device the page keeps, and goes by", async () => {
+  const kept = new Map();
+  const notes = { getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text) };
+  const built = summing("slow", 3);
+  // No run is as short as that.
+  built.item = [...built.item, { fit: { macs: 8, ops: 1, size: 4, frame: 1e-9, probe: [] } }];
+  const { models, events } = await open(built, { notes });
+  const handle = models.slow.load({ thread: "worker", fallback: () => "too slow" });
+  await handle.full;
+  assert.ok(models.slow.canRun());
+  assert.equal((await handle.run({ x: ones() })).data[0], 12);
+  for (let run = 0; run < 4; run++) await handle.run({ x: ones() });
+  await until("the device is known to be too slow", () => !models.slow.canRun());
+  assert.equal(await handle.run({ x: ones() }), "too slow");
+  assert.match(events.find(({ type }) => type === "plan").why, /more than the/);
+  assert.match([...kept.values()].join(), /"speeds":\{"cpu"/);
+  const again = await open(built, { notes });
+  assert.equal(await again.models.slow.load({ thread: "worker", fallback: () => "not again" }).run({ x: ones() }), "not again");
+  handle.dispose();
+});
+
 test("sounds are heard in the worker, streams on the page's thread only", async () => {
   const audio = { input: "x", rate: 4, samples: 4, hop: 4, scale: 1, offset: 0, dtype: "float32", shape: [1, 4] };
   const { models } = await open(summing("ears", 3, 0, (head) => Object.assign(head, { audio, modules: ["audio", "answers"] })));
