@@ -85,7 +85,7 @@ test("tensors of the page's, functions and unknown models are refused in words, 
   const { models, events } = await open([summing("faces", 3), missing, odd], { answer: (path) => (path.startsWith("assets/ears-base") ? new Response("", { status: 404 }) : undefined) });
   await assert.rejects(models.faces.load({ thread: "worker", contract: "1".repeat(16) }).ready, { code: "contract" });
   const handle = models.faces.load({ thread: "worker" });
-  const model = await handle.ready;
+  const model = await handle.full;
   const before = await workers.at(-1).tensors();
   const tensor = tf.ones([1, 4]);
   for (const given of [tensor, [tensor], { x: tensor }]) {
@@ -288,6 +288,7 @@ test("sounds are heard in the worker, streams on the page's thread only", async 
   const audio = { input: "x", rate: 4, samples: 4, hop: 4, scale: 1, offset: 0, dtype: "float32", shape: [1, 4] };
   const { models } = await open(summing("ears", 3, 0, (head) => Object.assign(head, { audio, modules: ["audio", "answers"] })));
   const handle = models.ears.load({ thread: "worker" });
+  await handle.full;
   const samples = new Float32Array(8).fill(1);
   const heard = await handle.run({ samples, rate: 4 });
   assert.deepEqual(heard.map(({ start, end, answer }) => [start, end, ...answer.data]), [[0, 1, 12, 12], [1, 2, 12, 12]]);
