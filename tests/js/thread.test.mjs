@@ -85,7 +85,7 @@ test("tensors of the page's, functions and unknown models are refused in words, 
   const { models, events } = await open([summing("faces", 3), missing, odd], { answer: (path) => (path.startsWith("assets/ears-base") ? new Response("", { status: 404 }) : undefined) });
   await assert.rejects(models.faces.load({ thread: "worker", contract: "1".repeat(16) }).ready, { code: "contract" });
   const handle = models.faces.load({ thread: "worker" });
-  const model = await handle.ready;
+  const model = await handle.full;
   const before = await workers.at(-1).tensors();
   const tensor = tf.ones([1, 4]);
   for (const given of [tensor, [tensor], { x: tensor }]) {
