@@ -67,6 +67,9 @@ test("a model in the worker answers as on the page's thread, and leaves nothing 
   const test = await handle.selfTest();
   assert.deepEqual([test.passed, test.backend], [true, "cpu"]);
   assert.equal((await handle.pickBackend()).backend, "cpu");
+  const guarded = models.faces.load({ thread: "worker", warmup: true, fallback: () => "too weak" });
+  assert.equal((await guarded.run({ x: ones() })).data[0], 12, "the backend as it is will do");
+  guarded.dispose();
   assert.equal(tf.memory().numTensors, before, "nothing on the page's thread");
   const worker = workers.at(-1);
   const held = await worker.tensors();

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from builder.cli.main import main
 from tests.helpers.browsing import chromium
+from tests.helpers.firefox import firefox
 from tests.helpers.rungs import labels, ladder_of, write_classifier
 from tests.helpers.serving import Site, serve
 from tests.helpers.tints import write_tint
@@ -243,3 +244,21 @@ def test_a_page_goes_on_when_its_worker_ends_twice(site: Site, page: Page) -> No
     page.goto(site.url + "both.html")
     told = page.evaluate(ended)
     assert told == {"found": ["green", "green"], "workers": 2, "why": ["it ended twice"], "page": True}
+
+
+def test_firefox_does_all_of_it_as_well(site: Site) -> None:
+    with firefox() as other:
+        context = other.new_context()
+        found = {}
+        for name, script in (("index", answers), ("strict", forbidden), ("both", ended)):
+            page = context.new_page()
+            page.goto(f"{site.url}{name}.html")
+            found[name] = page.evaluate(script)
+            page.close()
+        context.close()
+    told = found["index"]
+    assert (told["found"], told["page"], told["backend"], told["threads"]) == (["green"], "undefined", "wasm", 0)
+    assert found["strict"]["label"] == "green"
+    assert "does not start" in found["strict"]["why"]
+    assert found["both"]["found"] == ["green", "green"]
+    assert found["both"]["why"] == ["it ended twice"]
