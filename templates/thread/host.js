@@ -1,4 +1,5 @@
 /** The one worker of a page: how it is started, and how the page learns of its end. */
+import { notify } from "../loader/guards.js";
 import { Channel } from "./channel.js";
 
 /** @import { Failure, Handler } from "./channel.js" */
@@ -100,7 +101,7 @@ async function open(index, settings, ModelError, onEnd) {
   };
   /** @type {Record<string, Handler>} */
   const handlers = {
-    event: (event) => settings.onEvent?.(event),
+    event: (event) => notify(settings.onEvent, event),
     resolveUrl: (address) => settings.resolveUrl?.(address) ?? address,
     ...Object.fromEntries(["read", "status"].map((name) => [name, to(name, true)])),
     ...Object.fromEntries(["claim", "end", "file", "tell", "reached", "know", "stage", "full", "failed", "later"].map((name) => [name, to(name)])),

@@ -2,6 +2,7 @@
 import { unpack } from "./answer.js";
 import { lend } from "./given.js";
 import { basesOf, hostOf, nextNumber, obstacle } from "./host.js";
+import { closeAll } from "./plain.js";
 import { Served } from "./served.js";
 import { Serving, follow } from "./serving.js";
 import { Told } from "./told.js";
@@ -114,7 +115,13 @@ export class Load extends Told {
   async run(given, { signal, transfer, ...options }) {
     const { lazy, ModelError } = this.#means;
     const lent = await this.#lend(given, transfer === true, this.head.audio?.rate);
-    if (this.#here) return this.ask("run", [lent.value, { ...options, signal }]);
+    if (this.#here) {
+      try {
+        return await this.ask("run", [lent.value, { ...options, signal }]);
+      } finally {
+        if (transfer === true) closeAll(given);
+      }
+    }
     return unpack(await this.#sent(() => this.ask("run", [lent.value, options], { transfer: lent.transfer, signal })), this.head, lazy, ModelError);
   }
 

@@ -12,6 +12,15 @@ export const isPlain = (value) => isPlainObject(value) && Array.isArray(value.sh
 export const isTensor = (value) => typeof value?.dataSync === "function" && Array.isArray(value.shape);
 
 /**
+ * Closes the bitmaps and frames that were given to be used once.
+ *
+ * @param {any} given
+ */
+export function closeAll(given) {
+  for (const one of [given, ...(isPlainObject(given) ? Object.values(given) : [])]) if (typeof one?.close === "function") one.close();
+}
+
+/**
  * Makes tensors of plain values, wherever they are in what is given.
  *
  * @param {any} tf

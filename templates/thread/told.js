@@ -1,4 +1,5 @@
 /** What the page's work learns of a model that is elsewhere. */
+import { notify } from "../loader/guards.js";
 import { realError } from "./channel.js";
 
 /** @import { Progress } from "../loader/reports.js" */
@@ -58,11 +59,7 @@ export class Told {
    */
   emit(record) {
     const { work, index, settings } = this.#means;
-    try {
-      settings.onEvent?.(/** @type {any} */ ({ model: work.entry.name, release: index.release, ...record }));
-    } catch (error) {
-      console.error(error);
-    }
+    notify(settings.onEvent, /** @type {any} */ ({ model: work.entry.name, release: index.release, ...record }));
   }
 
   /** @param {Parameters<Telling["file"]>} args */

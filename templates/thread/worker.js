@@ -10,7 +10,7 @@ import { Work } from "../loader/work.js";
 import { pack } from "./answer.js";
 import { Channel, plainError } from "./channel.js";
 import { line } from "./files.js";
-import { isPlainObject } from "./plain.js";
+import { closeAll } from "./plain.js";
 import { Served } from "./served.js";
 
 /** @import { Port } from "./channel.js" */
@@ -75,7 +75,7 @@ const handlers = {
     try {
       return pack(await of(load).run(given, { ...options, signal }));
     } finally {
-      for (const one of [given, ...(isPlainObject(given) ? Object.values(given) : [])]) if (typeof one?.close === "function") one.close();
+      closeAll(given);
     }
   },
   /** @param {number} load @param {string} method @param {any[]} args @param {AbortSignal} signal */

@@ -72,6 +72,16 @@ models = [
         }
         for name, form in (("steps", "tensors"), ("strides", "run"))
     ),
+    {
+        "name": "far",
+        "kind": "graph-model",
+        "inputs": ["x"],
+        "outputs": ["y"],
+        "load": "idle",
+        "stages": ["base"],
+        "labels": [],
+        "thread": "worker",
+    },
 ]
 package = render_package(
     {**empty, "models": {"faces": entry, "ears": entry, "words-2": entry, "words-3": entry}},
@@ -371,6 +381,16 @@ console.log(step, later, rung, why, best);
 await ladder.until("base");
 // @ts-expect-error
 climbing.executor;
+const far = await models.far.load().ready;
+const described: string = far.inputs[0].name;
+const awaited: Promise<any> = far.execute({ x: { data: new Float32Array(1), shape: [1] } }, "y");
+const near = models.far.load({ thread: "page" }).ready.then((model) => model.predict(0 as unknown as Tensor));
+const apart = await models.faces.load({ thread: "worker" }).full;
+const moved = await apart.predict({ data: [1], shape: [1], dtype: "int32" });
+const known: Promise<boolean> = models["words-3"].load({ thread: "worker" }).ready.then((words) => words.has("a"));
+console.log(described, awaited, near, moved, known);
+// @ts-expect-error
+models.far.load({ thread: "elsewhere" });
 const closed = await models.strides.load().full;
 closed.dispose();
 // @ts-expect-error

@@ -1,17 +1,14 @@
 // Models that run in a worker: real TensorFlow.js models in a real thread, whose files the page fetches.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
 import { install, workers, Worker } from "./workers.mjs";
 
-const require = createRequire(import.meta.url);
-const tf = require("@tensorflow/tfjs");
+const { default: tf } = await import("./runtime.mjs");
 tf.env().set("IS_TEST", true);
 await tf.setBackend("cpu");
 install();
-const workerTf = pathToFileURL(require.resolve("@tensorflow/tfjs")).href;
+const workerTf = new URL("./runtime.mjs", import.meta.url).href;
 
 const node = (name, op, input = [], attr = {}) => ({ name, op, input, attr: { T: { type: "DT_FLOAT" }, ...attr } });
 const graph = {
@@ -167,6 +164,9 @@ test("without a worker the page's thread does it all, in the same way, and an ev
     Worker.forbidden = false;
     assert.deepEqual([...(await model.predict(ones())).data], [12, 12]);
     assert.equal(await first(handle.run({ x: ones() })), 12);
+    let closed = 0;
+    assert.equal(await first(handle.run({ x: { ...ones(), close: () => closed++ } }, { transfer: true })), 12);
+    assert.equal(closed, 1, "what is given away is freed here too");
     const tensor = tf.ones([1, 4]);
     await assert.rejects(model.predict(tensor), { code: "contract" });
     tensor.dispose();

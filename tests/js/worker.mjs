@@ -1,5 +1,5 @@
 // A thread of Node as a module worker of a browser.
-import { createRequire, register } from "node:module";
+import { register } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
@@ -9,7 +9,7 @@ register(`data:text/javascript,${encodeURIComponent(`export const resolve = asyn
   const found = /^https:..cdn.test.models.([a-z]+).0{16}.js$/.exec(name);
   return found ? { url: "${place}" + found[1] + ".mjs", shortCircuit: true } : next(name, context);
 }`)}`);
-const tf = createRequire(workerData.runtime)("@tensorflow/tfjs");
+const { default: tf } = await import("./runtime.mjs");
 tf.env().set("IS_TEST", true);
 await tf.setBackend("cpu");
 const { start } = await import(`${place}worker.mjs`);

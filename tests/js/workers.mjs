@@ -1,10 +1,7 @@
 // Workers and locks as browsers have them, of Node's threads: for the loader, which looks for them in the global scope.
-import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { Worker as Thread } from "node:worker_threads";
-import { pathToFileURL } from "node:url";
 
-const runtime = pathToFileURL(createRequire(import.meta.url).resolve("@tensorflow/tfjs")).href;
 /** All that were started, the newest one last. */
 export const workers = [];
 
@@ -15,7 +12,7 @@ class Worker {
     this.address = address;
     this.options = options;
     this.log = [];
-    this.thread = new Thread(new URL("./worker.mjs", import.meta.url), { workerData: { folder: dirname(process.env.SHARDPRESS_LOADER), runtime } });
+    this.thread = new Thread(new URL("./worker.mjs", import.meta.url), { workerData: { folder: dirname(process.env.SHARDPRESS_LOADER) } });
     this.thread.on("message", (data) => {
       if (data?.tensors !== undefined) return this.counted(data.tensors);
       this.log.push(data);

@@ -43,7 +43,7 @@ thread = "worker"
 begin = """
   const { models, configure } = await import("/models/loader.js");
   const events = [];
-  configure({ onEvent: (event) => events.push(event), workerTf: "/tf.min.js" });
+  configure({ baseUrl: "/models/", onEvent: (event) => events.push(event), workerTf: "/tf.min.js" });
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: 32, height: 24 });
   const context = canvas.getContext("2d");
@@ -166,6 +166,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     pages = folder / "site"
     pages.mkdir()
     (folder / "dist/cdn").rename(pages / "models")
+    (folder / "dist/package").rename(pages / "package")
     (pages / "tf.min.js").write_bytes(runtime.read_bytes())
     wasm = runtime.parents[2] / "tfjs-backend-wasm/dist"
     for path in (wasm / "tf-backend-wasm.min.js", *wasm.glob("*.wasm")):
@@ -195,9 +196,10 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def test_a_page_without_tensorflow_runs_a_ladder_in_a_worker(site: Site, page: Page) -> None:
+@pytest.mark.parametrize("form", ["models/loader.js", "package/index.js", "package/inline.js"])
+def test_a_page_without_tensorflow_runs_a_ladder_in_a_worker(form: str, site: Site, page: Page) -> None:
     page.goto(site.url + "index.html")
-    told = page.evaluate(answers)
+    told = page.evaluate(answers.replace("models/loader.js", form))
     assert (told["found"], told["rung"], told["page"]) == (["green"], 2, "undefined")
     assert told["widths"] == [0, 32], "what is not given away stays"
     assert told["told"] == [[1, 3], "float32", "Float32Array"]
