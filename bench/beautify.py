@@ -2,9 +2,10 @@
 
 Builds the model of ``assets/pages/beautify.html`` (``make examples`` first) and opens that page in headless Chromium,
 in every repetition once for each side: with this loader on the page's thread (``page``), as it was before there was a
-worker, and with ``load({ thread: "worker" })`` (``ours``), which the page asks for. A JPEG photo is chosen, then
-made livelier, tile by tile. From the choice until all is done: long tasks on the page's thread, how many, the longest
-and their sum, and p95 between the screen's frames. Medians of all repetitions; of the longest task the worst.
+worker, and with ``load({ thread: "worker" })`` (``ours``), which the page asks for. A JPEG photo is chosen, then made
+livelier, tile by tile, on ``--backend``. From the choice until all is done: long tasks on the page's thread, how many,
+their sum and the longest; p95 between the screen's frames. Tasks are longer where others use the machine too, so the
+longest is also given as time of the processor. Medians of all repetitions, and the worst.
 """
 
 from __future__ import annotations
@@ -34,11 +35,20 @@ def write_photo(path: Path, megapixels: float) -> None:
         file.convert("RGB").resize((round(height * 4 / 3), height), Image.Resampling.BICUBIC).save(path, quality=92)
 
 
+def busiest(trace: bytes) -> float:
+    """Give the longest task of the page's thread as time of the processor, in ms: work of others is not in it."""
+    events = json.loads(trace)["traceEvents"]
+    threads = {(one["pid"], one["tid"]): one["args"]["name"] for one in events if one["name"] == "thread_name"}
+    tasks = (one for one in events if one["name"].endswith("RunTask") and "tdur" in one)
+    return max(one["tdur"] / 1000 for one in tasks if threads.get((one["pid"], one["tid"])) == "CrRendererMain")
+
+
 def measure(browser: Browser, url: str, photo: Path) -> dict[str, float]:
     """Have a photo made livelier once, and give the figures."""
     page = open_page(browser)
     page.goto(f"{url}assets/pages/beautify.html?lang=en")
     page.wait_for_selector("body[data-state=idle]")
+    browser.start_tracing(page=page, categories=["toplevel"])
     begun = page.evaluate("performance.now()")
     page.set_input_files("input[type=file]", photo)
     page.wait_for_selector("#view > canvas")
@@ -51,6 +61,7 @@ def measure(browser: Browser, url: str, photo: Path) -> dict[str, float]:
     said = page.locator("#status").inner_text()
     assert page.locator("body").get_attribute("data-state") == "done", said
     log = page.evaluate("log")
+    trace = browser.stop_tracing()
     page.context.close()
     long = [duration for start, duration in log["long"] if begun <= start <= end]
     found = describe(log, begun, end)
@@ -60,6 +71,7 @@ def measure(browser: Browser, url: str, photo: Path) -> dict[str, float]:
         "long tasks": found["long tasks"],
         "long tasks, ms": found["long tasks, ms"],
         "longest task, ms": max(long, default=0.0),
+        "longest by processor, ms": busiest(trace),
         "screen p95, ms": found["screen p95, ms"],
     }
 
@@ -87,8 +99,9 @@ def main() -> None:
             for server in servers.values():
                 server.shutdown()
     report(found)
-    worst = {name: max(run["longest task, ms"] for run in runs) for name, runs in found.items()}
-    print("longest task of all runs, ms:", json.dumps(worst))
+    for key in ("longest task, ms", "longest by processor, ms"):
+        worst = {name: round(max(run[key] for run in runs)) for name, runs in found.items()}
+        print(f"{key}, of all runs:", json.dumps(worst))
 
 
 if __name__ == "__main__":
