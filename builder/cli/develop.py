@@ -189,7 +189,7 @@ def init(
     from ..files.atomic import write_atomically
     from ..pipeline.claim import write_schema
     from .init import write_config
-    from .init_ladders import find_ladders, ladder_tables, told
+    from .init_ladders import find_ladders, ladder_tables
 
     if example:
         _write_example(example, paths, console, force=force)
@@ -217,12 +217,7 @@ def init(
         ladders = find_ladders(found, seen, proposals, config.parent)
         tables = ladder_tables(ladders, found, seen, proposals)
         write_atomically(config, write_config(found, wire, framework, proposals, tables).encode())
-    for model in found:
-        size = f", {seen[model.name].wire / 1000:.0f} kB" if model.name in seen else ""
-        run = f"; for run(): {proposals[model.name].reason}" if model.name in proposals else ""
-        console.say(f"{model.name}: {model.path}{size}{run}")
-    for ladder in ladders:
-        console.say(told(ladder))
+    _tell(console, found, seen, proposals, ladders)
     write_schema(_out_of(config), config.parent)
     worker = _write_worker(config, framework)
     console.say(f"{config} is written; {program()} builds it, {program()} --watch shows it")
@@ -240,6 +235,24 @@ def init(
             "line": framework.line if framework else None,
         }
     )
+
+
+def _tell(
+    console: Console,
+    found: tuple[Found, ...],
+    seen: Mapping[str, Seen],
+    proposals: Mapping[str, Proposal],
+    ladders: tuple[Steps, ...],
+) -> None:
+    """Say what was found, and what of it makes a ladder."""
+    from .init_ladders import told
+
+    for model in found:
+        size = f", {seen[model.name].wire / 1000:.0f} kB" if model.name in seen else ""
+        run = f"; for run(): {proposals[model.name].reason}" if model.name in proposals else ""
+        console.say(f"{model.name}: {model.path}{size}{run}")
+    for ladder in ladders:
+        console.say(told(ladder))
 
 
 def _out_of(config: Path) -> Path:

@@ -207,15 +207,16 @@ def write_config(
         lines += _run_lines(model, proposals.get(model.name))
         if model.samples:
             lines += ["", f"[models.{model.name}.verify]", f"inputs = {quoted(model.samples)}"]
-    if framework and framework.copy:
-        note = f"{framework.name} serves it at {framework.base}: {program()} deploy public"
-        lines += [
-            "",
-            f"[targets.public]                # {note}",
-            'type = "directory"',
-            f'path = "{framework.copy}"',
-        ]
+    lines += _target_lines(framework)
     return "\n".join(lines) + "\n"
+
+
+def _target_lines(framework: Framework | None) -> list[str]:
+    """Return the target that puts the bundle where a framework serves it."""
+    if not framework or not framework.copy:
+        return []
+    note = f"{framework.name} serves it at {framework.base}: {program()} deploy public"
+    return ["", f"[targets.public]                # {note}", 'type = "directory"', f'path = "{framework.copy}"']
 
 
 def _run_lines(model: Found, proposal: Proposal | None) -> list[str]:
