@@ -33,9 +33,7 @@ module_templates: Mapping[str, str] = MappingProxyType(
 )
 """Template of each module; a name here makes its files immutable ones of the bundle, for deploy and prune too."""
 
-always = frozenset(
-    {"device", "digest", "fit", "frames", "glue", "ladder", "storage", "thread", "vectors", "worker"}
-)
+always = frozenset({"device", "digest", "fit", "frames", "glue", "ladder", "storage", "thread", "vectors", "worker"})
 """Modules that every bundle has; it has the others if one of its heads names them."""
 
 worker_name = "worker"
