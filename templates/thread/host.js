@@ -8,10 +8,11 @@ import { Channel } from "./channel.js";
 
 /** @typedef {{ release: string, modules?: Record<string, string>, models: Record<string, any[]> }} Index */
 /** What a load is to its worker. @typedef {{ lost: () => void } & Record<string, any>} Guest */
-/** @typedef {{ channel: Channel, guests: Map<number, Guest> }} Host */
+/** `rest` is called when a load leaves. @typedef {{ channel: Channel, guests: Map<number, Guest>, rest: () => void }} Host */
 
 /** Of each copy of the loader, known by its settings: its worker, and how many have ended. @type {WeakMap<Settings, { current?: Promise<Host>, ends: number }>} */
 const places = new WeakMap();
+const patience = 10_000; // milliseconds that a worker without models is kept
 let last = 0;
 /** @type {any} */
 let policy;
@@ -67,8 +68,8 @@ export function hostOf(index, settings, ModelError) {
     const gone = () => {
       if (place.current === mine) place.current = undefined;
     };
-    const mine = (place.current = open(index, settings, ModelError, () => {
-      place.ends++;
+    const mine = (place.current = open(index, settings, ModelError, (wanted) => {
+      if (!wanted) place.ends++;
       gone();
     }));
     mine.catch(gone);
@@ -80,7 +81,7 @@ export function hostOf(index, settings, ModelError) {
  * @param {Index} index
  * @param {Settings} settings
  * @param {Failure} ModelError
- * @param {() => void} onEnd
+ * @param {(wanted: boolean) => void} onEnd
  * @returns {Promise<Host>}
  */
 async function open(index, settings, ModelError, onEnd) {
@@ -110,10 +111,10 @@ async function open(index, settings, ModelError, onEnd) {
   };
   const channel = new Channel(worker, handlers, ModelError);
   let over = false;
-  const end = () => {
+  const end = (wanted = false) => {
     if (over) return;
     over = true;
-    onEnd();
+    onEnd(wanted);
     worker.terminate();
     channel.close(new ModelError("runtime", "The worker ended, perhaps for want of memory: run it again"));
     for (const guest of [...guests.values()]) guest.lost();
@@ -122,14 +123,16 @@ async function open(index, settings, ModelError, onEnd) {
   const name = `shardpress worker ${Math.random()}`;
   const held = locks && (await channel.ask("hold", [name]));
   // Granted when the worker is gone, however it went. A hang is no end: it may be a long run.
-  if (held) locks.request(name, end).catch(() => {});
+  if (held) locks.request(name, () => end()).catch(() => {});
   // Without locks this is all that there is to know of an end.
   worker.onerror = (event) => {
     event.preventDefault?.();
     if (!held) end();
     else console.error(event.message);
   };
-  return { channel, guests };
+  // What it holds of TensorFlow.js and the graphics processor is worth more than a start, but not for ever.
+  const rest = () => void (guests.size || setTimeout(() => guests.size || end(true), patience));
+  return { channel, guests, rest };
 }
 
 /**

@@ -39,7 +39,7 @@ export class Load extends Told {
     /** @type {Host | undefined} */
     let host;
     if (!why) host = await hostOf(index, settings, ModelError).catch((error) => void (why = error.message));
-    if (this.#stopped) return;
+    if (this.#stopped) return host?.rest();
     if (!host) {
       this.emit({ type: "thread", thread: "page", why });
       // Another work than that of those who load it on the page's thread anyway: its reports go to this one.
@@ -77,6 +77,7 @@ export class Load extends Told {
   #leave() {
     this.#serving?.close();
     this.#host?.guests.delete(this.#number);
+    this.#host?.rest();
     this.#host = undefined;
   }
 
@@ -155,7 +156,11 @@ export class Load extends Told {
       return await send();
     } catch (error) {
       if (!(error instanceof DOMException) || error.name !== "DataCloneError") throw error;
-      throw new this.#means.ModelError("contract", `What is given cannot be sent to the worker: ${error.message}`);
+      const { message } = error;
+      // In Chromium's words, and in those of the standard.
+      const foreign = /origin|taint/i.test(message);
+      const what = foreign ? "The picture cannot be opened: it is of another site, which does not let pages read it" : `What is given cannot be sent to the worker: ${message}`;
+      throw new this.#means.ModelError("contract", what);
     }
   }
 

@@ -1,5 +1,6 @@
 // Models that run in a worker: real TensorFlow.js models in a real thread, whose files the page fetches.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
 import { install, workers, Worker } from "./workers.mjs";
@@ -282,6 +283,34 @@ test("a ladder climbs in the worker", async () => {
   assert.ok((await here.full).predict);
   assert.ok(tf.memory().numTensors > before, "the page's wish goes before build.toml's");
   here.dispose();
+});
+
+test("a worker without models is let go, and another one starts when it is needed", async (context) => {
+  const late = [];
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, "setTimeout", (tell, ms, ...args) => (ms === 10_000 ? late.push(tell) : real(tell, ms, ...args)));
+  const { models, events } = await open(summing("faces", 3, 40));
+  const handle = models.faces.load({ thread: "worker" });
+  await handle.full;
+  const first = workers.at(-1);
+  const ended = once(first.thread, "exit");
+  handle.dispose();
+  const again = models.faces.load({ thread: "worker" });
+  await again.full;
+  assert.equal(workers.at(-1), first, "it is kept for a while");
+  for (const tell of late.splice(0)) tell();
+  assert.equal((await (await again.ready).predict(ones())).data[0], 12, "who came in time finds it there");
+  again.dispose();
+  for (const tell of late.splice(0)) tell();
+  await ended;
+  for (let round = 0; round < 3; round++) {
+    const more = models.faces.load({ thread: "worker" });
+    await more.full;
+    assert.notEqual(workers.at(-1), first);
+    more.dispose();
+    for (const tell of late.splice(0)) tell();
+  }
+  assert.deepEqual(events.filter(({ type }) => type !== "stage"), [], "such ends are none that count");
 });
 
 test("what a worker finds out of the device the page keeps, and goes by", async () => {
