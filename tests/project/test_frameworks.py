@@ -241,6 +241,36 @@ def dev_url(react_app: Path) -> Iterator[str]:
         yield url
 
 
+apart_page = icon + '<script type="module" src="/src/apart.ts"></script>'
+# Blue, as the worker sees it; what an event says of the page's thread; whether that has TensorFlow.js.
+apart = """
+import { configure } from "shapes-models";
+import { loadInWorker } from "./inWorker.ts";
+const told: string[] = [];
+configure({ onEvent: (event) => event.type === "thread" && told.push(event.why) });
+const handle = loadInWorker({ when: "now" });
+const data = Float32Array.from({ length: 3072 }, (_, i) => Number(i % 3 === 2));
+const { data: scores } = await (await handle.full).predict({ data, shape: [1, 32, 32, 3] });
+const label = handle.labels![scores.indexOf(Math.max(...scores))];
+Object.assign(window, { answer: [label, told, "tf" in globalThis] });
+"""
+
+
+def test_a_worker_runs_the_model_in_a_vite_app(react_app: Path, dev_url: str, browser: Browser) -> None:
+    config = (react_app / "vite.config.ts").read_text()
+    inputs = 'build: { outDir: "dist-apart", rollupOptions: { input: ["apart.html"] } },\n  plugins:'
+    files = {"apart.html": apart_page, "src/apart.ts": apart, "apart.config.ts": config.replace("plugins:", inputs)}
+    apps.write_files(react_app, files)
+    vite_build(react_app, "vite", "--config", "apart.config.ts")
+    with serve(react_app / "dist-apart") as site:
+        for url in (dev_url, site.url):
+            tab, faults = open_page(browser, f"{url}apart.html")
+            tab.wait_for_function("'answer' in window")
+            assert tab.evaluate("answer") == ["blue", [], False]
+            assert faults == []
+            tab.context.close()
+
+
 @pytest.fixture(scope="module")
 def plain_site(workshop: Path) -> Path:
     """Make the site of docs/frameworks/html.md, as it says."""
