@@ -31,7 +31,12 @@ const store = {
   keys: async () => [...kept.keys()],
   delete: async (key) => kept.delete(key),
 };
-configure({ tf, baseUrl: base, store });
+// Node imports no module over HTTP.
+const resolveUrl = (address) => {
+  const [, name] = /\\/(storage\\.\\w+)\\.js$/.exec(address) ?? [];
+  return name ? new URL(`${name}.mjs`, import.meta.url).href : address;
+};
+configure({ tf, baseUrl: base, store, resolveUrl });
 const answers = [];
 for (const contract of [undefined, ...JSON.parse(contracts), "0123456789abcdef"]) {
   const handle = models.a.load({ contract });
@@ -77,6 +82,8 @@ def test_a_page_gets_the_model_it_was_built_against(tmp_path: Path, monkeypatch:
     assert entry.extras.older
     assert entry.extras.older.contract == contracts[0]
     (tmp_path / "loader.mjs").write_bytes((folder / "public/loader.js").read_bytes())
+    (storage,) = (folder / "public").glob("storage.*.js")
+    (tmp_path / storage.with_suffix(".mjs").name).write_bytes(storage.read_bytes())
     (tmp_path / "use.mjs").write_text(script)
     with serve(folder / "public") as site:
         command = ["node", "use.mjs", str(root / "node_modules"), site.url, "./loader.mjs", json.dumps(contracts)]
