@@ -87,7 +87,8 @@ def settings(variant: str) -> str:
     """Give the build.toml of a variant: the example's own table, and for ``alone`` that of its last rung."""
     table = absolute(tomllib.loads((root / "build.toml").read_text())["models"]["classify"])
     rungs = [absolute(rung) for rung in table.pop("ladder")]
-    table.pop("budget", None)
+    for budget in ("budget", "first_budget"):
+        table.pop(budget, None)
     table |= {"ladder": rungs} if variant == "ladder" else rungs[-1]
     lines = ["[build]", f"cache = {toml(str(root / '.shardpress'))}"]  # most is there after `make build`
     lines += ["[runtime]", "build = true", 'backends = ["webgl", "cpu"]', "[models.classify]"]
