@@ -462,7 +462,7 @@ def main() -> None:
         if not (folder / "cdn").exists() and options.part != "ladder":
             make_site(folder)
         if not (folder / "ladder").exists() and options.part in ("all", "ladder"):
-            make_ladder_site(folder)
+            make_ladder_site(folder / "ladder")
         server = Server(("127.0.0.1", 0), lambda *a: Handler(*a, directory=str(folder)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/"
