@@ -2,42 +2,15 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
+import { base, bytesOf, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
+import { graph, ladderOf, rung } from "./rungs.mjs";
 
 const tf = createRequire(import.meta.url)("@tensorflow/tfjs");
 tf.env().set("IS_TEST", true);
 await tf.setBackend("cpu");
 
-const node = (name, op, input = [], attr = {}) => ({ name, op, input, attr: { T: { type: "DT_FLOAT" }, ...attr } });
-const graph = (sides) => ({
-  modelTopology: {
-    node: [
-      { name: "x", op: "Placeholder", attr: { dtype: { type: "DT_FLOAT" }, shape: { shape: { dim: [-1, sides].map((size) => ({ size: String(size) })) } } } },
-      { name: "w", op: "Const", attr: { dtype: { type: "DT_FLOAT" } } },
-      node("y", "MatMul", ["x", "w"], { transpose_a: { b: false }, transpose_b: { b: false } }),
-    ],
-    library: {},
-    versions: { producer: 1, minConsumer: 1 },
-  },
-});
-
-/** A rung answers with the sums of what it is fed, times its own number. */
-function rung(name, factor, { sides = 4, edit, extra = 0 } = {}) {
-  const weights = [{ name: "w", shape: [sides, 2], dtype: "float32", codec: "exact", bytes: bytesOf(new Float32Array(2 * sides).fill(factor)) }];
-  // What makes a rung large.
-  if (extra) weights.push({ name: "more", shape: [extra], dtype: "float32", codec: "exact", bytes: bytesOf(floats(extra)) });
-  return makeModel(name, { artifacts: graph(sides), weights, edit });
-}
-
-/** A ladder of as many rungs as there are factors. */
-function ladderOf(name, built, { tensors = true } = {}) {
-  const top = built.at(-1);
-  const ladder = { rungs: built.slice(0, -1).map((one) => one.name), bytes: built[0].item[5], ...(tensors && { tensors }) };
-  top.item = [...top.item, { ladder }];
-  return built;
-}
-const two = (options) => ladderOf("faces", [rung("faces-rung1", 1.5, options), rung("faces", 3, { ...options, extra: 40 })], options);
-const three = () => ladderOf("faces", [rung("faces-rung1", 1), rung("faces-rung2", 2), rung("faces", 3)]);
+const two = (options) => ladderOf([rung("faces-rung1", 1.5, options), rung("faces", 3, { ...options, extra: 40 })], options);
+const three = () => ladderOf([rung("faces-rung1", 1), rung("faces-rung2", 2), rung("faces", 3)]);
 
 const signed = {
   edit: (head) => Object.assign(head.artifacts, { signature: { inputs: { x: { name: "x:0" } }, outputs: { y: { name: "y:0" } } } }),
@@ -308,7 +281,7 @@ test("layers models climb too, and the first one's variables go with it", async 
       weights: [{ name: "d/kernel", shape: [4, 2], dtype: "float32", codec: "exact", bytes: bytesOf(new Float32Array(8).fill(factor)) }],
     });
   const gate = makeGate();
-  const { models } = await open(ladderOf("faces", [layers("faces-rung1", 1), layers("faces", 3)]), {
+  const { models } = await open(ladderOf([layers("faces-rung1", 1), layers("faces", 3)]), {
     answer: (path) => (isTop(path) && path.endsWith(".bin") ? gate.pass() : undefined),
   });
   const handle = models.faces.load();
@@ -325,7 +298,7 @@ test("layers models climb too, and the first one's variables go with it", async 
 
 test("rungs that take different tensors refuse them in words, and run", async () => {
   const answering = { edit: (head) => Object.assign(head, { modules: ["glue"], glue: { inputs: [] } }) };
-  const built = ladderOf("faces", [rung("faces-rung1", 1, { sides: 4, ...answering }), rung("faces", 2, { sides: 3, ...answering, extra: 40 })], { tensors: false });
+  const built = ladderOf([rung("faces-rung1", 1, { sides: 4, ...answering }), rung("faces", 2, { sides: 3, ...answering, extra: 40 })], { tensors: false });
   const { models } = await open(built);
   const handle = models.faces.load();
   const model = await handle.ready;
@@ -337,7 +310,7 @@ test("rungs that take different tensors refuse them in words, and run", async ()
 });
 
 test("a rung of another contract ends the climb, and what answers stays", async () => {
-  const built = ladderOf("faces", [rung("faces-rung1", 1), rung("faces", 2, { edit: (head) => (head.contract = "1".repeat(16)) })]);
+  const built = ladderOf([rung("faces-rung1", 1), rung("faces", 2, { edit: (head) => (head.contract = "1".repeat(16)) })]);
   const { models } = await open(built);
   const handle = models.faces.load();
   const model = await handle.ready;
@@ -359,7 +332,7 @@ test("a rung that the index does not have is passed over", async () => {
 
 test("whole runs count: the rung that made the input is there until the answer is", async () => {
   const gate = makeGate();
-  const built = ladderOf("faces", [rung("faces-rung1", 1, signed), rung("faces", 2, { ...signed, extra: 40 })]);
+  const built = ladderOf([rung("faces-rung1", 1, signed), rung("faces", 2, { ...signed, extra: 40 })]);
   const { models } = await open(built, { answer: (path) => (isTop(path) && path.endsWith(".bin") ? gate.pass() : undefined) });
   const handle = models.faces.load();
   await handle.ready;

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser
 
 from builder.cli.main import main
-from tests.helpers.browsing import chromium
 from tests.helpers.serving import Site, serve
 from tests.helpers.tints import write_tint
 
@@ -82,12 +81,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (pages / "tf.min.js").write_bytes(runtime.read_bytes())
     (pages / "index.html").write_text("<!doctype html><title>page</title>")
     with serve(pages) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
         yield running
 
 

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from builder.cli.main import main
-from tests.helpers.browsing import chromium
 from tests.helpers.firefox import firefox
 from tests.helpers.rungs import labels, ladder_of, write_classifier
 from tests.helpers.serving import Site, serve
@@ -179,13 +178,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (pages / "both.html").write_text(f"<!doctype html><title>page</title>{script}")
     with serve(pages) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Give Chromium."""
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture
