@@ -191,7 +191,7 @@ export class Handle {
     const work = this.#work;
     const { recovery, entry } = work.now;
     await recovery;
-    const result = await (await lazy(entry.apart ?? "device"))[what](work, stay, reload, watch, idle, ModelError, settings);
+    const result = await (await lazy(entry.apart ?? "device"))[what](work, { stay, reload, watch, idle, ModelError, settings });
     if (!result) throw tooWeak(entry.name);
     return result;
   }

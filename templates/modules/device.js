@@ -134,19 +134,17 @@ export async function pickBackend(work, test, reload, stay, settings = {}) {
  *
  * @typedef {{ tf: any, model: any, state: string, entry: { name: string, sha256: string }, head: { sample?: Sample, avoid?: string[] } }} Work
  * @typedef {new (code: "contract", message: string, where?: object) => Error} Failure
+ * @typedef {{ stay?: boolean, reload: (work: any) => Promise<unknown>, watch: (work: any) => void, idle: () => Promise<unknown>,
+ *   ModelError: Failure, settings?: Settings }} Means `stay`: the backend as it is comes first; `reload` brings the weights onto another one
  */
 
 /**
  * Tests the model on the backend as it is.
  *
  * @param {{ now: Work }} whole
- * @param {unknown} _
- * @param {unknown} __
- * @param {unknown} ___
- * @param {unknown} ____
- * @param {Failure} ModelError
+ * @param {Means} means
  */
-export const test = ({ now }, _, __, ___, ____, ModelError) => testOf(now, ModelError);
+export const test = ({ now }, { ModelError }) => testOf(now, ModelError);
 
 /** @param {Work} work @param {Failure} ModelError */
 async function testOf({ tf, model, head, state, entry }, ModelError) {
@@ -158,14 +156,9 @@ async function testOf({ tf, model, head, state, entry }, ModelError) {
  * Takes the first backend on which the model passes; gives nothing where there is none.
  *
  * @param {{ now: Work }} whole
- * @param {boolean | undefined} stay whether the backend as it is comes first
- * @param {(work: any) => Promise<unknown>} reload brings the weights onto another backend
- * @param {(work: any) => void} watch
- * @param {unknown} _
- * @param {Failure} ModelError
- * @param {Settings} [settings]
+ * @param {Means} means
  */
-export async function pick(whole, stay, reload, watch, _, ModelError, settings) {
+export async function pick(whole, { stay, reload, watch, ModelError, settings }) {
   const { now } = whole;
   if (!now.tf) return testOf(now, ModelError);
   const result = await pickBackend(now, () => testOf(whole.now, ModelError), () => reload(whole.now), stay, settings);
@@ -177,12 +170,9 @@ export async function pick(whole, stay, reload, watch, _, ModelError, settings) 
  * Runs the model once, in idle time.
  *
  * @param {{ now: Work }} whole
- * @param {unknown} _
- * @param {unknown} __
- * @param {unknown} ___
- * @param {() => Promise<unknown>} idle
+ * @param {Means} means
  */
-export async function warm({ now }, _, __, ___, idle) {
+export async function warm({ now }, { idle }) {
   if (now.tf) await warmUp(now.tf, now.model, idle, now.head.avoid);
   return true;
 }

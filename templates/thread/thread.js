@@ -46,11 +46,11 @@ export const run = (work, given, options) => of(work).run(given, options);
 /** @param {object} work */
 export const test = (work) => of(work).ask("selfTest", []);
 
-/** @param {object} work @param {boolean} [stay] whether the backend as it is comes first */
-export const pick = (work, stay) => of(work).ask("pickBackend", [!!stay]);
+/** @param {object} work @param {{ stay?: boolean }} means */
+export const pick = (work, { stay }) => of(work).ask("pickBackend", [!!stay]);
 
-/** @param {object} work @param {unknown} _ @param {unknown} __ @param {unknown} ___ @param {() => Promise<unknown>} idle */
-export async function warm(work, _, __, ___, idle) {
+/** @param {object} work @param {{ idle: () => Promise<unknown> }} means */
+export async function warm(work, { idle }) {
   await idle();
   await of(work).ask("warmUp", []);
   return true;
