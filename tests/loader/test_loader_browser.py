@@ -56,6 +56,9 @@ def test_preloads_are_used_and_each_file_travels_once_from_another_origin(tmp_pa
         page = browser.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.goto(own.url + "index.html")
+        # The load event waits for no preload.
+        come = "names => names.every((name) => performance.getEntriesByName(name).length)"
+        page.wait_for_function(come, arg=[cdn.url + url for url in first])
         before = set(cdn.paths())
         assert before >= {f"/{url}" for url in first}
         result = page.evaluate(use, [cdn.url + pinned.name, rows.tolist()])
