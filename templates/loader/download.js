@@ -2,12 +2,16 @@ import { ModelError, asModelError, cancelled } from "./errors.js";
 import { isRight } from "./hash.js";
 import { whileOffline } from "./offline.js";
 import { found, resolve, settings } from "./settings.js";
+import { fillSlots } from "./slots.js";
 import { deferred, quiet, sleep } from "./wait.js";
 
-/** @import { FileSpec, SharedFile } from "./files.js" */
+/** @import { SharedFile } from "./files.js" */
 
 /** Files that came from the network, of all models: as long as any come, none is given up. */
 let arrived = 0;
+
+/** Milliseconds until an answer of the network began, of late: those of preloads, which begin at once, hardly count. */
+let latency = 0;
 
 /**
  * Fetches and checks one file: up to four times from each place while the network or a server fails and nothing else
@@ -16,7 +20,8 @@ let arrived = 0;
  *
  * @param {SharedFile} file
  */
-export async function download({ spec, claims, controller }) {
+export async function download(file) {
+  const { spec, claims, controller } = file;
   const { signal } = controller;
   let places = resolve(spec.path, spec.model).map((url, base) => ({ url, base }));
   places = [...places.slice(found.place), ...places.slice(0, found.place)];
@@ -29,7 +34,7 @@ export async function download({ spec, claims, controller }) {
         if (signal.aborted) throw cancelled(spec.model);
         const low = [...claims].every(({ rank, background }) => background || rank > 1) || spec.refines;
         try {
-          const bytes = await attempt(spec, place.url, tries, signal, low, reload);
+          const bytes = await attempt(file, place.url, tries, low, reload);
           found.place = place.base;
           return bytes;
         } catch (error) {
@@ -50,15 +55,15 @@ export async function download({ spec, claims, controller }) {
 }
 
 /**
- * @param {FileSpec} spec
+ * @param {SharedFile} file
  * @param {string} address
  * @param {number} tries
- * @param {AbortSignal} signal
  * @param {boolean} low whether the browser may put it behind everything else
  * @param {boolean} reload
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-async function attempt(spec, address, tries, signal, low, reload) {
+async function attempt(file, address, tries, low, reload) {
+  const { spec, controller: { signal } } = file;
   const { model } = spec;
   const control = new AbortController();
   const late = /** @type {ReturnType<typeof deferred<never>>} */ (deferred());
@@ -78,12 +83,17 @@ async function attempt(spec, address, tries, signal, low, reload) {
     const disk = /^file:/.test(url) && !settings.fetch && /** @type {any} */ (globalThis).process?.getBuiltinModule?.("fs/promises");
     if (disk) return new Uint8Array(await disk.readFile(new URL(url)));
     const cache = reload ? "reload" : settings.cache === "none" && "no-store";
+    const asked = performance.now();
     const response = await (settings.fetch ?? fetch)(url, { signal: control.signal, ...(low && { priority: "low" }), ...(cache && { cache }) });
     const { ok, status } = response;
+    latency = Math.max(latency / 2, performance.now() - asked);
     if (ok) {
-      return readBody(response, spec.bytes, () => {
+      return readBody(response, spec.bytes, (at) => {
         clearTimeout(timer);
         timer = setTimeout(expire, limit);
+        const spent = performance.now() - asked;
+        file.soon = spent > latency && (spec.bytes - at) * spent < at * latency;
+        fillSlots();
       });
     }
     const advice = status >= 500 || status === 429 ? "try later" : "publish again, or reload the page";
@@ -113,7 +123,7 @@ async function attempt(spec, address, tries, signal, low, reload) {
  *
  * @param {Response} response
  * @param {number} length that it should have
- * @param {() => void} onProgress
+ * @param {(at: number) => void} onProgress
  */
 async function readBody(response, length, onProgress) {
   const reader = response.body?.getReader?.();
@@ -122,10 +132,10 @@ async function readBody(response, length, onProgress) {
   for (let at = 0; ; ) {
     const { done, value } = await reader.read();
     if (done) return bytes.subarray(0, at);
-    onProgress();
     const fits = value.subarray(0, length - at);
     bytes.set(fits, at);
     at += fits.length;
+    onProgress(at);
     if (fits.length < value.length) {
       quiet(reader.cancel());
       const more = new Uint8Array(length + 1);

@@ -28,6 +28,7 @@ import { quiet } from "./wait.js";
  * @property {boolean} here
  * @property {boolean} kept whether it is in the store
  * @property {string} source
+ * @property {boolean} [soon] whether it would be here before a request that is made now is answered
  * @property {Promise<Uint8Array<ArrayBuffer>>} [content]
  */
 
@@ -89,11 +90,12 @@ export function read(file) {
 export { read as prepare };
 
 /**
- * Gives a file's place in the queue as it is now: lower is sooner. First answers go before refinements.
+ * Gives a file's place in the queue as it is now: lower is sooner. First answers go before refinements, and for what is as
+ * good as here nothing has to wait.
  *
  * @param {SharedFile} file
  */
-const rankOf = ({ claims, spec }) => Math.min(...[...claims].map(({ rank }) => rank)) + (spec.refines ? 3 : 0);
+const rankOf = ({ claims, spec, soon }) => (soon ? 9 : Math.min(...[...claims].map(({ rank }) => rank)) + (spec.refines ? 3 : 0));
 
 /**
  * Takes a file out of the store, or downloads and keeps it; of two tabs one downloads and the other waits.

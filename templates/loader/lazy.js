@@ -39,9 +39,8 @@ export async function importFile(path, model = "") {
     if ("ServiceWorkerGlobalScope" in globalThis) {
       throw asModelError(failure, "runtime", "A service worker cannot import: use the package's inline.js", { model });
     }
-    const { signal } = new AbortController();
-    if (await whileOffline(signal)) tries = 0;
+    if (await whileOffline()) tries = 0;
     if (tries > 2) throw asModelError(failure, "network", `${path} cannot be imported`, { model, url: resolve(path, model)[0] });
-    await sleep(Math.random() * 400 * 2 ** tries, signal);
+    await sleep(Math.random() * 400 * 2 ** tries);
   }
 }

@@ -1,10 +1,9 @@
 import { Job } from "./job.js";
+import { deferred } from "./wait.js";
 
 /** @import { Entry } from "./entry.js" */
 
-/** @typedef {{ taken: boolean, end: () => void, done: Promise<void> }} Prefetch */
-
-/** By hash: a model that runs off the page's thread has the same files. @type {Map<string, Prefetch>} */
+/** Prefetches, and what is called when a load has claimed their files: by hash, as a model that runs off the page's thread has the same. @type {Map<string, { done: Promise<void>, take: (by?: unknown) => void }>} */
 const prefetches = new Map();
 
 /**
@@ -16,15 +15,15 @@ export function prefetch(entry) {
   const started = prefetches.get(entry.sha256);
   if (started) return started.done;
   const job = new Job(entry, true);
-  /** @type {Prefetch} */
-  const one = { taken: false, end: () => {}, done: fetchAll(job) };
-  prefetches.set(entry.sha256, one);
+  const { promise, resolve } = deferred();
+  const done = fetchAll(job);
+  prefetches.set(entry.sha256, { done, take: resolve });
   const end = () => {
     job.end();
-    if (prefetches.get(entry.sha256) === one) prefetches.delete(entry.sha256);
+    prefetches.delete(entry.sha256);
   };
-  one.done.then(() => (one.taken ? end() : (one.end = end)), end);
-  return one.done;
+  done.then(() => promise).then(end, end);
+  return done;
 }
 
 /** @param {Job} job */
@@ -39,8 +38,5 @@ async function fetchAll(job) {
  * @param {Entry} entry
  */
 export function takeOver(entry) {
-  const one = prefetches.get(entry.sha256);
-  if (!one) return;
-  one.taken = true;
-  one.end();
+  prefetches.get(entry.sha256)?.take();
 }

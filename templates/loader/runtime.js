@@ -24,7 +24,7 @@ async function findRuntime() {
     const { tf } = settings;
     const give = async () => (typeof tf === "function" ? tf() : (tf ?? /** @type {any} */ (globalThis).tf ?? (index.modules?.tf && lazy("tf"))));
     let tfjs = await give().catch(async (error) => {
-      if (await whileOffline(new AbortController().signal)) return give();
+      if (await whileOffline()) return give();
       throw error;
     });
     tfjs = tfjs?.default?.tensor ? tfjs.default : tfjs;

@@ -1,11 +1,15 @@
 import { settings } from "./settings.js";
 
-/** @type {{ rank: () => number, run: () => Promise<void> }[]} */
+/** @typedef {{ rank: () => number, run: () => Promise<void> }} Turn */
+
+/** @type {Turn[]} */
 const queue = [];
-let running = 0;
+/** @type {Set<Turn>} */
+const running = new Set();
 
 /**
- * Runs work in one of the few slots that all models share; what has the lowest rank takes the next free one.
+ * Runs work in one of the few slots that all models share; what has the lowest rank takes the next free one, and shares the
+ * network with nothing that goes three ranks before it.
  *
  * @template T
  * @param {() => number} rank its place in the queue as it is now
@@ -19,14 +23,17 @@ export function inTurn(rank, work) {
   });
 }
 
-function fillSlots() {
+/** Gives free slots to those whose turn it is: to be called when ranks have changed. */
+export function fillSlots() {
   const slots = Math.max(1, settings.concurrency ?? 4);
-  while (running < slots && queue.length) {
+  while (running.size < slots && queue.length) {
     const ranks = queue.map(({ rank }) => rank());
-    const [next] = queue.splice(ranks.indexOf(Math.min(...ranks)), 1);
-    running++;
+    const lowest = Math.min(...ranks);
+    if ([...running].some(({ rank }) => rank() < lowest - 2)) return;
+    const [next] = queue.splice(ranks.indexOf(lowest), 1);
+    running.add(next);
     next.run().finally(() => {
-      running--;
+      running.delete(next);
       fillSlots();
     });
   }

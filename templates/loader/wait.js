@@ -28,15 +28,15 @@ export function quiet(promise) {
  * Waits for a time, or until the signal is aborted or the network is back.
  *
  * @param {number} ms
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  */
 export function sleep(ms, signal) {
   // As options of a listener it stands for its signal.
   const over = new AbortController();
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, signal.aborted ? 0 : ms);
+    const timer = setTimeout(resolve, signal?.aborted ? 0 : ms);
     const wake = () => resolve(clearTimeout(timer));
-    signal.addEventListener("abort", wake, over);
+    signal?.addEventListener("abort", wake, over);
     globalThis.addEventListener?.("online", wake, over);
   }).then(() => over.abort());
 }

@@ -31,6 +31,8 @@ export async function takeWeights(work, head) {
   try {
     for (let number = 0; number < stages.length; number++) {
       reports.tell({ phase: stages[number] });
+      // Behind what answers first, but without a pause.
+      if (number === refine - 1) job.ask(head, refine);
       await job.stage(head, number, decoder.add);
       const last = number >= refine - 1;
       if (head.kind === "layers-model" && !last) continue;

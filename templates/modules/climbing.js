@@ -1,6 +1,6 @@
 /** A climb from rung to rung: what is on its way, and what becomes of it. */
 import { idle } from "../loader/wait.js";
-import { Rung, fetchAfter, lack } from "./rungs.js";
+import { Rung, lack } from "./rungs.js";
 import { adopt, stable } from "./standing.js";
 
 /** @import { Entry } from "../loader/entry.js" */
@@ -46,7 +46,7 @@ export class Climb {
   #start = performance.now();
   /** @type {Rung[]} */
   #rungs = [];
-  /** Fetches for the next rung while this one is made a model, so that its files follow without a pause. @type {Work["job"] | undefined} */
+  /** Fetches for the next rung behind this one, so that its files follow without a pause. @type {Work["job"] | undefined} */
   #early;
   /** @type {any} */
   state = { now: undefined, runners: new Map() };
@@ -121,18 +121,23 @@ export class Climb {
   /**
    * Begins with a rung, where nothing can be against it any more.
    *
-   * @param {Step | undefined} step
-   * @param {Rung} below
+   * @param {number} i among those that may be taken
    */
-  #ahead(step, below) {
+  #ahead(i) {
     const { budget, entries } = this.means;
+    const step = this.taken[i];
     this.#early?.end();
     if (!step || (budget && !(step.take && step.ms))) return;
     const { job } = this.work;
     const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
-    const early = (this.#early = new Kind(entries[step.rung - 1], true, (_, wire, source) => this.#file(0, wire, source)));
-    Object.defineProperty(early, "rank", { get: () => job.rank + 3 });
-    fetchAfter(early, below).catch(() => {});
+    // Its head, which is small and comes first, waits for nothing.
+    let behind = 2;
+    const early = (this.#early = new Kind(entries[step.rung - 1], true, (_, wire, source) => {
+      behind = 3 * i;
+      this.#file(0, wire, source);
+    }));
+    Object.defineProperty(early, "rank", { get: () => job.rank + behind });
+    early.head().then((head) => early.ask(head, 0), () => {});
   }
 
   /** @param {string} contract of the rung that is on its way */
@@ -164,11 +169,11 @@ export class Climb {
     if (!step.take) this.#count(step.bytes, step.wire);
     step.take = true;
     telling.tell({ phase: `rung:${step.rung}` });
-    const rung = new Rung(entries[step.rung - 1], step.rung, work, !before, i === taken.length - 1, (...file) => this.#file(...file));
+    const rung = new Rung(entries[step.rung - 1], step.rung, work, before ? i : 0, i === taken.length - 1, (...file) => this.#file(...file));
     this.#rungs.push(rung);
     const { ready } = rung.hold;
     const contract = await job.race(Promise.race([rung.work.contract.promise, ready.then(() => rung.work.contract.promise)]));
-    this.#ahead(taken[i + 1], rung);
+    this.#ahead(i + 1);
     this.#check(contract);
     const tooSlow = before && budget ? [budget.unwanted(step.rung - 1, before.work.tf)] : [];
     const late = await job.race(Promise.race([ready.then(() => ""), ...tooSlow]));

@@ -92,27 +92,11 @@ export async function stepsOf(entry, entries, settings, budget, tf) {
   return steps;
 }
 
-/**
- * Gets the head of a rung at once, which is small, and its files as soon as all of the rung below have come.
- *
- * @param {{ head: () => Promise<any>, ask: (head: any, stage: number) => void, check: () => void }} early
- * @param {Rung} below
- */
-export async function fetchAfter(early, below) {
-  const head = await early.head();
-  await below.here;
-  early.check();
-  early.ask(head, 0);
-}
-
 /** A rung that is loaded: alone it is a model like any other. */
 export class Rung {
   /** Calls under way. */
   calls = 0;
   #retired = false;
-  #here = () => {};
-  /** All that it needs to answer has come, though it does not answer yet: the network is free. @type {Promise<void>} */
-  here = new Promise((resolve) => (this.#here = resolve));
   /** Opened when no higher rung will come: only then what refines this one is fetched. */
   #open = () => {};
 
@@ -120,11 +104,11 @@ export class Rung {
    * @param {Entry} entry
    * @param {number} number
    * @param {Work} ladder
-   * @param {boolean} first
+   * @param {number} behind rungs that answer before it
    * @param {boolean} last
    * @param {(bytes: number, wire: number, source: string) => void} onFile
    */
-  constructor(entry, number, ladder, first, last, onFile) {
+  constructor(entry, number, ladder, behind, last, onFile) {
     this.number = number;
     // Whoever loads the entry from now on joins this work.
     this.work = new /** @type {typeof Work} */ (ladder.constructor)(entry);
@@ -136,10 +120,10 @@ export class Rung {
     /** @type {Handle} */
     this.hold = entry.load({ thread: "page" });
     const { job } = this.work;
-    // As urgent as the ladder is at any time; but whatever else answers first on the page goes before a higher rung.
+    // As urgent as the ladder is at any time; but whatever answers first, here or elsewhere on the page, goes before it.
     Object.defineProperties(job, {
-      rank: { get: () => ladder.job.rank + (first ? 0 : 3), set() {} },
-      background: { get: () => !first || ladder.job.background, set() {} },
+      rank: { get: () => ladder.job.rank + 3 * behind, set() {} },
+      background: { get: () => behind > 0 || ladder.job.background, set() {} },
     });
     if (last) return;
     const gate = new Promise((resolve) => (this.#open = () => resolve(undefined)));
@@ -148,7 +132,6 @@ export class Rung {
     job.stage = async (head, stageNumber, use) => {
       if (stageNumber >= head.refine) await job.race(gate);
       await stage.call(job, head, stageNumber, use);
-      if (stageNumber + 1 >= head.refine) this.#here();
     };
   }
 

@@ -12,12 +12,12 @@ import { Sent } from "./channel.js";
  *
  * @param {Job} job
  * @param {Job} own the page's
- * @param {number} [behind] how many ranks it comes after that
+ * @param {() => number} [behind] how many ranks it comes after that
  * @param {boolean} [background]
  */
-export function follow(job, own, behind = 0, background = false) {
+export function follow(job, own, behind = () => 0, background = false) {
   Object.defineProperties(job, {
-    rank: { get: () => own.rank + behind, set() {} },
+    rank: { get: () => own.rank + behind(), set() {} },
     background: { get: () => background || own.background, set() {} },
   });
 }
@@ -25,7 +25,7 @@ export function follow(job, own, behind = 0, background = false) {
 /** Fetches what the worker asks for. */
 export class Serving {
   #work;
-  /** By the worker's number. @type {Map<number, { job: Job, take: (spec: FileSpec) => Promise<File> }>} */
+  /** By the worker's number. @type {Map<number, { job: Job, behind: number, take: (spec: FileSpec) => Promise<File> }>} */
   #jobs = new Map();
 
   /** @param {Work} work */
@@ -38,26 +38,27 @@ export class Serving {
    *
    * @param {number} number of the worker's job
    * @param {FileSpec} spec
-   * @param {number} behind the rank of the load itself
+   * @param {number} behind the rank of the load itself, from now on
    * @param {boolean} background
    */
   claim(number, spec, behind, background) {
     let one = this.#jobs.get(number);
-    if (!one) this.#jobs.set(number, (one = this.#open(behind, background)));
+    if (!one) this.#jobs.set(number, (one = this.#open(number, background)));
+    one.behind = behind;
     one.job.claim(spec);
     // A ladder reads a head twice.
     const { job, state } = this.#work;
     if (spec.path.endsWith(".json") && state !== "full") job.claim(spec);
   }
 
-  /** @param {number} behind @param {boolean} background */
-  #open(behind, background) {
+  /** @param {number} number @param {boolean} background */
+  #open(number, background) {
     const { job: own, entry } = this.#work;
     const Kind = /** @type {typeof Job} */ (own.constructor);
     /** The file that has just come. @type {{ bytes: Uint8Array<ArrayBuffer>, done: (file: File) => void } | undefined} */
     let come;
     const job = new Kind(entry, background, (_, __, source) => come?.done({ bytes: come.bytes, source }));
-    follow(job, own, behind, background);
+    follow(job, own, () => this.#jobs.get(number)?.behind ?? 0, background);
     /** @param {FileSpec} spec @returns {Promise<File>} */
     const take = (spec) =>
       new Promise((resolve, reject) => {
@@ -69,7 +70,7 @@ export class Serving {
           })
           .catch(reject);
       });
-    return { job, take };
+    return { job, behind: 0, take };
   }
 
   /**

@@ -36,7 +36,8 @@ def run_node(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["answers", "codecs", "costs", "device", "files", "frames", "ground", "heads", "schedule", "states"]
+    "name",
+    ["answers", "codecs", "costs", "device", "files", "frames", "ground", "heads", "schedule", "states", "turns"],
 )
 def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
@@ -74,4 +75,5 @@ def test_every_file_of_tests_is_run() -> None:
         "speed.test.mjs",
         "states.test.mjs",
         "thread.test.mjs",
+        "turns.test.mjs",
     }

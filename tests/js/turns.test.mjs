@@ -1,0 +1,119 @@
+// Who has the network: first answers alone, and what comes behind them without a pause.
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
+
+let clock = 0;
+afterEach(() => delete performance.now);
+
+const model = (name, seed) =>
+  makeModel(name, { shardBytes: 1000, weights: [{ name: "w", shape: [100], dtype: "float32", codec: "exact", bytes: bytesOf(floats(100, seed)) }] });
+const isBase = (path) => path.includes("-base-");
+const settle = async () => {
+  for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+};
+
+/** An answer that comes in pieces, each at its time. */
+function piecewise(built) {
+  let push;
+  const body = new ReadableStream({ start: (controller) => (push = controller) });
+  const [, bytes] = [...built.files].find(([path]) => isBase(path));
+  let at = 0;
+  return {
+    answer: new Response(body),
+    /** Gives all up to a byte, at a time. */
+    async give(to, time) {
+      clock = time;
+      push.enqueue(new Uint8Array(bytes.subarray(at, to)));
+      at = to;
+      if (to === bytes.length) push.close();
+      await settle();
+    },
+  };
+}
+
+/** Begins to load a model whose only base shard, of 200 bytes, begins to come after so many milliseconds. */
+async function begin(wait, others = []) {
+  clock = 0;
+  performance.now = () => clock;
+  const built = model("faces", 1);
+  const line = piecewise(built);
+  const loader = await openLoader(built, ...others);
+  const server = serve([built, ...others], (path) => (path.startsWith("assets/faces-base") ? ((clock += wait), line.answer) : undefined));
+  loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}), timeout: () => 60_000 });
+  const handle = loader.models.faces.load();
+  handle.ready.catch(() => {});
+  await until("the first shard is asked for", () => server.paths().some(isBase));
+  await settle();
+  const refining = () => server.paths().filter((path) => path.includes("-refine-")).length;
+  return { handle, line, refining, server, models: loader.models };
+}
+
+test("what refines is asked for when the rest would be there before an answer to that, and no sooner", async () => {
+  const { handle, line, refining } = await begin(100);
+  await line.give(100, 200);
+  assert.equal(refining(), 0, "half is missing, and would take as long as an answer to a new request");
+  await line.give(120, 300);
+  assert.equal(refining(), 0, "40 bytes took 60 ms");
+  await line.give(160, 310);
+  assert.equal(refining(), 1, "40 bytes are missing, the network gives half a byte a millisecond");
+  await line.give(200, 320);
+  handle.cancel();
+});
+
+test("where answers begin at once, as those of preloads do, nothing is asked for before its time", async () => {
+  const { handle, line, refining } = await begin(0);
+  for (const [at, time] of [[150, 0], [190, 1], [199, 1000]]) {
+    await line.give(at, time);
+    assert.equal(refining(), 0);
+  }
+  await line.give(200, 1001);
+  await until("what refines is asked for", () => refining() === 1);
+  handle.cancel();
+});
+
+test("what has come at one go says nothing of how fast the network is", async () => {
+  const { handle, line, refining } = await begin(100);
+  clock = 0;
+  await line.give(190, 100);
+  assert.equal(refining(), 0);
+  await line.give(195, 101);
+  assert.equal(refining(), 1);
+  handle.cancel();
+});
+
+test("a refinement waits while another model's first answer is on its way, though slots are free", async () => {
+  const other = model("hands", 2);
+  const { handle, line, server, models } = await begin(100, [other]);
+  const paths = () => server.paths().filter((path) => path.startsWith("assets/hands-"));
+  const second = models.hands.prefetch();
+  await until("its own first answer is here", () => paths().some(isBase));
+  await settle();
+  assert.deepEqual(paths().filter((path) => !isBase(path)), []);
+  await line.give(200, 5000);
+  await second;
+  assert.equal(paths().length, 2);
+  handle.cancel();
+});
+
+test("who gives up holds nobody back", async () => {
+  const other = model("hands", 2);
+  const { handle, models } = await begin(100, [other]);
+  const second = models.hands.prefetch();
+  await settle();
+  handle.cancel();
+  await second;
+});
+
+test("a slow file of one model holds back only what is behind it", async () => {
+  const stuck = makeGate();
+  const [one, two] = [model("faces", 1), model("hands", 2)];
+  const loader = await openLoader(one, two);
+  const server = serve([one, two], (path) => (path.startsWith("assets/faces-base") ? stuck.pass() : undefined));
+  loader.configure({ baseUrl: base, fetch: server.fetch });
+  const [first, second] = [loader.models.faces.prefetch(), loader.models.hands.prefetch()];
+  await stuck.arrived;
+  await until("the other's base is asked for", () => server.paths().some((path) => path.startsWith("assets/hands-base")));
+  stuck.open();
+  await Promise.all([first, second]);
+});
