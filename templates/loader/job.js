@@ -67,11 +67,12 @@ export class Job {
   }
 
   /**
-   * Has a file kept for this job, from whoever fetches it.
+   * Has a file kept for this job, from whoever fetches it: a job that was ended early would keep it for ever.
    *
    * @param {FileSpec} spec
    */
   claim(spec) {
+    this.check();
     const file = claim(spec, this);
     this.#claims.add(file);
     return file;
@@ -88,7 +89,6 @@ export class Job {
    * @param {(bytes: Uint8Array<ArrayBuffer>, file: SharedFile) => void} use
    */
   async #take(spec, use) {
-    this.check();
     const file = this.claim(spec);
     const bytes = await this.race(read(file));
     this.check();

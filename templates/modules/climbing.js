@@ -126,7 +126,7 @@ export class Climb {
   #ahead(i) {
     const { budget, entries } = this.means;
     const step = this.taken[i];
-    this.#early?.end();
+    this.#early?.abort();
     if (!step || (budget && !(step.take && step.ms))) return;
     const { job } = this.work;
     const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
@@ -137,7 +137,7 @@ export class Climb {
       this.#file(0, wire, source);
     }));
     Object.defineProperty(early, "rank", { get: () => job.rank + behind });
-    early.head().then((head) => early.ask(head, 0), () => {});
+    early.head().then((head) => early.ask(head, 0)).catch(() => {});
   }
 
   /** @param {string} contract of the rung that is on its way */

@@ -48,7 +48,7 @@ export class Serving {
     one.job.claim(spec);
     // A ladder reads a head twice.
     const { job, state } = this.#work;
-    if (spec.path.endsWith(".json") && state !== "full") job.claim(spec);
+    if (spec.path.endsWith(".json") && state !== "full" && !job.stopped) job.claim(spec);
   }
 
   /** @param {number} number @param {boolean} background */

@@ -117,3 +117,18 @@ test("a slow file of one model holds back only what is behind it", async () => {
   stuck.open();
   await Promise.all([first, second]);
 });
+
+test("a load that is given up keeps no file, not even from its own events: the next one asks for all of them", async () => {
+  const built = model("faces", 1);
+  const loader = await openLoader(built);
+  const server = serve(built);
+  let handle;
+  loader.configure({ baseUrl: base, fetch: server.fetch, cache: "none", worker: false, tf: () => new Promise(() => {}), onEvent: ({ stage }) => stage === "head" && handle?.cancel() });
+  handle = loader.models.faces.load();
+  await assert.rejects(handle.full, { code: "abort" });
+  await settle();
+  handle = undefined;
+  server.log.length = 0;
+  await loader.models.faces.ioHandler().load();
+  assert.equal(server.log.length, built.files.size);
+});
