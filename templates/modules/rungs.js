@@ -127,8 +127,8 @@ export class Rung {
     });
     if (last) return;
     const gate = new Promise((resolve) => (this.#open = () => resolve(undefined)));
-    const { stage } = job;
-    job.ask = () => {};
+    const { ask, stage } = job;
+    job.ask = (head, stageNumber) => stageNumber < head.refine && ask.call(job, head, stageNumber);
     job.stage = async (head, stageNumber, use) => {
       if (stageNumber >= head.refine) await job.race(gate);
       await stage.call(job, head, stageNumber, use);

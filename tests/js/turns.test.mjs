@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { base, bytesOf, floats, makeGate, makeModel, openLoader, serve, until } from "./bundle.mjs";
+import { ladderOf, withGlobals } from "./rungs.mjs";
 
 let clock = 0;
 afterEach(() => delete performance.now);
 
-const model = (name, seed) =>
-  makeModel(name, { shardBytes: 1000, weights: [{ name: "w", shape: [100], dtype: "float32", codec: "exact", bytes: bytesOf(floats(100, seed)) }] });
+const model = (name, seed, { size = 100, shardBytes = 1000 } = {}) =>
+  makeModel(name, { shardBytes, weights: [{ name: "w", shape: [size], dtype: "float32", codec: "exact", bytes: bytesOf(floats(size, seed)) }] });
 const isBase = (path) => path.includes("-base-");
 const settle = async () => {
   for (let i = 0; i < 20; i++) await new Promise(setImmediate);
@@ -131,4 +132,24 @@ test("a load that is given up keeps no file, not even from its own events: the n
   server.log.length = 0;
   await loader.models.faces.ioHandler().load();
   assert.equal(server.log.length, built.files.size);
+});
+
+test("the first rung's files come first, however long its decoder takes to start", async () => {
+  const built = ladderOf([1, 2].map((seed) => model(seed > 1 ? "faces" : "faces-rung1", seed, { size: 80_000, shardBytes: 100_000 })));
+  const loader = await openLoader(...built);
+  const server = serve(built);
+  loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}) });
+  class Worker {
+    postMessage() {}
+    terminate() {}
+  }
+  await withGlobals({ Worker }, async () => {
+    const handle = loader.models.faces.load();
+    const shards = () => server.paths().filter((path) => path.endsWith(".bin"));
+    await until("the next rung is on its way", () => shards().some((path) => path.startsWith("assets/faces-base")));
+    const own = shards().findLastIndex((path) => path.startsWith("assets/faces-rung1-base"));
+    assert.deepEqual([own, shards().findIndex((path) => path.startsWith("assets/faces-base"))], [1, 2]);
+    handle.full.catch(() => {});
+    handle.cancel();
+  });
 });
