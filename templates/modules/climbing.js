@@ -62,7 +62,7 @@ export class Climb {
     this.steps = steps;
     /** What may come. */
     this.taken = steps.filter(({ take, later }) => take || later);
-    this.model = stable(work.entry, this.state, this.#rungs, means.ModelError);
+    this.model = stable(work.entry, this.state, this.#rungs, () => work.job.abort(), means.ModelError);
     const sum = (/** @type {"bytes" | "wire"} */ key) => steps.reduce((total, step) => total + (step.take ? step[key] : 0), 0);
     means.telling.tell({ total: sum("bytes"), wire: sum("wire") });
     const [first] = this.taken;

@@ -44,9 +44,10 @@ export function adopt(work, rung, state, model) {
  * @param {Entry} entry
  * @param {{ now: Rung }} state
  * @param {Rung[]} rungs
+ * @param {() => void} end ends the climb
  * @param {Failure} ModelError
  */
-export function stable({ name, ladder }, state, rungs, ModelError) {
+export function stable({ name, ladder }, state, rungs, end, ModelError) {
   const call = (/** @type {string} */ method) => (/** @type {any[]} */ ...args) => {
     if (ladder?.tensors) return state.now.work.model[method](...args);
     throw new ModelError("contract", `${name} has rungs with different inputs: use handle.run(), which takes the same for all`, { model: name });
@@ -64,6 +65,7 @@ export function stable({ name, ladder }, state, rungs, ModelError) {
     predictAsync,
     executeAsync,
     dispose() {
+      end();
       for (const rung of rungs) rung.dispose();
     },
   };

@@ -135,6 +135,17 @@ test("a page that lets go of the model itself, or from within its own progress, 
   gate.open();
   handle.dispose();
   await allGone();
+  for (let turns = 0; turns < 12; turns++) {
+    const { models: between } = await open(ladder());
+    const waiting = between.faces.load();
+    const soon = await waiting.ready;
+    // No higher rung has begun yet, or it has.
+    for (let i = 0; i < turns; i++) await null;
+    soon.dispose();
+    await assert.rejects(waiting.full, { code: "abort" }, `after ${turns} turns`);
+    waiting.dispose();
+    await allGone();
+  }
   const { models: others } = await open(ladder(3));
   for (const phase of ["head", "rung:1", "rung:2", "rung:3"]) {
     const once = others.faces.load({ onProgress: (progress) => progress.phase === phase && once.dispose() });
