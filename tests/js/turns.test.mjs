@@ -29,19 +29,21 @@ function piecewise(built) {
       if (to === bytes.length) push.close();
       await settle();
     },
+    fail: () => push.error(new TypeError("the connection is gone")),
   };
 }
 
 /** Begins to load a model whose only base shard, of 200 bytes, begins to come after so many milliseconds. */
-async function begin(wait, others = []) {
+async function begin(wait, others = [], { priority = "normal", load = (faces) => faces.load() } = {}) {
   clock = 0;
   performance.now = () => clock;
   const built = model("faces", 1);
+  built.item[3] = priority;
   const line = piecewise(built);
   const loader = await openLoader(built, ...others);
   const server = serve([built, ...others], (path) => (path.startsWith("assets/faces-base") ? ((clock += wait), line.answer) : undefined));
   loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}), timeout: () => 60_000 });
-  const handle = loader.models.faces.load();
+  const handle = load(loader.models.faces);
   handle.ready.catch(() => {});
   await until("the first shard is asked for", () => server.paths().some(isBase));
   await settle();
@@ -116,4 +118,63 @@ test("a slow file of one model holds back only what is behind it", async () => {
   await until("the other's base is asked for", () => server.paths().some((path) => path.startsWith("assets/hands-base")));
   stuck.open();
   await Promise.all([first, second]);
+});
+
+/** Has a model wait with what refines it, slots or not, for another one's first answer that comes slowly. */
+async function hold(start, first) {
+  const begun = await begin(100, [model("hands", 2)], first);
+  const asked = (kind) => begun.server.paths().filter((path) => path.startsWith(`assets/hands-${kind}`)).length;
+  const waiting = start(begun.models.hands);
+  quiet(waiting.full ?? waiting);
+  await until("its own first answer is asked for", () => asked("base"));
+  await settle();
+  assert.equal(asked("refine"), 0, "it waits");
+  return { ...begun, waiting, goes: () => until("what refines is asked for", () => asked("refine")) };
+}
+const quiet = (promise) => promise.catch(() => {});
+
+test("what is promoted goes at once", async () => {
+  const { handle, waiting, goes } = await hold((hands) => hands.load());
+  waiting.promote("high");
+  await goes();
+  handle.cancel();
+  waiting.cancel();
+});
+
+test("what somebody else wants more urgently goes at once", async () => {
+  const { handle, models, goes } = await hold((hands) => hands.prefetch());
+  const urgent = models.hands.load({ priority: "high" });
+  await goes();
+  handle.cancel();
+  urgent.cancel();
+});
+
+test("what waited for somebody who has left goes at once, though others wait for the same file", async () => {
+  const { handle, goes } = await hold((hands) => hands.prefetch(), {
+    priority: "low",
+    load: (faces) => (quiet(faces.prefetch()), faces.load({ priority: "high" })),
+  });
+  handle.cancel();
+  await goes();
+});
+
+test("a server that says nothing holds nobody back for long, before its answer or in the middle of it", async (context) => {
+  const pauses = [];
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, "setTimeout", (run, ms, ...rest) => (ms === 3000 ? void pauses.push(run) : real(run, ms, ...rest)));
+  for (const bytes of [0, 50]) {
+    const { handle, line, goes } = await hold((hands) => hands.prefetch());
+    if (bytes) await line.give(bytes, 200);
+    for (const pass of pauses.splice(0)) pass();
+    await goes();
+    handle.cancel();
+  }
+});
+
+test("nobody waits for a file that waits for its next try", async (context) => {
+  context.mock.method(Math, "random", () => 1000);
+  const { handle, line, goes } = await hold((hands) => hands.prefetch());
+  line.fail();
+  await goes();
+  handle.cancel();
 });
