@@ -140,6 +140,16 @@ def test_rungs_that_give_something_else_are_refused(project: Path, capsys: pytes
     assert "a picture is float32 or int32" in said
 
 
+@pytest.mark.parametrize("words", ["", 'labels = "labels.txt"\n'])
+def test_rungs_that_tell_other_classes_apart_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    write_classifier(project / "large", side=12, hidden=3000, answers=4)
+    said = failure(project, ladder_of(small, large, more=f'{words}picture = {{}}\nanswer = "classes"'), capsys)
+    assert ("SP-432" if words else "SP-563") in said
+    assert "3 labels for 4 classes" in said if words else "its answers tell 3 apart, not 4" in said
+
+
 def test_budgets_of_a_rung_of_all_and_of_the_first_answer(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for rungs, more, where in (
         ((coarse, exact + ', budget = "1 kB"'), "", "models.what.budget"),
