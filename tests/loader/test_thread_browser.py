@@ -253,7 +253,7 @@ def test_in_an_isolated_page_the_worker_computes_with_threads(site: Site, page: 
         worker = next(one for one in page.workers if "/worker." in one.url)
         assert worker.evaluate("tf.getBackend()") == "wasm"
         assert worker.evaluate("tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT')")
-        assert [path for path in site.paths("/tfjs-backend")] == ["/tfjs-backend-wasm-threaded-simd.wasm"]
+        assert site.paths("/tfjs-backend") == ["/tfjs-backend-wasm-threaded-simd.wasm"]
         here, there = told["page"], told["worker"]
         assert (there["label"], there["index"]) == (here["label"], here["index"]) == ("green", 1)
         assert there["score"] == pytest.approx(here["score"], abs=1e-3)
