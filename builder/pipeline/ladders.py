@@ -167,7 +167,7 @@ def _check_sizes(name: str, ladder: LadderConfig, rungs: Rungs) -> None:
         raise BudgetError(
             f"{show_size(wire)} on the wire (rungs of {sizes_of}) are over the budget of {ladder.budget}",
             code="SP-560",
-            where=f"models.{name}.budget",
+            where=f"models.{name}, budget of all rungs",
             hint="Make a rung smaller, or raise the budget",
         )
 
