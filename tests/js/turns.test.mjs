@@ -178,3 +178,37 @@ test("nobody waits for a file that waits for its next try", async (context) => {
   await goes();
   handle.cancel();
 });
+
+test("whoever leaves, hurries or is told to try again: all that is still wanted comes, in as few slots as there may be", async (context) => {
+  for (let seed = 1; seed <= 24; seed++) {
+    let state = seed;
+    const chance = (count) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % count;
+    context.mock.method(Math, "random", () => 0); // pauses between tries have no length
+    const built = Array.from({ length: 6 }, (_, i) => {
+      const one = model(`m${i}x`, 10 * seed + i);
+      one.item[3] = ["high", "normal", "low"][chance(3)];
+      return one;
+    });
+    const loader = await openLoader(...built);
+    const server = serve(built, async (_, times) => {
+      for (let turns = chance(30); turns > 0; turns--) await new Promise(setImmediate);
+      return times < 3 && chance(4) === 0 ? new Response("", { status: 503 }) : undefined;
+    });
+    loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}), concurrency: 1 + chance(4) });
+    const wanted = new Set();
+
+    for (let i = 0; i < 20; i++) {
+      const { name, files } = built[chance(built.length)];
+      const entry = loader.models[name];
+      const handle = chance(2) ? entry.load({ priority: ["high", "normal", "low"][chance(3)] }) : undefined;
+      if (handle) {
+        quiet(handle.full);
+        if (chance(2)) handle.promote();
+        if (chance(2)) setImmediate(() => handle.cancel());
+        else for (const path of files.keys()) wanted.add(path);
+      } else quiet(entry.prefetch());
+      for (let turns = chance(12); turns > 0; turns--) await new Promise(setImmediate);
+    }
+    await until(`all files of seed ${seed}`, () => [...wanted].every((path) => server.paths().includes(path)));
+  }
+});
