@@ -80,7 +80,7 @@ function dispose(answer) {
  * Gives what can be drawn: tracks and streams play in a video of their own.
  *
  * @param {Moving} source
- * @returns {{ screen: Screen, close: () => void, stopped?: () => boolean }} `stopped`: no more of a stream will come
+ * @returns {{ screen: Screen, close: () => void, gone?: () => boolean }} `gone`: no more of a stream will come
  */
 function screenOf(source) {
   const given = /** @type {any} */ (source);
@@ -91,13 +91,13 @@ function screenOf(source) {
   // What keeps it from playing also keeps frames from coming; the page's own video would say why.
   video.play().catch(() => {});
   let had = false;
-  const stopped = () => {
+  const gone = () => {
     const tracks = given.getVideoTracks?.() ?? [given];
     const live = tracks.some((/** @type {MediaStreamTrack} */ { readyState }) => readyState !== "ended");
     had ||= live;
     return !live && (had || tracks.length > 0);
   };
-  return { screen: video, close: () => (video.srcObject = null), stopped };
+  return { screen: video, close: () => (video.srcObject = null), gone };
 }
 
 /**
@@ -108,20 +108,20 @@ function screenOf(source) {
  * @param {Life} life
  * @param {AbortSignal} [signal]
  */
-function open({ screen, close, stopped }, every, life, signal) {
+function open({ screen, close, gone }, every, life, signal) {
   const ending = new AbortController();
   const listen = { signal: ending.signal };
   const page = /** @type {Document | undefined} */ (globalThis.document);
   let [came, before, looked, time, closed] = [0, 0, 0, 0, false];
   let wake = () => {};
-  const over = () => closed || signal?.aborted || life.state === "disposed" || ("ended" in screen && screen.ended) || stopped?.();
+  const over = () => closed || signal?.aborted || life.state === "disposed" || ("ended" in screen && screen.ended) || gone?.();
   /** @type {any} */
   let pulse;
   /** @type {Promise<void>} */
   const end = new Promise((resolve) => {
     const check = () => over() && resolve(wake());
     // Nothing tells of a track that the page itself has stopped.
-    if (stopped) pulse = setInterval(check, 500);
+    if (gone) pulse = setInterval(check, 500);
     life.promise.catch(check);
     signal?.addEventListener("abort", check, listen);
     screen.addEventListener("ended", check, listen);
