@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ..config.answers import AnswerTable, BoxesTable, ClassesTable, MaskTable, PointsTable
+from ..config.answers import AnswerTable, BoxesTable, ClassesTable, MaskTable, PointsTable, VectorTable
 from ..errors import ConversionError
-from .formats import Seen, cells, complete_boxes
+from .formats import Seen, Shape, cells, complete_boxes
 
 most_classes = 256  # of a mask, whose pixels are bytes
 
@@ -27,12 +27,11 @@ def complete(table: AnswerTable, seen: Seen) -> AnswerTable:
         return _boxes(table, seen)
     output = _output(table.output, seen)
     if isinstance(table, ClassesTable):
-        shape = seen.shape(output)
-        lengths = [length for length in shape if length != 1]
+        lengths = _lengths(seen.shape(output))
         if len(lengths) > 1 and None not in lengths:
-            raise seen.unfit(f"{output!r} has the shape {list(shape)}, and classes need one row of scores")
-        count = lengths[0] if lengths else 1
-        if len(lengths) < 2 and count is not None and not seen.is_open(output):
+            raise seen.unfit(f"{output!r} has the shape {list(seen.shape(output))}, and classes need one row of scores")
+        count = number_of(msgspec.structs.replace(table, output=output), seen)
+        if count is not None:
             _check_labels(seen, count, 2 if count == 1 else count)
     elif isinstance(table, MaskTable):
         return _mask(table, output, seen)
@@ -42,6 +41,36 @@ def complete(table: AnswerTable, seen: Seen) -> AnswerTable:
         names = ", ".join(map(repr, seen.inputs))
         raise seen.unfit(f"there is no input {table.mask!r} to be the mask", f"Name one of {names}")
     return msgspec.structs.replace(table, output=output)
+
+
+def number_of(table: AnswerTable, seen: Seen) -> int | None:
+    """Return how many classes, or points, answers tell apart; None where the outputs leave that open.
+
+    Args:
+        table: a complete one.
+        seen: the model's outputs.
+    """
+    if isinstance(table, BoxesTable):
+        return _classes_of(table, seen)
+    if isinstance(table, VectorTable) or seen.is_open(table.output):
+        return None
+    shape = seen.shape(table.output)
+    if isinstance(table, ClassesTable):
+        lengths = _lengths(shape)
+        return None if len(lengths) > 1 else lengths[0] if lengths else 1
+    if isinstance(table, MaskTable):
+        if table.values != "scores":
+            return None
+        return 1 if len(shape) != 4 or table.channel is not None else shape[1 if table.layout == "first" else 3]
+    if table.form == "heatmap":
+        return shape[1 if table.layout == "first" else 3] if len(shape) == 4 else None
+    size = _size(shape)
+    return None if size is None else size // len(table.order)
+
+
+def _lengths(shape: Shape) -> list[int | None]:
+    """Return the lengths that make scores more than one: an open batch is of one picture."""
+    return [length for place, length in enumerate(shape) if length != 1 and (place or length or len(shape) == 1)]
 
 
 def _output(name: str, seen: Seen) -> str:

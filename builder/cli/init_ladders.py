@@ -178,7 +178,7 @@ def ladder_lines(
             for key in ("picture", "answer")
             if final and (own := known[model.name]) and getattr(own, key) != getattr(final, key)
         ]
-        yield f"  {{ {', '.join(items)} }},".ljust(32) + f"# {seen[model.name].wire / 1000:,.0f} kB"
+        yield f"  {{ {', '.join(items)} }},".ljust(31) + f" # {seen[model.name].wire / 1000:,.0f} kB"
     yield "]"
     yield from policy(number, ladder.rungs[0], count)
     yield 'precision = "exact"             # bit for bit the source at the end; usable from 3/8 of the bytes'

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ShardpressError
 from .units import Size
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ class LadderConfig:
     Attributes:
         rungs: names of the models, the first one first; the last one has the ladder's name.
         budget: most wire bytes of all of them, or None.
+        own: keys that each rung has itself; the others are the table's.
     """
 
     rungs: tuple[str, ...]
     budget: Size | None
+    own: tuple[frozenset[str], ...]
 
 
 def rung_name(name: str, number: int) -> str:
@@ -50,6 +54,7 @@ def expand(path: Path, tables: Mapping[str, ModelConfig]) -> tuple[dict[str, Mod
     models: dict[str, ModelConfig] = {}
     ladders: dict[str, LadderConfig] = {}
     for name, model in tables.items():
+        own_keys: list[frozenset[str]] = []
         if not model.ladder:
             models[name] = model
             continue
@@ -66,14 +71,46 @@ def expand(path: Path, tables: Mapping[str, ModelConfig]) -> tuple[dict[str, Mod
             )
         for number, (rung, given) in enumerate(zip(names, model.ladder, strict=True), 1):
             own = {key: value for key, value in msgspec.structs.asdict(given).items() if value is not None}
+            own_keys.append(frozenset(own))
             models[rung] = msgspec.structs.replace(
                 model,
                 **{"ladder": (), "budget": None, **own},
                 first_budget=model.first_budget if number == 1 else None,
                 compat=model.compat if number == count else None,
             )
-        ladders[name] = LadderConfig(names, model.budget)
+        ladders[name] = LadderConfig(names, model.budget, tuple(own_keys))
     return models, ladders
+
+
+@contextmanager
+def as_written(ladders: Mapping[str, LadderConfig]) -> Iterator[None]:
+    """Have failures name the keys of rungs as ``build.toml`` has them: it knows no ``models.NAME-rung1``.
+
+    Args:
+        ladders: by name.
+
+    Raises:
+        ShardpressError: what failed within.
+    """
+    places = {
+        rung: (name, at, own)
+        for name, ladder in ladders.items()
+        for at, (rung, own) in enumerate(zip(ladder.rungs, ladder.own, strict=True))
+    }
+
+    def written(found: re.Match[str]) -> str:
+        rung, key = found.groups()
+        name, at, own = places.get(rung, (rung, 0, frozenset[str]()))
+        return f"models.{name}.ladder[{at}].{key}" if key in own else f"models.{name}.{key}"
+
+    try:
+        yield
+    except ShardpressError as error:
+        for one in (error, *error.by_model.values()):
+            one.where, one.hint = (
+                re.sub(r"\bmodels\.([a-z0-9-]+)\.([a-z_]+)", written, text) for text in (one.where, one.hint)
+            )
+        raise
 
 
 def _check(model: ModelConfig, where: str) -> None:

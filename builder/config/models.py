@@ -263,7 +263,8 @@ class ModelConfig(Table, frozen=True):
     def __post_init__(self) -> None:
         """Check that there is a source, and the names of the stages."""
         if bool(self.source) is bool(self.ladder):
-            raise ValueError("source and ladder exclude each other" if self.source else "missing the key 'source'")
+            missing = "missing the key 'source', or 'ladder' with two models or more"
+            raise ValueError("source and ladder exclude each other" if self.source else missing)
         names = [stage.name for stage in self.stages]
         if "refine" in names:
             raise ValueError("a stage cannot be named refine: the last one is")

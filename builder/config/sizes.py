@@ -25,7 +25,7 @@ def check_sizes(config: Config) -> None:
     ]
     for name, model in config.models.items():
         sizes += [(f"models.{name}.budget", model.budget), (f"models.{name}.first_budget", model.first_budget)]
-    sizes += [(f"models.{name}.budget", ladder.budget) for name, ladder in config.ladders.items()]
+    sizes += [(f"models.{name}, budget of all rungs", ladder.budget) for name, ladder in config.ladders.items()]
     for key, size in sizes:
         try:
             count = parse_size(size) if size is not None else smallest_shard

@@ -14,9 +14,10 @@ from msgspec import Meta, field
 from ..errors import ConfigError
 from ..program import program
 from ..typed import from_builtins
-from .ladders import LadderConfig, expand
+from .ladders import LadderConfig, as_written, expand
 from .models import ModelConfig
 from .offline import OfflineConfig
+from .rungs import RungConfig
 from .serve import ServeConfig
 from .sizes import check_sizes
 from .table import Table
@@ -214,8 +215,9 @@ def load_config(path: Path) -> Config:
         },
         serve=_convert(tables.get("serve", {}), ServeConfig, path, "serve"),
     )
-    check_sizes(config)
-    check_threads(path, config.models)
+    with as_written(ladders):
+        check_sizes(config)
+        check_threads(path, config.models)
     return config
 
 
@@ -282,9 +284,10 @@ def _known_keys(tables: dict[str, Any], kind: type[msgspec.Struct], place: str) 
 
 def _unknown(key: str, kind: type[msgspec.Struct], place: str, cause: Exception | None) -> None:
     known = [field.name for field in msgspec.structs.fields(kind)]
-    raise ConfigError(
-        f"unknown key {key!r}", code="SP-203", where=place, hint=_hint(key, known, "Known keys:")
-    ) from cause
+    hint = _hint(key, known, "Known keys:")
+    if kind is RungConfig and key in ModelConfig.__struct_fields__:
+        hint = "All rungs share it: write it beside ladder"
+    raise ConfigError(f"unknown key {key!r}", code="SP-203", where=place, hint=hint) from cause
 
 
 def _hint(text: str, known: list[str], lead: str) -> str:

@@ -9,12 +9,16 @@ from itertools import pairwise
 
 import msgspec
 
+from ..answers.complete import number_of
+from ..answers.formats import Seen
 from ..bundle.files import File
 from ..bundle.format import hash_digits, head_url, to_json
 from ..bundle.head import Head, write_head
+from ..config.answers import AnswerTable
 from ..config.ladders import LadderConfig
 from ..config.units import parse_size, show_size
 from ..errors import BudgetError, BuildError, ConfigError, LadderError, ShardpressError
+from ..typed import from_builtins
 from ..words.table import kind as vectors_kind
 from .make_model import Built, Ladder
 from .session import Session
@@ -131,6 +135,14 @@ def _check_contracts(name: str, rungs: Rungs) -> None:
                 where=where,
                 hint="Rungs of a ladder take and give the same in a page",
             )
+        counts = _number(built), _number(rungs[-1])
+        if None not in counts and counts[0] != counts[1]:
+            raise LadderError(
+                f"has another contract than the last rung: its answers tell {counts[0]} apart, not {counts[1]}",
+                code="SP-563",
+                where=where,
+                hint="Rungs of a ladder have the same classes or points, in the same order",
+            )
 
 
 def _told(seen: Mapping[str, object], keys: list[str]) -> str:
@@ -155,7 +167,7 @@ def _check_sizes(name: str, ladder: LadderConfig, rungs: Rungs) -> None:
         raise BudgetError(
             f"{show_size(wire)} on the wire (rungs of {sizes_of}) are over the budget of {ladder.budget}",
             code="SP-560",
-            where=f"models.{name}.budget",
+            where=f"models.{name}, budget of all rungs",
             hint="Make a rung smaller, or raise the budget",
         )
 
@@ -180,6 +192,15 @@ def _gives(head: Head, built: Built) -> object:
         return head.answer["kind"]
     pictures = {one["output"]: [one["name"], one["type"]] for one in (head.glue or {}).get("outputs") or ()}
     return [pictures.get(spec.name, [spec.name, spec.dtype, spec.shape]) for spec in built.bundle.outputs]
+
+
+def _number(built: Built) -> int | None:
+    """Return how many classes or points answers tell apart; None where that is open, or they tell none."""
+    answer = built.bundle.content.answer
+    if not answer or answer["kind"] == "picture":
+        return None
+    table: AnswerTable = from_builtins(dict(answer), AnswerTable)
+    return number_of(table, Seen(built.bundle.outputs))
 
 
 def _contract(built: Built) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..config.ladders import as_written
 from ..config.tables import Config
 from ..errors import VerificationError
 from ..progress import Progress
@@ -78,7 +79,7 @@ def build(
     """
     begun = time.monotonic()
     check_claim(out, config.folder)
-    with open_session(config, options, progress, pool) as session:
+    with as_written(config.ladders), open_session(config, options, progress, pool) as session:
         session.before_work = partial(_need_runtime, config, strict=strict and check)
         models = build_models(session)
         check_ladders(session, models)

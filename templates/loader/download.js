@@ -21,8 +21,7 @@ let latency = 0;
  * @param {SharedFile} file
  */
 export async function download(file) {
-  const { spec, claims, controller } = file;
-  const { signal } = controller;
+  const { spec, claims, halt: { signal } } = file;
   let places = resolve(spec.path, spec.model).map((url, base) => ({ url, base }));
   places = [...places.slice(found.place), ...places.slice(0, found.place)];
   let seen = arrived;
@@ -63,7 +62,7 @@ export async function download(file) {
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
 async function attempt(file, address, tries, low, reload) {
-  const { spec, controller: { signal } } = file;
+  const { spec, halt: { signal } } = file;
   const { model } = spec;
   const control = new AbortController();
   const late = /** @type {ReturnType<typeof deferred<never>>} */ (deferred());
@@ -74,7 +73,17 @@ async function attempt(file, address, tries, low, reload) {
     late.reject(new Error(`not there after ${Math.round(limit / 1000)} s`));
     stop();
   };
-  let timer = setTimeout(expire, limit);
+  /** @type {any} */
+  let timer;
+  const wait = (/** @type {boolean} */ soon, ms = limit) => {
+    clearTimeout(timer);
+    file.soon = soon;
+    fillSlots();
+    // A server that says nothing holds up who asked for this, but soon nobody else.
+    const first = soon ? ms : Math.min(3000, ms / 2);
+    timer = setTimeout(() => (soon ? expire() : wait(true, ms - first)), first);
+  };
+  wait(false);
   signal.addEventListener("abort", stop);
   let url = address;
   const get = async () => {
@@ -89,11 +98,8 @@ async function attempt(file, address, tries, low, reload) {
     latency = Math.max(latency / 2, performance.now() - asked);
     if (ok) {
       return readBody(response, spec.bytes, (at) => {
-        clearTimeout(timer);
-        timer = setTimeout(expire, limit);
         const spent = performance.now() - asked;
-        file.soon = spent > latency && (spec.bytes - at) * spent < at * latency;
-        fillSlots();
+        wait(spent > latency && (spec.bytes - at) * spent < at * latency);
       });
     }
     const advice = status >= 500 || status === 429 ? "try later" : "publish again, or reload the page";
@@ -113,6 +119,7 @@ async function attempt(file, address, tries, low, reload) {
   } catch (error) {
     throw asModelError(error, "network", `${url} cannot be fetched, see the connection and CORS`, { model, url });
   } finally {
+    wait(true);
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
   }

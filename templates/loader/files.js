@@ -1,6 +1,6 @@
 import { download } from "./download.js";
 import { attempted } from "./guards.js";
-import { inTurn } from "./slots.js";
+import { fillSlots, inTurn } from "./slots.js";
 import { fileStore, keep, readStored } from "./store.js";
 import { quiet } from "./wait.js";
 
@@ -24,11 +24,11 @@ import { quiet } from "./wait.js";
  * @typedef {object} SharedFile
  * @property {FileSpec} spec
  * @property {Set<Job>} claims
- * @property {AbortController} controller
- * @property {boolean} here
+ * @property {AbortController} halt
  * @property {boolean} kept whether it is in the store
  * @property {string} source
- * @property {boolean} [soon] whether it would be here before a request that is made now is answered
+ * @property {boolean} [soon] whether nothing has to wait for it: it would be here before a request that is made now is answered,
+ *   or nothing comes of it at present
  * @property {Promise<Uint8Array<ArrayBuffer>>} [content]
  */
 
@@ -42,10 +42,11 @@ const files = new Map();
 export function claim(spec, job) {
   let file = files.get(spec.sha256);
   if (!file) {
-    file = { spec, claims: new Set(), controller: new AbortController(), here: false, kept: false, source: "network" };
+    file = { spec, claims: new Set(), halt: new AbortController(), kept: false, source: "network" };
     files.set(spec.sha256, file);
   }
   file.claims.add(job);
+  fillSlots();
   return file;
 }
 
@@ -55,9 +56,9 @@ export function claim(spec, job) {
  */
 export function release(file, job) {
   file.claims.delete(job);
-  if (file.claims.size) return;
+  if (file.claims.size) return fillSlots();
   forget(file);
-  if (!file.here) file.controller.abort();
+  file.halt.abort();
 }
 
 /** @param {SharedFile} file */
@@ -72,17 +73,11 @@ function forget(file) {
  */
 export function read(file) {
   return (file.content ??= quiet(
-    inTurn(() => rankOf(file), () => obtain(file)).then(
-      (bytes) => {
-        file.here = true;
-        return bytes;
-      },
-      (error) => {
-        // The next one to ask tries again.
-        forget(file);
-        throw error;
-      },
-    ),
+    inTurn(() => rankOf(file), () => obtain(file)).catch((error) => {
+      // The next one to ask tries again.
+      forget(file);
+      throw error;
+    }),
   ));
 }
 
@@ -103,8 +98,7 @@ const rankOf = ({ claims, spec, soon }) => (soon ? 9 : Math.min(...[...claims].m
  * @param {SharedFile} file
  */
 async function obtain(file) {
-  const { spec, controller } = file;
-  const { signal } = controller;
+  const { spec, halt: { signal } } = file;
   const stored = async () => {
     const bytes = await readStored(spec);
     if (bytes) {

@@ -58,7 +58,7 @@ export async function takeWeights(work, head) {
       fresh = {};
       for (const name of stages.slice(0, number + 1)) work.stage(name).resolve(work.model);
       if (last) work.ready.resolve(work.model);
-      if (number < stages.length - 1) work.usable(stages[number]);
+      if (number < stages.length - 1) work.attained(stages[number]);
     }
   } finally {
     work.tf?.dispose(fresh);

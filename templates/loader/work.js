@@ -6,6 +6,7 @@ import { takeOver } from "./prefetch.js";
 import { alive, recovered } from "./recovery.js";
 import { Reports } from "./reports.js";
 import { settings } from "./settings.js";
+import { fillSlots } from "./slots.js";
 import { go, loadStates } from "./states.js";
 import { works } from "./underway.js";
 import { deferred, quiet } from "./wait.js";
@@ -78,7 +79,7 @@ export class Work {
     const rank = priority ? rankOfPriority(priority) : job.rank;
     job.background &&= background;
     job.rank = first ? rank : Math.min(rank, job.rank);
-    if (!first) return;
+    if (!first) return fillSlots();
     this.reports.begin();
     this.#run().catch((error) => this.#fail(error));
   }
@@ -105,7 +106,7 @@ export class Work {
     go(this, loadStates, "full");
     reports.tell({ phase: "full" });
     this.full.resolve(this.model);
-    this.usable("full");
+    this.attained("full");
     job.end();
   }
 
@@ -115,7 +116,7 @@ export class Work {
     this.contract.resolve(head.contract);
     go(this, loadStates, "stages");
     for (const name of this.#stages.keys()) this.stage(name);
-    this.usable("head");
+    this.attained("head");
   }
 
   /**
@@ -136,7 +137,7 @@ export class Work {
   }
 
   /** @param {string} stage that is usable from now on */
-  usable(stage) {
+  attained(stage) {
     this.reports.stage(stage, this.tf?.getBackend?.());
   }
 

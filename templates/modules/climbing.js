@@ -127,7 +127,7 @@ export class Climb {
     const { budget, entries } = this.means;
     const step = this.taken[i];
     this.#early?.abort();
-    if (!step || (budget && !(step.take && step.ms))) return;
+    if (!step || entries[step.rung - 1].fit.avoid?.length || (budget && !(step.take && step.ms))) return;
     const { job } = this.work;
     const Kind = /** @type {typeof import("../loader/job.js").Job} */ (job.constructor);
     // Its head, which is small and comes first, waits for nothing.

@@ -80,7 +80,7 @@ function dispose(answer) {
  * Gives what can be drawn: tracks and streams play in a video of their own.
  *
  * @param {Moving} source
- * @returns {{ screen: Screen, close: () => void }}
+ * @returns {{ screen: Screen, close: () => void, gone?: () => boolean }} `gone`: no more of a stream will come
  */
 function screenOf(source) {
   const given = /** @type {any} */ (source);
@@ -90,7 +90,14 @@ function screenOf(source) {
   video.srcObject = given.getVideoTracks ? given : new MediaStream([given]);
   // What keeps it from playing also keeps frames from coming; the page's own video would say why.
   video.play().catch(() => {});
-  return { screen: video, close: () => (video.srcObject = null) };
+  let had = false;
+  const gone = () => {
+    const tracks = given.getVideoTracks?.() ?? [given];
+    const live = tracks.some((/** @type {MediaStreamTrack} */ { readyState }) => readyState !== "ended");
+    had ||= live;
+    return !live && (had || tracks.length > 0);
+  };
+  return { screen: video, close: () => (video.srcObject = null), gone };
 }
 
 /**
@@ -101,16 +108,20 @@ function screenOf(source) {
  * @param {Life} life
  * @param {AbortSignal} [signal]
  */
-function open({ screen, close }, every, life, signal) {
+function open({ screen, close, gone }, every, life, signal) {
   const ending = new AbortController();
   const listen = { signal: ending.signal };
   const page = /** @type {Document | undefined} */ (globalThis.document);
   let [came, before, looked, time, closed] = [0, 0, 0, 0, false];
   let wake = () => {};
-  const over = () => closed || signal?.aborted || life.state === "disposed" || ("ended" in screen && screen.ended);
+  const over = () => closed || signal?.aborted || life.state === "disposed" || ("ended" in screen && screen.ended) || gone?.();
+  /** @type {any} */
+  let pulse;
   /** @type {Promise<void>} */
   const end = new Promise((resolve) => {
     const check = () => over() && resolve(wake());
+    // Nothing tells of a track that the page itself has stopped.
+    if (gone) pulse = setInterval(check, 500);
     life.promise.catch(check);
     signal?.addEventListener("abort", check, listen);
     screen.addEventListener("ended", check, listen);
@@ -142,6 +153,7 @@ function open({ screen, close }, every, life, signal) {
     close() {
       closed = true;
       ending.abort();
+      clearInterval(pulse);
       watched();
       close();
     },

@@ -21,6 +21,9 @@ const most = 24;
 /** What was found in this page, for where nothing may be kept. @type {WeakMap<Settings, Memory>} */
 const found = new WeakMap();
 
+/** Those whose last note was not taken: an older one may be there still. @type {WeakSet<Settings>} */
+const refused = new WeakSet();
+
 /** @param {Settings} settings */
 export const keyOf = ({ cacheName = "shardpress" }) => `${cacheName}-device`;
 
@@ -75,7 +78,7 @@ export function recall(settings) {
   const empty = { device, speeds: {}, verdicts: {} };
   try {
     const text = notesOf(settings)?.getItem(keyOf(settings));
-    const kept = text ? JSON.parse(text) : found.get(settings);
+    const kept = text && !refused.has(settings) ? JSON.parse(text) : found.get(settings);
     if (kept?.device !== device) return empty;
     const { backend } = kept;
     const speeds = readAll(kept.speeds, readSpeed);
@@ -101,8 +104,10 @@ export function note(settings, change) {
   found.set(settings, memory);
   try {
     notesOf(settings)?.setItem(keyOf(settings), JSON.stringify(memory));
+    refused.delete(settings);
   } catch {
     // Private windows and full disks: this page knows it all the same.
+    refused.add(settings);
   }
 }
 

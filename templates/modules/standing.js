@@ -34,7 +34,7 @@ export function adopt(work, rung, state, model) {
   work.model = model;
   for (let number = 1; number <= rung.number; number++) work.stage(`rung:${number}`).resolve(model);
   work.ready.resolve(model);
-  work.usable(`rung:${rung.number}`);
+  work.attained(`rung:${rung.number}`);
   before?.retire();
 }
 

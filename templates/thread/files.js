@@ -24,7 +24,7 @@ export function claim({ load = 0, ...spec }, job) {
   if (!own) jobs.set(job, (own = { load, number: ++last, files: new Map() }));
   let file = own.files.get(spec.sha256);
   if (!file) {
-    file = { spec, claims: new Set([job]), controller: new AbortController(), here: false, kept: true, source: "network" };
+    file = { spec, claims: new Set([job]), halt: new AbortController(), kept: true, source: "network" };
     own.files.set(spec.sha256, file);
     line.page?.say("claim", own.load, own.number, spec, job.rank - (line.ranks.get(own.load)?.() ?? job.rank), job.background);
   }
@@ -75,6 +75,5 @@ async function ask(file) {
   const own = jobs.get(job);
   const { bytes, source } = await line.page?.ask("read", [own?.load, own?.number, file.spec]);
   file.source = source;
-  file.here = true;
   return bytes;
 }

@@ -46,7 +46,7 @@ export class Serving {
     if (!one) this.#jobs.set(number, (one = this.#open(number, background)));
     one.behind = behind;
     one.job.claim(spec);
-    // A ladder reads a head twice.
+    // A ladder reads a head twice. What a load that is over holds nobody would ever let go.
     const { job, state } = this.#work;
     if (spec.path.endsWith(".json") && state !== "full" && !job.stopped) job.claim(spec);
   }
@@ -94,9 +94,9 @@ export class Serving {
     return file && new Sent(file, [file.bytes.buffer]);
   }
 
-  /** @param {number} number of a job that has all it needs */
+  /** @param {number} number of a job that has all it needs: what is still on its way to it is no longer its own to give away */
   end(number) {
-    this.#jobs.get(number)?.job.end();
+    this.#jobs.get(number)?.job.abort();
     this.#jobs.delete(number);
   }
 

@@ -67,6 +67,6 @@ export async function takeVectors(work, head) {
     await job.stage(head, number, add);
     work.stage(name).resolve(model);
     work.ready.resolve(model);
-    if (head.stages[number + 1]) work.usable(name);
+    if (head.stages[number + 1]) work.attained(name);
   }
 }

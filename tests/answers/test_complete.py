@@ -156,6 +156,8 @@ wrong: list[tuple[AnswerTable, Seen, str, str]] = [
     (ClassesTable(), seen(("a", [1, 5, 7])), "SP-430", "classes need one row"),
     (ClassesTable(), seen(("a", [1, 5]), labels=4), "SP-432", "4 labels for 5 classes"),
     (ClassesTable(), seen(("a", [1, 1]), labels=3), "SP-432", "3 labels for 1 or 2 classes"),
+    (ClassesTable(), seen(("a", [None, 10]), labels=1000), "SP-432", "1000 labels for 10 classes"),
+    (ClassesTable(), seen(("a", [None, 8, 10])), "SP-430", "classes need one row of scores"),
     (
         BoxesTable(format="yolo"),
         seen(("a", [1, 84, 8400]), labels=81, size=six_forty),

@@ -58,7 +58,9 @@ def test_models_of_one_kind_become_a_ladder_that_builds(project: Path, capsys: p
     assert settings.ladders["colour"].rungs == ("colour-rung1", "colour")
     assert settings.models["colour-rung1"].source == "models/colour-035/model.json"
     assert settings.models["colour"].labels == "models/colour-100/labels.txt"
-    assert "# A guess: pixels from 0 to 1" in (project / "build.toml").read_text()
+    text = (project / "build.toml").read_text()
+    assert "# A guess: pixels from 0 to 1" in text
+    assert "}, # " in text, "also behind long lines"
     assert main(["-q", "--fast"]) == 0
     index = read_index((project / "dist/cdn/loader.js").read_bytes())
     assert index.models["colour"].rungs == ("colour-rung1",)

@@ -44,10 +44,15 @@ def test_rungs_are_models_and_the_last_one_has_the_ladders_name(tmp_path: Path) 
     [
         (ladder_of(small), "SP-250", r"models.what.ladder: a ladder has 2 to 9 rungs, and this one has 1"),
         (ladder_of(*[small] * 10), "SP-250", "this one has 10"),
-        ("[models.what]\nladder = []", "SP-205", "missing the key 'source'"),
+        ("[models.what]\nladder = []", "SP-205", "or 'ladder' with two models or more"),
         (ladder_of(small, large, more='source = "c"'), "SP-205", "source and ladder exclude each other"),
         (ladder_of(small, "precision = 'small'"), "SP-205", r"models.what.ladder\[1\]: missing the key 'source'"),
-        (ladder_of(small, large + ", load = 'now'"), "SP-203", "unknown key 'load'"),
+        (
+            ladder_of(small, large + ", load = 'now'"),
+            "SP-203",
+            "unknown key 'load'. All rungs share it: write it beside",
+        ),
+        (ladder_of(small, large + ", labels = 'l.txt'"), "SP-203", "unknown key 'labels'. All rungs share it"),
         (ladder_of(small, large + ", precison = 'small'"), "SP-203", "Did you mean 'precision'"),
         (ladder_of(small, large + ", precision = 'smal'"), "SP-205", "Did you mean 'small'"),
         (ladder_of(small, large, more='stages = [{ name = "s", outputs = ["o"] }]'), "SP-251", "rungs are its stages"),
@@ -60,9 +65,9 @@ def test_rungs_are_models_and_the_last_one_has_the_ladders_name(tmp_path: Path) 
             "SP-208",
             "is the name of a rung of 'what'",
         ),
-        (ladder_of(small, large + ", budget = '3 apples'"), "SP-205", "models.what.budget"),
-        (ladder_of(small, large, more="budget = '3 apples'"), "SP-205", "models.what.budget"),
-        (ladder_of(small, large, more="first_budget = '3 apples'"), "SP-205", "models.what-rung1.first_budget"),
+        (ladder_of(small, large + ", budget = '3 apples'"), "SP-205", r"models.what.ladder\[1\].budget"),
+        (ladder_of(small, large, more="budget = '3 apples'"), "SP-205", "models.what, budget of all rungs"),
+        (ladder_of(small, large, more="first_budget = '3 apples'"), "SP-205", "models.what.first_budget"),
     ],
 )
 def test_what_is_no_ladder_is_told_in_words(tmp_path: Path, text: str, code: str, words: str) -> None:

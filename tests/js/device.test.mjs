@@ -132,6 +132,19 @@ test("notes that cannot be read or written cost a run, not the choice", async ()
   }
 });
 
+test("on a disk that is full the page knows what it has found out since the older note, until there is room again", async () => {
+  const notes = notesOf();
+  await visit(notes, { right: ["webgl"] });
+  const settings = { notes: { ...notes, setItem: () => assert.fail("there is no room") } };
+  for (const ms of [5, 7]) note(settings, (memory) => (memory.speeds.wasm = { rate: ms, on: "4.22.0", runs: { ...memory.speeds.wasm?.runs, [`took${ms}`]: ms } }));
+  assert.deepEqual(recall(settings).speeds.wasm, { rate: 7, on: "4.22.0", runs: { took5: 5, took7: 7 } });
+  assert.equal(recall(settings).verdicts["a".repeat(16)].webgl.passed, true, "what stood there counts as well");
+  settings.notes.setItem = notes.setItem;
+  note(settings, (memory) => (memory.backend = "wasm"));
+  notes.kept.set("shardpress-device", notes.kept.get("shardpress-device").replace('"rate":7', '"rate":8'));
+  assert.equal(recall(settings).speeds.wasm.rate, 8, "another tab has written");
+});
+
 test("a backend that the build has found wrong since is not believed for what was right before", async () => {
   const notes = notesOf();
   await visit(notes, { right: ["webgl"] });

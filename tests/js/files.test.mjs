@@ -90,7 +90,7 @@ test("a failing server is asked again, with growing and random pauses; a good an
   const realTimeout = globalThis.setTimeout;
   globalThis.setTimeout = (run, ms, ...rest) => {
     // The others are limits on how long a request may take.
-    if (ms >= 8000) return realTimeout(run, ms, ...rest);
+    if (ms >= 3000) return realTimeout(run, ms, ...rest);
     pauses.push(ms);
     return realTimeout(run, 0, ...rest);
   };

@@ -401,6 +401,40 @@ test("a stream and a track play in a video of their own, which lets go of them",
   delete globalThis.MediaStream;
 });
 
+test("it ends with a stream whose video was stopped, taken away or never alive, though nothing tells of it; one without video is waited for", async (context) => {
+  let pulse;
+  context.mock.method(globalThis, "setInterval", (run) => ((pulse = run), 7));
+  const cleared = context.mock.method(globalThis, "clearInterval", () => {});
+  page.createElement = () => Object.assign(new Video(), { play: async () => {} });
+  globalThis.MediaStream = class {};
+  const trackOf = (readyState = "live") => ({ kind: "video", readyState });
+  const streamOf = (...tracks) => ({ tracks, getVideoTracks() { return this.tracks; } });
+  const [track, first, second] = [trackOf(), streamOf(trackOf()), streamOf(trackOf())];
+  for (const [source, stop] of [[track, () => (track.readyState = "ended")], [first, () => (first.tracks[0].readyState = "ended")], [second, () => (second.tracks = [])]]) {
+    const frames = look(source);
+    assert.equal((await frames.next()).done, false);
+    const last = frames.next();
+    await settled();
+    pulse();
+    stop();
+    pulse();
+    assert.deepEqual(await last, over);
+  }
+  assert.deepEqual(await look(streamOf(trackOf("ended"))).next(), over);
+  const late = streamOf();
+  const frames = look(late);
+  const next = frames.next();
+  pulse();
+  assert.equal((await next).done, false, "its track is still to come");
+  late.tracks = [trackOf()];
+  pulse();
+  late.tracks = [];
+  assert.deepEqual(await frames.next(), over);
+  assert.equal(cleared.mock.callCount(), 5);
+  delete page.createElement;
+  delete globalThis.MediaStream;
+});
+
 test("where there are no video frames, or they may not be had, it takes bitmaps", async () => {
   const asked = [];
   globalThis.createImageBitmap = async (screen) => {

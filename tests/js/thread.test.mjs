@@ -149,6 +149,29 @@ test("a load that is cancelled in the middle ends there too; a model that is rea
   assert.equal(workers.at(-1), worker);
 });
 
+test("what a cancelled load still asks for, as messages cross, takes nothing from the next one", async () => {
+  const built = [summing("faces-rung1", 1), summing("faces", 3, 40)];
+  built[1].item = [...built[1].item, { ladder: { rungs: ["faces-rung1"], bytes: built[0].item[5], tensors: true } }];
+  const gate = makeGate();
+  const { models } = await open(built, { answer: (path) => (/assets\/faces-base/.test(path) ? gate.pass() : undefined) });
+  const handle = models.faces.load({ thread: "worker" });
+  const model = await handle.ready;
+  const worker = workers.at(-1);
+  const asked = () => worker.log.find(({ what, args }) => what === "claim" && /assets\/faces\./.test(args[2].path));
+  await until("the second rung is begun", asked);
+  handle.cancel();
+  const [load, , head] = asked().args;
+  for (const data of [{ what: "claim", args: [load, 99, head, 0, false] }, { number: 99, what: "read", args: [load, 99, head] }, { what: "end", args: [load, 99] }]) {
+    worker.onmessage({ data });
+  }
+  gate.open();
+  const again = models.faces.load({ thread: "worker" });
+  assert.equal(await first((await again.full).predict(ones())), 12);
+  assert.equal(again.rung, 2);
+  assert.ok(Math.abs((await first(model.predict(ones()))) - 4) < 0.1);
+  for (const one of [handle, again]) one.dispose();
+});
+
 test("without a worker the page's thread does it all, in the same way, and an event says so", async () => {
   const before = tf.memory().numTensors;
   const ways = [

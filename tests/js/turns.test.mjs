@@ -30,19 +30,21 @@ function piecewise(built) {
       if (to === bytes.length) push.close();
       await settle();
     },
+    fail: () => push.error(new TypeError("the connection is gone")),
   };
 }
 
 /** Begins to load a model whose only base shard, of 200 bytes, begins to come after so many milliseconds. */
-async function begin(wait, others = []) {
+async function begin(wait, others = [], { priority = "normal", load = (faces) => faces.load() } = {}) {
   clock = 0;
   performance.now = () => clock;
   const built = model("faces", 1);
+  built.item[3] = priority;
   const line = piecewise(built);
   const loader = await openLoader(built, ...others);
   const server = serve([built, ...others], (path) => (path.startsWith("assets/faces-base") ? ((clock += wait), line.answer) : undefined));
   loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}), timeout: () => 60_000 });
-  const handle = loader.models.faces.load();
+  const handle = load(loader.models.faces);
   handle.ready.catch(() => {});
   await until("the first shard is asked for", () => server.paths().some(isBase));
   await settle();
@@ -152,4 +154,97 @@ test("the first rung's files come first, however long its decoder takes to start
     handle.full.catch(() => {});
     handle.cancel();
   });
+});
+
+/** Has a model wait with what refines it, slots or not, for another one's first answer that comes slowly. */
+async function hold(start, first) {
+  const begun = await begin(100, [model("hands", 2)], first);
+  const asked = (kind) => begun.server.paths().filter((path) => path.startsWith(`assets/hands-${kind}`)).length;
+  const waiting = start(begun.models.hands);
+  quiet(waiting.full ?? waiting);
+  await until("its own first answer is asked for", () => asked("base"));
+  await settle();
+  assert.equal(asked("refine"), 0, "it waits");
+  return { ...begun, waiting, goes: () => until("what refines is asked for", () => asked("refine")) };
+}
+const quiet = (promise) => promise.catch(() => {});
+
+test("what is promoted goes at once", async () => {
+  const { handle, waiting, goes } = await hold((hands) => hands.load());
+  waiting.promote("high");
+  await goes();
+  handle.cancel();
+  waiting.cancel();
+});
+
+test("what somebody else wants more urgently goes at once", async () => {
+  const { handle, models, goes } = await hold((hands) => hands.prefetch());
+  const urgent = models.hands.load({ priority: "high" });
+  await goes();
+  handle.cancel();
+  urgent.cancel();
+});
+
+test("what waited for somebody who has left goes at once, though others wait for the same file", async () => {
+  const { handle, goes } = await hold((hands) => hands.prefetch(), {
+    priority: "low",
+    load: (faces) => (quiet(faces.prefetch()), faces.load({ priority: "high" })),
+  });
+  handle.cancel();
+  await goes();
+});
+
+test("a server that says nothing holds nobody back for long, before its answer or in the middle of it", async (context) => {
+  const pauses = [];
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, "setTimeout", (run, ms, ...rest) => (ms === 3000 ? void pauses.push(run) : real(run, ms, ...rest)));
+  for (const bytes of [0, 50]) {
+    const { handle, line, goes } = await hold((hands) => hands.prefetch());
+    if (bytes) await line.give(bytes, 200);
+    for (const pass of pauses.splice(0)) pass();
+    await goes();
+    handle.cancel();
+  }
+});
+
+test("nobody waits for a file that waits for its next try", async (context) => {
+  context.mock.method(Math, "random", () => 1000);
+  const { handle, line, goes } = await hold((hands) => hands.prefetch());
+  line.fail();
+  await goes();
+  handle.cancel();
+});
+
+test("whoever leaves, hurries or is told to try again: all that is still wanted comes, in as few slots as there may be", async (context) => {
+  for (let seed = 1; seed <= 24; seed++) {
+    let state = seed;
+    const chance = (count) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % count;
+    context.mock.method(Math, "random", () => 0); // pauses between tries have no length
+    const built = Array.from({ length: 6 }, (_, i) => {
+      const one = model(`m${i}x`, 10 * seed + i);
+      one.item[3] = ["high", "normal", "low"][chance(3)];
+      return one;
+    });
+    const loader = await openLoader(...built);
+    const server = serve(built, async (_, times) => {
+      for (let turns = chance(30); turns > 0; turns--) await new Promise(setImmediate);
+      return times < 3 && chance(4) === 0 ? new Response("", { status: 503 }) : undefined;
+    });
+    loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}), concurrency: 1 + chance(4) });
+    const wanted = new Set();
+
+    for (let i = 0; i < 20; i++) {
+      const { name, files } = built[chance(built.length)];
+      const entry = loader.models[name];
+      const handle = chance(2) ? entry.load({ priority: ["high", "normal", "low"][chance(3)] }) : undefined;
+      if (handle) {
+        quiet(handle.full);
+        if (chance(2)) handle.promote();
+        if (chance(2)) setImmediate(() => handle.cancel());
+        else for (const path of files.keys()) wanted.add(path);
+      } else quiet(entry.prefetch());
+      for (let turns = chance(12); turns > 0; turns--) await new Promise(setImmediate);
+    }
+    await until(`all files of seed ${seed}`, () => [...wanted].every((path) => server.paths().includes(path)));
+  }
 });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from builder.cli.main import main
 from tests.helpers.firefox import firefox
 from tests.helpers.rungs import labels, ladder_of, write_classifier
-from tests.helpers.serving import Site, serve
+from tests.helpers.serving import Site, media_types, serve
 from tests.helpers.tints import write_tint
 from tests.helpers.word_tables import table, write_text
 
@@ -114,6 +115,17 @@ alike = f"""async () => {{{begin}
     for (const one of handles) one.dispose();
   }}
   return all;
+}}"""
+threaded = f"""async () => {{{begin}
+  configure({{ workerTf: ["tf.min.js", "tf-backend-wasm.min.js", new URL("/choose.js", location)] }});
+  await tf.setBackend("cpu");
+  const found = {{}};
+  for (const thread of ["page", "worker"]) {{
+    const handle = models.what.load({{ thread }});
+    await handle.full;
+    found[thread] = await handle.run(canvas);
+  }}
+  return {{ ...found, isolated: crossOriginIsolated }};
 }}"""
 forbidden = f"""async () => {{{begin}
   const handle = models.what.load();
@@ -224,6 +236,29 @@ def test_answers_are_those_of_the_pages_thread(site: Site, page: Page) -> None:
     assert there["nobody"] == here["nobody"]
     assert "RangeError" in there["nobody"]
     assert there["stopped"] == here["stopped"] == "AbortError"
+
+
+def test_in_an_isolated_page_the_worker_computes_with_threads(site: Site, page: Page) -> None:
+    def isolated(address: str) -> tuple[int, dict[str, str], bytes] | None:
+        path = site.root / urlsplit(address).path.lstrip("/")
+        policy = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+        return (200, policy | {"Content-Type": media_types[path.suffix]}, path.read_bytes()) if path.is_file() else None
+
+    site.forget()
+    site.special = isolated
+    try:
+        page.goto(site.url + "both.html")
+        told = page.evaluate(threaded)
+        assert told["isolated"]
+        worker = next(one for one in page.workers if "/worker." in one.url)
+        assert worker.evaluate("tf.getBackend()") == "wasm"
+        assert worker.evaluate("tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT')")
+        assert site.paths("/tfjs-backend") == ["/tfjs-backend-wasm-threaded-simd.wasm"]
+        here, there = told["page"], told["worker"]
+        assert (there["label"], there["index"]) == (here["label"], here["index"]) == ("green", 1)
+        assert there["score"] == pytest.approx(here["score"], abs=1e-3)
+    finally:
+        site.special = None
 
 
 def test_where_a_policy_forbids_workers_the_pages_thread_answers(site: Site, page: Page) -> None:

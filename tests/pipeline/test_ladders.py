@@ -140,12 +140,35 @@ def test_rungs_that_give_something_else_are_refused(project: Path, capsys: pytes
     assert "a picture is float32 or int32" in said
 
 
+def test_what_is_wrong_about_a_rung_is_said_where_build_toml_has_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = failure(project, ladder_of(small, 'source = "lagre/model.json"', more=pictures), capsys)
+    assert "models.what.ladder[1].source = 'lagre/model.json': does not exist" in said
+    said = failure(project, ladder_of('source = "smal/model.json"', large, more=pictures), capsys)
+    assert "models.what.ladder[0].source = 'smal/model.json': does not exist" in said
+    (project / "labels.txt").write_text("red\nred")
+    said = failure(project, ladder_of(small, large, more=pictures), capsys)
+    assert "models.what." in said
+    assert "models.what-rung1." not in said
+
+
+@pytest.mark.parametrize("words", ["", 'labels = "labels.txt"\n'])
+def test_rungs_that_tell_other_classes_apart_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    write_classifier(project / "large", side=12, hidden=3000, answers=4)
+    said = failure(project, ladder_of(small, large, more=f'{words}picture = {{}}\nanswer = "classes"'), capsys)
+    assert ("SP-432" if words else "SP-563") in said
+    assert "3 labels for 4 classes" in said if words else "its answers tell 3 apart, not 4" in said
+
+
 def test_budgets_of_a_rung_of_all_and_of_the_first_answer(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for rungs, more, where in (
-        ((coarse, exact + ', budget = "1 kB"'), "", "models.what.budget"),
-        ((coarse + ', budget = "1 kB"', exact), "", "models.what-rung1.budget"),
+        ((coarse, exact + ', budget = "1 kB"'), "", "models.what.ladder[1].budget"),
+        ((coarse + ', budget = "1 kB"', exact), "", "models.what.ladder[0].budget"),
         ((coarse, exact), 'budget = "4 kB"', "rungs of"),
-        ((coarse, exact), 'first_budget = "1 kB"', "models.what-rung1.first_budget"),
+        ((coarse, exact), 'first_budget = "1 kB"', "models.what.first_budget"),
     ):
         said = failure(project, ladder_of(*rungs, more=more), capsys)
         assert "SP-560" in said

@@ -192,7 +192,8 @@ def load_lines(built: Built, *, own_runtime: bool) -> list[str]:
     brings = not own_runtime and not words
     lines = [f'import {{ models{", configure" if brings else ""} }} from "./dist/cdn/loader.js";']
     if brings:
-        lines.append('configure({ tf: () => import("@tensorflow/tfjs") });')
+        worker = ', workerTf: "/tf.min.js"' if built.runs_apart else ""
+        lines.append(f'configure({{ tf: () => import("@tensorflow/tfjs"){worker} }});')
     given = _given(built)
     if words:
         lines.append(f"const words = await {place}.load().ready;")
