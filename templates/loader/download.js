@@ -121,7 +121,6 @@ async function attempt(file, address, tries, low, reload) {
   } finally {
     wait(true);
     clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
   }
 }
 
