@@ -147,9 +147,9 @@ export async function listen(stream, lent, open, { signal }, lazy, ModelError) {
   const step = async () => {
     try {
       while (!over) {
-        if (!lent.model) throw new ModelError("abort", "The model was disposed");
         const next = lent.next?.();
         if (next && past) await follow(next, past);
+        else if (!lent.model) throw new ModelError("abort", "The model was disposed");
         else if (windows.isThere) {
           const { samples, ...times } = windows.take();
           past?.forget(Math.min(windows.next * source.rate, past.count) - remembered * source.rate);

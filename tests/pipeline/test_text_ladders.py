@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,62 @@ def test_rungs_that_give_something_else_are_refused(project: Path, capsys: pytes
     assert "models.what-rung1.tokenizer" in capsys.readouterr().err
 
 
+page = """
+import { readFile } from "node:fs/promises";
+import * as tf from "@tensorflow/tfjs";
+await tf.setBackend("cpu");
+let open;
+const answered = new Promise((resolve) => (open = resolve));
+const fetchFile = async (url) => {
+  // The last rungs come when the first ones have answered.
+  if (/(what|loud)-(base|refine)-.*bin$/.test(url)) await answered;
+  return new Response(await readFile(new URL(url)));
+};
+const { configure, models } = await import(new URL("dist/cdn/loader.js", import.meta.url));
+configure({ tf, fetch: fetchFile, cache: "none", baseUrl: new URL("dist/cdn/", import.meta.url).href });
+const texts = ["Red red", "some green", "blue blue red", "cold", ""];
+const given = { what: [...texts, texts, { text: "red" }, { text: "red", pair: "blue" }], loud: [await readFile("steps.wav")] };
+const all = async (handle, name) => {
+  const answers = [];
+  for (const one of given[name]) answers.push(await handle.run(one));
+  return { rung: handle.rung, answers };
+};
+const before = tf.memory().numTensors;
+const found = {};
+const ladders = ["what", "loud"].map((name) => [name, models[name].load()]);
+for (const [name, handle] of ladders) found[name] = [await all(handle, name)];
+open();
+for (const [name, handle] of ladders) {
+  await handle.full;
+  found[name].push(await all(handle, name));
+  handle.dispose();
+}
+for (const [name, alone] of [["what", "words"], ["loud", "ears"]]) {
+  const handle = models[alone].load();
+  await handle.full;
+  found[name].push(await all(handle, name));
+  handle.dispose();
+}
+await new Promise((done) => setTimeout(done));
+console.log(JSON.stringify({ found, left: tf.memory().numTensors - before }));
+"""
+
+
+def climbed(folder: Path) -> dict[str, Any]:
+    """Run both ladders under Node, at their first rungs and their last ones, and the last ones' models alone."""
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "page.mjs").write_text(page)
+    done = subprocess.run(["node", "page.mjs"], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert result["left"] == 0
+    found: dict[str, Any] = result["found"]
+    return found
+
+
 @pytest.mark.slow
-def test_agreement_is_measured_on_texts_and_on_sounds(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_texts_and_sounds_go_the_whole_way_and_their_agreement_is_measured(
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(project)
@@ -140,7 +194,11 @@ def test_agreement_is_measured_on_texts_and_on_sounds(
     (project / "steps.wav").write_bytes(write_wav(wave[None], 44_100))
     table = ladder_of(small, large, more=f'{texts}\nverify.inputs = "lines.txt"')
     more = ladder_of(short, long, more=f'{sounds}\nverify.inputs = "steps.wav"').replace("models.what", "models.loud")
-    _, models = build(project, table + more)
+    alone = "".join(
+        f"[models.{name}]\n{one.replace(', ', chr(10), 1)}\n{rest}\n"
+        for name, one, rest in (("words", large, texts), ("ears", long, sounds))
+    )
+    _, models = build(project, table + more + alone)
     assert models["what"]["ladder"]["agreement"] == [0.75]
     (share,) = models["loud"]["ladder"]["agreement"]
     assert 0.7 <= share <= 0.9, "of 0.6 s, 0.1 s is the tone"
@@ -148,4 +206,13 @@ def test_agreement_is_measured_on_texts_and_on_sounds(
     assert report["what"]["verification"]["answers"] == [4, 4]
     assert report["what"]["ladder"] == models["what"]["ladder"]
     assert "what-rung1 answers as what in 75.0% of the cases" in (project / "dist/report.html").read_text()
-    capsys.readouterr()
+    found = climbed(project)
+    for low, high, wanted in found.values():
+        assert (low["rung"], high["rung"]) == (1, 2)
+        assert low["answers"] != high["answers"] == wanted["answers"]
+    one_by_one, together = (found["what"][1]["answers"][at] for at in (slice(0, 5), 5))
+    assert together == one_by_one
+    assert [answer["label"] for answer in together[:4]] == ["red", "green", "blue", "green"]
+    spans = [[(one["start"], one["end"]) for one in visit["answers"][0]] for visit in found["loud"]]
+    assert spans[0][:2] == [(0, 0.02), (0.01, 0.03)]
+    assert spans[1][:2] == [(0, 0.05), (0.025, 0.075)]
