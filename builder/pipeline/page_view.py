@@ -29,8 +29,8 @@ def seen_by_pages(rungs: Sequence[Built]) -> tuple[Seen | None, ...]:
     Where some rungs take single texts only, pairs are nothing that a page can give the ladder.
     """
     taken = [_takes(built) for built in rungs]
-    if set(taken) == {(text,), (text_or_pair,)}:
-        taken = [(text,)] * len(taken)
+    if (text,) in taken:
+        taken = [(text,) if one == (text_or_pair,) else one for one in taken]
     return tuple(
         {"gives": _gives(built), "labels": built.bundle.content.labels, "takes": _plain(takes)} if takes else None
         for takes, built in zip(taken, rungs, strict=True)

@@ -17,6 +17,7 @@ from tests.helpers.rungs import ladder_of, write_classifier
 from tests.helpers.tellers import moods, words, write_sound_classifier, write_text_classifier, write_tokenizer
 from tests.helpers.whole import assert_whole
 
+root = Path(__file__).resolve().parents[2]
 small = 'source = "small/model.json", tokenizer = "small/tokenizer.json"'
 large = 'source = "large/model.json", tokenizer = "large/tokenizer.json"'
 short = 'source = "short/model.json", audio = { rate = 8000, hop = 80 }'
@@ -138,7 +139,8 @@ const fetchFile = async (url) => {
 const { configure, models } = await import(new URL("dist/cdn/loader.js", import.meta.url));
 configure({ tf, fetch: fetchFile, cache: "none", baseUrl: new URL("dist/cdn/", import.meta.url).href });
 const texts = ["Red red", "some green", "blue blue red", "cold", ""];
-const given = { what: [...texts, texts, { text: "red" }, { text: "red", pair: "blue" }], loud: [await readFile("steps.wav")] };
+const what = [...texts, texts, { text: "red" }, { text: "red", pair: "blue" }];
+const given = { what, loud: [await readFile("steps.wav")] };
 const all = async (handle, name) => {
   const answers = [];
   for (const one of given[name]) answers.push(await handle.run(one));
@@ -183,7 +185,7 @@ def test_texts_and_sounds_go_the_whole_way_and_their_agreement_is_measured(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(project)
-    (project / "node_modules").symlink_to(Path(__file__).resolve().parents[2] / "node_modules")
+    (project / "node_modules").symlink_to(root / "node_modules")
     # Of four lines the small model takes one for another: it does not know the word.
     write_text_classifier(project / "small", hidden=30, order=words[:3])
     (project / "lines.txt").write_text("Red red\n\nsome green\nblue blue red\ncold\n")
