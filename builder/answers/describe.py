@@ -75,6 +75,13 @@ def describe(
     """
     picture = picture_of(name, settings.picture, inputs)
     taken = None
+    if settings.tokenizer and texts:
+        raise ConfigError(
+            "the model begins with texts itself, and makes ids of them with its own words",
+            code="SP-426",
+            where=f"models.{name}.tokenizer",
+            hint="Remove the key; in a ladder, name it in the rungs that need it",
+        )
     if settings.tokenizer and tokenizer:
         taken = texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {})
     elif texts:

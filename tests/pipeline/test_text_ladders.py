@@ -194,8 +194,9 @@ def test_texts_and_sounds_go_the_whole_way_and_their_agreement_is_measured(
     low, high = (np.sin(2 * np.pi * frequency * time) for frequency in (440, 6000))
     wave = np.concatenate([0 * low, 0.15 * low, 0.9 * low, 0 * low, 0.15 * high, 0 * low])
     (project / "steps.wav").write_bytes(write_wav(wave[None], 44_100))
-    table = ladder_of(small, large, more=f'{texts}\nverify.inputs = "lines.txt"')
-    more = ladder_of(short, long, more=f'{sounds}\nverify.inputs = "steps.wav"').replace("models.what", "models.loud")
+    timed = "frame_ms = 60_000\nverify.inputs ="
+    table = ladder_of(small, large, more=f'{texts}\n{timed} "lines.txt"')
+    more = ladder_of(short, long, more=f'{sounds}\n{timed} "steps.wav"').replace("models.what", "models.loud")
     alone = "".join(
         f"[models.{name}]\n{one.replace(', ', chr(10), 1)}\n{rest}\n"
         for name, one, rest in (("words", large, texts), ("ears", long, sounds))
