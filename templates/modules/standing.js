@@ -116,6 +116,5 @@ const lend = (state, rung) => ({
   get head() {
     return rung.work.head;
   },
-  within: (/** @type {() => Promise<any>} */ call) => rung.during(call),
   next: () => (state.now === rung ? undefined : lend(state, state.now)),
 });

@@ -6,11 +6,7 @@ import { Resampler } from "./sound.js";
 
 /** What `run` gives for a stream: an answer a window, until somebody stops it. @typedef {AsyncIterableIterator<Heard> & { stop(): void }} Listening */
 
-/**
- * What a rung of a ladder tells besides: `next` gives the one that has taken its place, if one has, `within` keeps it for a call.
- *
- * @typedef {{ next?: () => Hearing | undefined, within?: (call: () => Promise<any>) => Promise<any> }} Followed
- */
+/** A rung of a ladder also tells which one has taken its place, if one has. @typedef {{ next?: () => Hearing | undefined }} Followed */
 /** @typedef {Whole & { head: { audio: AudioSpec } } & Followed} Hearing */
 /** @typedef {{ answer: (window: Float32Array) => Promise<any>, close: () => void }} Ear */
 
@@ -153,8 +149,9 @@ export async function listen(stream, lent, open, { signal }, lazy, ModelError) {
         else if (windows.isThere) {
           const { samples, ...times } = windows.take();
           past?.forget(Math.min(windows.next * source.rate, past.count) - remembered * source.rate);
-          const call = () => /** @type {Ear} */ (ear).answer(samples);
-          return { done: /** @type {const} */ (false), value: { ...times, answer: await (lent.within?.(call) ?? call()) } };
+          // The model is called before anything else happens: a rung that goes waits for its calls.
+          const answer = await /** @type {Ear} */ (ear).answer(samples);
+          return { done: /** @type {const} */ (false), value: { ...times, answer } };
         } else {
           const samples = await source.read();
           if (!samples) end();
