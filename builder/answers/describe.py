@@ -75,6 +75,8 @@ def describe(
     """
     picture = picture_of(name, settings.picture, inputs)
     taken = None
+    if settings.tokenizer and texts:
+        raise _has_words(name)
     if settings.tokenizer and tokenizer:
         taken = texts_of(name, settings.tokenizer, tokenizer, inputs, rows or {})
     elif texts:
@@ -106,6 +108,15 @@ def _mixed(name: str) -> ConfigError:
         code="SP-247",
         where=f"models.{name}.audio",
         hint="Remove picture and tokenizer; run takes other inputs as tensors by name",
+    )
+
+
+def _has_words(name: str) -> ConfigError:
+    return ConfigError(
+        "the model begins with texts itself, and makes ids of them with its own words",
+        code="SP-426",
+        where=f"models.{name}.tokenizer",
+        hint="Remove the key; in a ladder, name it in the rungs that need it",
     )
 
 

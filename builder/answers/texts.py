@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..config.models import TokenizerConfig
+from ..config.tokenizer import TokenizerConfig
 from ..errors import ConfigError
 from ..model import TensorSpec
 

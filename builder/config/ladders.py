@@ -124,8 +124,6 @@ def _check(model: ModelConfig, where: str) -> None:
         )
     asked = (
         ("stages", bool(model.stages), "its rungs are its stages"),
-        ("audio", model.audio is not None, "a model of sound carries state from window to window"),
-        ("tokenizer", model.tokenizer is not None, "rungs would have to share one"),
         ("vocabulary", model.vocabulary is not None, "word vectors answer from their first rows on"),
         ("weights", not model.weights, "a model to train has no smaller one"),
     )

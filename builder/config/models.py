@@ -13,6 +13,7 @@ from .rungs import AnswerKind, Precision, RungConfig, WeightPrecision
 from .source_inputs import InputConfig
 from .table import Table
 from .threads import Thread
+from .tokenizer import TokenizerConfig
 from .units import Size
 from .verify import VerifyConfig
 
@@ -43,29 +44,6 @@ class StageConfig(Table, frozen=True):
         tuple[str, ...],
         Meta(description="Names of outputs, as in the signature.", min_length=1, examples=[["boxes", "scores"]]),
     ]
-
-
-class TokenizerConfig(Table, frozen=True):
-    """The table ``[models.NAME.tokenizer]``: how ``run`` makes inputs of texts."""
-
-    file: Annotated[
-        str,
-        Meta(
-            description="tokenizer.json of Hugging Face's tokenizers.", min_length=1, examples=["models/tokenizer.json"]
-        ),
-    ]
-    ids: Annotated[
-        str, Meta(description="Input that takes the ids; by itself the one that is named so.", examples=["input_ids"])
-    ] = ""
-    mask: Annotated[
-        str, Meta(description="Input that tells ids from what fills up, if there is one.", examples=["attention_mask"])
-    ] = ""
-    types: Annotated[
-        str,
-        Meta(
-            description="Input that tells the first text of two from the second, if any.", examples=["token_type_ids"]
-        ),
-    ] = ""
 
 
 class ModelConfig(Table, frozen=True):

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from .answers import AnswerTable
+from .audio import AudioConfig
 from .pictures import PictureConfig, PictureTable
 from .source_inputs import InputConfig
 from .table import Table
+from .tokenizer import TokenizerConfig
 from .units import Size
 
 WeightPrecision = Literal["exact", "balanced", "float16", "uint8", "uint16"]
@@ -55,6 +57,17 @@ class RungConfig(Table, frozen=True):
     picture: Annotated[
         PictureConfig | None,
         Meta(description="How `run` makes its input of a picture.", examples=[{"size": 96, "range": [-1, 1]}]),
+    ] = None
+    audio: Annotated[
+        AudioConfig | None,
+        Meta(description="How `run` makes its input of a sound.", examples=[{"rate": 16000, "samples": 15600}]),
+    ] = None
+    tokenizer: Annotated[
+        str | TokenizerConfig | None,
+        Meta(
+            description="tokenizer.json, or a table: how `run` makes its inputs of texts.",
+            examples=["models/student/tokenizer.json"],
+        ),
     ] = None
     answer: Annotated[
         AnswerKind | AnswerTable | PictureTable | None,

@@ -13,7 +13,7 @@ from ..answers.complete import number_of
 from ..answers.formats import Seen
 from ..bundle.files import File
 from ..bundle.format import hash_digits, head_url, to_json
-from ..bundle.head import Head, write_head
+from ..bundle.head import write_head
 from ..config.answers import AnswerTable
 from ..config.ladders import LadderConfig
 from ..config.units import parse_size, show_size
@@ -21,6 +21,7 @@ from ..errors import BudgetError, BuildError, ConfigError, LadderError, Shardpre
 from ..typed import from_builtins
 from ..words.table import kind as vectors_kind
 from .make_model import Built, Ladder
+from .page_view import differences, seen_by_pages, takes_tensors
 from .session import Session
 
 Rungs = tuple[Built, ...]
@@ -61,7 +62,7 @@ def join_ladders(
     joined: dict[str, Built] = {}
     for name, (_, rungs) in ladders_of(session, models).items():
         tensors = takes_tensors(rungs)
-        contract = rungs[-1].bundle.content.contract if tensors else _contract(rungs[-1])
+        contract = rungs[-1].bundle.content.contract if tensors else _contract(rungs)
         lower = tuple(built.bundle.name for built in rungs[:-1])
         shares = tuple(agreement.get(rung) for rung in lower)
         ladder = Ladder(lower, rungs[0].bundle.nbytes, tensors, shares)
@@ -96,13 +97,6 @@ def _check_kinds(name: str, rungs: Rungs) -> None:
                 where=where,
                 hint="Write source in place of ladder, and rows_first",
             )
-        if head.tokenizer or head.vocabulary:
-            raise ConfigError(
-                "a model that takes texts is in no ladder: its rungs would have to share one vocabulary",
-                code="SP-251",
-                where=where,
-                hint="Write source in place of ladder",
-            )
         if (head.answer or {}).get("kind") == "vector":
             raise ConfigError(
                 "answers with a vector, and vectors of two models cannot be compared",
@@ -115,22 +109,22 @@ def _check_kinds(name: str, rungs: Rungs) -> None:
 def _check_contracts(name: str, rungs: Rungs) -> None:
     if takes_tensors(rungs):
         return
-    last = _seen(rungs[-1])
-    for number, built in enumerate(rungs, 1):
+    *lower, last = seen_by_pages(rungs)
+    for number, seen in enumerate((*lower, last), 1):
         where = f"models.{name}.ladder, rung {number}"
-        seen = _seen(built)
-        if seen is None or last is None:
+        if seen is None:
             raise LadderError(
-                "the rungs take or give different tensors, so pages can only use run(), which takes a single picture",
+                "the rungs take or give different tensors, so pages can only use run(), which takes a picture, a text "
+                f"or a sound, and rung {number} takes none of these, or more",
                 code="SP-563",
                 where=where,
-                hint="Set picture and answer, or name models with the same inputs and outputs",
+                hint="Set picture, tokenizer or audio, and answer, or name models with the same inputs and outputs",
             )
-        other = sorted(key for key in last if seen[key] != last[key])
-        if other:
+    for number, (built, seen) in enumerate(zip(rungs[:-1], lower, strict=True), 1):
+        where = f"models.{name}.ladder, rung {number}"
+        if seen and last and (other := differences(seen, last)):
             raise LadderError(
-                f"has another contract than the last rung: its {' and '.join(other)} are {_told(seen, other)}, "
-                f"not {_told(last, other)}",
+                f"has another contract than the last rung: {other}",
                 code="SP-563",
                 where=where,
                 hint="Rungs of a ladder take and give the same in a page",
@@ -143,11 +137,6 @@ def _check_contracts(name: str, rungs: Rungs) -> None:
                 where=where,
                 hint="Rungs of a ladder have the same classes or points, in the same order",
             )
-
-
-def _told(seen: Mapping[str, object], keys: list[str]) -> str:
-    texts = (to_json(seen[key]).decode() for key in keys)
-    return " and ".join(text if len(text) <= 80 else f"{text[:77]}…" for text in texts)
 
 
 def _check_sizes(name: str, ladder: LadderConfig, rungs: Rungs) -> None:
@@ -172,28 +161,6 @@ def _check_sizes(name: str, ladder: LadderConfig, rungs: Rungs) -> None:
         )
 
 
-def takes_tensors(rungs: Rungs) -> bool:
-    """Whether pages may give tensors: all rungs are one model to them."""
-    heads = [built.bundle.content for built in rungs]
-    return len({(head.contract, head.kind) for head in heads}) == 1
-
-
-def _seen(built: Built) -> dict[str, object] | None:
-    """Return what a page sees of a model through ``run`` with a single picture; None where that is not all it takes."""
-    head, bundle = built.bundle.content, built.bundle
-    pictures = [*([head.picture] if head.picture else []), *((head.glue or {}).get("inputs") or ())]
-    if len(pictures) != 1 or len(bundle.inputs) != 1 or head.audio:
-        return None
-    return {"gives": _gives(head, built), "labels": head.labels, "takes": "picture"}
-
-
-def _gives(head: Head, built: Built) -> object:
-    if head.answer:
-        return head.answer["kind"]
-    pictures = {one["output"]: [one["name"], one["type"]] for one in (head.glue or {}).get("outputs") or ()}
-    return [pictures.get(spec.name, [spec.name, spec.dtype, spec.shape]) for spec in built.bundle.outputs]
-
-
 def _number(built: Built) -> int | None:
     """Return how many classes or points answers tell apart; None where that is open, or they tell none."""
     answer = built.bundle.content.answer
@@ -203,8 +170,8 @@ def _number(built: Built) -> int | None:
     return number_of(table, Seen(built.bundle.outputs))
 
 
-def _contract(built: Built) -> str:
-    return hashlib.sha256(to_json({"ladder": _seen(built)})).hexdigest()[:hash_digits]
+def _contract(rungs: Rungs) -> str:
+    return hashlib.sha256(to_json({"ladder": seen_by_pages(rungs)[-1]})).hexdigest()[:hash_digits]
 
 
 def _with_contract(session: Session, built: Built, contract: str) -> Built:

@@ -11,10 +11,11 @@ from ..precision.calibrate import input_digests
 from ..verify.agreement import share_that_agrees
 from ..verify.run import answers_of, find_node_modules, missing_runtime
 from ..verify.types import Check
-from .ladders import Rungs, ladders_of, takes_tensors
+from .ladders import Rungs, ladders_of
 from .make_model import Built
+from .page_view import takes_tensors
 from .session import Session
-from .verify_cases import Answers
+from .verify_cases import Answers, text_inputs
 from .verify_models import check_of
 
 
@@ -60,13 +61,14 @@ def _measure(session: Session, rungs: Rungs, node_modules: Path | None) -> list[
 
 
 def _check(session: Session, built: Built, work: Path) -> Check:
-    """Return what a rung is to answer: the same pictures or inputs as the others."""
+    """Return what a rung is to answer: the same pictures, texts, sounds or inputs as the others."""
     from ..verify.inputs import load_inputs, usual
 
     content = built.bundle.content
     pattern = built.settings.verify.inputs or ""
-    loaded = load_inputs(
-        pattern, built.bundle.inputs, session.config.folder, work, session.pool.submit, content.picture, None, None
-    )
-    answers = Answers(loaded.cases, None, usual, None, None, tuple(loaded.shown))
+    texts = text_inputs(session, built)
+    given = session.config.folder, work, session.pool.submit
+    loaded = load_inputs(pattern, built.bundle.inputs, *given, content.picture, texts, content.audio)
+    made = tuple(loaded.shown), tuple(loaded.told), tuple(loaded.played)
+    answers = Answers(loaded.cases, None, usual, None, None, *made)
     return replace(check_of(built, answers, work, None), source=None, sample=(), stages=())

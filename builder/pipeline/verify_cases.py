@@ -72,7 +72,7 @@ class Question:
             self._add_sound()
         else:
             folder = session.config.folder
-            submit, texts = session.pool.submit, self._texts()
+            submit, texts = session.pool.submit, text_inputs(session, built)
             loaded = load_inputs(pattern, self._specs, folder, stem.parent, submit, picture, texts, self._audio)
             self._cases, self._shown, self._told, self._played = loaded.cases, loaded.shown, loaded.told, loaded.played
             self._others = twice(self._cases[0], self._specs)
@@ -89,16 +89,6 @@ class Question:
                 besides = ()
                 self._following.append(follow)
                 self._futures.append(session.pool.submit(self._task, request, built.bundle.name))
-
-    def _texts(self) -> TextInputs | None:
-        """Return how the model takes texts, if it does."""
-        content, given = self._built.bundle.content, self._built.settings.tokenizer
-        spec = content.tokenizer
-        if given is None and spec is not None and len(spec["texts"]) == 1:
-            return TextInputs(None, spec, content.vocabulary)
-        if given is None or spec is None:
-            return None
-        return TextInputs(self._session.config.folder / tokenizer_of(given).file, spec)
 
     def _add_picture(self, picture: Mapping[str, Any] | None) -> None:
         """Make up a picture for a model that takes one, of a size that is known."""
@@ -220,6 +210,17 @@ class Question:
         inputs, outputs = (self._stem.with_suffix(f".{name}.{side}.npz") for side in ("in", "out"))
         write_npz(inputs, case)
         return inputs, outputs
+
+
+def text_inputs(session: Session, built: Built) -> TextInputs | None:
+    """Return how a model takes the texts of ``verify.inputs``, if it does."""
+    content, given = built.bundle.content, built.settings.tokenizer
+    spec = content.tokenizer
+    if given is None and spec is not None and len(spec["texts"]) == 1:
+        return TextInputs(None, spec, content.vocabulary)
+    if given is None or spec is None:
+        return None
+    return TextInputs(session.config.folder / tokenizer_of(given).file, spec)
 
 
 def fix_lengths(built: Built) -> str:

@@ -52,8 +52,10 @@ class ToldAnswer(TypedDict):
 
 
 class HeardWindow(TypedDict):
-    """What ``run`` made of a window: the model's input as base64, of the first windows of a sound, and its answer."""
+    """What ``run`` made of a window: seconds, the input as base64 of a sound's first windows, and the answer."""
 
+    start: float
+    end: float
     input: str | None
     answer: Any
 

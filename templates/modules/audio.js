@@ -1,11 +1,13 @@
 /*! Shardpress sounds */
 import { Resampler, isSound, toMono } from "./sound.js";
+import { listen } from "./stream.js";
 
 export { decode } from "./sound.js";
 
 /** @import { Mel } from "./mel.js" */
 /** @import { Whole } from "./answers.js" */
 /** @import { Sound } from "./sound.js" */
+/** @import { Followed, Listening } from "./stream.js" */
 
 /**
  * How a sound becomes an input; docs/format.md says what each entry means.
@@ -22,11 +24,10 @@ export { decode } from "./sound.js";
  * @typedef {{ start: number, end: number, answer: any }} Heard
  */
 
-/** What `run` gives for a stream: an answer a window, until somebody stops it. @typedef {AsyncIterableIterator<Heard> & { stop(): void }} Listening */
+/** A model that hears: of a ladder one that may be followed by another. @typedef {Whole & { head: { audio: AudioSpec } } & Followed} Lent */
 
 const longest = 1 << 28; // samples
 const patience = 50; // milliseconds without a breath for the page
-const behind = 2; // seconds that a slow device may lag before it leaves windows out
 
 /** @param {any} value */
 const isStream = (value) => typeof value?.getAudioTracks === "function";
@@ -34,7 +35,7 @@ const isStream = (value) => typeof value?.getAudioTracks === "function";
 /**
  * Gives the answers to a sound, window by window.
  *
- * @param {Whole & { head: { audio: AudioSpec } }} lent
+ * @param {Lent} lent
  * @param {any} given a sound, a stream of a microphone, or inputs by name with one among them
  * @param {Record<string, any>} options `signal` ends the work
  * @param {(name: string) => Promise<any>} lazy gives other modules
@@ -51,8 +52,9 @@ export async function run(lent, given, options, lazy, ModelError) {
   if (!isStream(sound) && !isSound(sound)) {
     throw new ModelError("contract", `The input ${audio.input} takes a sound: a file, an AudioBuffer, { samples, rate } or the stream of a microphone`);
   }
-  const ear = await open(lent, rest, options, lazy, ModelError);
-  if (isStream(sound)) return listen(/** @type {any} */ (sound), ear, audio, options, lazy, refuse);
+  const openFor = (/** @type {Lent} */ one) => open(one, rest, options, lazy, ModelError);
+  if (isStream(sound)) return listen(/** @type {any} */ (sound), lent, openFor, options, lazy, ModelError);
+  const ear = await openFor(lent);
   try {
     const { samples, rate } = await toMono(sound, audio.rate, refuse);
     if (samples.length * Math.max(1, audio.rate / rate) > longest) throw refuse("it is too long");
@@ -82,7 +84,7 @@ export async function run(lent, given, options, lazy, ModelError) {
 /**
  * Makes what answers windows one after the other, with the state that one leaves for the next.
  *
- * @param {Whole & { head: { audio: AudioSpec } }} lent
+ * @param {Lent} lent
  * @param {Record<string, any>} rest other inputs
  * @param {Record<string, any>} options
  * @param {(name: string) => Promise<any>} lazy
@@ -152,88 +154,4 @@ function toTensor(tf, window, { scale, offset, dtype, shape, mel }, spectrogram)
     values = values.map((value) => Math.min(Math.max(Math.floor(value + 0.5), low), high));
   }
   return tf.tensor(dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values), sized, dtype);
-}
-
-/**
- * @param {MediaStream} stream
- * @param {{ answer: (window: Float32Array) => Promise<any>, close: () => void }} ear
- * @param {AudioSpec} audio
- * @param {Record<string, any>} options
- * @param {(name: string) => Promise<any>} lazy
- * @param {(what: string) => Error} refuse
- * @returns {Promise<Listening>}
- */
-async function listen(stream, ear, { rate, samples: length, hop = 1, lead = 0 }, { signal }, lazy, refuse) {
-  const release = () => stream.getAudioTracks().forEach((track) => track.stop());
-  /** @type {{ rate: number, read: () => Promise<Float32Array | undefined>, stop: () => void }} */
-  let source;
-  try {
-    if (!length) throw refuse("the model takes whole sounds only; build it with samples or seconds");
-    source = await (await lazy("listen")).hear(stream);
-  } catch (error) {
-    release();
-    ear.close();
-    throw error;
-  }
-  const resampler = new Resampler(source.rate, rate);
-  let [kept, window, over] = [new Float32Array(lead), 0, false];
-  let skipped = 0; // samples between windows that are yet to come
-  const step = async () => {
-    while (!over && kept.length < length) {
-      const samples = await source.read();
-      if (!samples) {
-        end();
-        break;
-      }
-      const more = resampler.push(samples);
-      kept = joined(kept, more.subarray(skipped));
-      skipped = Math.max(0, skipped - more.length);
-      const late = Math.max(0, Math.ceil((kept.length - length - behind * rate) / hop));
-      const left = Math.min(late, Math.floor(Math.max(0, kept.length - length) / hop));
-      window += left;
-      kept = kept.slice(left * hop);
-    }
-    if (over) return { done: /** @type {const} */ (true), value: undefined };
-    const start = (window++ * hop) / rate;
-    const heard = kept.slice(0, length);
-    skipped = Math.max(0, hop - kept.length);
-    kept = kept.slice(hop);
-    try {
-      return { done: /** @type {const} */ (false), value: { start, end: start + (length - lead) / rate, answer: await ear.answer(heard) } };
-    } catch (error) {
-      end();
-      throw error;
-    }
-  };
-  /** One after the other, however they are asked for. @type {Promise<any>} */
-  let last = Promise.resolve();
-  const end = () => {
-    if (over) return;
-    over = true;
-    source.stop();
-    signal?.removeEventListener("abort", stop);
-    void last.catch(() => {}).then(ear.close);
-  };
-  const stop = () => end();
-  signal?.addEventListener("abort", stop);
-  if (signal?.aborted) stop();
-  /** @type {Listening} */
-  const listening = {
-    stop,
-    next: () => (last = last.catch(() => {}).then(step)),
-    async return() {
-      stop();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => listening,
-  };
-  return listening;
-}
-
-/** @param {Float32Array} one @param {Float32Array} other */
-function joined(one, other) {
-  const both = new Float32Array(one.length + other.length);
-  both.set(one);
-  both.set(other, one.length);
-  return both;
 }

@@ -1,7 +1,7 @@
 /** A climb from rung to rung: what is on its way, and what becomes of it. */
 import { idle } from "../loader/wait.js";
 import { Rung, lack } from "./rungs.js";
-import { adopt, stable } from "./standing.js";
+import { adopt, furnish, stable } from "./standing.js";
 
 /** @import { Entry } from "../loader/entry.js" */
 /** @import { Progress } from "../loader/reports.js" */
@@ -49,7 +49,7 @@ export class Climb {
   /** Fetches for the next rung behind this one, so that its files follow without a pause. @type {Work["job"] | undefined} */
   #early;
   /** @type {any} */
-  state = { now: undefined, runners: new Map() };
+  state = { now: undefined, modules: new Map() };
 
   /**
    * @param {Work} work of the ladder
@@ -183,7 +183,7 @@ export class Climb {
       rung.dispose();
       return this.#refuse(step, late);
     }
-    if (before) await job.race(warm(rung.work, lazy));
+    if (before) await job.race(Promise.all([furnish(rung.work, state, lazy), warm(rung.work, lazy)]));
     const { total = 0, loaded = 0 } = before?.hold.progress ?? {};
     adopt(work, rung, state, this.model);
     budget?.time(rung);

@@ -6,7 +6,7 @@
 
 /** @typedef {new (code: "contract" | "runtime", message: string, where?: object) => Error} Failure */
 /** @typedef {(name: string) => Promise<any>} Lazy */
-/** @typedef {{ now: Rung, runners: Map<Rung, string> }} Ladder */
+/** @typedef {{ now: Rung, modules: Map<Rung, readonly string[]> }} Ladder `modules` are what each rung's head says that `run` needs */
 
 /** The rung that answers in place of each, by its work. @type {WeakMap<object, Ladder>} */
 const ladders = new WeakMap();
@@ -23,7 +23,7 @@ export function adopt(work, rung, state, model) {
   const before = state.now;
   const own = rung.work;
   // Whole runs are counted too: they look at the head before they call the model.
-  state.runners.set(rung, own.head.modules?.[0] ?? "glue");
+  state.modules.set(rung, own.head.modules ?? []);
   own.head = { ...own.head, modules: ["ladder"] };
   ladders.set(own, state);
   rung.use();
@@ -72,6 +72,18 @@ export function stable({ name, ladder }, state, rungs, end, ModelError) {
 }
 
 /**
+ * Fetches what a rung needs besides what the one below does: a run on it must not fail for want of a module.
+ *
+ * @param {Work} work of the rung
+ * @param {Ladder} state
+ * @param {Lazy} lazy
+ */
+export function furnish({ head }, { now, modules }, lazy) {
+  const here = modules.get(now) ?? [];
+  return Promise.all((head.modules ?? []).filter((name) => !here.includes(name)).map(lazy));
+}
+
+/**
  * Runs the rung that answers, which stays until its answer is there.
  *
  * @param {object} lent the work of a rung
@@ -81,9 +93,30 @@ export function stable({ name, ladder }, state, rungs, end, ModelError) {
  * @param {Failure} ModelError
  */
 export function run(lent, given, options, lazy, ModelError) {
-  const { now, runners } = /** @type {Ladder} */ (ladders.get(lent));
+  const state = /** @type {Ladder} */ (ladders.get(lent));
+  const { now } = state;
   return now.during(async () => {
     await now.work.recovery;
-    return (await lazy(/** @type {string} */ (runners.get(now)))).run(now.work, given, options, lazy, ModelError);
+    return (await lazy(state.modules.get(now)?.[0] ?? "glue")).run(lend(state, now), given, options, lazy, ModelError);
   });
 }
+
+/**
+ * What runs a rung, and may go on after it: a stream goes from window to window, and from rung to rung.
+ *
+ * @param {Ladder} state
+ * @param {Rung} rung
+ * @returns {any}
+ */
+const lend = (state, rung) => ({
+  get tf() {
+    return rung.work.tf;
+  },
+  get model() {
+    return rung.work.model;
+  },
+  get head() {
+    return rung.work.head;
+  },
+  next: () => (state.now === rung ? undefined : lend(state, state.now)),
+});

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from builder.config.audio import AudioConfig
 from builder.config.schema import json_schema
 from builder.config.tables import Config, load_config
+from builder.config.tokenizer import TokenizerConfig
 from builder.errors import ConfigError
 from tests.helpers.rungs import ladder_of
 
@@ -56,8 +58,8 @@ def test_rungs_are_models_and_the_last_one_has_the_ladders_name(tmp_path: Path) 
         (ladder_of(small, large + ", precison = 'small'"), "SP-203", "Did you mean 'precision'"),
         (ladder_of(small, large + ", precision = 'smal'"), "SP-205", "Did you mean 'small'"),
         (ladder_of(small, large, more='stages = [{ name = "s", outputs = ["o"] }]'), "SP-251", "rungs are its stages"),
-        (ladder_of(small, large, more='tokenizer = "t.json"'), "SP-251", "what.tokenizer: does not go with a ladder"),
-        (ladder_of(small, large, more="[models.what.audio]\nhop = 512"), "SP-251", "carries state"),
+        (ladder_of(small, large + ", tokenizer = { words = 't.json' }"), "SP-203", "unknown key 'words'"),
+        (ladder_of(small, large + ", audio = { rate = 3 }"), "SP-205", "ladder\\[1\\].audio.rate"),
         (ladder_of(small, large, more="weights = false"), "SP-251", "a model to train"),
         (ladder_of(small, large, more='vocabulary = "v.txt"'), "SP-251", "word vectors"),
         (
@@ -76,8 +78,18 @@ def test_what_is_no_ladder_is_told_in_words(tmp_path: Path, text: str, code: str
     assert caught.value.code == code
 
 
+def test_a_rung_has_its_own_tokenizer_or_sound_else_the_tables(tmp_path: Path) -> None:
+    own = f'{small}, tokenizer = "small.json"', f"{large}, audio = {{ rate = 8000, samples = 80 }}"
+    config = load(tmp_path, ladder_of(*own, more='tokenizer = { file = "t.json" }\n[models.what.audio]\nhop = 512'))
+    first, last = (config.models[name] for name in config.ladders["what"].rungs)
+    assert first.tokenizer == "small.json"
+    assert last.tokenizer == TokenizerConfig(file="t.json")
+    assert first.audio == AudioConfig(hop=512)
+    assert last.audio == AudioConfig(rate=8000, samples=80), "a table of its own, and nothing of the other one"
+
+
 def test_the_schema_knows_the_keys_of_a_rung() -> None:
     schema = json_schema()["$defs"]
-    assert {"source", "precision", "picture", "budget"} <= set(schema["RungConfig"]["properties"])
+    assert {"source", "precision", "picture", "audio", "tokenizer", "budget"} <= set(schema["RungConfig"]["properties"])
     assert schema["RungConfig"]["required"] == ["source"]
     assert "ladder" in schema["ModelConfig"]["properties"]

@@ -1,6 +1,6 @@
 """Ids that Keras' TextVectorization makes, and a model that begins with one; run as a program: it imports TensorFlow.
 
-Usage: python vectorized.py FOLDER, where texts.json lies; writes ids.json and the models model, pair and own.
+Usage: python vectorized.py FOLDER, where texts.json lies; writes ids.json and the models model, large, pair and own.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def main(folder: Path) -> None:
     (folder / "ids.json").write_text(json.dumps(found))
     keras.utils.set_random_seed(5)
 
-    def head(name: str, **options: Any) -> tuple[Any, Any]:
+    def head(name: str, width: int = 4, words: list[str] = lines, **options: Any) -> tuple[Any, Any]:
         text = keras.Input((1,), dtype="string", name=name)
         layer = keras.layers.TextVectorization(output_sequence_length=6, **options)
-        layer.adapt(lines)
-        rows = keras.layers.Embedding(60, 4)(layer(text))
+        layer.adapt(words)
+        rows = keras.layers.Embedding(60, width)(layer(text))
         return text, keras.layers.GlobalAveragePooling1D()(rows)
 
     def own(texts: Any) -> Any:
@@ -65,6 +65,9 @@ def main(folder: Path) -> None:
     text, mean = head("text")
     answer = keras.layers.Dense(3, activation="softmax")(mean)
     keras.Model(text, answer).export(str(folder / "model"), verbose=False)
+    text, mean = head("line", 200, lines[::-2])
+    answer = keras.layers.Dense(3, activation="softmax")(mean)
+    keras.Model(text, answer).export(str(folder / "large"), verbose=False)
     (title, one), (body, other) = head("title"), head("body", split="character")
     keras.Model([title, body], keras.layers.Concatenate()([one, other])).export(str(folder / "pair"), verbose=False)
     text, mean = head("text", standardize=own)

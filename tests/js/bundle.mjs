@@ -113,7 +113,7 @@ export function makeModel(name, { kind = "graph-model", artifacts = { modelTopol
   return { name, item: [sha256, text.length, "manual", "normal", kind, total, total], files };
 }
 
-const modules = Object.fromEntries(["answers", "audio", "device", "digest", "fit", "frames", "glue", "ladder", "storage", "thread", "worker"].map((name) => [name, "0".repeat(64)]));
+const modules = Object.fromEntries(["answers", "audio", "device", "digest", "fit", "frames", "glue", "ladder", "listen", "mel", "storage", "thread", "worker"].map((name) => [name, "0".repeat(64)]));
 
 /** Gives a fresh loader of these models, its state its own, as the file that was rendered with another index. */
 export async function openLoader(...built) {

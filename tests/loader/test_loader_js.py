@@ -43,7 +43,7 @@ def test_without_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["climbs", "fit", "ladder", "speed"])
+@pytest.mark.parametrize("name", ["climbs", "fit", "ladder", "sounds", "speed"])
 def test_ladders_with_tensorflow(name: str, tmp_path: Path) -> None:
     run_node(f"{name}.test.mjs", tmp_path)
 
@@ -72,6 +72,7 @@ def test_every_file_of_tests_is_run() -> None:
         "ladder.test.mjs",
         "models.test.mjs",
         "schedule.test.mjs",
+        "sounds.test.mjs",
         "speed.test.mjs",
         "states.test.mjs",
         "thread.test.mjs",

@@ -15,7 +15,8 @@ from builder.bundle.files import File, ModelBundle
 from builder.bundle.head import Head, HeadShard
 from builder.cache.local import Blob
 from builder.cli.main import main
-from builder.config.models import ModelConfig, TokenizerConfig
+from builder.config.models import ModelConfig
+from builder.config.tokenizer import TokenizerConfig
 from builder.convert.requests import SourceOptions
 from builder.model import TensorSpec
 from builder.packing.compress import Encoded

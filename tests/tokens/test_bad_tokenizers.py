@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from builder.errors import SourceError
+from builder.answers.describe import describe
+from builder.config.models import ModelConfig
+from builder.errors import ConfigError, SourceError
+from builder.model import TensorSpec
 from builder.tokens.patterns import translated
 from builder.tokens.read import parse_tokenizer, read_tokenizer
 
@@ -206,3 +209,12 @@ def test_patterns_that_are_refused(pattern: str) -> None:
     with pytest.raises(SourceError) as caught:
         translated(pattern, "here")
     assert caught.value.code == "SP-424"
+
+
+def test_a_model_that_makes_ids_itself_takes_no_tokenizer() -> None:
+    settings = ModelConfig(source="a.keras", tokenizer="t.json")
+    inputs = (TensorSpec("text", "int32", (None, 6)),)
+    texts = {"text": {"lower": True, "strip": True, "split": "whitespace"}}
+    with pytest.raises(ConfigError, match="makes ids of them with its own words") as caught:
+        describe("what-rung1", settings, inputs, (), tokenizer={"known": 5}, texts=texts)
+    assert (caught.value.code, caught.value.where) == ("SP-426", "models.what-rung1.tokenizer")

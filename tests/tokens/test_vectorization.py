@@ -12,6 +12,8 @@ import pytest
 
 from builder.bundle.render import render_module
 from builder.tokens.vectorization import TextSteps, ids_of
+from tests.helpers.rungs import ladder_of
+from tests.helpers.tellers import write_text_classifier
 from tests.helpers.vectorized import layers, lines
 from tests.tokens.test_whole_way import build, root, run
 
@@ -55,6 +57,47 @@ def steps_of(options: dict[str, Any]) -> TextSteps:
     )
 
 
+climb = """
+import { readFile } from "node:fs/promises";
+import * as tf from "@tensorflow/tfjs";
+await tf.setBackend("cpu");
+let open;
+const answered = new Promise((resolve) => (open = resolve));
+const fetchFile = async (url) => {
+  if (/(what|mixed)-(base|refine)-.*bin$/.test(url)) await answered;
+  return new Response(await readFile(new URL(url)));
+};
+const { configure, models } = await import(new URL("dist/cdn/loader.js", import.meta.url));
+configure({ tf, fetch: fetchFile, cache: "none", baseUrl: new URL("dist/cdn/", import.meta.url).href });
+const texts = ["The cat", "a dog's day", "red green"];
+const found = {};
+const handles = ["what", "mixed"].map((name) => [name, models[name].load()]);
+for (const [name, handle] of handles) {
+  const low = await handle.run(texts);
+  found[name] = [Object.keys(handle.vocabulary), low];
+}
+open();
+for (const [name, handle] of handles) {
+  await handle.full;
+  const [words, low] = found[name];
+  const high = await handle.run(texts);
+  const single = await handle.run(texts[1]);
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  found[name] = [words, Object.keys(handle.vocabulary ?? {}), !same(low, high), same(high[1], single)];
+  handle.dispose();
+}
+console.log(JSON.stringify(found));
+"""
+
+
+def climbed(folder: Path) -> Any:
+    """Say of each ladder the words of its rungs, whether these answer differently, and alone as in a list."""
+    (folder / "climb.mjs").write_text(climb)
+    done = subprocess.run(["node", "climb.mjs"], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vectorized")
@@ -89,12 +132,22 @@ def test_run_takes_texts_and_the_build_counts_them(made: Path, tmp_path: Path) -
     (tmp_path / "a.txt").write_text("The CAT sat!\n今天 天气\n👍🏽 a dog's\n", encoding="utf-8")
     others = "".join(f'\n[models.{name}]\nsource = "{made / name}"' for name in ("pair", "own"))
     table = 'answer = "classes"\nverify.inputs = "*.txt"\nverify.min_agreement = 1'
+    write_text_classifier(tmp_path / "ids", hidden=3000)
+    first, last = (f'source = "{made / name}"' for name in ("model", "large"))
+    others += "\n" + ladder_of(first, last, more=table)
+    third = 'source = "ids/model.json", tokenizer = "ids/tokenizer.json"'
+    others += ladder_of(first, third, more='answer = "classes"').replace("models.what", "models.mixed")
     done = build(tmp_path, table + others, made / "model")
     assert done.returncode == 0, done.stderr
     assert "run makes them of text as the model did" in done.stderr
     assert "pattern of its own" in done.stderr
     report = json.loads((tmp_path / "dist/report.json").read_text())["models"]
     assert report["meaning"]["verification"]["answers"] == [3, 3]
+    manifest = json.loads((tmp_path / "dist/manifest.json").read_text())["models"]
+    assert [manifest[name]["ladder"]["tensors"] for name in ("what", "mixed")] == [False, False]
+    assert manifest["what"]["contract"] == manifest["mixed"]["contract"], "to a page both are a text, and its classes"
+    assert 0 <= manifest["what"]["ladder"]["agreement"][0] <= 1
+    assert manifest["mixed"]["ladder"]["agreement"] == [None], "nobody named texts for it"
     heads = {}
     for name in report:
         (path,) = (tmp_path / "dist/cdn/assets").glob(f"{name}.*.json")
@@ -115,3 +168,7 @@ def test_run_takes_texts_and_the_build_counts_them(made: Path, tmp_path: Path) -
     assert [len(answer) for answer in found["answers"][:2]] == [1, 2]
     assert ["2 texts" in found["answers"][2], "no text" in found["answers"][3]] == [True, True]
     assert found["left"] == 0
+    assert climbed(tmp_path) == {
+        "what": [["text"], ["line"], True, True],
+        "mixed": [["text"], [], True, True],
+    }

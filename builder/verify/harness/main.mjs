@@ -33,7 +33,7 @@
 //     cost: { elements, macs, ops, heaviest: [{ kernel: "Conv2D", share: 0.9, sizes: [14, 14, 96, 576, 1, 1] }, …] } | null,   of the first case
 //     answers: [answer, …] | null,      of run to each picture; bytes are { base64 }
 //     told: [{ inputs: { name: [1, …] }, answer }, …] | null,   what run makes of each text
-//     heard: [[{ input, answer }, …], …] | null,   of run to each window of each sound: input is base64, of the first ones
+//     heard: [[{ start, end, input, answer }, …], …] | null,   of run to each window: input is base64, of the first ones
 //     sample: { base: [tensor, …] | undefined, full: [tensor, …], numbered: false } | null,
 //     error: null | { stage: "runtime" | "load" | "detect" | "base" | "full" | "source", message, code } }
 //

@@ -59,8 +59,8 @@ export async function runPlayed(handle, model, { played, heard }) {
       alive("run");
       inputs = [];
       const windows = await handle.run(await readFile(file));
-      const answers = windows.map(({ answer }) => (disposed(answer) ? null : JSON.parse(JSON.stringify(answer, bytesAsText))));
-      found.push(answers.map((answer, i) => ({ input: inputs[i], answer })));
+      const answers = windows.map(({ start, end, answer }) => ({ start, end, answer: disposed(answer) ? null : JSON.parse(JSON.stringify(answer, bytesAsText)) }));
+      found.push(answers.map((one, i) => ({ ...one, input: inputs[i] })));
     }
   } finally {
     end();
