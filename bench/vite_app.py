@@ -179,9 +179,7 @@ def tell(name: str, runs: list[dict[str, Any]], plain: float) -> None:
     first, needed = (statistics.median(run[key] for run in runs) for key in ("first", "needed"))
     middle = min(runs, key=lambda run: abs(run["first"] - first))
     spread = ", ".join(f"{run['first']:.0f}" for run in runs)
-    print(
-        f"\n{name}: first answer {first:.0f} ms ({spread}), x {first / plain['first']:.3f}; its files {needed:.0f} ms"
-    )
+    print(f"\n{name}: first answer {first:.0f} ms ({spread}), x {first / plain:.3f}; its files {needed:.0f} ms")
     print(f"  class {middle['index']}, more than once {middle['twice']}")
     for file, start, end in sorted(middle["waterfall"], key=lambda row: row[1]):
         print(f"  {start:7.0f} {end:7.0f}  {file}")
