@@ -113,6 +113,20 @@ class RuntimeEntry(msgspec.Struct, forbid_unknown_fields=True):
     wasm: list[FileEntry]
 
 
+class PreloadEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """What comes before the first answers of models with the policy ``now``.
+
+    ``modules`` are names of those that a page imports, ``worker`` of those that the worker of its models does, with
+    ``tf`` also where the bundle does not bring it. ``ops`` and ``files`` are addresses below ``cdn/``: of own ops, and
+    of heads and first stages.
+    """
+
+    modules: list[str]
+    worker: list[str]
+    ops: list[str]
+    files: list[str]
+
+
 class Manifest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """All of ``manifest.json``."""
 
@@ -123,6 +137,7 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     worker: FileEntry
     modules: dict[str, FileEntry] = {}
     runtime: RuntimeEntry | None = None
+    preload: PreloadEntry | None = None
     models: dict[str, ModelEntry]
 
 

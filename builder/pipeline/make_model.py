@@ -112,13 +112,17 @@ class Built:
         return self.assembly.bundle
 
     @property
+    def lone_entry(self) -> IndexEntry:
+        """What an index says of it alone and on the thread that asks: a check has no page and no other models."""
+        return self.bundle.entry(self.settings.load, self.settings.priority)
+
+    @property
     def entry(self) -> IndexEntry:
         """What the index says of it."""
-        entry = self.bundle.entry(self.settings.load, self.settings.priority)
         ladder = self.ladder
         rungs = LadderRungs(ladder.lower, ladder.nbytes, ladder.tensors) if ladder else None
         thread = "worker" if self.runs_apart else None
-        return replace(entry, extras=Extras(ladder=rungs, fit=self.fit, thread=thread))
+        return replace(self.lone_entry, extras=Extras(ladder=rungs, fit=self.fit, thread=thread))
 
     @property
     def runs_apart(self) -> bool:

@@ -167,7 +167,7 @@ def _run_vectors(session: Session, missing: list[tuple[Built, str]]) -> dict[str
         with session.cache.work() as work:
             modules = _write_modules(work, (vectors_module,))
             loader = work / "loader.js"
-            loader.write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
+            loader.write_bytes(render_loader(make_index({name: built.lone_entry}, modules).encode()))
             check = VectorsCheck(
                 model=name,
                 loader=loader,
@@ -319,7 +319,7 @@ def check_of(built: Built, answers: Answers, work: Path, runtime: Path | None) -
     content = built.bundle.content
     answer = content.answer if answers.shown or answers.told or answers.played else None
     modules = _write_modules(folder, content.modules) if answer or answers.told or answers.played else {}
-    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.entry}, modules).encode()))
+    (folder / "loader.js").write_bytes(render_loader(make_index({name: built.lone_entry}, modules).encode()))
     return Check(
         model=name,
         loader=folder / "loader.js",

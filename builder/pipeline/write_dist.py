@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ..bundle.manifest import (
     LoaderEntry,
     Manifest,
     ModelEntry,
+    PreloadEntry,
     RuntimeEntry,
     ShardEntry,
     StageEntry,
@@ -52,12 +53,11 @@ from .bundled_tfjs import BundledTfjs
 from .claim import all_beside, claim, note
 from .fit import cost_of
 from .make_model import Built
+from .preloads import find_preloads, preload_urls
 from .report.cards import write_cards
 from .report.details import segment_sizes
 
 lock_seconds = 60.0
-ladder_module, fit_module, glue_module = "ladder", "fit", "glue"
-thread_modules = frozenset({"thread", "worker"})
 most_typed_labels = 2000  # more make an editor slow and help nobody
 
 
@@ -199,47 +199,19 @@ def _beside(
 ) -> dict[str, bytes]:
     types = [_typed(built) for built in models if not built.is_lower]
     package = render_package(index.encode(), types, package_name, f"0.0.0-r{index.release}")
-    now = [
-        built for built in models if built.settings.load == "now" and built.rung <= 1
-    ]  # of a ladder what answers first
-    preloads = [file.url for built in now for file in (built.bundle.head, *built.bundle.stage_files(0))]
-    modules = [code.own.code.url] if code.own and preloads else []
-    modules += [code.modules[name].url for name in sorted(_first_modules(now, models) & code.modules.keys())]
-    preload = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=modules, preloads=preloads)
+    preload = find_preloads(models, code.modules)
+    scripts = preload_urls(preload, code.modules)
+    snippet = render("preload.html.j2", base="BASE/", pinned=code.loader.url, modules=scripts, preloads=preload.files)
     return {
         **{f"package/{name}": content for name, content in package.items()},
         "cdn/loader.d.ts": render_types(types),
         **{name: render(name).encode() for name in client_names()},
-        "preload.html": preload.encode(),
+        "preload.html": snippet.encode(),
         "sw.js": render("site-sw.js.j2", base="BASE/", worker=code.worker.url).encode(),
         schema_name: schema_file(),
         "headers.json": _pretty(header_rules()),
-        "manifest.json": _pretty(msgspec.to_builtins(manifest(models, index, code, verified))),
+        "manifest.json": _pretty(msgspec.to_builtins(manifest(models, index, code, verified, preload))),
     }
-
-
-def _first_modules(now: Sequence[Built], models: Sequence[Built]) -> set[str]:
-    """Name what the first answer needs: modules are imported one from another, each would wait for the one before.
-
-    Args:
-        now: what is loaded with the page.
-        models: all, of which ladders may have a budget.
-    """
-    names = {name for built in now for name in built.bundle.content.modules}
-    if any(built.bundle.content.picture or built.bundle.content.glue for built in now):
-        names.add(glue_module)
-    if any(built.rung for built in now):
-        names.add(ladder_module)
-    if any(built.ladder and _is_timed(built) for built in models):
-        names.add(fit_module)
-    if any(built.settings.thread == "worker" for built in now):
-        names |= thread_modules
-    return names
-
-
-def _is_timed(built: Built) -> bool:
-    """Whether a page times the model as soon as it loads."""
-    return built.settings.load == "now" and built.fit is not None and built.fit.probe is not None
 
 
 def _typed(built: Built) -> dict[str, object]:
@@ -268,7 +240,13 @@ def _stages(built: Built) -> list[str]:
     return [f"rung:{number}" for number in range(1, built.rung + 1)]
 
 
-def manifest(models: tuple[Built, ...], index: Index, code: Code, verified: Mapping[str, Verification]) -> Manifest:
+def manifest(
+    models: tuple[Built, ...],
+    index: Index,
+    code: Code,
+    verified: Mapping[str, Verification],
+    preload: PreloadEntry,
+) -> Manifest:
     """Describe every file for tools and pipelines."""
     return Manifest(
         version=format_version,
@@ -278,6 +256,7 @@ def manifest(models: tuple[Built, ...], index: Index, code: Code, verified: Mapp
         worker=_file(code.worker),
         modules={name: _file(file) for name, file in sorted(code.modules.items())},
         runtime=_runtime(code.own) if code.own else None,
+        preload=preload,
         models={built.bundle.name: _model(built, verified.get(built.bundle.name)) for built in models},
     )
 

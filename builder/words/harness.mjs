@@ -46,7 +46,7 @@ let stage = "load";
 try {
   const { configure, models } = await import(pathToFileURL(job.loader));
   configure({ baseUrl: pathToFileURL(root + path.sep).href, fetch: (url) => answer(String(url)), cache: "none", worker: false });
-  const handle = models[job.model].load({ thread: "page" });
+  const handle = models[job.model].load();
   handle.full.catch(() => {});
   const vectors = await handle.ready;
   stage = "base";

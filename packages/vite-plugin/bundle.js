@@ -1,6 +1,6 @@
 /** What a build by Shardpress has left on the disk: where it is, what it holds, and which files belong to it. */
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readFile, readdir } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, realpath } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 
@@ -15,7 +15,7 @@ import path from "node:path";
 /**
  * What is told of a file in `manifest.json`.
  *
- * @typedef {{ url: string, stage?: string }} Listed
+ * @typedef {{ url: string }} Listed
  */
 
 /**
@@ -26,8 +26,8 @@ import path from "node:path";
  * @property {Listed} worker
  * @property {Record<string, Listed>} modules
  * @property {{ wasm: Listed[] } | null} runtime
- * @property {Record<string, { load: string, head: Listed, stages: { name: string }[], shards: Listed[], ladder?: { rungs: string[] } | null,
- *   rung_of?: string | null }>} models
+ * @property {{ modules: string[], worker: string[], ops: string[], files: string[] } | null} [preload] what comes before the first answers of models
+ *   that load at once: names of modules, addresses of the rest
  */
 
 /** Names of the files that make a bundle, and of their compressed copies. */
@@ -76,6 +76,13 @@ export class Bundle {
     } catch {
       return undefined;
     }
+  }
+
+  /** Gives the paths by which a bundler may know the package's folder, with slashes: as it is named, and where links lead. */
+  async packageFolders() {
+    const folder = path.dirname(this.module);
+    const real = await realpath(folder).catch(() => folder);
+    return [...new Set([folder, real])].map((one) => one.split(path.sep).join("/"));
   }
 
   /** @returns {Promise<Manifest>} */

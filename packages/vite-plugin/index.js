@@ -117,7 +117,9 @@ export default function shardpress(options = {}) {
         const manifest = await bundle.manifest();
         const base = config.base === "" || config.base === "./" ? "../".repeat(page.split("/").length - 2) || "./" : config.base;
         const bundled = (/** @type {string} */ file) => (published ?? base + folder) + file;
-        const tags = preloads({ output, entry: chunk.fileName, id: virtual, manifest, address: (file) => base + file, bundled });
+        const address = (/** @type {string} */ file) => base + file;
+        const folders = await bundle.packageFolders();
+        const tags = preloads({ output, entry: chunk.fileName, id: virtual, folders, manifest, address, bundled });
         return { html, tags };
       },
     },

@@ -161,6 +161,15 @@ def test_the_module_is_a_file_of_the_bundle(site: Path) -> None:
     assert index.models["a"].nbytes == model["a"]["head"]["bytes"] + sum(item["bytes"] for item in model["a"]["shards"])
 
 
+def test_the_module_comes_with_pages_that_load_its_model_at_once(site: Path) -> None:
+    path = site / "build.toml"
+    path.write_text(path.read_text().replace('custom_ops = "ops.js"', 'custom_ops = "ops.js"\nload = "now"'))
+    build(site)
+    url = ops_url("a", hashlib.sha256(erfc.encode()).hexdigest())
+    assert json.loads((site / "dist/manifest.json").read_bytes())["preload"]["ops"] == [url]
+    assert f'<link rel="modulepreload" href="BASE/{url}">' in (site / "dist/preload.html").read_text()
+
+
 def test_another_module_is_another_file_and_the_same_one_is_cached(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,44 @@ def test_pages_know_the_ladder_by_its_name_alone(project: Path) -> None:
 def test_what_answers_is_preloaded_with_the_first_rung(project: Path) -> None:
     index, _ = build(project, ladder_of(small, large, more=f'{pictures}\nload = "now"'))
     preload = (project / "dist/preload.html").read_text()
-    for name in ("answers", "classes", "glue", "ladder"):
+    for name in ("answers", "classes", "ladder"):
         assert f'rel="modulepreload" href="BASE/{name}.{index.modules[name][:16]}.js"' in preload
     assert "device." not in preload, "only a higher rung is compiled before it answers"
+    assert "glue." not in preload, "nothing was cut off the model"
+    assert preloads(project)["modules"] == ["tf", "answers", "classes", "ladder"]
+
+
+def test_the_manifest_names_where_each_module_is_imported(project: Path) -> None:
+    """A model that loads later is nobody's first answer."""
+    plain = f'[models.plain]\n{exact}\nload = "now"\n[models.later]\n{exact}\nload = "idle"\nlabels = "labels.txt"\n'
+    index, models = build(project, plain + ladder_of(small, large, more=f'{pictures}\nload = "now"\nthread = "worker"'))
+    told = preloads(project)
+    assert told["modules"] == ["tf", "thread"]
+    assert told["worker"] == ["tf", "answers", "classes", "ladder", "worker"]
+    wanted = [models[name] for name in ("plain", "what-rung1")]
+    files = [[model["head"]["url"], *first_stage(model)] for model in wanted]
+    assert told["files"] == [url for urls in files for url in urls]
+    snippet = (project / "dist/preload.html").read_text()
+    pinned = snippet.split("<!--")[2]
+    scripts = [f"BASE/{name}.{index.modules[name][:16]}.js" for name in sorted({*told["worker"], "thread"} - {"tf"})]
+    assert re.findall('modulepreload" href="([^"]+)"', pinned)[1:] == scripts
+    assert re.findall('crossorigin href="BASE/([^"]+)"', pinned) == told["files"]
+
+
+@pytest.mark.parametrize("policy", ["idle", "visible", "interaction", "manual"])
+def test_what_does_not_load_at_once_is_not_preloaded(policy: str, project: Path) -> None:
+    build(project, ladder_of(small, large, more=f'{pictures}\nload = "{policy}"\nthread = "worker"'))
+    assert preloads(project) == {"modules": [], "worker": [], "ops": [], "files": []}
+    assert (project / "dist/preload.html").read_text().count("<link") == 2, "the loader alone"
+
+
+def preloads(project: Path) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = json.loads((project / "dist/manifest.json").read_bytes())["preload"]
+    return told
+
+
+def first_stage(model: dict[str, Any]) -> list[str]:
+    return [shard["url"] for shard in model["shards"] if shard["stage"] == "base"]
 
 
 def test_rungs_with_other_inputs_have_the_contract_of_what_a_page_sees(project: Path) -> None:

@@ -151,8 +151,10 @@ def test_without_node_the_model_is_unverified(
 ) -> None:
     monkeypatch.setattr("builder.words.check.shutil.which", lambda name: None)
     write_text(project / "w.txt", *table(40, 3), header=False)
-    configure(project, c='source = "w.txt"')
+    configure(project, c='source = "w.txt"\nload = "now"')
     assert main([]) == 0
+    # Their module is asked for with the page; TensorFlow.js they do without.
+    assert json.loads((project / "dist" / "manifest.json").read_bytes())["preload"]["modules"] == ["vectors"]
     captured = capsys.readouterr()
     assert "not verified: Node is not installed" in captured.out + captured.err
     assert heads(project / "dist" / "cdn")["c"]["stages"] == ["base"]

@@ -69,7 +69,7 @@ async function runBundle(tf, job, data, output, result) {
     const resolveUrl = (url) => (job.ops && /-ops\.[0-9a-f]{16}\.js$/.test(url) ? opsUrl(job) : url);
     loader.configure({ tf, fetch: files.fetch, baseUrl: files.baseUrl, resolveUrl });
     if (!Object.hasOwn(loader.models, job.model)) throw new Error(`the loader knows no model ${job.model}`);
-    return { load: loader.models[job.model].load({ thread: "page" }) };
+    return { load: loader.models[job.model].load({}) };
   });
   const early = {};
   handle.load.full.catch(() => {}); // asked for below; until then no unhandled rejection
