@@ -83,7 +83,7 @@ async function bundle(files, format, readable, work = false) {
       const made = outputFiles.find((one) => one.path === path.join(templates, "out", `${name}.js`));
       const title = await titleOf(file);
       if (readable) return [name, title + unmarked(made.text).replace(/^"use strict";\n/, "")];
-      const options = { module: format === "esm", toplevel: true, ecma: 2020, compress: { passes: 2, hoist_funs: true, sequences: false } };
+      const options = { module: format === "esm", toplevel: true, ecma: 2020, compress: { passes: 2, hoist_funs: true, sequences: false, conditionals: false } };
       return [name, `${title}${(await minify(made.text, options)).code}\n`];
     }),
   );

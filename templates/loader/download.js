@@ -69,10 +69,6 @@ async function attempt(file, address, tries, low, reload) {
   const stop = () => control.abort();
   // At 8 kB/s each of four requests is slower than 2g.
   const limit = settings.timeout?.(spec.bytes, tries) ?? tries * (8000 + spec.bytes / 8);
-  const expire = () => {
-    late.reject(new Error(`not there after ${Math.round(limit / 1000)} s`));
-    stop();
-  };
   /** @type {any} */
   let timer;
   const wait = (/** @type {boolean} */ soon, ms = limit) => {
@@ -81,7 +77,11 @@ async function attempt(file, address, tries, low, reload) {
     fillSlots();
     // A server that says nothing holds up who asked for this, but soon nobody else.
     const first = soon ? ms : Math.min(3000, ms / 2);
-    timer = setTimeout(() => (soon ? expire() : wait(true, ms - first)), first);
+    timer = setTimeout(() => {
+      if (!soon) return wait(true, ms - first);
+      late.reject(new Error(`not there after ${Math.round(limit / 1000)} s`));
+      stop();
+    }, first);
   };
   wait(false);
   signal.addEventListener("abort", stop);

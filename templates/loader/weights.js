@@ -31,8 +31,8 @@ export async function takeWeights(work, head) {
   try {
     for (let number = 0; number < stages.length; number++) {
       reports.tell({ phase: stages[number] });
-      // Behind what answers first, but without a pause.
-      if (number === refine - 1) job.ask(head, refine);
+      // Behind what answers first, TensorFlow.js too, but without a pause.
+      if (number === refine - 1) quiet(Promise.resolve(early).then(() => job.ask(head, refine)));
       await job.stage(head, number, decoder.add);
       const last = number >= refine - 1;
       if (head.kind === "layers-model" && !last) continue;

@@ -5,7 +5,7 @@ import { lazy } from "./lazy.js";
 import { takeOver } from "./prefetch.js";
 import { alive, recovered } from "./recovery.js";
 import { Reports } from "./reports.js";
-import { settings } from "./settings.js";
+import { found, settings } from "./settings.js";
 import { fillSlots } from "./slots.js";
 import { go, loadStates } from "./states.js";
 import { works } from "./underway.js";
@@ -88,7 +88,7 @@ export class Work {
     const { entry, job, reports } = this;
     reports.tell({ phase: "head" });
     if (entry.apart) {
-      await (await job.race(lazy(entry.apart))).climb(this, reports, index, settings, lazy, ModelError);
+      await (await job.race(lazy(entry.apart))).climb(this, reports, lazy, index, settings, found, ModelError);
       takeOver(entry);
     } else {
       const head = await job.head();

@@ -19,7 +19,7 @@ import { adopt, furnish, stable } from "./standing.js";
 /**
  * What a climb is lent.
  *
- * @typedef {{ entries: Entry[], telling: Telling, index: Index, settings: Settings, lazy: Lazy, ModelError: Failure, budget?: Budget }} Means
+ * @typedef {{ entries: Entry[], telling: Telling, index: Index, settings: Settings, lazy: Lazy, ModelError: Failure, found: { runtime?: Promise<any> }, budget?: Budget }} Means
  */
 
 const shading = ["webgl", "webgpu"];
@@ -124,7 +124,7 @@ export class Climb {
    * @param {number} i among those that may be taken
    */
   #ahead(i) {
-    const { budget, entries } = this.means;
+    const { budget, entries, found } = this.means;
     const step = this.taken[i];
     this.#early?.abort();
     if (!step || entries[step.rung - 1].fit.avoid?.length || (budget && !(step.take && step.ms))) return;
@@ -137,7 +137,13 @@ export class Climb {
       this.#file(0, wire, source);
     }));
     Object.defineProperty(early, "rank", { get: () => job.rank + behind });
-    early.head().then((head) => early.ask(head, 0)).catch(() => {});
+    const ask = async () => {
+      const head = await early.head();
+      // TensorFlow.js is in no queue, and the first answer needs it, too.
+      await found.runtime;
+      early.ask(head, 0);
+    };
+    ask().catch(() => {});
   }
 
   /** @param {string} contract of the rung that is on its way */

@@ -46,18 +46,19 @@ const plain = (steps) => steps.map(({ later: _, ...step }) => step);
  *
  * @param {Work} work of the ladder
  * @param {Telling} telling
+ * @param {Lazy} lazy
  * @param {Index} index
  * @param {Settings} settings
- * @param {Lazy} lazy
+ * @param {{ runtime?: Promise<any> }} found
  * @param {Failure} ModelError
  */
-export async function climb(work, telling, index, settings, lazy, ModelError) {
+export async function climb(work, telling, lazy, index, settings, found, ModelError) {
   const { entry, job } = work;
   const entries = entriesOf(entry, index);
   // A load does without its budget where the module that knows of it is not to be had.
   const budget = entry.fit.probe && (await job.race(openBudget(entry, entries, settings, lazy).catch(() => undefined)));
   const steps = await job.race(stepsOf(entry, entries, settings, budget));
-  const on = new Climb(work, { entries, telling, index, settings, lazy, ModelError, budget }, steps);
+  const on = new Climb(work, { entries, telling, index, settings, lazy, ModelError, found, budget }, steps);
   try {
     for (const i of on.taken.keys()) {
       try {

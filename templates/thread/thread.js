@@ -18,12 +18,13 @@ const of = (work) => /** @type {Load} */ (loads.get(work));
  *
  * @param {Work} work
  * @param {Telling} telling
+ * @param {(name: string) => Promise<any>} lazy
  * @param {Index} index
  * @param {Settings} settings
- * @param {(name: string) => Promise<any>} lazy
+ * @param {unknown} _ what the page's thread has of TensorFlow.js: this one does without
  * @param {Failure} ModelError
  */
-export async function climb(work, telling, index, settings, lazy, ModelError) {
+export async function climb(work, telling, lazy, index, settings, _, ModelError) {
   const { job } = work;
   const load = new Load({ work, telling, index, settings, lazy, ModelError });
   loads.set(work, load);

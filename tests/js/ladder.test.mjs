@@ -109,10 +109,10 @@ test("a rung stays until the calls on it have ended", async () => {
 
 
 test("the files of the next rung come after those of the first one, and while that is being made a model", async () => {
-  const [below, runtime] = [makeGate(), makeGate()];
+  const [below, making] = [makeGate(), makeGate()];
   const { models, server } = await open(two(), {
     answer: (path) => (!isTop(path) && path.endsWith(".bin") ? below.pass() : undefined),
-    tf: () => runtime.pass().then(() => tf),
+    tf: { ...tf, loadGraphModel: (handler) => making.pass().then(() => tf.loadGraphModel(handler)) },
   });
   const tops = () => server.paths().filter((path) => isTop(path) && path.endsWith(".bin"));
   const handle = models.faces.load();
@@ -122,7 +122,7 @@ test("the files of the next rung come after those of the first one, and while th
   below.open();
   await until("the next rung is on its way", () => tops().length);
   assert.equal(handle.rung, undefined, "though nothing answers yet");
-  runtime.open();
+  making.open();
   await handle.full;
   assert.equal(handle.rung, 2);
   assert.equal(new Set(tops()).size, tops().length, "each file came once");

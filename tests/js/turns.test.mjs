@@ -9,6 +9,8 @@ afterEach(() => delete performance.now);
 
 const model = (name, seed, { size = 100, shardBytes = 1000 } = {}) =>
   makeModel(name, { shardBytes, weights: [{ name: "w", shape: [size], dtype: "float32", codec: "exact", bytes: bytesOf(floats(size, seed)) }] });
+/** TensorFlow.js that makes no model. */
+const tfjs = { version_core: "4.22.0", tensor() {}, ready: async () => {}, loadGraphModel: () => new Promise(() => {}) };
 const isBase = (path) => path.includes("-base-");
 const settle = async () => {
   for (let i = 0; i < 20; i++) await new Promise(setImmediate);
@@ -35,7 +37,7 @@ function piecewise(built) {
 }
 
 /** Begins to load a model whose only base shard, of 200 bytes, begins to come after so many milliseconds. */
-async function begin(wait, others = [], { priority = "normal", load = (faces) => faces.load() } = {}) {
+async function begin(wait, others = [], { priority = "normal", load = (faces) => faces.load(), tf = tfjs } = {}) {
   clock = 0;
   performance.now = () => clock;
   const built = model("faces", 1);
@@ -43,7 +45,7 @@ async function begin(wait, others = [], { priority = "normal", load = (faces) =>
   const line = piecewise(built);
   const loader = await openLoader(built, ...others);
   const server = serve([built, ...others], (path) => (path.startsWith("assets/faces-base") ? ((clock += wait), line.answer) : undefined));
-  loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}), timeout: () => 60_000 });
+  loader.configure({ baseUrl: base, fetch: server.fetch, tf: async () => tf, timeout: () => 60_000 });
   const handle = load(loader.models.faces);
   handle.ready.catch(() => {});
   await until("the first shard is asked for", () => server.paths().some(isBase));
@@ -61,6 +63,17 @@ test("what refines is asked for when the rest would be there before an answer to
   await line.give(160, 310);
   assert.equal(refining(), 1, "40 bytes are missing, the network gives half a byte a millisecond");
   await line.give(200, 320);
+  handle.cancel();
+});
+
+test("what refines waits for TensorFlow.js, which the first answer needs", async () => {
+  const runtime = makeGate();
+  const { handle, line, refining } = await begin(100, [], { tf: runtime.pass().then(() => tfjs) });
+  await line.give(190, 200);
+  await settle();
+  assert.equal(refining(), 0);
+  runtime.open();
+  await until("what refines is asked for", () => refining() === 1);
   handle.cancel();
 });
 
@@ -136,11 +149,12 @@ test("a load that is given up keeps no file, not even from its own events: the n
   assert.equal(server.log.length, built.files.size);
 });
 
-test("the first rung's files come first, however long its decoder takes to start", async () => {
+test("the first rung's files and TensorFlow.js come first, however long its decoder takes to start", async () => {
   const built = ladderOf([1, 2].map((seed) => model(seed > 1 ? "faces" : "faces-rung1", seed, { size: 80_000, shardBytes: 100_000 })));
   const loader = await openLoader(...built);
   const server = serve(built);
-  loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}) });
+  const runtime = makeGate();
+  loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => runtime.pass().then(() => tfjs) });
   class Worker {
     postMessage() {}
     terminate() {}
@@ -148,6 +162,11 @@ test("the first rung's files come first, however long its decoder takes to start
   await withGlobals({ Worker }, async () => {
     const handle = loader.models.faces.load();
     const shards = () => server.paths().filter((path) => path.endsWith(".bin"));
+    const heads = () => server.paths().filter((path) => path.endsWith(".json"));
+    await until("all that is needed at first is there", () => heads().length === 2 && shards().length === 2);
+    await settle();
+    assert.equal(shards().length, 2, "TensorFlow.js is not there yet");
+    runtime.open();
     await until("the next rung is on its way", () => shards().some((path) => path.startsWith("assets/faces-base")));
     const own = shards().findLastIndex((path) => path.startsWith("assets/faces-rung1-base"));
     assert.deepEqual([own, shards().findIndex((path) => path.startsWith("assets/faces-base"))], [1, 2]);
@@ -230,7 +249,7 @@ test("whoever leaves, hurries or is told to try again: all that is still wanted 
       for (let turns = chance(30); turns > 0; turns--) await new Promise(setImmediate);
       return times < 3 && chance(4) === 0 ? new Response("", { status: 503 }) : undefined;
     });
-    loader.configure({ baseUrl: base, fetch: server.fetch, tf: () => new Promise(() => {}), concurrency: 1 + chance(4) });
+    loader.configure({ baseUrl: base, fetch: server.fetch, tf: tfjs, concurrency: 1 + chance(4) });
     const wanted = new Set();
 
     for (let i = 0; i < 20; i++) {
