@@ -137,13 +137,8 @@ export class Climb {
       this.#file(0, wire, source);
     }));
     Object.defineProperty(early, "rank", { get: () => job.rank + behind });
-    const ask = async () => {
-      const head = await early.head();
-      // TensorFlow.js is in no queue, and the first answer needs it, too.
-      await found.runtime;
-      early.ask(head, 0);
-    };
-    ask().catch(() => {});
+    // TensorFlow.js is in no queue, and the first answer needs it, too.
+    Promise.all([early.head(), found.runtime]).then(([head]) => early.ask(head, 0)).catch(() => {});
   }
 
   /** @param {string} contract of the rung that is on its way */
