@@ -25,7 +25,7 @@ const unmarked = (text) => text.replaceAll("/*!@*", "/**").replaceAll("//!@ ", "
  * Names of properties that only the loader and its modules know, and the short ones that take their place: the same in all
  * scripts, as the loader lends its objects to modules. A test holds that nothing else has such names.
  */
-const internal = { attained: "v", came: "c", claims: "f", halt: "d", headBytes: "l", leave: "q", listeners: "h", owner: "a", refines: "u", reports: "r", soon: "p", stopped: "n" };
+const internal = { apart: "b", attained: "v", came: "c", claims: "f", halt: "d", headBytes: "l", leave: "q", listeners: "h", owner: "a", refines: "u", reports: "r", soon: "p", stopped: "n" };
 
 /** @param {boolean} readable @param {string} extension of the modules beside the ES package @param {boolean} work whether it is for the worker */
 const ours = (readable, extension, work) => ({

@@ -121,6 +121,8 @@ async function attempt(file, address, tries, low, reload) {
   } finally {
     wait(true);
     clearTimeout(timer);
+    // A signal that is listened to is kept, and all that its listeners know.
+    signal.removeEventListener("abort", stop);
   }
 }
 
