@@ -93,6 +93,21 @@ def write_sound_classifier(folder: Path, *, samples: int, hidden: int) -> Path:
     return _write(folder, nodes, inputs, tensors, 1)
 
 
+def write_rungs(folder: Path) -> None:
+    """Write rungs of two ladders, and their labels.
+
+    Args:
+        folder: gets ``small`` and ``large``, which take texts and tell three words apart (``labels.txt``), and
+            ``short`` and ``long``, which take sounds (``moods.txt``).
+    """
+    write_text_classifier(folder / "small", hidden=30)
+    write_text_classifier(folder / "large", hidden=3000, order=words[::-1], name="tokens")
+    write_sound_classifier(folder / "short", samples=160, hidden=50)
+    write_sound_classifier(folder / "long", samples=800, hidden=3000)
+    (folder / "labels.txt").write_text("\n".join(words[:3]))
+    (folder / "moods.txt").write_text("\n".join(moods))
+
+
 def _constant(name: str, kind: dict[str, str]) -> dict[str, Any]:
     return tiny.node(name, "Const", dtype=kind, value={"tensor": {"dtype": kind["type"], "tensorShape": {}}})
 

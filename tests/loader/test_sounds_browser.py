@@ -13,7 +13,7 @@ from builder.verify.played import write_wav
 from tests.helpers.browsing import chromium
 from tests.helpers.rungs import ladder_of
 from tests.helpers.serving import serve
-from tests.helpers.tellers import moods, words, write_sound_classifier, write_text_classifier
+from tests.helpers.tellers import write_rungs
 
 root = Path(__file__).resolve().parents[2]
 runtime = root / "node_modules" / "@tensorflow" / "tfjs" / "dist" / "tf.min.js"
@@ -73,12 +73,7 @@ apart = f"""async () => {{{begin}
 def test_a_stream_goes_from_rung_to_rung_and_the_worker_takes_texts_and_sounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_text_classifier(tmp_path / "small", hidden=30)
-    write_text_classifier(tmp_path / "large", hidden=3000, order=words[::-1], name="tokens")
-    write_sound_classifier(tmp_path / "short", samples=160, hidden=50)
-    write_sound_classifier(tmp_path / "long", samples=800, hidden=3000)
-    (tmp_path / "labels.txt").write_text("\n".join(words[:3]))
-    (tmp_path / "moods.txt").write_text("\n".join(moods))
+    write_rungs(tmp_path)
     texts = [f'source = "{one}/model.json", tokenizer = "{one}/tokenizer.json"' for one in ("small", "large")]
     sounds = [
         f'source = "{one}/model.json", audio = {{ rate = {rate} }}' for one, rate in (("short", 8000), ("long", 16000))

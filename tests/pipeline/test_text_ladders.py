@@ -15,7 +15,13 @@ from builder.bundle.index import Index
 from builder.cli.main import main
 from builder.verify.played import write_wav
 from tests.helpers.rungs import ladder_of, write_classifier
-from tests.helpers.tellers import moods, words, write_sound_classifier, write_text_classifier, write_tokenizer
+from tests.helpers.tellers import (
+    words,
+    write_rungs,
+    write_sound_classifier,
+    write_text_classifier,
+    write_tokenizer,
+)
 from tests.helpers.whole import assert_whole
 
 root = Path(__file__).resolve().parents[2]
@@ -30,12 +36,7 @@ sounds = 'labels = "moods.txt"\nanswer = "classes"'
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with rungs that take texts, and such that take sounds; without Node in reach."""
-    write_text_classifier(tmp_path / "small", hidden=30)
-    write_text_classifier(tmp_path / "large", hidden=3000, order=words[::-1], name="tokens")
-    write_sound_classifier(tmp_path / "short", samples=160, hidden=50)
-    write_sound_classifier(tmp_path / "long", samples=800, hidden=3000)
-    (tmp_path / "labels.txt").write_text("\n".join(words[:3]))
-    (tmp_path / "moods.txt").write_text("\n".join(moods))
+    write_rungs(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("builder.verify.run.shutil.which", lambda name: None)
     return tmp_path
