@@ -90,7 +90,7 @@ export { read as prepare };
  *
  * @param {SharedFile} file
  */
-const rankOf = ({ claims, spec, soon }) => (soon ? 9 : Math.min(...[...claims].map(({ rank }) => rank)) + (spec.refines ? 3 : 0));
+const rankOf = ({ claims, spec, soon }) => (soon ? Infinity : Math.min(...[...claims].map(({ rank }) => rank)) + (spec.refines ? 3 : 0));
 
 /**
  * Takes a file out of the store, or downloads and keeps it; of two tabs one downloads and the other waits.

@@ -295,3 +295,25 @@ test("a context that is lost in mid-climb: the weights come back, of the rung th
     Set.prototype.add = add;
   }
 });
+
+test("a server that says nothing of a rung holds the next one back for three seconds, however high it is", async (context) => {
+  const gate = makeGate();
+  const pauses = [];
+  const real = globalThis.setTimeout;
+  context.mock.method(globalThis, "setTimeout", (run, ms, ...rest) => (ms === 3000 ? void pauses.push(run) : real(run, ms, ...rest)));
+  const built = ladderOf([1, 2, 3, 4, 5, 6].map((number) => rung(number === 6 ? "faces" : `faces-rung${number}`, number, { extra: 4 * number })));
+  const { models, server } = await open(built, { answer: (path) => (path.includes("rung5-base") ? gate.pass() : undefined), concurrency: 99 });
+  const handle = models.faces.load();
+  const tops = (kind) => server.paths().filter((path) => isTop(path) && path.endsWith(kind)).length;
+  await gate.arrived;
+  await until("the next head is there", () => tops(".json"));
+  for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+  assert.equal(tops(".bin"), 0);
+  for (const pass of pauses.splice(0)) pass();
+  await until("the next rung is on its way", () => tops(".bin"));
+  gate.open();
+  await handle.full;
+  assert.equal(handle.rung, 6);
+  handle.dispose();
+  await allGone();
+});
